@@ -1,0 +1,79 @@
+# make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
+# make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
+# BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own
+
+BUILD ?= release
+O     := build/$(BUILD)
+GEN   := build/gen
+LLVM  ?= llvm-config-19
+
+PACKAGES := gcc make pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev zlib1g-dev \
+            libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+CFLAGS_release := -O2 -g
+CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_asan   := -fsanitize=address,undefined
+CFLAGS  = -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(WARN) $(CFLAGS_$(BUILD)) -I. -I$(GEN) -MMD -MP
+LDFLAGS = $(LDFLAGS_$(BUILD)) -pthread
+
+HDF5_CFLAGS = $(shell pkg-config --cflags hdf5)
+HDF5_LIBS   = $(shell pkg-config --libs hdf5)
+LLVM_CFLAGS = $(shell $(LLVM) --cflags)
+LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
+LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
+              $(shell $(LLVM) --link-static --system-libs) -lstdc++
+
+# ---- modules: every .c of a folder is in that folder's archive
+MODULES := lang/base lang compiler/ir compiler/ad compiler/opt compiler/codegen compiler/driver runtime
+lib      = $(O)/$(subst /,_,$(1)).a
+sources  = $(wildcard $(1)/*.c)
+objects  = $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(call sources,$(1)))) $(if $(filter lang,$(1)),$(O)/gen/parser.o $(O)/gen/lexer.o)
+LIBS    := $(foreach m,$(MODULES),$(call lib,$(m)))
+
+all: $(O)/hgmc
+.PHONY: all check check-long demo bench oracle asan fuzz fmt lint clean deps golden
+.DELETE_ON_ERROR:
+
+define module_rule
+$(call lib,$(1)): $(call objects,$(1))
+	@rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+$(O)/compiler/codegen/%.o: CFLAGS += $(filter-out -std=% -D_DEBUG,$(LLVM_CFLAGS))
+$(O)/runtime/%.o: CFLAGS += $(HDF5_CFLAGS)
+
+$(O)/%.o: %.c | $(GEN)/parser.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(O)/gen/%.o: $(GEN)/%.c $(GEN)/parser.h $(GEN)/lexer.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+$(GEN)/parser.c $(GEN)/parser.h &: lang/parser.y
+	@mkdir -p $(GEN)
+	bison -Wall -Wcounterexamples -Werror --header=$(GEN)/parser.h -o $(GEN)/parser.c $<
+$(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
+	@mkdir -p $(GEN)
+	flex --header-file=$(GEN)/lexer.h -o $(GEN)/lexer.c $<
+
+EXTERNAL = $(HDF5_LIBS) -llzf -lz -ljansson -lopenblas -lm
+$(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+
+# ---- unit tests: the first line of a test says what it needs:  // needs: lang/base compiler/ir
+TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*_test.c))
+needs  = $(foreach m,$(shell sed -n '1s,^// needs: ,,p' $(1)),$(call lib,$(m)))
+define test_rule
+$(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c)
+	@mkdir -p $(O)/tests
+	$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,tests/unit/$(1).c) -Wl,--end-group \
+	  -Wl,--as-needed -lcmocka -lmpfr -lgmp $$(LLVM_SHARED) $$(EXTERNAL)
+endef
+$(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
+
+clean:
+	rm -rf build
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,29 @@
+// Tensor IR -> machine code: schedule into phases, fuse, plan memory, lower to LLVM IR, object, flat image.
+// Only this folder includes LLVM headers.
+//
+//   CodegenOptions o = codegen_host(); HgmProgram *p = codegen_compile(fn, &o, pool, &stats);  ...  codegen_free(p);
+#ifndef HGM_CODEGEN_H
+#define HGM_CODEGEN_H
+
+#include "compiler/ir/ir.h"
+#include "runtime/program.h"
+
+typedef struct CodegenOptions {
+  const char *cpu, *features;  // NULL: the host's
+  uint32_t tile;               // events of a tile: 128 for training and bulk, 16 for single events
+  uint32_t partials;           // ranges of tiles with sums of their own: 4
+  bool verify;                 // LLVM's verifier on every module
+  const char *dump;            // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
+} CodegenOptions;
+
+typedef struct CodegenStats {  // for --time-passes and the tests that bound instruction counts
+  double schedule_ms, emit_ms, machine_ms, image_ms;
+  uint32_t kernels, commands, instructions; // distinct kernels, calls, LLVM instructions in all kernels
+} CodegenStats;
+
+CodegenOptions codegen_defaults(void);
+// Compiles kernels in parallel on the pool (may be NULL). Never fails on a verified function; ir_fail on our own errors.
+HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats);
+void codegen_free(HgmProgram *program);
+
+#endif

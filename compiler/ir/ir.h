@@ -1,0 +1,170 @@
+// The tensor IR: a closed set of ops over typed arrays, in which every program of a model is written.
+//
+// A function is one array of immutable values. An operand is the index of an earlier value, so array order is
+// topological order. A pass reads one function and builds another through the same builder (ir_*), which infers and
+// checks types and folds nothing: passes do that. Values live in the function's arena.
+//
+// Axes. The event axis is an ordinary axis with the extent IR_EVENTS; it is always axis 0 of a value that has it. A
+// second event axis (pairs of events) has the extent IR_PAIRS and stands right behind it. Extents are otherwise known
+// numbers >= 0. Elementwise ops want operands of one shape: stretching is the op `broadcast`, written out.
+//
+// gather(x, index), attributes batch b and axis a >= b: x is B M [n] R, index B S, the result B M S R with
+//   y[B, M, S, R] = x[B, M, index[B, S], R],  where |B| = b and |B| + |M| = a.
+// scatter_add(g, index) is its adjoint: B M S R -> B M [n] R, n = attr.from. Indices are i32 and clamped to 0..n-1.
+//
+// einsum: two operands, one letter an axis, no letter twice in one operand; each letter of an operand occurs in the
+// other operand or in the result; letters of the result occur in an operand. Letters e and f are not special.
+//
+// draw: site = name of the place, kind as below. Element j (row-major index over the axes but events) of event k is
+//   philox4x32-10(key = philox_key(seed, site), counter = (event lo, event hi, pass, j / n per block)): see
+//   runtime/philox.h. `pass` is the counter of that name; without an event axis the event is 0.
+#ifndef HGM_IR_H
+#define HGM_IR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lang/base/arena.h"
+#include "lang/base/vec.h"
+
+enum { IR_EVENTS = -1, IR_PAIRS = -2, IR_MAX_RANK = 8, IR_MAX_OPERANDS = 3 };
+
+typedef enum { IR_F32, IR_F64, IR_I32, IR_BOOL } IrDtype;
+
+typedef struct IrType {
+  IrDtype dtype;
+  uint8_t rank;
+  int64_t axes[IR_MAX_RANK];
+} IrType;
+
+typedef enum {
+#define OP(ENUM, ...) IR_##ENUM,
+#include "compiler/ir/ops.def"
+#undef OP
+  IR_OP_COUNT
+} IrOp;
+
+typedef enum { IRC_LEAF, IRC_ELEMENT, IRC_SHAPE, IRC_INDEX, IRC_REDUCE, IRC_CONTRACT, IRC_LINALG } IrClass;
+typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_REDUCE, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
+typedef enum { IR_DRAW_BITS, IR_DRAW_UNIFORM, IR_DRAW_NORMAL } IrDraw; // bits: i32; uniform in (0, 1); normal
+
+typedef uint32_t IrRef;
+#define IR_NONE UINT32_MAX
+
+typedef struct IrAttr {
+  const char *name;      // input, param, state, counter: its name; draw: site; einsum: spec
+  const double *data;    // const: one number for each element, row-major
+  int64_t from, to, step; // slice, pad, scatter_add (from = n)
+  uint32_t axes;         // bit mask of axes: sum, amax
+  int8_t order[IR_MAX_RANK];
+  int8_t axis, batch;
+  uint8_t draw;          // IrDraw
+  bool backwards, exclusive, upper;
+} IrAttr;
+
+typedef struct IrValue {
+  IrOp op;
+  IrType type;
+  uint32_t n_operands;
+  const IrRef *operands;  // in the function's arena
+  IrAttr attr;
+  uint32_t span;          // where the user wrote it: offset into the session's sources + 1; 0: nowhere
+} IrValue;
+
+typedef struct IrOutput {
+  const char *name;
+  IrRef value;
+} IrOutput;
+
+typedef struct IrFn {
+  const char *name;
+  Arena *arena;
+  VEC(IrValue) values;
+  VEC(IrOutput) outputs;
+  uint32_t span;          // given to values built from now on (set by the elaborator, copied by passes)
+} IrFn;
+
+// What an op is (from ops.def).
+typedef struct IrOpInfo {
+  const char *name;
+  int operands;
+  IrClass class;
+  IrLowering lowering;
+  int flops;
+  double low, high;
+} IrOpInfo;
+extern const IrOpInfo ir_op_info[IR_OP_COUNT];
+
+// ---- types
+IrType ir_type(IrDtype dtype, int rank, const int64_t *axes);
+IrType ir_scalar(IrDtype dtype);
+bool ir_type_equal(const IrType *a, const IrType *b);
+bool ir_same_axes(const IrType *a, const IrType *b);
+bool ir_has_events(const IrType *t);
+int64_t ir_elements(const IrType *t);           // product of the extents other than event axes
+const char *ir_type_text(Arena *arena, const IrType *t); // f32[e,3]
+
+// ---- building
+IrFn *ir_fn_new(Arena *arena, const char *name);
+// The general constructor: checks and infers; a mistake of the caller is an internal error (ir_fail) that names the op.
+IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared);
+void ir_output(IrFn *fn, const char *name, IrRef value);
+static inline const IrValue *ir_at(const IrFn *fn, IrRef r) { return &fn->values.at[r]; }
+static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->values.at[r].type; }
+
+IrRef ir_const(IrFn *fn, IrType type, const double *data);          // data copied
+IrRef ir_number(IrFn *fn, IrDtype dtype, double x);                 // scalar const
+IrRef ir_fill(IrFn *fn, IrType type, double x);                     // scalar const + broadcast
+IrRef ir_iota(IrFn *fn, IrType type, int axis);
+IrRef ir_leaf(IrFn *fn, IrOp op, const char *name, IrType type);    // input param state counter; same name: same value
+IrRef ir_draw(IrFn *fn, IrDraw kind, const char *site, IrType type);
+IrRef ir_unary(IrFn *fn, IrOp op, IrRef a);
+IrRef ir_binary(IrFn *fn, IrOp op, IrRef a, IrRef b);               // equal shapes; a scalar without axes is broadcast
+IrRef ir_select(IrFn *fn, IrRef c, IrRef a, IrRef b);               // likewise
+IrRef ir_fma(IrFn *fn, IrRef a, IrRef b, IrRef c);
+IrRef ir_cast(IrFn *fn, IrRef a, IrDtype dtype);                    // a itself if it has that type
+IrRef ir_reshape(IrFn *fn, IrRef a, int rank, const int64_t *axes);
+IrRef ir_transpose(IrFn *fn, IrRef a, const int8_t *order);
+IrRef ir_broadcast(IrFn *fn, IrRef a, int rank, const int64_t *axes, const int8_t *from); // from[i]: operand axis or -1
+IrRef ir_broadcast_like(IrFn *fn, IrRef a, IrRef like);             // a's axes are a tail of like's, or a is scalar
+IrRef ir_slice(IrFn *fn, IrRef a, int axis, int64_t from, int64_t to, int64_t step);
+IrRef ir_pad(IrFn *fn, IrRef a, int axis, int64_t before, int64_t after, int64_t dilation);
+IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis);
+IrRef ir_gather(IrFn *fn, IrRef x, IrRef index, int batch, int axis);
+IrRef ir_scatter_add(IrFn *fn, IrRef g, IrRef index, int batch, int axis, int64_t n);
+IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes);
+IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes);
+IrRef ir_argmax(IrFn *fn, IrRef a, int axis);
+IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive);
+IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b);      // sums letters of one operand alone first
+IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper);
+
+// ---- the laws (compiler/ir/verify.c): NULL, or a message naming the value
+const char *ir_verify(const IrFn *fn, Arena *arena);
+_Noreturn void ir_fail(const char *format, ...) __attribute__((format(printf, 1, 2))); // internal error: exit code 3
+
+// ---- text (print.c, read.c): read(print(fn)) prints to the same bytes
+void ir_print(FILE *out, const IrFn *fn);
+char *ir_text(Arena *arena, const IrFn *fn);
+IrFn *ir_read(Arena *arena, const char *text, const char **error); // NULL and a message with the line
+
+// ---- reference evaluator (eval.c): float64 whatever the dtype, plain loops
+typedef struct IrArray {
+  const char *name;
+  int64_t n;              // numbers in data
+  double *data;           // row-major, the event axis outermost
+} IrArray;
+typedef struct IrEnv {
+  int64_t events;
+  uint64_t seed;
+  const int64_t *event_ids; // (events); NULL: 0, 1, ...
+  uint32_t pass;
+  const IrArray *leaves;  // inputs, params, states, counters by name
+  size_t n_leaves;
+  bool round_f32;         // round every f32 value to float after each op (what float32 code may at best do)
+} IrEnv;
+// Outputs in the order of fn->outputs, allocated in arena; false with a message when a leaf is missing or has the wrong size.
+bool ir_eval(const IrFn *fn, const IrEnv *env, Arena *arena, IrArray *outputs, const char **error);
+
+#endif

@@ -1,0 +1,17 @@
+// Optimisation: each pass takes a function and gives a new one with the same outputs (values equal up to rounding;
+// bit-equal for all but `algebra` and `associate`). The verifier runs after each.
+#ifndef HGM_OPT_H
+#define HGM_OPT_H
+
+#include "compiler/ir/ir.h"
+
+// PASS(name, "what it does") rows of passes.def; --list-passes prints them, --dump-after=NAME stops by name.
+typedef IrFn *OptPass(Arena *arena, const IrFn *fn);
+typedef struct OptPassInfo { const char *name, *help; OptPass *run; } OptPassInfo;
+extern const OptPassInfo opt_passes[];
+extern const int opt_pass_count;
+
+// All passes in order; trace (may be NULL) is called after each with its result.
+IrFn *opt_run(Arena *arena, const IrFn *fn, void (*trace)(void *data, const char *pass, const IrFn *fn), void *data);
+
+#endif

@@ -1,0 +1,93 @@
+#include "lang/base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 16, FIRST_BLOCK = 64 * 1024 };
+
+typedef struct Block {
+  struct Block *next;
+  size_t used, size; // bytes of the payload that follows the header
+} Block;
+
+struct Arena {
+  Block *head;
+};
+
+static size_t header_size(void) {
+  return (sizeof(Block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void *checked(void *memory) {
+  if (memory == NULL) {
+    fputs("hgmc: out of memory\n", stderr);
+    abort();
+  }
+  return memory;
+}
+
+Arena *arena_create(void) {
+  return checked(calloc(1, sizeof(Arena)));
+}
+
+void arena_destroy(Arena *arena) {
+  if (arena == NULL) return;
+  for (Block *b = arena->head; b != NULL;) {
+    Block *next = b->next;
+    free(b);
+    b = next;
+  }
+  free(arena);
+}
+
+void *arena_alloc(Arena *arena, size_t size) {
+  size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  Block *b = arena->head;
+  if (b == NULL || b->size - b->used < size) {
+    size_t block = b == NULL ? FIRST_BLOCK : b->size < ((size_t)16 << 20) ? b->size * 2 : b->size;
+    if (block < size) block = size;
+    b = checked(calloc(1, header_size() + block));
+    b->size = block;
+    b->next = arena->head;
+    arena->head = b;
+  }
+  void *memory = (char *)b + header_size() + b->used;
+  b->used += size;
+  return memory;
+}
+
+void *arena_dup(Arena *arena, const void *data, size_t size) {
+  void *copy = arena_alloc(arena, size);
+  if (size > 0) memcpy(copy, data, size);
+  return copy;
+}
+
+char *arena_strdup(Arena *arena, const char *text) {
+  return arena_strndup(arena, text, strlen(text));
+}
+
+char *arena_strndup(Arena *arena, const char *text, size_t len) {
+  char *copy = arena_alloc(arena, len + 1);
+  memcpy(copy, text, len);
+  return copy;
+}
+
+char *arena_vprintf(Arena *arena, const char *format, va_list args) {
+  va_list again;
+  va_copy(again, args);
+  int len = vsnprintf(NULL, 0, format, again);
+  va_end(again);
+  char *text = arena_alloc(arena, (size_t)len + 1);
+  vsnprintf(text, (size_t)len + 1, format, args);
+  return text;
+}
+
+char *arena_printf(Arena *arena, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  char *text = arena_vprintf(arena, format, args);
+  va_end(args);
+  return text;
+}

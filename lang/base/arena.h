@@ -1,0 +1,26 @@
+// Bump allocator: the only memory management of lang/ and compiler/.
+//
+// One arena per lifetime (session, stage, scratch); nothing is freed singly.
+//   Arena *a = arena_create();  Node *n = ARENA_NEW(a, Node);  arena_destroy(a);
+// Memory is zeroed. Out of memory prints and aborts: no caller checks.
+#ifndef HGM_BASE_ARENA_H
+#define HGM_BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+typedef struct Arena Arena;
+
+Arena *arena_create(void);
+void arena_destroy(Arena *arena);
+void *arena_alloc(Arena *arena, size_t size);                     // zeroed, aligned to 16
+void *arena_dup(Arena *arena, const void *data, size_t size);     // a copy
+char *arena_strdup(Arena *arena, const char *text);
+char *arena_strndup(Arena *arena, const char *text, size_t len);
+char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(Arena *arena, const char *format, va_list args);
+
+#define ARENA_NEW(arena, T) ((T *)arena_alloc((arena), sizeof(T)))
+#define ARENA_ARRAY(arena, T, n) ((T *)arena_alloc((arena), sizeof(T) * (size_t)(n)))
+
+#endif

@@ -1,0 +1,111 @@
+// A compiled program: plain data made by compiler/codegen (or read from a file), executed by runtime/exec.c.
+// The runtime knows nothing of LLVM and nothing of the language; this file is all that both sides share.
+//
+// Execution. A program is a list of phases in order. A ONCE phase works on weights: its commands run one after the other.
+// An EVENTS phase runs over tiles of `tile` events: each tile goes through all commands of the phase before the next
+// starts. A per-event value is an array [row][tile] (events along the lanes), weights are row-major.
+// Sums over events: the tiles are dealt to `partials` contiguous ranges by index (never by thread); within a range tiles
+// run in order and add to that range's buffer; a ONCE command behind the phase adds the buffers in order.
+//
+// A command calls one kernel of the image with pointers. Kernels that differ only in pointers are one kernel.
+// Kernels have no external symbols; what they need of the runtime they are handed.
+#ifndef HGM_PROGRAM_H
+#define HGM_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/error.h"
+#include "runtime/pool.h"
+
+typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL } HgmDtype; // as IrDtype; bool is stored as i32 0 / 1 in arrays
+
+// What every kernel gets besides its pointers.
+typedef struct HgmTile {
+  int64_t valid;            // events of this tile, 1..tile (ONCE: 1)
+  const uint32_t *event_lo; // (tile) identities of the events, for draws
+  const uint32_t *event_hi; // (tile)
+  const uint64_t *keys;     // by draw site of the program: philox_key(seed, site)
+  uint32_t pass;
+  int64_t first, last;      // ONCE commands that are split over threads: this call's range of elements
+} HgmTile;
+
+typedef void HgmKernel(const HgmTile *tile, void *const *pointers);
+
+typedef enum {
+  HGM_SPACE_TILE,    // scratch of this thread: offset
+  HGM_SPACE_ONCE,    // scratch of the program: offset
+  HGM_SPACE_BATCH,   // per-event values that cross phases: offset + tile index * stride
+  HGM_SPACE_PARTIAL, // partial sums: offset + partial index * program.partial_bytes
+  HGM_SPACE_LEAF,    // the caller's array of leaf `index`
+  HGM_SPACE_OUTPUT,  // the caller's array of output `index` (values without events)
+  HGM_SPACE_DATA,    // constants of the program: offset
+} HgmSpace;
+
+typedef struct HgmPointer {
+  uint8_t space;
+  uint32_t index;
+  uint64_t offset, stride; // bytes
+} HgmPointer;
+
+typedef struct HgmCommand {
+  uint32_t kernel, first_pointer, n_pointers;
+  uint64_t split;    // ONCE: elements that may be divided among threads (multiples of 16), 0: run whole
+} HgmCommand;
+
+typedef struct HgmPhase {
+  bool events;
+  uint32_t first_command, n_commands;
+} HgmPhase;
+
+// A leaf or output of the program. Per-event leaves are read by rows: element r of event k is base[rows[k] * stride + r].
+typedef struct HgmPort {
+  const char *name;
+  HgmDtype dtype;
+  bool per_event;
+  int64_t elements;  // of one event, or of the whole array
+  uint64_t offset;   // per event: where its [element][tile] array lies in the TILE space (or BATCH)
+  uint8_t kind;      // leaves: 0 input, 1 param, 2 state, 3 counter
+  uint8_t space;     // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
+  uint32_t phase;    // per event: loaded before / stored after this phase
+} HgmPort;
+
+typedef struct HgmProgram {
+  const char *name;
+  uint32_t tile;                 // events of a tile, a multiple of 16
+  uint32_t n_kernels;  HgmKernel **kernels;
+  uint32_t n_phases;   const HgmPhase *phases;
+  uint32_t n_commands; const HgmCommand *commands;
+  uint32_t n_pointers; const HgmPointer *pointers;
+  uint32_t n_leaves;   const HgmPort *leaves;
+  uint32_t n_outputs;  const HgmPort *outputs;
+  uint32_t n_sites;    const char *const *sites;
+  const void *data;    uint64_t data_bytes;
+  uint64_t tile_bytes, once_bytes, batch_bytes_per_tile, partial_bytes;
+  uint32_t max_partials;         // for a batch of n tiles: min(max_partials, n) ranges
+} HgmProgram;
+
+// What a call works on. Weights and states have the dtype of their port.
+typedef struct HgmCall {
+  const void *const *leaves;     // by leaf: array (counters, params, states), or the table's base (per event)
+  const int64_t *strides;        // by leaf, per event: numbers from one row to the next
+  void *const *outputs;          // by output: array; per event: (events, elements) row-major, dtype of the port; NULL: not wanted
+  int64_t events;
+  const int64_t *rows;           // (events) which row of the tables each event is; NULL: 0, 1, ...
+  const int64_t *event_ids;      // (events) identities for draws; NULL: first_event + k
+  int64_t first_event;
+  uint64_t seed;
+  uint32_t pass;
+} HgmCall;
+
+typedef struct HgmWork HgmWork;  // scratch memory, made once for a program and the largest batch
+HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, HgmError *error);
+void hgm_work_destroy(HgmWork *work);
+size_t hgm_work_bytes(const HgmWork *work);
+
+// Runs the program. Same bits for any number of threads. False only when the call does not fit the program.
+bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error);
+int hgm_port_find(const HgmPort *ports, uint32_t n, const char *name); // index or -1
+
+#endif
