@@ -3,8 +3,8 @@
 // Key: philox_key(seed, site) = 64-bit hash of the seed and the text of the site. Counter: (event low, event high,
 // pass, block). A block gives four 32-bit words w0..w3, used like this for element j (row-major over the axes of one event):
 //   bits     block j / 4, word j % 4
-//   uniform  f32: block j / 4, word j % 4:  ((w >> 8) + 0.5) * 2^-24        (in (0, 1), 24 bits)
-//            f64: block j / 2, words 2(j % 2) = low, +1 = high: ((u64 >> 11) + 0.5) * 2^-53
+//   uniform  f32: block j / 4, word j % 4:  ((w >> 9) + 0.5) * 2^-23        (exact in float, never 0 or 1)
+//            f64: block j / 2, words 2(j % 2) = low, +1 = high: ((u64 >> 12) + 0.5) * 2^-52  (exact in double, never 0 or 1)
 //   normal   Box-Muller on the pair (j even, j odd) of uniforms of the same dtype: u1 = uniform(j even), u2 = uniform(j odd):
 //            even: sqrt(-2 log u1) cos(2 pi u2), odd: sqrt(-2 log u1) sin(2 pi u2). An odd last element uses the even formula.
 // Compiled code (codegen), the evaluator and the C functions here agree: bits and uniforms to the bit, normals to rounding.
