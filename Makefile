@@ -3,6 +3,7 @@
 # BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own
 
 BUILD ?= release
+JOBS  ?= $(shell nproc)
 O     := build/$(BUILD)
 GEN   := build/gen
 LLVM  ?= llvm-config-19
@@ -14,7 +15,8 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-protot
 CFLAGS_release := -O2 -g
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan   := -fsanitize=address,undefined
-CFLAGS  = -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(WARN) $(CFLAGS_$(BUILD)) -I. -I$(GEN) -MMD -MP
+VERSION := 0.1.0
+CFLAGS  = -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(WARN) $(CFLAGS_$(BUILD)) -I. -I$(GEN) -MMD -MP
 LDFLAGS = $(LDFLAGS_$(BUILD)) -pthread
 
 HDF5_CFLAGS = $(shell pkg-config --cflags hdf5)
@@ -32,7 +34,11 @@ objects  = $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(call sources,$(1)))) 
 LIBS    := $(foreach m,$(MODULES),$(call lib,$(m)))
 
 all: $(O)/hgmc
-.PHONY: all check check-long demo bench oracle asan fuzz fmt lint clean deps golden
+
+# ---- what the machine lacks: installed as root or through sudo, or said
+deps:
+	@tests/deps.sh $(PACKAGES)
+.PHONY: all tests check check-long demo bench oracle asan fuzz fmt lint clean deps golden
 .DELETE_ON_ERROR:
 
 define module_rule
@@ -72,6 +78,25 @@ $(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c)
 	  -Wl,--as-needed -lcmocka -lmpfr -lgmp $$(LLVM_SHARED) $$(EXTERNAL)
 endef
 $(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
+
+tests: $(TESTS)
+
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc tests
+	@tests/run.sh $(O) $(T)
+check-long: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc tests
+	@HGM_LONG=1 tests/run.sh $(O) $(T)
+asan:
+	@$(MAKE) --no-print-directory BUILD=asan check
+golden: $(O)/hgmc
+	@tests/run.sh $(O) --accept golden/
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc
+	@examples/demo.sh $(O)/hgmc
+
+fmt:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
 	rm -rf build

@@ -1,0 +1,30 @@
+// The command line as one table: verbs, their options, their help. The parser, `--help` and the completions come from it.
+#ifndef HGM_DRIVER_OPTIONS_H
+#define HGM_DRIVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lang/base/vec.h"
+
+typedef VEC(const char *) Strings;
+
+typedef struct Options {
+  Arena *arena;
+  const char *verb;
+  Strings positional;
+  Strings train, data, given, valid, test; // FILE or NAME=FILE
+  Strings sets, fixes, keep, trained;      // NAME=VALUE, COL,COL
+  const char *output, *json, *precision, *against, *hgm_path, *dump;
+  int64_t events, epochs, first_event;
+  double checkpoint_seconds;
+  int threads;
+  uint64_t seed;
+  bool has_events, has_epochs, has_seed, has_checkpoint, resume, force, quiet, test_bijections, time_passes, no_colour, help;
+} Options;
+
+// Parses argv. True to go on. False: nothing to run; *exit_code says what to return (--help: 0, a mistake: 2).
+bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *exit_code);
+
+#endif
