@@ -1,0 +1,54 @@
+// Matrix products inside a tile, events along the lanes. These emit loops at the builder's position and leave the
+// builder behind them; the caller owns the function and the pointers.
+//
+// Every output is one chain of fma in ascending k from its start value, whatever the block shape, tile, machine or
+// position: bits agree between all of them. Weights are read in place (row-major, either orientation) as scalars
+// broadcast from memory; nothing is packed.
+#ifndef HGM_CODEGEN_GEMM_H
+#define HGM_CODEGEN_GEMM_H
+
+#include "compiler/codegen/emit.h"
+
+// Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
+typedef struct Gemm {
+  bool f64;                // dtype of all arrays
+  int64_t n, k;            // rows of Y, length of the chain: any number >= 1
+  int64_t w_k, w_n;        // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
+  int64_t tile;            // events, a multiple of CODE_LANES
+  int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally tile
+  LLVMValueRef w, x, y;    // pointers; y may be NULL where the epilogue stores itself
+  // Start of the chain: add: what Y holds; else bias[row * bias_stride] (NULL: zero).
+  bool add;
+  LLVMValueRef bias;
+  int64_t bias_stride;
+  // Called for each finished vector (CODE_LANES events) while it is in a register; its result is stored to Y.
+  // row, event: i64 values, the vector is Y[row][event .. event+15]. Emits straight line code at m->builder (loads of
+  // further operands at the same place allowed). NULL: store as it is. Returning NULL: nothing is stored.
+  LLVMValueRef (*epilogue)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value);
+  void *data;
+} Gemm;
+void gemm_emit(CodeModule *m, const Gemm *g);
+
+// D[a][b] (+)= sum over events t < valid of A[a][t] B[b][t]: the gradient of a weight matrix whose rows are contiguous
+// in b: D[a d_stride + b]. For W row-major (k, n): A = X, B = the adjoint of Y; for row-major (n, k): the other way round.
+// Each element is one chain of fma over ascending t from zero, then added to (or stored over) what D holds. Narrow D
+// (few columns) instead uses dot products along the lanes, added by a fixed tree: see gemm_row_sum.
+typedef struct GemmGradient {
+  bool f64;
+  int64_t rows, columns;   // extents of a and b
+  int64_t d_stride;
+  int64_t tile;            // events, a multiple of CODE_LANES
+  int64_t a_stride, b_stride; // numbers from one row of A (B) to the next, normally tile
+  LLVMValueRef d, a, b;    // pointers
+  LLVMValueRef valid;      // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
+  LLVMValueRef scratch;    // gemm_gradient_scratch bytes, 64-byte aligned
+  LLVMValueRef add;        // i1: add to D, or store over it; NULL: add
+} GemmGradient;
+void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);
+int64_t gemm_gradient_scratch(const GemmGradient *g); // bytes; from the numbers alone, 0 where none is needed
+
+// Sum over valid events of one row (bias gradients, losses): lanes add in event order, then a fixed tree. Returns the
+// scalar; B NULL: sum of A, else of A times B (fma).
+LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef b, LLVMValueRef valid);
+
+#endif

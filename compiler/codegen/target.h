@@ -1,0 +1,64 @@
+// What all code emission shares: the machine we compile for, and a module under construction with its types.
+//
+//   CodeTarget *target = code_target_create(NULL, NULL, &error);            // one a thread; NULL: the host
+//   CodeModule *m = code_module_create(target, "kernel_7");                 // context, module and builder of its own
+//   LLVMValueRef f = code_kernel(m, "kernel_7", 3, pointers);               // void (HgmTile *, void **); pointers loaded
+//   ... emit through m->builder (emit.h, vmath.h, gemm.h) ...
+//   LLVMBuildRetVoid(m->builder);
+//   LLVMMemoryBufferRef object = code_module_object(m);                     // verified, compiled: an ELF object
+//   code_module_destroy(m);
+//
+// Rules kept here (measured in the design notes): X86 only; codegen level Default, no IR passes, no post-RA scheduler;
+// position-independent small-model code without unwind tables; every function carries target-cpu, target-features and
+// min-legal-vector-width. IR keeps 16 lanes on AVX2 too, so that bits do not depend on the machine.
+// A context is never shared between threads. Nothing here sets a fast-math flag.
+#ifndef HGM_CODEGEN_TARGET_H
+#define HGM_CODEGEN_TARGET_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/error.h"
+
+enum { CODE_LANES = 16 }; // events of one vector in IR, whatever the dtype and the machine
+
+typedef struct CodeTarget {
+  LLVMTargetMachineRef machine;
+  char *cpu, *features;       // as given to LLVM; also part of a cache key
+  char *triple, *layout;
+  unsigned vector_bits;       // 512 or 256: widest legal vector
+} CodeTarget;
+
+// cpu, features NULL: the host's. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
+CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *error);
+void code_target_destroy(CodeTarget *target);
+
+typedef struct CodeModule {
+  const CodeTarget *target;
+  LLVMContextRef context;
+  LLVMModuleRef module;
+  LLVMBuilderRef builder;
+  LLVMTypeRef none, i1, i32, i64, f32, f64, pointer;
+  LLVMTypeRef v16i1, v16i32, v16i64, v16f32, v16f64; // CODE_LANES lanes
+} CodeModule;
+
+CodeModule *code_module_create(const CodeTarget *target, const char *name);
+void code_module_destroy(CodeModule *m);
+
+// Declares a function with the attributes every function needs, makes its entry block and puts the builder there.
+// Pointer arguments are noalias nocapture. internal: not visible outside the module (a helper that kernels call).
+LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n,
+                           bool internal);
+// An HgmKernel. Loads its n pointers in the entry block into pointers[0..n). Argument 0 is the HgmTile.
+LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueRef *pointers);
+
+unsigned code_module_instructions(const CodeModule *m); // LLVM instructions of all functions
+char *code_module_text(const CodeModule *m);            // LLVM IR; free with LLVMDisposeMessage
+// Verifies and compiles to an ELF object. An invalid module is our own bug: ir_fail with LLVM's message.
+// The caller disposes of the buffer (LLVMDisposeMemoryBuffer).
+LLVMMemoryBufferRef code_module_object(const CodeModule *m);
+char *code_module_assembly(const CodeModule *m);        // for dumps; free()
+
+#endif
