@@ -131,6 +131,7 @@ typedef struct ModelOptions {
   const char *text;                          // its text when not NULL (standard input, a run's saved source)
   const char *stdlib;                        // directory of the standard library
   const char *search;                        // HGM_PATH or NULL
+  VEC(ModelSource) files;                    // a run's saved files: looked up by path before the file system
   VEC(struct ModelSet { const char *name, *value; }) sets; // --set name=value
   uint64_t seed;                             // fixed draws (permutations) depend on it
   IrDtype real;

@@ -1,0 +1,151 @@
+#include "compiler/driver/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/ir/ir.h"
+#include "compiler/opt/opt.h"
+
+double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+int report_error(const HgmError *error) {
+  fprintf(stderr, "hgmc: %s\n", error->text);
+  return error->exit_code == 0 ? EXIT_INTERNAL : error->exit_code;
+}
+
+static bool is_library(Arena *arena, const char *folder) {
+  return access(arena_printf(arena, "%s/layers.hgm", folder), R_OK) == 0;
+}
+
+// The binary lies in build/…/hgmc of a checkout, or in PREFIX/bin beside PREFIX/share/hgm.
+const char *session_stdlib(Arena *arena) {
+  const char *set = getenv("HGM_STDLIB");
+  if (set != NULL) return set;
+  char self[4096];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0) return "stdlib";
+  self[n] = '\0';
+  for (int up = 0; up < 4; up++) {
+    char *slash = strrchr(self, '/');
+    if (slash == NULL) break;
+    *slash = '\0';
+    const char *candidates[] = {arena_printf(arena, "%s/stdlib", self), arena_printf(arena, "%s/share/hgm/stdlib", self)};
+    for (int i = 0; i < 2; i++)
+      if (is_library(arena, candidates[i])) return candidates[i];
+  }
+  return "stdlib";
+}
+
+static const char *read_stream(Arena *arena, FILE *in) {
+  size_t len = 0, cap = 1 << 16;
+  char *text = arena_alloc(arena, cap + 1);
+  for (size_t n; (n = fread(text + len, 1, cap - len, in)) > 0;) {
+    len += n;
+    if (len < cap) continue;
+    char *bigger = arena_alloc(arena, cap * 2 + 1);
+    memcpy(bigger, text, len);
+    text = bigger;
+    cap *= 2;
+  }
+  text[len] = '\0';
+  return ferror(in) ? NULL : text;
+}
+
+static bool read_model_text(Arena *arena, const char *path, const char **text, int *exit_code) {
+  bool standard = strcmp(path, "-") == 0;
+  FILE *in = standard ? stdin : fopen(path, "rb");
+  *text = in == NULL ? NULL : read_stream(arena, in);
+  if (*text == NULL) {
+    fprintf(stderr, "hgmc: cannot read %s: %s\n", path, strerror(errno));
+    *exit_code = EXIT_ENVIRONMENT;
+  }
+  if (in != NULL && !standard) fclose(in);
+  return *text != NULL;
+}
+
+static bool add_sets(Arena *arena, ModelOptions *options, const Strings *sets, int *exit_code) {
+  for (size_t i = 0; i < sets->len; i++) {
+    const char *equals = strchr(sets->at[i], '=');
+    if (equals == NULL) {
+      fprintf(stderr, "hgmc: --set NAME=VALUE: found `%s`, which has no `=`\n", sets->at[i]);
+      *exit_code = EXIT_ENVIRONMENT;
+      return false;
+    }
+    struct ModelSet set = {arena_strndup(arena, sets->at[i], (size_t)(equals - sets->at[i])), equals + 1};
+    VEC_PUSH(arena, &options->sets, set);
+  }
+  return true;
+}
+
+bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
+  double start = now_ms();
+  Arena *arena = arena_create();
+  *session = (Session){.arena = arena, .options = options, .sources = sources_new(arena)};
+  session->diags = diags_new(arena, session->sources);
+  session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());
+  if (session->pool == NULL) {
+    fprintf(stderr, "hgmc: cannot start %d threads; try --threads 1\n", options->threads);
+    *exit_code = EXIT_ENVIRONMENT;
+    return false;
+  }
+  ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path, .text = source->text,
+                        .stdlib = session_stdlib(arena), .search = getenv("HGM_PATH"), .seed = source->seed,
+                        .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
+  if (model.text == NULL && !read_model_text(arena, source->path, &model.text, exit_code)) return false;
+  for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(arena, &model.files, source->files[i]);
+  if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
+  session->model = model_load(arena, session->sources, session->diags, &model);
+  bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
+  diags_print(stderr, session->diags, colour, 0);
+  session->load_ms = now_ms() - start;
+  if (session->diags->errors > 0 || session->model == NULL) {
+    *exit_code = EXIT_USER;
+    return false;
+  }
+  return true;
+}
+
+void session_close(Session *session) {
+  hgm_pool_destroy(session->pool);
+  arena_destroy(session->arena);
+}
+
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
+  const char *dump = session->options->dump;
+  double start = now_ms();
+  Arena *arena = arena_create();
+  IrFn *optimised = opt_run(arena, fn, NULL, NULL);
+  session->optimise_ms += now_ms() - start;
+  if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
+  if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
+  CodegenOptions options = codegen_defaults();
+  options.tile = tile;
+  options.dump = dump;
+  CodegenStats stats = {0};
+  HgmProgram *program = codegen_compile(optimised, &options, session->pool, &stats);
+  arena_destroy(arena);
+  session->stats.schedule_ms += stats.schedule_ms;
+  session->stats.emit_ms += stats.emit_ms;
+  session->stats.machine_ms += stats.machine_ms;
+  session->stats.image_ms += stats.image_ms;
+  session->stats.kernels += stats.kernels;
+  session->stats.commands += stats.commands;
+  session->stats.instructions += stats.instructions;
+  return program;
+}
+
+void session_print_times(const Session *session) {
+  if (!session->options->time_passes) return;
+  const CodegenStats *s = &session->stats;
+  fprintf(stderr, "time: load and check %.1f ms, optimise %.1f, schedule %.1f, emit %.1f, machine code %.1f, image %.1f\n", session->load_ms,
+          session->optimise_ms, s->schedule_ms, s->emit_ms, s->machine_ms, s->image_ms);
+  fprintf(stderr, "code: %u kernels, %u commands, %u LLVM instructions\n", s->kernels, s->commands, s->instructions);
+}

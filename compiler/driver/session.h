@@ -1,0 +1,47 @@
+// What every verb shares: the model (loaded, checked, its diagnostics printed), the thread pool, compiled programs.
+//
+// Lifetimes: the session arena holds sources, syntax trees and the model; each compile has an arena of its own.
+#ifndef HGM_DRIVER_SESSION_H
+#define HGM_DRIVER_SESSION_H
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/driver/options.h"
+#include "lang/model.h"
+#include "runtime/error.h"
+#include "runtime/pool.h"
+
+enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
+
+typedef struct Session {
+  Arena *arena;
+  const Options *options;
+  Sources *sources;
+  Diags *diags;
+  Model *model;
+  HgmPool *pool;
+  CodegenStats stats;          // sums over all programs compiled
+  double load_ms, optimise_ms; // --time-passes
+} Session;
+
+// A model as a verb wants it: from a file (text NULL, `-`: standard input) or from a run's saved sources.
+typedef struct SessionSource {
+  const char *path;
+  const char *text;
+  const ModelSource *files;    // the run's other files, found by their path
+  size_t n_files;
+  uint64_t seed;
+  const char *precision;       // "f32" (NULL) or "f64"
+  Strings sets;
+} SessionSource;
+
+// Prints diagnostics to stderr. False: *exit_code says why.
+bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code);
+void session_close(Session *session);
+// Optimises and compiles; honours --time-passes and --dump. `tile`: events of a tile.
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile);
+void session_print_times(const Session *session);
+const char *session_stdlib(Arena *arena); // directory of the standard library: HGM_STDLIB, beside the binary, or installed
+int report_error(const HgmError *error);  // "hgmc: …" on stderr; its exit code
+double now_ms(void);                      // monotonic
+
+#endif
