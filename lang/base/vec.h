@@ -8,7 +8,7 @@
 
 #include "lang/base/arena.h"
 
-#define VEC(T) struct { T *at; size_t len, cap; }
+#define VEC(...) struct { __VA_ARGS__ *at; size_t len, cap; }
 
 #define VEC_PUSH(arena, v, ...)                                                                    \
   (((v)->len == (v)->cap                                                                           \
