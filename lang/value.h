@@ -27,12 +27,12 @@ typedef struct ClassValues { // class[n]; values.len 0: 0 .. n - 1 stand for the
   VEC(const char *) texts;
 } ClassValues;
 
-typedef struct Shape { uint8_t rank; int64_t axes[IR_MAX_RANK]; } Shape;
+typedef struct Extents { uint8_t rank; int64_t axes[IR_MAX_RANK]; } Extents;
 
 typedef struct TensorType {
   Element element;
   const ClassValues *classes; // CLASS
-  Shape shape;
+  Extents shape;
   const bool *circular;       // angles: one flag a component of the last axis (rank 0: one flag); NULL: none
   const char *unit;           // physical values; NULL: none
   bool p4;                    // the last axis is e px py pz
@@ -96,7 +96,7 @@ typedef enum {
 typedef struct Distribution {
   DistributionKind kind;
   Value *a, *b;               // mu sigma | low high | p | logits or number | mu b | value | n | gain | logits and components (b)
-  Shape copies;               // d[n, m]: in front of the shape of the arguments
+  Extents copies;               // d[n, m]: in front of the shape of the arguments
 } Distribution;
 
 typedef struct Bijection {
@@ -153,14 +153,14 @@ bool value_is_static(const Value *v);                                // numbers,
 bool value_same(const Value *a, const Value *b);                     // the same static value or the same tensor
 Value *value_field(const Value *record, const char *name);           // NULL: none
 int64_t field_type_numbers(const FieldType *t);                      // as a vector; class counts its n (one-hot)
-TensorType type_real(Shape shape);
-Shape shape_of(int rank, const int64_t *axes);
-bool shape_equal(const Shape *a, const Shape *b);
-int64_t shape_elements(const Shape *s);
+TensorType tensor_type_real(Extents shape);
+Extents extents_of(int rank, const int64_t *axes);
+bool extents_equal(const Extents *a, const Extents *b);
+int64_t extents_elements(const Extents *s);
 
 // ---- text for messages
-const char *shape_text(Arena *arena, const char *element, const Shape *s);  // real[3, 4]
-const char *type_text(Arena *arena, const TensorType *t);
+const char *extents_text(Arena *arena, const char *element, const Extents *s);  // real[3, 4]
+const char *tensor_type_text(Arena *arena, const TensorType *t);
 const char *value_text(Arena *arena, const Value *v);                // real[128] | the number 3 | a layer | a net …
 
 #endif
