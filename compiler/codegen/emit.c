@@ -1,0 +1,184 @@
+#include "compiler/codegen/emit.h"
+
+#include <string.h>
+
+#include "compiler/ir/ir.h"
+
+// ---- types and constants
+
+LLVMTypeRef emit_element(LLVMTypeRef type) {
+  return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetElementType(type) : type;
+}
+
+unsigned emit_lanes(LLVMTypeRef type) {
+  return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
+}
+
+LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes) {
+  return lanes == 1 ? element : LLVMVectorType(element, lanes);
+}
+
+bool emit_is_f64(LLVMTypeRef type) { return LLVMGetTypeKind(emit_element(type)) == LLVMDoubleTypeKind; }
+
+LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like) {
+  LLVMTypeRef element = emit_is_f64(like) ? m->i64 : m->i32;
+  return LLVMGetTypeKind(like) == LLVMVectorTypeKind ? LLVMVectorType(element, emit_lanes(like)) : element;
+}
+
+static LLVMValueRef constant_in_lanes(LLVMTypeRef like, LLVMValueRef one) {
+  if (LLVMGetTypeKind(like) != LLVMVectorTypeKind) return one;
+  LLVMValueRef lanes[64];
+  unsigned n = LLVMGetVectorSize(like);
+  if (n > 64) ir_fail("a vector of %u lanes", n);
+  for (unsigned i = 0; i < n; i++) lanes[i] = one;
+  return LLVMConstVector(lanes, n);
+}
+
+LLVMValueRef emit_number(LLVMTypeRef like, double x) {
+  return constant_in_lanes(like, LLVMConstReal(emit_element(like), x));
+}
+
+LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x) {
+  return constant_in_lanes(like, LLVMConstInt(emit_element(like), x, false));
+}
+
+LLVMValueRef emit_index(CodeModule *m, int64_t i) { return LLVMConstInt(m->i64, (uint64_t)i, true); }
+
+// ---- arithmetic
+
+static LLVMValueRef intrinsic(CodeModule *m, const char *name, LLVMValueRef *arguments, unsigned n) {
+  LLVMTypeRef type = LLVMTypeOf(arguments[0]);
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), &type, 1);
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
+}
+
+LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
+  return intrinsic(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3);
+}
+
+LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.sqrt", &a, 1); }
+LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.floor", &a, 1); }
+LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.nearbyint", &a, 1); }
+LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.fabs", &a, 1); }
+
+LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign) {
+  return intrinsic(m, "llvm.copysign", (LLVMValueRef[]){magnitude, sign}, 2);
+}
+
+LLVMValueRef emit_max(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildFCmp(m->builder, LLVMRealOGT, a, b, ""), a, b, "");
+}
+
+LLVMValueRef emit_min(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildFCmp(m->builder, LLVMRealOLT, a, b, ""), a, b, "");
+}
+
+// ---- memory
+
+LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef index) {
+  return LLVMBuildInBoundsGEP2(m->builder, element, base, &index, 1, "");
+}
+
+static unsigned element_bytes(LLVMTypeRef type) {
+  LLVMTypeRef e = emit_element(type);
+  LLVMTypeKind kind = LLVMGetTypeKind(e);
+  if (kind == LLVMIntegerTypeKind) return LLVMGetIntTypeWidth(e) <= 8 ? 1 : LLVMGetIntTypeWidth(e) / 8;
+  return kind == LLVMFloatTypeKind ? 4 : 8;
+}
+
+LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address) {
+  LLVMValueRef v = LLVMBuildLoad2(m->builder, type, address, "");
+  LLVMSetAlignment(v, element_bytes(type));
+  return v;
+}
+
+void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address) {
+  LLVMValueRef v = LLVMBuildStore(m->builder, value, address);
+  LLVMSetAlignment(v, element_bytes(LLVMTypeOf(value)));
+}
+
+LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar) {
+  if (LLVMGetTypeKind(like) != LLVMVectorTypeKind) return scalar;
+  LLVMValueRef first = LLVMConstInt(m->i64, 0, false);
+  LLVMValueRef one = LLVMBuildInsertElement(m->builder, LLVMGetPoison(like), scalar, first, "");
+  LLVMTypeRef mask = LLVMVectorType(m->i32, LLVMGetVectorSize(like));
+  return LLVMBuildShuffleVector(m->builder, one, LLVMGetPoison(like), LLVMConstNull(mask), "");
+}
+
+LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address) {
+  return emit_splat(m, like, emit_load(m, emit_element(like), address));
+}
+
+// ---- control flow
+
+static LLVMBasicBlockRef new_block(CodeModule *m, const char *name, const char *suffix) {
+  char text[80];
+  size_t n = strlen(name) < 60 ? strlen(name) : 60;
+  memcpy(text, name, n);
+  strcpy(text + n, suffix);
+  LLVMValueRef f = LLVMGetBasicBlockParent(LLVMGetInsertBlock(m->builder));
+  return LLVMAppendBasicBlockInContext(m->context, f, text);
+}
+
+static bool at_least_one_turn(LLVMValueRef from, LLVMValueRef to) {
+  if (!LLVMIsAConstantInt(from) || !LLVMIsAConstantInt(to)) return false;
+  return LLVMConstIntGetSExtValue(from) < LLVMConstIntGetSExtValue(to);
+}
+
+EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step,
+                   const LLVMValueRef *carried, unsigned n) {
+  if (n > EMIT_CARRIED) ir_fail("a loop carries %u values", n);
+  EmitLoop l = {.n = n, .to = to, .step = emit_index(m, step)};
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(m->builder);
+  l.body = new_block(m, name, "");
+  l.done = new_block(m, name, ".done");
+  if (at_least_one_turn(from, to)) {
+    LLVMBuildBr(m->builder, l.body);
+  } else {
+    l.guard = before;
+    LLVMBuildCondBr(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, from, to, ""), l.body, l.done);
+  }
+  LLVMPositionBuilderAtEnd(m->builder, l.body);
+  l.index = LLVMBuildPhi(m->builder, m->i64, "i");
+  LLVMAddIncoming(l.index, &from, &before, 1);
+  for (unsigned i = 0; i < n; i++) {
+    l.start[i] = carried[i];
+    l.carried[i] = LLVMBuildPhi(m->builder, LLVMTypeOf(carried[i]), "");
+    LLVMAddIncoming(l.carried[i], &l.start[i], &before, 1);
+  }
+  return l;
+}
+
+void emit_loop_end(CodeModule *m, EmitLoop *l, const LLVMValueRef *next) {
+  LLVMBasicBlockRef last = LLVMGetInsertBlock(m->builder);
+  LLVMValueRef index = LLVMBuildNSWAdd(m->builder, l->index, l->step, "");
+  LLVMBuildCondBr(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, index, l->to, ""), l->body, l->done);
+  LLVMAddIncoming(l->index, &index, &last, 1);
+  LLVMMoveBasicBlockAfter(l->done, last);
+  LLVMPositionBuilderAtEnd(m->builder, l->done);
+  for (unsigned i = 0; i < l->n; i++) {
+    LLVMValueRef value = next[i];
+    LLVMAddIncoming(l->carried[i], &value, &last, 1);
+    if (l->guard) { // the loop may have been skipped
+      LLVMValueRef phi = LLVMBuildPhi(m->builder, LLVMTypeOf(value), "");
+      LLVMAddIncoming(phi, &l->start[i], &l->guard, 1);
+      LLVMAddIncoming(phi, &value, &last, 1);
+      value = phi;
+    }
+    l->carried[i] = value;
+  }
+}
+
+EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition) {
+  LLVMBasicBlockRef then = new_block(m, name, "");
+  EmitIf block = {new_block(m, name, ".end")};
+  LLVMBuildCondBr(m->builder, condition, then, block.done);
+  LLVMPositionBuilderAtEnd(m->builder, then);
+  return block;
+}
+
+void emit_end_if(CodeModule *m, EmitIf block) {
+  LLVMBuildBr(m->builder, block.done);
+  LLVMMoveBasicBlockAfter(block.done, LLVMGetInsertBlock(m->builder));
+  LLVMPositionBuilderAtEnd(m->builder, block.done);
+}
