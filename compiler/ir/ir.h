@@ -5,15 +5,22 @@
 // checks types and folds nothing: passes do that. Values live in the function's arena.
 //
 // Axes. The event axis is an ordinary axis with the extent IR_EVENTS; it is always axis 0 of a value that has it. A
-// second event axis (pairs of events) has the extent IR_PAIRS and stands right behind it. Extents are otherwise known
-// numbers >= 0. Elementwise ops want operands of one shape: stretching is the op `broadcast`, written out.
+// second event axis (pairs of events) has the extent IR_PAIRS and stands right behind it: f32[e,p,3]. Extents are
+// otherwise known numbers >= 0. Elementwise ops want operands of one shape: stretching is the op `broadcast`, written out.
+// Which of the two an axis is follows from where it stands: broadcast may take the events of a [e,3] to the pairs of
+// [e,p,3] (order -1 0 1), sum over axis 0 of [e,p,3] gives [e,3], and in an einsum e and p fit each other's letters.
 //
 // gather(x, index), attributes batch b and axis a >= b: x is B M [n] R, index B S, the result B M S R with
 //   y[B, M, S, R] = x[B, M, index[B, S], R],  where |B| = b and |B| + |M| = a.
 // scatter_add(g, index) is its adjoint: B M S R -> B M [n] R, n = attr.from. Indices are i32 and clamped to 0..n-1.
 //
 // einsum: two operands, one letter an axis, no letter twice in one operand; each letter of an operand occurs in the
-// other operand or in the result; letters of the result occur in an operand. Letters e and f are not special.
+// other operand or in the result; letters of the result occur in an operand. Letters e and f are not special. Operands
+// are of one real dtype. ir_einsum takes more: letters that stand in one operand only are summed first.
+//
+// Numbers. i32 wraps around; bool is 0 or 1; a cast of reals to i32 truncates, saturates, and takes nan to 0; constants
+// are held as the dtype rounds them. Ops on i32: neg add sub mul max min abs sign, comparisons, select, cast, stop,
+// everything of shape and index, sum, amax, argmax, cumsum. Bool: eq, and, or, not, select, cast, shape and gather.
 //
 // draw: site = name of the place, kind as below. Element j (row-major index over the axes but events) of event k is
 //   philox4x32-10(key = philox_key(seed, site), counter = (event lo, event hi, pass, j / n per block)): see
@@ -26,6 +33,7 @@
 #include <stdio.h>
 
 #include "lang/base/arena.h"
+#include "lang/base/map.h"
 #include "lang/base/vec.h"
 
 enum { IR_EVENTS = -1, IR_PAIRS = -2, IR_MAX_RANK = 8, IR_MAX_OPERANDS = 3 };
@@ -83,6 +91,7 @@ typedef struct IrFn {
   VEC(IrValue) values;
   VEC(IrOutput) outputs;
   uint32_t span;          // given to values built from now on (set by the elaborator, copied by passes)
+  Map leaves;             // the builder's: name of a leaf -> its value + 1
 } IrFn;
 
 // What an op is (from ops.def).
@@ -96,12 +105,22 @@ typedef struct IrOpInfo {
 } IrOpInfo;
 extern const IrOpInfo ir_op_info[IR_OP_COUNT];
 
+// Which fields of IrAttr an op has. ir_build clears the others, so that equal values have equal attributes.
+typedef enum {
+  IRA_NAME = 1, IRA_DATA = 2, IRA_AXIS = 4, IRA_BATCH = 8, IRA_RANGE = 16 /* from, to, step */, IRA_SIZE = 32 /* from */,
+  IRA_AXES = 64, IRA_ORDER = 128, IRA_DRAW = 256, IRA_SCAN = 512 /* backwards, exclusive */, IRA_UPPER = 1024
+} IrAttrField;
+uint32_t ir_op_attributes(IrOp op);
+bool ir_op_find(const char *name, IrOp *op); // by its text name
+
 // ---- types
 IrType ir_type(IrDtype dtype, int rank, const int64_t *axes);
 IrType ir_scalar(IrDtype dtype);
 bool ir_type_equal(const IrType *a, const IrType *b);
 bool ir_same_axes(const IrType *a, const IrType *b);
 bool ir_has_events(const IrType *t);
+bool ir_is_real(const IrType *t);               // f32 or f64
+int ir_event_axes(const IrType *t);             // 0, 1 (events) or 2 (pairs of events)
 int64_t ir_elements(const IrType *t);           // product of the extents other than event axes
 const char *ir_type_text(Arena *arena, const IrType *t); // f32[e,3]
 
@@ -109,6 +128,9 @@ const char *ir_type_text(Arena *arena, const IrType *t); // f32[e,3]
 IrFn *ir_fn_new(Arena *arena, const char *name);
 // The general constructor: checks and infers; a mistake of the caller is an internal error (ir_fail) that names the op.
 IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared);
+// The same question without building: the type of such a value in *type, or a message that names both sides.
+const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr,
+                     const IrType *declared, IrType *type);
 void ir_output(IrFn *fn, const char *name, IrRef value);
 static inline const IrValue *ir_at(const IrFn *fn, IrRef r) { return &fn->values.at[r]; }
 static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->values.at[r].type; }
@@ -116,7 +138,7 @@ static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->va
 IrRef ir_const(IrFn *fn, IrType type, const double *data);          // data copied
 IrRef ir_number(IrFn *fn, IrDtype dtype, double x);                 // scalar const
 IrRef ir_fill(IrFn *fn, IrType type, double x);                     // scalar const + broadcast
-IrRef ir_iota(IrFn *fn, IrType type, int axis);
+IrRef ir_iota(IrFn *fn, IrType type, int axis);                     // event axes of type are broadcast
 IrRef ir_leaf(IrFn *fn, IrOp op, const char *name, IrType type);    // input param state counter; same name: same value
 IrRef ir_draw(IrFn *fn, IrDraw kind, const char *site, IrType type);
 IrRef ir_unary(IrFn *fn, IrOp op, IrRef a);
@@ -140,6 +162,14 @@ IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive);
 IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b);      // sums letters of one operand alone first
 IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper);
 
+// A spec taken apart: letters of a, b and the result. False when it is not of the form letters,letters->letters.
+typedef struct IrEinsum {
+  uint8_t rank[3];
+  char letters[3][IR_MAX_RANK + 1];
+} IrEinsum;
+bool ir_einsum_parse(const char *spec, IrEinsum *parsed);
+int ir_einsum_axis(const IrEinsum *parsed, int which, char letter); // its axis in a (0), b (1), the result (2), or -1
+
 // ---- the laws (compiler/ir/verify.c): NULL, or a message naming the value
 const char *ir_verify(const IrFn *fn, Arena *arena);
 _Noreturn void ir_fail(const char *format, ...) __attribute__((format(printf, 1, 2))); // internal error: exit code 3
@@ -147,6 +177,7 @@ _Noreturn void ir_fail(const char *format, ...) __attribute__((format(printf, 1,
 // ---- text (print.c, read.c): read(print(fn)) prints to the same bytes
 void ir_print(FILE *out, const IrFn *fn);
 char *ir_text(Arena *arena, const IrFn *fn);
+char *ir_value_text(Arena *arena, const IrFn *fn, IrRef r); // its line, long constants cut short: for messages
 IrFn *ir_read(Arena *arena, const char *text, const char **error); // NULL and a message with the line
 
 // ---- reference evaluator (eval.c): float64 whatever the dtype, plain loops
