@@ -36,10 +36,14 @@ typedef struct AstIndex { AstIndexKind kind; Span span; AstExpr *from, *to, *ste
 typedef struct AstParam { AstName name; AstType *type; AstExpr *fallback; } AstParam; // type, fallback may be NULL
 typedef VEC(AstParam) AstParams;
 
+typedef VEC(AstIndex) AstIndices;
 typedef struct AstFor { AstNames names; AstExpr *from, *to; } AstFor; // for a, b in from  |  for i in from:to
+typedef VEC(AstFor) AstFors;
 
+enum { AST_MAX_DEPTH = 400 }; // the parser refuses deeper trees, so that recursive passes need not look
 struct AstExpr {
   AstExprKind kind;
+  int depth;
   Span span;
   union {
     const char *name;                                              // NAME
@@ -48,7 +52,7 @@ struct AstExpr {
     bool boolean;
     AstExprs items;                                                // LIST, TUPLE
     struct { AstExpr *value, *count; } fill;                       // [v; n]
-    struct { AstExpr *body; VEC(AstFor) loops; } comprehension;
+    struct { AstExpr *body; AstFors loops; } comprehension;
     struct { AstUnary op; AstExpr *operand; } unary;
     struct { AstBinary op; AstExpr *left, *right; Span op_span; } binary;
     struct { AstExpr *left, *right; } pipe;
@@ -57,18 +61,19 @@ struct AstExpr {
     struct { AstParams params; AstExpr *body; } fn;
     struct { AstExpr *object; AstName name; } field;
     struct { AstExpr *callee; AstArgs args; AstExprs given; bool has_given; } call; // f(a, k = b | c)
-    struct { AstExpr *object; VEC(AstIndex) indices; } index;
+    struct { AstExpr *object; AstIndices indices; } index;
   } u;
 };
 
 // ---- types
 typedef enum { TY_ERROR, TY_NAME, TY_LIST, TY_SET, TY_CHOICES } AstTypeKind;
 typedef struct AstDim { AstExpr *value; AstName splice; } AstDim;    // splice.text: *s
+typedef VEC(AstDim) AstDims;
 struct AstType {
   AstTypeKind kind;
   Span span;
   union {
-    struct { AstName name, field; VEC(AstDim) dims; } named;       // real[n, m], events.x (field.text may be NULL)
+    struct { AstName name, field; AstDims dims; } named;       // real[n, m], events.x (field.text may be NULL)
     AstType *list;                                                 // [int]
     struct { AstExpr *count; AstType *of; } set;                   // set[n] of T
     struct { AstName name; AstExprs values; } choices;             // class of [0, 4, 5]
@@ -105,7 +110,8 @@ typedef struct AstBody { AstExpr *value; AstStmts statements; } AstBody;        
 
 typedef struct AstSource AstSource;                                                  // right side of a data field
 typedef struct AstSourceField { AstName name; AstType *type; AstSource *source; } AstSourceField;
-struct AstSource { Span span; AstExpr *value; bool record; VEC(AstSourceField) fields; };
+typedef VEC(AstSourceField) AstSourceFields;
+struct AstSource { Span span; AstExpr *value; bool record; AstSourceFields fields; };
 
 typedef enum { DT_ERROR, DT_FIELD, DT_DECLARED, DT_DRAW, DT_SPLIT, DT_WHERE } AstDatumKind;
 typedef struct AstDatum {
@@ -114,15 +120,17 @@ typedef struct AstDatum {
   AstName name; AstType *type; AstSource *source;   // FIELD (type may be NULL), DECLARED (no source)
   AstPattern pattern; AstExpr *value;               // DRAW: pattern ~ value; SPLIT, WHERE: value
 } AstDatum;
+typedef VEC(AstDatum *) AstDatums;
 
 typedef enum { FS_ERROR, FS_BASE, FS_CONTEXT, FS_DEFINE, FS_STEP, FS_REPEAT } AstFlowStepKind;
+typedef VEC(struct AstFlowStep *) AstFlowSteps;
 typedef struct AstFlowStep {
   AstFlowStepKind kind;
   Span span;
   AstExpr *value;            // BASE, DEFINE; STEP: the step as an expression (NAME, FIELD or CALL); REPEAT: the count
   AstExprs context;          // CONTEXT
   AstName name;              // DEFINE; REPEAT: as
-  VEC(struct AstFlowStep *) body;
+  AstFlowSteps body;
 } AstFlowStep;
 
 typedef enum {
@@ -130,12 +138,13 @@ typedef enum {
 } AstTrainKind;
 typedef enum { UI_ERROR, UI_STATEMENT, UI_MINIMIZE, UI_MAXIMIZE, UI_WITH } AstUpdateKind;
 typedef struct AstUpdateItem { AstUpdateKind kind; Span span; AstStmt *statement; AstExpr *value; AstExprs with; } AstUpdateItem;
+typedef VEC(AstUpdateItem *) AstUpdateItems;
 typedef struct AstUpdate {
   Span span;
   AstExprs targets;                       // NAME or FIELD expressions
   AstExpr *repeat, *when;                 // NULL when absent
   AstExpr *unrolling, *unrolling_count;   // NULL when absent
-  VEC(AstUpdateItem *) items;
+  AstUpdateItems items;
 } AstUpdate;
 typedef struct AstTrainItem {
   AstTrainKind kind;
@@ -145,6 +154,7 @@ typedef struct AstTrainItem {
   AstName keep;
   AstUpdate *update;
 } AstTrainItem;
+typedef VEC(AstTrainItem *) AstTrainItems;
 
 typedef enum { EI_ERROR, EI_METRICS, EI_OBSERVABLES, EI_OBSERVABLE, EI_DEFINE, EI_EVENTS, EI_ASSERT } AstEvalKind;
 typedef struct AstEvalItem {
@@ -155,6 +165,7 @@ typedef struct AstEvalItem {
   AstExpr *value;                         // OBSERVABLE, DEFINE, EVENTS, ASSERT
   AstExpr *over_from, *over_to, *bins, *against; bool log; const char *label;
 } AstEvalItem;
+typedef VEC(AstEvalItem *) AstEvalItems;
 
 struct AstDecl {
   AstDeclKind kind;
@@ -165,21 +176,23 @@ struct AstDecl {
   union {
     struct { AstType *type; AstExpr *value; AstExpr *low, *high; bool log; AstExprs choices; AstExpr *when; } param;
     struct { bool trained; const char *path; Span path_span; const char *pin; AstArgs args; AstName as; } use;
-    struct { const char *from; VEC(AstDatum *) items; } data;
+    struct { const char *from; AstDatums items; } data;
     struct { bool two_lists; AstParams settings, params; AstOut out; AstBody body; } callable; // NET (one list), LAYER, FN
-    struct { AstVars vars, given; VEC(AstFlowStep *) steps; } flow;
+    struct { AstVars vars, given; AstFlowSteps steps; } flow;
     struct { AstParams settings; AstExpr *value; AstVar from, to; AstVars given; AstStmts body; } bijection; // value: = expr
     struct { AstPattern pattern; AstExpr *value; } fit;
-    struct { bool after; AstExpr *repeat; AstName as; VEC(AstTrainItem *) items; } train;
+    struct { bool after; AstExpr *repeat; AstName as; AstTrainItems items; } train;
     struct { AstNames given; AstStmts body; } generate;
     struct { AstStmts body; } score;
-    struct { VEC(AstEvalItem *) items; } evaluate;
+    struct { AstEvalItems items; } evaluate;
   } u;
 };
 
+typedef VEC(AstDecl *) AstDecls;
 typedef struct AstFile {
   SourceFile *source;
-  VEC(AstDecl *) items;
+  const char *doc;                        // the ## lines at the top, when a blank line follows them; or NULL
+  AstDecls items;
 } AstFile;
 
 // Parses a file; mistakes go to diags (several at once), what could be read is returned (never NULL).

@@ -1,0 +1,53 @@
+// Source files side by side in one offset space; offset 0 belongs to none of them.
+#include "lang/source.h"
+
+#include <string.h>
+
+Sources *sources_new(Arena *arena) {
+  Sources *sources = ARENA_NEW(arena, Sources);
+  sources->arena = arena;
+  return sources;
+}
+
+SourceFile *source_add(Sources *sources, const char *path, const char *text, size_t len) {
+  SourceFile *file = ARENA_NEW(sources->arena, SourceFile);
+  uint32_t base = 1;
+  if (sources->files.len > 0) {
+    const SourceFile *last = sources->files.at[sources->files.len - 1];
+    base = last->base + last->len + 1; // one offset between two files, so that an end of file lies in one file only
+  }
+  if (len > UINT32_MAX - base - 1) len = UINT32_MAX - base - 1;
+  file->path = arena_strdup(sources->arena, path);
+  char *copy = arena_alloc(sources->arena, len + 1);
+  if (len > 0) memcpy(copy, text, len);
+  copy[len] = '\0';
+  file->text = copy;
+  file->base = base;
+  file->len = (uint32_t)len;
+  VEC_PUSH(sources->arena, &sources->files, file);
+  return file;
+}
+
+SourceFile *source_of(const Sources *sources, Span span) {
+  if (span.begin == 0) return NULL;
+  for (size_t i = 0; i < sources->files.len; i++) {
+    SourceFile *file = sources->files.at[i];
+    if (span.begin >= file->base && span.begin - file->base <= file->len) return file;
+  }
+  return NULL;
+}
+
+void source_position(const Sources *sources, uint32_t offset, int *line, int *column) {
+  *line = *column = 1;
+  const SourceFile *file = source_of(sources, (Span){offset, offset});
+  if (file == NULL) return;
+  for (uint32_t i = 0; i < offset - file->base; i++) {
+    unsigned char byte = (unsigned char)file->text[i];
+    if (byte == '\n') {
+      *line += 1;
+      *column = 1;
+    } else if ((byte & 0xC0) != 0x80) { // continuation bytes of UTF-8 are no columns of their own
+      *column += 1;
+    }
+  }
+}
