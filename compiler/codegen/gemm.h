@@ -26,6 +26,7 @@ typedef struct Gemm {
   // further operands at the same place allowed). NULL: store as it is. Returning NULL: nothing is stored.
   LLVMValueRef (*epilogue)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value);
   void *data;
+  unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen (tests set them)
 } Gemm;
 void gemm_emit(CodeModule *m, const Gemm *g);
 
@@ -43,6 +44,7 @@ typedef struct GemmGradient {
   LLVMValueRef valid;      // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
   LLVMValueRef scratch;    // gemm_gradient_scratch bytes, 64-byte aligned
   LLVMValueRef add;        // i1: add to D, or store over it; NULL: add
+  unsigned block_vectors, block_rows; // as above, vectors along the columns; 0: chosen
 } GemmGradient;
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);
 int64_t gemm_gradient_scratch(const GemmGradient *g); // bytes; from the numbers alone, 0 where none is needed
