@@ -67,11 +67,13 @@ typedef struct Tensor {
   IrRef ir;                   // IR_NONE: only the type is known (the other side of a bijection; len of a field)
   Belongs belongs;
   Hidden hidden;
+  const bool *lifted_circular; // inside a bijection of one number: which components of the last hidden axis are angles
 } Tensor;
 
 typedef struct RecordField { const char *name; Value *value; } RecordField;
 typedef struct Record {       // also tuples: names NULL
   VEC(RecordField) fields;
+  Value *vector;              // its numbers in one row once somebody made them (elab_flatten), or what it was cut from
 } Record;
 
 typedef enum { CALL_FN, CALL_LAYER, CALL_NET, CALL_BIJECTION, CALL_LAMBDA, CALL_BUILTIN, CALL_MEMBER } CallableKind;
@@ -111,6 +113,7 @@ typedef struct Flow { const AstDecl *decl; Scope *scope; const char *path; } Flo
 struct Value {
   ValueKind kind;
   Span span;                  // where it came about
+  const char *unit;           // of a static number: 15 GeV; NULL: bare
   const FieldType *type;      // a field, or a declared output of such a type; NULL: none
   const Value *prepared;      // physical(v): v, else NULL
   IrRef log_jacobian;         // physical(v): log of d prepared / d physical, f64 per event; IR_NONE: not a density
