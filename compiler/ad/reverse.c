@@ -31,7 +31,7 @@ void adjoint_refused(AdWalk *walk, IrRef y, IrRef g, IrRef *to) {
 }
 
 static bool passes_derivatives(const IrValue *v) {
-  return ir_is_float(&v->type) && rules[v->op] != adjoint_none && rules[v->op] != adjoint_zero;
+  return ir_is_real(&v->type) && rules[v->op] != adjoint_none && rules[v->op] != adjoint_zero;
 }
 
 // active[i] for i <= last: a smooth path leads from one of wrt to i.
@@ -39,7 +39,7 @@ static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const Ir
   uint8_t *active = ARENA_ARRAY(scratch, uint8_t, last + 1);
   IrRef first = last + 1;
   for (uint32_t k = 0; k < n; k++) {
-    if (wrt[k] > last || !ir_is_float(ir_type_of(fn, wrt[k]))) continue;
+    if (wrt[k] > last || !ir_is_real(ir_type_of(fn, wrt[k]))) continue;
     active[wrt[k]] = 1;
     if (wrt[k] < first) first = wrt[k];
   }

@@ -13,22 +13,11 @@ void adjoint_transpose(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // the inverse 
   to[0] = ir_transpose(w->fn, g, back);
 }
 
-void adjoint_broadcast(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // sum over the new axes, the old ones back in order
+void adjoint_broadcast(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // sum over the new axes
   const IrValue *v = ir_at(w->fn, y);
   uint32_t stretched = 0;
-  int8_t kept = 0, back[IR_MAX_RANK] = {0};
-  bool moved = false;
-  for (int8_t i = 0; i < v->type.rank; i++) {
-    int8_t from = v->attr.order[i];
-    if (from < 0) {
-      stretched |= 1u << i;
-    } else {
-      moved |= from != kept;
-      back[from] = kept++;
-    }
-  }
-  IrRef sum = stretched ? ir_sum(w->fn, g, stretched) : g;
-  to[0] = moved ? ir_transpose(w->fn, sum, back) : sum;
+  for (int i = 0; i < v->type.rank; i++) stretched |= v->attr.order[i] < 0 ? 1u << i : 0;
+  to[0] = ir_sum(w->fn, g, stretched);
 }
 
 // y[k] = a[from + k step]: zeros between and around; a negative step is turned round first.
@@ -69,7 +58,6 @@ void adjoint_concat(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
 void adjoint_gather(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
   const IrValue *v = ir_at(w->fn, y);
   int64_t n = ir_type_of(w->fn, v->operands[0])->axes[v->attr.axis];
-  if (n == IR_EVENTS || n == IR_PAIRS) ir_fail("gather over the event axis has no derivative");
   to[0] = ir_scatter_add(w->fn, g, v->operands[1], v->attr.batch, v->attr.axis, n);
 }
 

@@ -1,9 +1,8 @@
 #include "compiler/ir/match.h"
 
 // One number everywhere: the operand's number is the result's.
-static bool keeps_fill(const IrFn *fn, const IrValue *v) {
-  if (v->op == IR_CAST) return ir_is_float(&v->type) && ir_is_float(ir_type_of(fn, v->operands[0]));
-  return v->op == IR_BROADCAST || v->op == IR_RESHAPE || v->op == IR_TRANSPOSE || v->op == IR_SLICE;
+static bool keeps_fill(IrOp op) {
+  return op == IR_BROADCAST || op == IR_RESHAPE || op == IR_TRANSPOSE || op == IR_SLICE;
 }
 
 bool ir_is_fill(const IrFn *fn, IrRef r, double *x) {
@@ -18,7 +17,7 @@ bool ir_is_fill(const IrFn *fn, IrRef r, double *x) {
       *x = v->attr.data[0];
       return true;
     }
-    if (!keeps_fill(fn, v)) return false;
+    if (!keeps_fill(v->op)) return false;
     r = v->operands[0];
   }
 }

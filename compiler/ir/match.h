@@ -4,9 +4,8 @@
 
 #include "compiler/ir/ir.h"
 
-// Is every element of r the same known number? Looks through broadcast, reshape, transpose, slice and float casts.
+// Is every element of r the same known number? Looks through broadcast, reshape, transpose, slice.
 bool ir_is_fill(const IrFn *fn, IrRef r, double *x);
 bool ir_is_number(const IrFn *fn, IrRef r, double x); // ... and is it x?
-static inline bool ir_is_float(const IrType *t) { return t->dtype == IR_F32 || t->dtype == IR_F64; }
 
 #endif
