@@ -28,7 +28,10 @@ typedef struct HgmTile {
   const uint32_t *event_hi; // (tile)
   const uint64_t *keys;     // by draw site of the program: philox_key(seed, site)
   uint32_t pass;
+  uint32_t fresh;           // EVENTS: 1 in the first tile of a range: sums over events are stored, later added to
   int64_t first, last;      // ONCE commands that are split over threads: this call's range of elements
+  int64_t partials;         // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
+  int64_t partial_bytes;
 } HgmTile;
 
 typedef void HgmKernel(const HgmTile *tile, void *const *pointers);
