@@ -21,7 +21,10 @@ bool hgm_context(HgmError *error, const char *format, ...) {
   va_start(args, format);
   int len = vsnprintf(error->text, sizeof error->text, format, args);
   va_end(args);
-  if (len >= 0 && (size_t)len + 2 < sizeof error->text)
-    snprintf(error->text + len, sizeof error->text - (size_t)len, ": %s", old);
+  if (len < 0 || (size_t)len + 2 >= sizeof error->text) return false;
+  size_t room = sizeof error->text - (size_t)len - 3, rest = strlen(old) < room ? strlen(old) : room;
+  memcpy(error->text + len, ": ", 2);
+  memcpy(error->text + len + 2, old, rest);
+  error->text[(size_t)len + 2 + rest] = '\0';
   return false;
 }
