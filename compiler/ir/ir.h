@@ -19,7 +19,7 @@
 // are of one real dtype. ir_einsum takes more: letters that stand in one operand only are summed first.
 //
 // Numbers. i32 wraps around; bool is 0 or 1; a cast of reals to i32 truncates, saturates, and takes nan to 0; constants
-// are held as the dtype rounds them. Ops on i32: neg add sub mul max min abs sign, comparisons, select, cast, stop,
+// are held as the dtype rounds them; max, min and amax of a nan are nan. Ops on i32: neg add sub mul max min abs sign, comparisons, select, cast, stop,
 // everything of shape and index, sum, amax, argmax, cumsum. Bool: eq, and, or, not, select, cast, shape and gather.
 //
 // draw: site = name of the place, kind as below. Element j (row-major index over the axes but events) of event k is
