@@ -1,0 +1,44 @@
+// Distances between two weighted samples. Weights may be negative; NULL weights are all 1; only sums of weights must be > 0.
+// Not-finite values are left out together with their weights, and counted.
+//
+//   Wasserstein-1   ∫ |F(x) - G(x)| dx  over the two weighted empirical distribution functions (Vallender, Theory Probab.
+//                   Appl. 18 (1974) 784), divided by the standard deviation of the truth (1 where that is 0)
+//   Kolmogorov-Smirnov   max |F(x) - G(x)|
+//   Spearman        Pearson correlation of weighted mid-ranks: rank of x = Σ w[x' < x] + ½ Σ w[x' = x]
+#ifndef HGM_METRICS_H
+#define HGM_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/error.h"
+
+typedef struct HgmSample {
+  const double *values;          // (n)
+  const double *weights;         // (n) or NULL
+  int64_t n;
+} HgmSample;
+
+typedef struct HgmDistance {
+  double w1;                     // in standard deviations of the truth
+  double ks;
+  double truth_std;
+  int64_t left_out;              // not-finite values of both samples
+} HgmDistance;
+
+bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error);
+
+// Truth against truth: the distance between two random halves of the truth (fixed draws from `seed`), mean over 16 halvings.
+// The error is the standard deviation over the halvings. Halves hold n/2 events, so for `other` of n events a perfect
+// generator lies near 0.71 times this value.
+typedef struct HgmFloor { double w1, w1_error, ks, ks_error; } HgmFloor;
+bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *floor_, HgmError *error);
+
+// Correlation matrices (n, n), row-major, of n columns with `rows` values each; a constant column has 0 beside its own 1.
+// Rows with a value that is not finite are left out. False only when out of memory.
+bool hgm_metrics_pearson(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error);
+bool hgm_metrics_spearman(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error);
+// Largest absolute difference of two matrices (n, n) and where it is.
+double hgm_metrics_matrix_difference(const double *a, const double *b, int n, int *row, int *column);
+
+#endif
