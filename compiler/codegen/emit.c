@@ -79,6 +79,17 @@ LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVM
   return LLVMBuildInBoundsGEP2(m->builder, element, base, &index, 1, "");
 }
 
+LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n) {
+  return n ? LLVMBuildNSWAdd(m->builder, index, emit_index(m, n), "") : index;
+}
+
+LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride,
+                      LLVMValueRef column) {
+  LLVMValueRef start = stride == 1 ? row : LLVMBuildNSWMul(m->builder, row, emit_index(m, stride), "");
+  LLVMValueRef p = emit_at(m, element, base, start);
+  return column ? emit_at(m, element, p, column) : p;
+}
+
 static unsigned element_bytes(LLVMTypeRef type) {
   LLVMTypeRef e = emit_element(type);
   LLVMTypeKind kind = LLVMGetTypeKind(e);

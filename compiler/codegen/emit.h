@@ -27,6 +27,9 @@ LLVMValueRef emit_min(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a < b ?
 
 // ---- memory. Strides and offsets are in elements of `element`, never bytes.
 LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef index); // &base[index]
+LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride,
+                      LLVMValueRef column);                           // &base[row stride + column]; column may be NULL
+LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n); // i64 + constant
 LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address);  // aligned as the element only
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address);
 // One number in all lanes, by a broadcast from memory. Keep arithmetic off the scalar: a splat of a computed scalar

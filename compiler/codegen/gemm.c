@@ -20,7 +20,8 @@ static unsigned machine_vectors(const CodeTarget *t, bool f64) {
 // Shapes that keep accumulators, operands and one broadcast in registers (32, or 16 with AVX2) and at least 8 chains.
 static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
   unsigned width = machine_vectors(t, f64);
-  if (t->vector_bits == 512 && width == 1) return rows <= 2 ? (Block){8, 2} : rows <= 6 ? (Block){4, 6} : (Block){2, 12};
+  if (t->vector_bits == 512 && width == 1)
+    return rows <= 2 ? (Block){8, 2} : rows <= 6 ? (Block){4, 6} : (Block){2, 12};
   if (t->vector_bits == 512) return rows <= 3 ? (Block){4, 3} : (Block){1, 12};
   return width == 2 ? (Block){1, 6} : (Block){1, 2};
 }
@@ -28,47 +29,31 @@ static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
 static LLVMTypeRef vector_type(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
 static LLVMTypeRef element_type(CodeModule *m, bool f64) { return f64 ? m->f64 : m->f32; }
 
-static LLVMValueRef plus(CodeModule *m, LLVMValueRef a, int64_t b) {
-  return b ? LLVMBuildNSWAdd(m->builder, a, emit_index(m, b), "") : a;
-}
-
-static LLVMValueRef times(CodeModule *m, LLVMValueRef a, int64_t b) {
-  return b == 1 ? a : LLVMBuildNSWMul(m->builder, a, emit_index(m, b), "");
-}
-
-// &base[row stride + column]
-static LLVMValueRef at(CodeModule *m, bool f64, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
-  LLVMValueRef p = emit_at(m, element_type(m, f64), base, times(m, row, stride));
-  return column ? emit_at(m, element_type(m, f64), p, column) : p;
-}
-
-static LLVMValueRef offset(CodeModule *m, bool f64, LLVMValueRef p, int64_t n) {
-  return n ? emit_at(m, element_type(m, f64), p, emit_index(m, n)) : p;
-}
-
 static LLVMValueRef start_value(CodeModule *m, const Gemm *g, LLVMValueRef row, LLVMValueRef event) {
-  LLVMTypeRef type = vector_type(m, g->f64);
-  if (g->add) return emit_load(m, type, at(m, g->f64, g->y, row, g->y_stride, event));
-  if (g->bias) return emit_broadcast(m, type, at(m, g->f64, g->bias, row, g->bias_stride, NULL));
+  LLVMTypeRef type = vector_type(m, g->f64), element = element_type(m, g->f64);
+  if (g->add) return emit_load(m, type, emit_at2(m, element, g->y, row, g->y_stride, event));
+  if (g->bias) return emit_broadcast(m, type, emit_at2(m, element, g->bias, row, g->bias_stride, NULL));
   return LLVMConstNull(type);
 }
 
 // Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
 static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
-  LLVMTypeRef type = vector_type(m, g->f64);
+  LLVMTypeRef type = vector_type(m, g->f64), element = element_type(m, g->f64);
   LLVMValueRef sums[EMIT_CARRIED], rows[EMIT_CARRIED], events[MAX_VECTORS];
-  for (unsigned v = 0; v < b.vectors; v++) events[v] = plus(m, event, v * CODE_LANES);
+  for (unsigned v = 0; v < b.vectors; v++) events[v] = emit_plus(m, event, v * CODE_LANES);
   for (unsigned r = 0; r < b.rows; r++) {
-    rows[r] = plus(m, row, r);
+    rows[r] = emit_plus(m, row, r);
     for (unsigned v = 0; v < b.vectors; v++) sums[r * b.vectors + v] = start_value(m, g, rows[r], events[v]);
   }
-  LLVMValueRef w = at(m, g->f64, g->w, row, g->w_n, NULL), x = emit_at(m, element_type(m, g->f64), g->x, event);
+  LLVMValueRef w = emit_at2(m, element, g->w, row, g->w_n, NULL), x = emit_at(m, element, g->x, event);
   EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, g->k), 1, sums, b.rows * b.vectors);
-  LLVMValueRef xk = at(m, g->f64, x, k.index, g->x_stride, NULL), wk = at(m, g->f64, w, k.index, g->w_k, NULL);
+  LLVMValueRef xk = emit_at2(m, element, x, k.index, g->x_stride, NULL);
+  LLVMValueRef wk = emit_at2(m, element, w, k.index, g->w_k, NULL);
   LLVMValueRef xs[MAX_VECTORS], next[EMIT_CARRIED];
-  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g->f64, xk, v * CODE_LANES));
+  for (unsigned v = 0; v < b.vectors; v++)
+    xs[v] = emit_load(m, type, emit_at(m, element, xk, emit_index(m, v * CODE_LANES)));
   for (unsigned r = 0; r < b.rows; r++) {
-    LLVMValueRef weight = emit_broadcast(m, type, offset(m, g->f64, wk, r * g->w_n));
+    LLVMValueRef weight = emit_broadcast(m, type, emit_at(m, element, wk, emit_index(m, r * g->w_n)));
     for (unsigned v = 0; v < b.vectors; v++)
       next[r * b.vectors + v] = emit_fma(m, weight, xs[v], k.carried[r * b.vectors + v]);
   }
@@ -77,7 +62,7 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef sum = k.carried[r * b.vectors + v];
       if (g->epilogue) sum = g->epilogue(g->data, m, rows[r], events[v], sum);
-      if (sum) emit_store(m, sum, at(m, g->f64, g->y, rows[r], g->y_stride, events[v]));
+      if (sum) emit_store(m, sum, emit_at2(m, element, g->y, rows[r], g->y_stride, events[v]));
     }
 }
 

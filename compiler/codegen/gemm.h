@@ -26,14 +26,15 @@ typedef struct Gemm {
   // further operands at the same place allowed). NULL: store as it is. Returning NULL: nothing is stored.
   LLVMValueRef (*epilogue)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value);
   void *data;
-  unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen (tests set them)
+  unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen
 } Gemm;
 void gemm_emit(CodeModule *m, const Gemm *g);
 
 // D[a][b] (+)= sum over events t < valid of A[a][t] B[b][t]: the gradient of a weight matrix whose rows are contiguous
-// in b: D[a d_stride + b]. For W row-major (k, n): A = X, B = the adjoint of Y; for row-major (n, k): the other way round.
+// in b: D[a d_stride + b]. For W row-major (k, n): A = X, B = the adjoint of Y; row-major (n, k): the other way.
 // Each element is one chain of fma over ascending t from zero, then added to (or stored over) what D holds. Narrow D
-// (few columns) instead uses dot products along the lanes, added by a fixed tree: see gemm_row_sum.
+// (few rows or columns) instead uses dot products along the lanes, added by a fixed tree.
+// b NULL, columns 1: sums of the rows of A, for bias gradients.
 typedef struct GemmGradient {
   bool f64;
   int64_t rows, columns;   // extents of a and b

@@ -1,0 +1,155 @@
+// needs: lang/base compiler/ir compiler/codegen runtime
+// How fast the matrix micro-kernels run: GFLOP/s beside the machine's register-only multiply-add peak and cblas_sgemm,
+// all in one process, medians of alternating runs. Ratios are what counts: the machine may be shared.
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compiler/codegen/gemm.h"
+#include "compiler/codegen/image.h"
+
+enum { REPEATS = 15, TILE = 128 };
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static float *numbers(size_t n) {
+  float *x = aligned_alloc(64, (n * sizeof *x + 4095) / 4096 * 4096);
+  if (!x) abort();
+  for (size_t i = 0; i < n; i++) x[i] = (float)((i * 2654435761u >> 8) % 1000) * 1e-3f - 0.5f;
+  return x;
+}
+
+// ---- compiled kernels
+
+typedef struct Compiled {
+  Image image;
+  HgmKernel *run;
+} Compiled;
+
+static Compiled finish(CodeModule *m) {
+  LLVMBuildRetVoid(m->builder);
+  LLVMMemoryBufferRef b = code_module_object(m);
+  if (getenv("GEMM_ASM")) {
+    char *text = code_module_assembly(m);
+    puts(text);
+    free(text);
+  }
+  ImageObject object = {LLVMGetBufferStart(b), LLVMGetBufferSize(b)};
+  Compiled c;
+  HgmError error = {0};
+  if (!image_build(&c.image, &object, 1, &error) || !image_map(&c.image, &error)) {
+    fprintf(stderr, "%s\n", error.text);
+    exit(3);
+  }
+  c.run = image_kernel(&c.image, "kernel");
+  LLVMDisposeMemoryBuffer(b);
+  code_module_destroy(m);
+  return c;
+}
+
+// Multiply-adds on registers only: 24 independent chains, 4096 turns.
+static Compiled peak_kernel(const CodeTarget *t) {
+  CodeModule *m = code_module_create(t, "peak");
+  LLVMValueRef p[1], chains[24], next[24];
+  code_kernel(m, "kernel", 1, p);
+  unsigned lanes = t->vector_bits / 32, n = t->vector_bits == 512 ? 24 : 12;
+  LLVMTypeRef type = LLVMVectorType(m->f32, lanes);
+  LLVMValueRef a = emit_load(m, type, p[0]), b = emit_load(m, type, emit_at(m, m->f32, p[0], emit_index(m, 16)));
+  for (unsigned i = 0; i < n; i++) chains[i] = emit_load(m, type, emit_at(m, m->f32, p[0], emit_index(m, 16 * i)));
+  EmitLoop l = emit_loop(m, "turns", emit_index(m, 0), emit_index(m, 4096), 1, chains, n);
+  for (unsigned i = 0; i < n; i++) next[i] = emit_fma(m, a, l.carried[i], b);
+  emit_loop_end(m, &l, next);
+  for (unsigned i = 0; i < n; i++) emit_store(m, l.carried[i], emit_at(m, m->f32, p[0], emit_index(m, 16 * i)));
+  return finish(m);
+}
+
+static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors, unsigned rows) {
+  CodeModule *m = code_module_create(t, "forward");
+  LLVMValueRef p[3];
+  code_kernel(m, "kernel", 3, p);
+  Gemm g = {.n = n, .k = k, .w_k = transposed ? 1 : n, .w_n = transposed ? k : 1, .tile = TILE, .x_stride = TILE,
+            .y_stride = TILE, .w = p[0], .x = p[1], .y = p[2], .block_vectors = vectors, .block_rows = rows};
+  gemm_emit(m, &g);
+  return finish(m);
+}
+
+// ---- timing
+
+typedef struct Job {
+  const char *name;
+  HgmKernel *run;      // NULL: sgemm
+  void *pointers[4];
+  int64_t n, k;
+  double flops, times[REPEATS];
+} Job;
+
+static void run_once(const Job *j, const HgmTile *tile) {
+  if (j->run)
+    j->run(tile, j->pointers);
+  else
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)j->n, TILE, (int)j->k, 1, j->pointers[0], (int)j->n,
+                j->pointers[1], TILE, 0, j->pointers[2], TILE);
+}
+
+static double median_rate(Job *j) {
+  qsort(j->times, REPEATS, sizeof *j->times, by_value);
+  return j->flops / j->times[REPEATS / 4] * 1e-9; // the lower quartile: neighbours only ever slow us down
+}
+
+static void measure(Job *jobs, size_t n) {
+  HgmTile tile = {.valid = TILE};
+  for (int r = 0; r < REPEATS; r++)
+    for (size_t i = 0; i < n; i++) {
+      Job *j = &jobs[i];
+      int turns = (int)(6e7 / j->flops) + 1;
+      run_once(j, &tile);
+      double start = seconds();
+      for (int c = 0; c < turns; c++) run_once(j, &tile);
+      j->times[r] = (seconds() - start) / turns;
+    }
+}
+
+int main(int argc, char **argv) {
+  HgmError error = {0};
+  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, &error);
+  if (!t) {
+    fprintf(stderr, "%s\n", error.text);
+    return 2;
+  }
+  unsigned vectors = argc > 2 ? (unsigned)atoi(argv[2]) : 0, rows = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+  static const struct { int64_t n, k; bool transposed; const char *name; } shapes[] = {
+      {128, 128, false, "forward 128x128"}, {128, 128, true, "adjoint 128x128"}, {115, 128, false, "forward 115x128"},
+      {128, 115, true, "adjoint 128x115"},  {232, 128, false, "forward 232x128"}, {128, 5, false, "forward 128x5"}, {5, 128, true, "adjoint 5x128"}};
+  enum { SHAPES = sizeof shapes / sizeof *shapes };
+  Job jobs[2 * SHAPES + 1] = {0};
+  size_t n_jobs = 0;
+  float *w = numbers(256 * 256), *x = numbers(256 * TILE), *y = numbers(256 * TILE), *registers = numbers(24 * 16);
+  Compiled peak = peak_kernel(t);
+  jobs[n_jobs++] = (Job){"peak", peak.run, {registers}, 0, 0, 4096.0 * 2 * (t->vector_bits == 512 ? 24 * 16 : 12 * 8), {0}};
+  for (size_t i = 0; i < SHAPES; i++) {
+    Compiled c = forward_kernel(t, shapes[i].n, shapes[i].k, shapes[i].transposed, vectors, rows);
+    double flops = 2.0 * (double)shapes[i].n * (double)shapes[i].k * TILE;
+    jobs[n_jobs++] = (Job){shapes[i].name, c.run, {w, x, y}, shapes[i].n, shapes[i].k, flops, {0}};
+    jobs[n_jobs++] = (Job){"  sgemm", NULL, {w, x, y}, shapes[i].n, shapes[i].k, flops, {0}};
+  }
+  measure(jobs, n_jobs);
+  double top = 0;
+  for (size_t i = 0; i < n_jobs; i++) {
+    double rate = median_rate(&jobs[i]);
+    if (i == 0) top = rate;
+    printf("%-20s %7.1f GFLOP/s  %5.1f %% of peak\n", jobs[i].name, rate, 100 * rate / top);
+  }
+  code_target_destroy(t);
+  return 0;
+}

@@ -1,0 +1,310 @@
+#include "compiler/codegen/gemm.h"
+
+#include <string.h>
+
+#include "compiler/ir/ir.h"
+
+// Weight gradient. Lanes over events would need a sum across lanes for every element of D, so one operand is turned:
+// B is transposed in squares into scratch, [column vector][event][lane], and D grows by outer products: per event, one
+// vector load a column vector and one broadcast a row of A, accumulators in registers over the whole tile.
+// What is too narrow for that (few rows, few columns left over) is dot products along the lanes: 16 of them at a time,
+// so that their 16 sums across lanes share one tree.
+
+enum { MAX_VECTORS = 8, DOT_ROWS = 4, DOT_COLUMNS = 6, DOTS = 16 };
+
+typedef struct Shape {
+  LLVMTypeRef element, vector; // vector: 512 bits, lanes = columns
+  unsigned lanes;
+  int64_t outer, dots;         // columns by outer products, then columns by dot products
+} Shape;
+
+static Shape shape_of(CodeModule *m, const GemmGradient *g) {
+  Shape s = {.lanes = g->f64 ? 8 : 16};
+  if (m) {
+    s.element = g->f64 ? m->f64 : m->f32;
+    s.vector = LLVMVectorType(s.element, s.lanes);
+  }
+  int64_t rest = g->columns % s.lanes;
+  s.dots = g->rows <= DOT_ROWS || !g->b ? g->columns : rest <= DOT_COLUMNS ? rest : 0;
+  s.outer = g->columns - s.dots;
+  return s;
+}
+
+int64_t gemm_gradient_scratch(const GemmGradient *g) {
+  Shape s = shape_of(NULL, g);
+  int64_t vectors = (s.outer + s.lanes - 1) / s.lanes;
+  return vectors * s.lanes * g->tile * (g->f64 ? 8 : 4);
+}
+
+// ---- transposed squares
+
+// Shuffle of a and b whose lane i is pick[i]: 0..n-1 of a, n..2n-1 of b.
+static LLVMValueRef shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n) {
+  LLVMValueRef mask[32];
+  for (unsigned i = 0; i < n; i++) mask[i] = LLVMConstInt(m->i32, pick[i], false);
+  return LLVMBuildShuffleVector(m->builder, a, b, LLVMConstVector(mask, n), "");
+}
+
+// Within each 128-bit part: groups of `size` elements of a and b alternate, from the lower or the upper half.
+static LLVMValueRef unpack(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned lanes, unsigned size, bool upper) {
+  unsigned pick[16], part = lanes / 4;
+  for (unsigned i = 0; i < lanes; i++) {
+    unsigned in = i % part, group = in / size;
+    unsigned from = i - in + (group / 2) * size + in % size + (upper ? part / 2 : 0);
+    pick[i] = from + (group % 2 ? lanes : 0);
+  }
+  return shuffle(m, a, b, pick, lanes);
+}
+
+// The even (odd) 128-bit parts of a, then of b.
+static LLVMValueRef parts(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned lanes, bool odd) {
+  unsigned pick[16], part = lanes / 4;
+  for (unsigned i = 0; i < lanes; i++) pick[i] = (i / part * 2 + odd) * part + i % part;
+  return shuffle(m, a, b, pick, lanes);
+}
+
+// rows[i][j] -> rows[j][i], lanes x lanes.
+static void transpose_square(CodeModule *m, LLVMValueRef rows[16], unsigned lanes) {
+  unsigned part = lanes / 4; // 4 floats, 2 doubles
+  for (unsigned q = 0; q < lanes; q += part) {
+    LLVMValueRef *r = rows + q, t[4];
+    for (unsigned i = 0; i < part; i++) t[i] = unpack(m, r[i & ~1u], r[i | 1], lanes, 1, i % 2);
+    for (unsigned i = 0; i < part; i++)
+      r[i] = part == 2 ? t[i] : unpack(m, t[i / 2], t[i / 2 + 2], lanes, 2, i % 2);
+  }
+  // Row q part + c now holds, in its 128-bit part g, column g part + c of the rows q part ... : transpose the parts.
+  LLVMValueRef out[16];
+  for (unsigned c = 0; c < part; c++) {
+    LLVMValueRef *u = rows + c, half[4];
+    for (unsigned i = 0; i < 4; i++) half[i] = parts(m, u[i / 2 * 2 * part], u[(i / 2 * 2 + 1) * part], lanes, i % 2);
+    for (unsigned g = 0; g < 4; g++) out[g * part + c] = parts(m, half[g % 2], half[g % 2 + 2], lanes, g / 2);
+  }
+  for (unsigned i = 0; i < lanes; i++) rows[i] = out[i];
+}
+
+// Transposes `count` rows of B from row `first` on (zeros in place of missing ones) for all events that count.
+static void transpose_rows(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef first, unsigned count) {
+  EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
+  LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
+  for (unsigned i = 0; i < s->lanes; i++)
+    rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride)))
+                        : LLVMConstNull(s->vector);
+  transpose_square(m, rows, s->lanes);
+  LLVMValueRef to = emit_at2(m, s->element, g->scratch, first, g->tile, NULL);
+  to = emit_at2(m, s->element, to, t.index, s->lanes, NULL);
+  for (unsigned i = 0; i < s->lanes; i++)
+    emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
+  emit_loop_end(m, &t, NULL);
+}
+
+static void transpose(CodeModule *m, const GemmGradient *g, const Shape *s) {
+  int64_t whole = s->outer / s->lanes * s->lanes;
+  if (whole) {
+    EmitLoop c = emit_loop(m, "columns", emit_index(m, 0), emit_index(m, whole), s->lanes, NULL, 0);
+    transpose_rows(m, g, s, c.index, s->lanes);
+    emit_loop_end(m, &c, NULL);
+  }
+  if (s->outer > whole) transpose_rows(m, g, s, emit_index(m, whole), (unsigned)(s->outer - whole));
+}
+
+// ---- outer products
+
+static LLVMValueRef masked(CodeModule *m, const char *name, LLVMTypeRef type, LLVMValueRef *arguments, unsigned n) {
+  LLVMTypeRef types[] = {type, m->pointer};
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
+}
+
+// Adds (or stores) the first `count` lanes to D.
+static void finish_vector(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef sum, LLVMValueRef to,
+                          unsigned count) {
+  LLVMValueRef bytes = LLVMConstInt(m->i32, g->f64 ? 8 : 4, false), mask = NULL, old;
+  if (count < s->lanes) {
+    LLVMValueRef bits[16];
+    for (unsigned i = 0; i < s->lanes; i++) bits[i] = LLVMConstInt(m->i1, i < count, false);
+    mask = LLVMConstVector(bits, s->lanes);
+    old = masked(m, "llvm.masked.load", s->vector, (LLVMValueRef[]){to, bytes, mask, LLVMConstNull(s->vector)}, 4);
+  } else {
+    old = emit_load(m, s->vector, to);
+  }
+  LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, old, "");
+  if (g->add) total = LLVMBuildSelect(m->builder, g->add, total, sum, "");
+  if (mask)
+    masked(m, "llvm.masked.store", s->vector, (LLVMValueRef[]){total, to, bytes, mask}, 4);
+  else
+    emit_store(m, total, to);
+}
+
+typedef struct Block {
+  unsigned vectors, rows, last_lanes; // lanes that count in the last vector
+} Block;
+
+static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef row,
+                       LLVMValueRef column) {
+  LLVMValueRef sums[EMIT_CARRIED], next[EMIT_CARRIED], bs[MAX_VECTORS];
+  for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
+  LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
+  LLVMValueRef from = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
+  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, 1, sums, b.rows * b.vectors);
+  LLVMValueRef bt = emit_at2(m, s->element, from, t.index, s->lanes, NULL), at = emit_at(m, s->element, a, t.index);
+  for (unsigned v = 0; v < b.vectors; v++)
+    bs[v] = emit_load(m, s->vector, emit_at(m, s->element, bt, emit_index(m, v * s->lanes * g->tile)));
+  for (unsigned r = 0; r < b.rows; r++) {
+    LLVMValueRef x = emit_broadcast(m, s->vector, emit_at(m, s->element, at, emit_index(m, r * g->a_stride)));
+    for (unsigned v = 0; v < b.vectors; v++)
+      next[r * b.vectors + v] = emit_fma(m, x, bs[v], t.carried[r * b.vectors + v]);
+  }
+  emit_loop_end(m, &t, next);
+  for (unsigned r = 0; r < b.rows; r++)
+    for (unsigned v = 0; v < b.vectors; v++) {
+      LLVMValueRef d_row = emit_plus(m, row, r), d_column = emit_plus(m, column, v * s->lanes);
+      LLVMValueRef to = emit_at2(m, s->element, g->d, d_row, g->d_stride, d_column);
+      finish_vector(m, g, s, t.carried[r * b.vectors + v], to, v + 1 < b.vectors ? s->lanes : b.last_lanes);
+    }
+}
+
+static void emit_rows(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef column) {
+  int64_t blocks = (g->rows + b.rows - 1) / b.rows;
+  b.rows = (unsigned)((g->rows + blocks - 1) / blocks);
+  int64_t whole = g->rows / b.rows * b.rows;
+  EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), b.rows, NULL, 0);
+  emit_block(m, g, s, b, r.index, column);
+  emit_loop_end(m, &r, NULL);
+  b.rows = (unsigned)(g->rows - whole);
+  if (b.rows) emit_block(m, g, s, b, emit_index(m, whole), column);
+}
+
+static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
+  bool wide = m->target->vector_bits == 512;
+  Block b = {wide ? 2 : 1, wide ? 12 : 6, s->lanes};
+  if (wide && g->rows <= 6) b = (Block){4, 6, s->lanes};
+  if (g->block_vectors) b = (Block){g->block_vectors, g->block_rows, s->lanes};
+  int64_t step = b.vectors * s->lanes, whole = s->outer / step * step, rest = s->outer - whole;
+  transpose(m, g, s);
+  if (whole) {
+    EmitLoop c = emit_loop(m, "panels", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
+    emit_rows(m, g, s, b, c.index);
+    emit_loop_end(m, &c, NULL);
+  }
+  if (!rest) return;
+  b.vectors = (unsigned)((rest + s->lanes - 1) / s->lanes);
+  b.last_lanes = (unsigned)(rest - (int64_t)(b.vectors - 1) * s->lanes);
+  emit_rows(m, g, s, b, emit_index(m, whole));
+}
+
+// ---- dot products along the lanes
+
+static LLVMTypeRef lanes_of(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
+
+// Lanes of events event..event+15 that count.
+static LLVMValueRef valid_lanes(CodeModule *m, LLVMValueRef event, LLVMValueRef valid) {
+  LLVMValueRef lanes[CODE_LANES];
+  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = LLVMConstInt(m->i32, i, false);
+  LLVMValueRef left = LLVMBuildTrunc(m->builder, LLVMBuildSub(m->builder, valid, event, ""), m->i32, "");
+  LLVMValueRef all = emit_splat(m, m->v16i32, left);
+  return LLVMBuildICmp(m->builder, LLVMIntSLT, LLVMConstVector(lanes, CODE_LANES), all, "");
+}
+
+static LLVMValueRef load_valid(CodeModule *m, LLVMTypeRef type, LLVMValueRef from, LLVMValueRef mask) {
+  return LLVMBuildSelect(m->builder, mask, emit_load(m, type, from), LLVMConstNull(type), "");
+}
+
+// One step of the tree: in a and b, each group of `size` lanes holds one sum in pieces; halves of groups are added.
+static LLVMValueRef halve(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned size) {
+  unsigned low[CODE_LANES], high[CODE_LANES], n = CODE_LANES;
+  for (unsigned i = 0; i < n; i++) {
+    unsigned group = i / (size / 2);
+    low[i] = group * size + i % (size / 2);
+    high[i] = low[i] + size / 2;
+  }
+  return LLVMBuildFAdd(m->builder, shuffle(m, a, b, low, n), shuffle(m, a, b, high, n), "");
+}
+
+// Sums across the lanes of n <= 16 vectors: lane i of the result is the sum of vector i, as
+// ((l0 + l8) + (l4 + l12)) + ... : halves, quarters, eighths, sixteenths.
+static LLVMValueRef sums_across(CodeModule *m, LLVMValueRef *vectors, unsigned n) {
+  LLVMValueRef work[DOTS];
+  for (unsigned i = 0; i < n; i++) work[i] = vectors[i];
+  for (unsigned size = CODE_LANES; size > 1; size /= 2) {
+    for (unsigned i = 0; i < n; i += 2)
+      work[i / 2] = halve(m, work[i], i + 1 < n ? work[i + 1] : LLVMGetPoison(LLVMTypeOf(work[i])), size);
+    n = (n + 1) / 2;
+  }
+  return work[0];
+}
+
+// D[row + r][column + c] for rows x columns <= 16.
+static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column,
+                           unsigned columns) {
+  LLVMTypeRef type = lanes_of(m, g->f64), element = emit_element(type);
+  LLVMValueRef sums[DOTS], next[DOTS], bs[DOTS] = {0};
+  for (unsigned i = 0; i < rows * columns; i++) sums[i] = LLVMConstNull(type);
+  LLVMValueRef a = emit_at2(m, element, g->a, row, g->a_stride, NULL);
+  LLVMValueRef b = g->b ? emit_at2(m, element, g->b, column, g->b_stride, NULL) : NULL;
+  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, CODE_LANES, sums, rows * columns);
+  LLVMValueRef mask = valid_lanes(m, t.index, g->valid);
+  for (unsigned c = 0; b && c < columns; c++)
+    bs[c] = load_valid(m, type, emit_at2(m, element, b, emit_index(m, c), g->b_stride, t.index), mask);
+  for (unsigned r = 0; r < rows; r++) {
+    LLVMValueRef x = load_valid(m, type, emit_at2(m, element, a, emit_index(m, r), g->a_stride, t.index), mask);
+    for (unsigned c = 0; c < columns; c++) {
+      LLVMValueRef sum = t.carried[r * columns + c];
+      next[r * columns + c] = b ? emit_fma(m, x, bs[c], sum) : LLVMBuildFAdd(m->builder, sum, x, "");
+    }
+  }
+  emit_loop_end(m, &t, next);
+  LLVMValueRef all = sums_across(m, t.carried, rows * columns);
+  for (unsigned i = 0; i < rows * columns; i++) {
+    LLVMValueRef r = emit_plus(m, row, i / columns), c = emit_plus(m, column, i % columns);
+    LLVMValueRef to = emit_at2(m, element, g->d, r, g->d_stride, c);
+    LLVMValueRef sum = LLVMBuildExtractElement(m->builder, all, emit_index(m, i), "");
+    LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, emit_load(m, element, to), "");
+    emit_store(m, g->add ? LLVMBuildSelect(m->builder, g->add, total, sum, "") : total, to);
+  }
+}
+
+static void emit_dot_rows(CodeModule *m, const GemmGradient *g, unsigned step, LLVMValueRef column, unsigned columns) {
+  int64_t whole = g->rows / step * step;
+  if (whole) {
+    EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
+    emit_dot_block(m, g, r.index, step, column, columns);
+    emit_loop_end(m, &r, NULL);
+  }
+  if (g->rows > whole) emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns);
+}
+
+static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64_t columns) {
+  int64_t rows = g->rows < 4 ? g->rows : columns < 4 ? DOTS / columns : 4;
+  if (rows > g->rows) rows = g->rows;
+  int64_t step = DOTS / rows;
+  int64_t whole = columns / step * step;
+  if (whole) {
+    EmitLoop c = emit_loop(m, "columns", emit_index(m, first), emit_index(m, first + whole), step, NULL, 0);
+    emit_dot_rows(m, g, (unsigned)rows, c.index, (unsigned)step);
+    emit_loop_end(m, &c, NULL);
+  }
+  if (columns > whole) emit_dot_rows(m, g, (unsigned)rows, emit_index(m, first + whole), (unsigned)(columns - whole));
+}
+
+void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
+  Shape s = shape_of(m, g);
+  if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES)
+    ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
+  if (s.outer) emit_outer(m, g, &s);
+  if (s.dots) emit_dots(m, g, s.outer, s.dots);
+}
+
+LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef b, LLVMValueRef valid) {
+  LLVMTypeRef type = lanes_of(m, f64), element = emit_element(type);
+  LLVMValueRef zero = LLVMConstNull(type);
+  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), valid, CODE_LANES, &zero, 1);
+  LLVMValueRef mask = valid_lanes(m, t.index, valid), next;
+  LLVMValueRef x = load_valid(m, type, emit_at(m, element, a, t.index), mask);
+  if (b)
+    next = emit_fma(m, x, load_valid(m, type, emit_at(m, element, b, t.index), mask), t.carried[0]);
+  else
+    next = LLVMBuildFAdd(m->builder, t.carried[0], x, "");
+  emit_loop_end(m, &t, &next);
+  LLVMValueRef all = sums_across(m, t.carried, 1);
+  return LLVMBuildExtractElement(m->builder, all, emit_index(m, 0), "");
+}
