@@ -1,0 +1,88 @@
+#include "compiler/driver/bound.h"
+
+#include <string.h>
+
+static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tables, HgmError *error) {
+  const HgmPort *port = &bound->program->leaves[i];
+  if (!port->per_event) {
+    bound->leaf_slots[i] = store_add(store, port->name, port->dtype, port->elements);
+    return true;
+  }
+  const Table *table = tables_find(tables, port->name);
+  if (table == NULL) return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s, which is not there", bound->name, port->name);
+  if (table->dtype != port->dtype || table->elements != port->elements)
+    return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s with %lld numbers an event, there are %lld", bound->name, port->name,
+                    (long long)port->elements, (long long)table->elements);
+  bound->leaves[i] = table->data;
+  bound->strides[i] = table->elements;
+  return true;
+}
+
+static void bind_output(Bound *bound, uint32_t i, Store *store) {
+  const HgmPort *port = &bound->program->outputs[i];
+  if (port->per_event) return;
+  bool sets = strncmp(port->name, "set:", 4) == 0;
+  const char *name = sets ? port->name + 4 : arena_printf(store->arena, "%s.%s", bound->name, port->name);
+  bound->output_slots[i] = store_add(store, name, port->dtype, port->elements);
+  bound->commits[i] = sets;
+}
+
+bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
+  HgmProgram *program = session_compile(session, fn, tile);
+  *bound = (Bound){.name = fn->name, .program = program, .pool = session->pool, .store = store, .seed = session->model->seed};
+  Arena *arena = store->arena;
+  bound->leaf_slots = ARENA_ARRAY(arena, Slot *, program->n_leaves);
+  bound->leaves = ARENA_ARRAY(arena, const void *, program->n_leaves);
+  bound->strides = ARENA_ARRAY(arena, int64_t, program->n_leaves);
+  bound->output_slots = ARENA_ARRAY(arena, Slot *, program->n_outputs);
+  bound->outputs = ARENA_ARRAY(arena, void *, program->n_outputs);
+  bound->commits = ARENA_ARRAY(arena, bool, program->n_outputs);
+  for (uint32_t i = 0; i < program->n_leaves; i++)
+    if (!bind_leaf(bound, i, store, tables, error)) return false;
+  for (uint32_t i = 0; i < program->n_outputs; i++) bind_output(bound, i, store);
+  bound->work = hgm_work_create(program, hgm_pool_threads(session->pool), max_events, error);
+  return bound->work != NULL;
+}
+
+void bound_destroy(Bound *bound) {
+  if (bound->work != NULL) hgm_work_destroy(bound->work);
+  if (bound->program != NULL) codegen_free(bound->program);
+  *bound = (Bound){0};
+}
+
+bool bound_output(Bound *bound, const char *name, void *data) {
+  int i = hgm_port_find(bound->program->outputs, bound->program->n_outputs, name);
+  if (i < 0) return false;
+  bound->outputs[i] = data;
+  return true;
+}
+
+Slot *bound_result(const Bound *bound, const char *name) {
+  int i = hgm_port_find(bound->program->outputs, bound->program->n_outputs, name);
+  return i < 0 ? NULL : bound->output_slots[i];
+}
+
+// Buffers change places at every commit, so the pointers are taken anew for each call.
+static void refresh(Bound *bound, int64_t events) {
+  const HgmProgram *program = bound->program;
+  Slot *batch_size = store_find(bound->store, "batch_size");
+  if (batch_size != NULL) slot_set(batch_size, 0, (double)events);
+  for (uint32_t i = 0; i < program->n_leaves; i++)
+    if (bound->leaf_slots[i] != NULL) bound->leaves[i] = bound->leaf_slots[i]->data;
+  for (uint32_t i = 0; i < program->n_outputs; i++) {
+    Slot *slot = bound->output_slots[i];
+    if (slot != NULL) bound->outputs[i] = bound->commits[i] ? slot_next(bound->store, slot) : slot->data;
+  }
+}
+
+bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
+  refresh(bound, call->events);
+  HgmCall run = {.leaves = bound->leaves, .strides = bound->strides, .outputs = bound->outputs, .events = call->events,
+                 .rows = call->rows, .event_ids = call->event_ids, .first_event = call->first_event, .seed = bound->seed, .pass = call->pass};
+  return hgm_execute(bound->program, bound->work, bound->pool, &run, error);
+}
+
+void bound_commit(Bound *bound) {
+  for (uint32_t i = 0; i < bound->program->n_outputs; i++)
+    if (bound->commits[i]) slot_commit(bound->output_slots[i]);
+}

@@ -1,0 +1,42 @@
+// A compiled program whose leaves and outputs are bound by name: inputs to tables of events, all else to slots of the store.
+//
+//   Bound b;  bound_create(&b, session, fn, 128, 2048, store, &tables, &error);
+//   bound_output(&b, "out:pt", buffer);  bound_run(&b, &(BoundCall){.events = n, .rows = rows}, &error);  bound_destroy(&b);
+#ifndef HGM_DRIVER_BOUND_H
+#define HGM_DRIVER_BOUND_H
+
+#include "compiler/driver/session.h"
+#include "compiler/driver/store.h"
+
+typedef struct Bound {
+  const char *name;
+  HgmProgram *program;
+  HgmWork *work;
+  HgmPool *pool;
+  Store *store;
+  Slot **leaf_slots;   // by leaf; NULL: a per-event input
+  Slot **output_slots; // by output; NULL: per event
+  const void **leaves;
+  int64_t *strides;
+  void **outputs;
+  bool *commits;       // by output: `set:` of a slot
+  uint64_t seed;
+} Bound;
+
+typedef struct BoundCall {
+  int64_t events;
+  const int64_t *rows;      // (events) rows of the tables, or NULL: 0, 1, …
+  const int64_t *event_ids; // (events), or NULL: first_event + k
+  int64_t first_event;
+  uint32_t pass;
+} BoundCall;
+
+bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);
+void bound_destroy(Bound *bound);
+// Where a per-event output goes: (events, elements) of the output's dtype. False: the program has no such output.
+bool bound_output(Bound *bound, const char *name, void *data);
+Slot *bound_result(const Bound *bound, const char *name); // the slot of an output without events, or NULL
+bool bound_run(Bound *bound, const BoundCall *call, HgmError *error);
+void bound_commit(Bound *bound);                          // the step's new weights and states take the place of the old
+
+#endif

@@ -1,0 +1,77 @@
+#include "compiler/driver/store.h"
+
+#include <string.h>
+
+size_t dtype_bytes(HgmDtype dtype) {
+  return dtype == HGM_F64 ? 8 : 4;
+}
+
+Store *store_new(Arena *arena) {
+  Store *store = ARENA_NEW(arena, Store);
+  store->arena = arena;
+  return store;
+}
+
+// Buffers that kernels touch begin on a cache line.
+static void *new_buffer(Arena *arena, HgmDtype dtype, int64_t n) {
+  size_t bytes = dtype_bytes(dtype) * (size_t)n;
+  char *raw = arena_alloc(arena, bytes + 64);
+  return raw + (64 - (size_t)((uintptr_t)raw % 64)) % 64;
+}
+
+Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n) {
+  Slot *slot = store_find(store, name);
+  if (slot != NULL) {
+    if (slot->dtype != dtype || slot->n != n) ir_fail("the array %s is used with two types", name);
+    return slot;
+  }
+  slot = ARENA_NEW(store->arena, Slot);
+  *slot = (Slot){.name = arena_strdup(store->arena, name), .dtype = dtype, .n = n, .data = new_buffer(store->arena, dtype, n)};
+  map_put(store->arena, &store->by_name, slot->name, slot);
+  VEC_PUSH(store->arena, &store->slots, slot);
+  return slot;
+}
+
+Slot *store_find(const Store *store, const char *name) {
+  return map_get(&store->by_name, name);
+}
+
+void *slot_next(Store *store, Slot *slot) {
+  if (slot->next == NULL) slot->next = new_buffer(store->arena, slot->dtype, slot->n);
+  return slot->next;
+}
+
+void slot_commit(Slot *slot) {
+  void *old = slot->data;
+  slot->data = slot->next;
+  slot->next = old;
+}
+
+double slot_number(const Slot *slot, int64_t i) {
+  switch (slot->dtype) {
+  case HGM_F32: return ((const float *)slot->data)[i];
+  case HGM_F64: return ((const double *)slot->data)[i];
+  case HGM_I32:
+  case HGM_BOOL: return ((const int32_t *)slot->data)[i];
+  }
+  return 0;
+}
+
+void slot_set(Slot *slot, int64_t i, double value) {
+  switch (slot->dtype) {
+  case HGM_F32: ((float *)slot->data)[i] = (float)value; return;
+  case HGM_F64: ((double *)slot->data)[i] = value; return;
+  case HGM_I32:
+  case HGM_BOOL: ((int32_t *)slot->data)[i] = (int32_t)value; return;
+  }
+}
+
+void slot_fill(Slot *slot, double value) {
+  for (int64_t i = 0; i < slot->n; i++) slot_set(slot, i, value);
+}
+
+const Table *tables_find(const Tables *tables, const char *name) {
+  for (size_t i = 0; i < tables->list.len; i++)
+    if (strcmp(tables->list.at[i].name, name) == 0) return &tables->list.at[i];
+  return NULL;
+}

@@ -1,0 +1,45 @@
+// The live arrays of a run by name: weights, fitted statistics, optimizer memory, counters, results of a step.
+//
+// A slot has two buffers: a step writes new values into `next` while it reads `data`, and store_commit exchanges them.
+// A step that goes wrong is simply not committed: the last good values stay.
+#ifndef HGM_DRIVER_STORE_H
+#define HGM_DRIVER_STORE_H
+
+#include "compiler/ir/ir.h"
+#include "lang/base/map.h"
+#include "runtime/program.h"
+
+typedef struct Slot {
+  const char *name;
+  HgmDtype dtype;
+  int64_t n;
+  void *data, *next; // (n); next may be NULL: never written by a step
+} Slot;
+
+typedef struct Store {
+  Arena *arena;
+  Map by_name;
+  VEC(Slot *) slots;
+} Store;
+
+Store *store_new(Arena *arena);
+Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n); // the slot itself when there already; zeros
+Slot *store_find(const Store *store, const char *name);                    // NULL: no such slot
+void *slot_next(Store *store, Slot *slot);                                 // its second buffer, made when first wanted
+void slot_commit(Slot *slot);                                              // next becomes data
+void slot_fill(Slot *slot, double value);
+double slot_number(const Slot *slot, int64_t i);
+void slot_set(Slot *slot, int64_t i, double value);
+size_t dtype_bytes(HgmDtype dtype);
+
+// Per-event arrays by name: (rows, elements) row-major.
+typedef struct Table {
+  const char *name;
+  HgmDtype dtype;
+  int64_t elements;
+  const void *data;
+} Table;
+typedef struct Tables { VEC(Table) list; } Tables;
+const Table *tables_find(const Tables *tables, const char *name); // NULL: none
+
+#endif
