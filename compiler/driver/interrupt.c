@@ -1,0 +1,29 @@
+#include "compiler/driver/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+// A signal handler has no other way to speak: the one mutable file-scope variable of the program.
+static volatile sig_atomic_t caught;
+
+static void handle(int number) {
+  if (caught != 0) _exit(128 + number);
+  caught = number;
+}
+
+void interrupt_watch(void) {
+  struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGXCPU, &action, NULL);
+}
+
+bool interrupt_requested(void) {
+  return caught != 0;
+}
+
+int interrupt_exit_code(void) {
+  return 128 + (int)caught;
+}
