@@ -1,0 +1,311 @@
+// Data blocks: fields and their types, cuts, the split, and the programs that fit and apply the preparations.
+#include <string.h>
+
+#include "lang/block.h"
+
+enum { MAX_ROUNDS = 16 };
+
+// ---- fields
+
+static const char *dotted(Elab *e, const char *outer, const char *name) {
+  return outer == NULL ? name : arena_printf(e->arena, "%s.%s", outer, name);
+}
+
+static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
+  Elab *e = b->e;
+  Type type;
+  if (t->kind == TY_NAME && t->u.named.field.text != NULL) {
+    not_built(e, t->span, "a field that is prepared with the numbers of another");
+    return false;
+  }
+  if (t->kind == TY_SET || t->kind == TY_LIST) { not_built(e, t->span, "a field that is a set or a list"); return false; }
+  if (!elab_type(e, f->block->scope, t, &type)) return false;
+  if (type.kind != TYPE_TENSOR || type.tensor.element == ELEMENT_BOOL || type.tensor.p4) {
+    not_built(e, t->span, "a field of this type");
+    return false;
+  }
+  f->shape = type.tensor.shape;
+  if (type.tensor.element == ELEMENT_CLASS) f->classes = type.tensor.classes;
+  if (type.tensor.circular != NULL) f->angle = true;
+  return true;
+}
+
+static const bool *all_circular(Elab *e, const Extents *shape) {
+  int64_t n = shape->rank == 0 ? 1 : shape->axes[shape->rank - 1];
+  bool *flags = ARENA_ARRAY(e->arena, bool, n);
+  for (int64_t i = 0; i < n; i++) flags[i] = true;
+  return flags;
+}
+
+static bool ends_as_angle(const DataField *f) {
+  if (!f->angle) return false;
+  if (f->chain.len == 0) return true;
+  PrepKind last = f->chain.at[f->chain.len - 1]->info->kind;
+  return last == PREP_WRAP || (last == PREP_SCALE && f->chain.len == 1);
+}
+
+// Both types of a field without parts, from its chain.
+static void make_types(Elab *e, DataField *f) {
+  TensorType physical = {.element = ELEMENT_REAL, .shape = f->shape, .unit = f->unit}, prepared = physical;
+  if (f->chain.len > 0) {
+    const IrType *out = &f->chain.at[f->chain.len - 1]->out;
+    prepared.shape = extents_of(out->rank - 1, out->axes + 1);
+  }
+  prepared.unit = NULL;
+  if (f->angle) physical.circular = all_circular(e, &physical.shape);
+  if (ends_as_angle(f)) prepared.circular = all_circular(e, &prepared.shape);
+  if (f->classes != NULL) {
+    prepared.element = ELEMENT_CLASS;
+    prepared.classes = f->classes;
+  }
+  f->prepared->type = prepared;
+  f->physical->type = physical;
+}
+
+static FieldType *field_type_new(Elab *e, const DataField *f) {
+  FieldType *t = ARENA_NEW(e->arena, FieldType);
+  *t = (FieldType){.name = f->name, .label = f->label, .record = f->record, .field = f, .span = f->span};
+  return t;
+}
+
+static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName name, const AstType *type, const AstSource *source) {
+  Elab *e = b->e;
+  DataField *f = ARENA_NEW(e->arena, DataField);
+  f->block = d;
+  f->label = name.text;
+  f->name = dotted(e, outer, name.text);
+  f->span = name.span;
+  f->record = source->record;
+  f->prepared = field_type_new(e, f);
+  f->physical = field_type_new(e, f);
+  if (!source->record) {
+    if (type != NULL && !declared_type(b, f, type)) return NULL;
+    if (!data_source(b, f, source)) return NULL;
+    make_types(e, f);
+    return f;
+  }
+  if (type != NULL) not_built(e, type->span, "a declared type of a record");
+  for (size_t i = 0; i < source->fields.len; i++) {
+    const AstSourceField *s = &source->fields.at[i];
+    for (size_t k = 0; k < f->fields.len; k++)
+      if (strcmp(f->fields.at[k]->label, s->name.text) == 0)
+        elab_error(e, DIAG_GIVEN_TWICE, s->name.span, "`%s` is given twice in `%s`", s->name.text, f->name);
+    DataField *part = field_make(b, d, f->name, s->name, s->type, s->source);
+    if (part == NULL) continue;
+    VEC_PUSH(e->arena, &f->fields, part);
+    VEC_PUSH(e->arena, &f->prepared->fields, part->prepared);
+    VEC_PUSH(e->arena, &f->physical->fields, part->physical);
+  }
+  return f;
+}
+
+// ---- the rest of the block
+
+static bool part_of_split(Blocks *b, DataBlock *d, const AstExpr *x, int *n) {
+  if (x->kind == EX_BINARY && x->u.binary.op == BIN_DIV && *n < 3) {
+    return part_of_split(b, d, x->u.binary.left, n) && part_of_split(b, d, x->u.binary.right, n);
+  }
+  Value *v = elab_expr(b->e, d->scope, x);
+  double share;
+  if (value_is_error(v) || !elab_setting_number(b->e, v, x->span, "a part of `split`", &share)) return false;
+  if (*n >= 3 || !(share >= 0)) {
+    Diag *diag = elab_error(b->e, DIAG_SPLIT, x->span, *n >= 3 ? "a split has three parts at most" : "a part of a split is positive");
+    diag_help(b->e->diags, diag, "training / validation / test: `split 0.8 / 0.1 / 0.1`");
+    return false;
+  }
+  d->model->split[(*n)++] = share;
+  return true;
+}
+
+static void split(Blocks *b, DataBlock *d, const AstExpr *x) {
+  int n = 0;
+  if (!part_of_split(b, d, x, &n)) return;
+  double total = d->model->split[0] + d->model->split[1] + d->model->split[2];
+  if (total > 1 + 1e-9 || !(d->model->split[0] > 0)) {
+    Diag *diag = elab_error(b->e, DIAG_SPLIT, x->span, total > 1 ? "%s adds up to more than 1" : "%s leaves nothing to train on",
+                            source_text(b->e, x->span));
+    diag_help(b->e->diags, diag, "training / validation / test: `split 0.8 / 0.1 / 0.1`");
+    return;
+  }
+  d->model->has_split = true;
+}
+
+static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
+  Elab *e = b->e;
+  switch (item->kind) {
+  case DT_ERROR: return;
+  case DT_SPLIT: split(b, d, item->value); return;
+  case DT_WHERE: VEC_PUSH(e->arena, &d->cuts, item->value); return;
+  case DT_DRAW: not_built(e, item->span, "a draw in a data block"); return;
+  case DT_DECLARED: not_built(e, item->span, "a field without a column"); return;
+  case DT_FIELD: break;
+  }
+  for (size_t k = 0; k < d->fields.len; k++)
+    if (strcmp(d->fields.at[k]->label, item->name.text) == 0) {
+      Diag *diag = elab_error(e, DIAG_GIVEN_TWICE, item->name.span, "`%s` is given twice", item->name.text);
+      diag_label(e->diags, diag, d->fields.at[k]->span, "first here");
+      return;
+    }
+  DataField *f = field_make(b, d, NULL, item->name, item->type, item->source);
+  if (f == NULL) return;
+  if (strcmp(f->name, "weight") == 0 && !f->record && f->shape.rank == 0) {
+    d->weight = f;
+    d->model->has_weight = true;
+    if (f->chain.len > 0) elab_error(e, DIAG_PREPARATION, item->span, "event weights are taken as they are, without a chain");
+    return;
+  }
+  VEC_PUSH(e->arena, &d->fields, f);
+}
+
+DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
+  Elab *e = b->e;
+  DataBlock *d = ARENA_NEW(e->arena, DataBlock);
+  d->decl = decl;
+  d->scope = scope;
+  d->model = ARENA_NEW(e->arena, ModelData);
+  d->model->name = decl->name.text;
+  d->model->span = decl->span;
+  if (decl->u.data.from != NULL && strchr(decl->u.data.from, '{') != NULL) not_built(e, decl->span, "data from several groups");
+  for (size_t i = 0; i < decl->u.data.items.len; i++) datum(b, d, decl->u.data.items.at[i]);
+  VEC_PUSH(e->arena, &b->data, d);
+  VEC_PUSH(e->arena, &e->model->data, d->model);
+  return d;
+}
+
+// ---- programs
+
+static bool fits(const PrepStep *s) { return s->info->fit != PREP_FIT_NONE; }
+// Statistics that later steps' inputs depend on: those of `missing` are only looked at on output.
+static bool fit_delays(const PrepStep *s) { return fits(s) && s->info->fit != PREP_FIT_NEAREST; }
+
+static ModelFitKind fit_kind(PrepFit fit) {
+  switch (fit) {
+  case PREP_FIT_MEAN_STD: return FIT_MEAN_STD;
+  case PREP_FIT_MAXABS: return FIT_MAXABS;
+  case PREP_FIT_MINMAX: case PREP_FIT_NEAREST: return FIT_MINMAX;
+  case PREP_FIT_NONE: break;
+  }
+  ir_fail("a preparation without statistics is fitted");
+}
+
+static const char *const *column_names(Elab *e, const DataField *f, int64_t n) {
+  const char **names = ARENA_ARRAY(e->arena, const char *, n + 1);
+  for (int64_t i = 0; i < n; i++) {
+    size_t item = f->items.len > 1 ? (size_t)(i % (int64_t)f->items.len) : 0;
+    names[i] = f->block->model->columns.at[f->items.at[item].own].name;
+  }
+  return names;
+}
+
+static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out) {
+  for (size_t i = 0; i < f->fields.len; i++) fit_field(e, f->fields.at[i], round, out);
+  int at = 0;
+  IrRef x = IR_NONE;
+  size_t done = 0;
+  for (size_t i = 0; i < f->chain.len; i++) {
+    const PrepStep *s = f->chain.at[i];
+    if (fits(s) && at == round) {
+      if (x == IR_NONE) x = field_source(e, f, field_own(e, f));
+      x = field_forward(e, f, x, done, i);
+      done = i;
+      int64_t n = ir_elements(&s->in);
+      ir_output(out->fn, s->name, prep_fitted(out->fn, s, x));
+      VEC_PUSH(e->arena, &out->fits, (ModelFit){.kind = fit_kind(s->info->fit), .output = s->name,
+                                                .states = {s->states[0], s->states[1]}, .n = n, .field = f->name, .span = s->span,
+                                                .columns = column_names(e, f, n)});
+    }
+    at += fit_delays(s);
+  }
+}
+
+static void rounds(Blocks *b, DataBlock *d) {
+  Elab *e = b->e;
+  for (int round = 0; round < MAX_ROUNDS; round++) {
+    const char *name = arena_printf(e->arena, "%s.fit_%d", d->model->name, round + 1);
+    Scene *scene = scene_open(e, SCENE_PREPARE, name, "data");
+    ModelFitRound r = {.fn = scene->fn};
+    for (size_t i = 0; i < d->fields.len; i++) fit_field(e, d->fields.at[i], round, &r);
+    scene_close(e);
+    if (r.fits.len == 0) return;
+    VEC_PUSH(e->arena, &d->model->rounds, r);
+  }
+}
+
+static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn) {
+  Elab *e = b->e;
+  for (size_t i = 0; i < f->fields.len; i++) prepare_field(b, d, f->fields.at[i], fn);
+  if (f->record) return;
+  IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, field_first_draw(f));
+  ir_output(fn, data_leaf(e, d, "prep", f->name), ir_cast(fn, x, e->model->real));
+  const FieldType *t = f->prepared;
+  VEC_PUSH(e->arena, &d->model->fields, (ModelField){f->name, extents_elements(&t->type.shape), f->text, f->span});
+}
+
+// A cut may name columns in quotes: the same expression with those as hidden names.
+static const AstExpr *with_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x) {
+  Elab *e = b->e;
+  if (x == NULL) return NULL;
+  AstExpr *copy = arena_dup(e->arena, x, sizeof *x);
+  if (x->kind == EX_STRING) {
+    const char *hidden = arena_printf(e->arena, "\"%s\"", x->u.string);
+    if (scope_own(scope, hidden) == NULL) {
+      int column = data_column(b, d, x->u.string, x->span);
+      TensorType type = tensor_type_real((Extents){0});
+      type.unit = d->model->columns.at[column].unit;
+      Belongs belongs = {BELONGS_EVENTS, d->model};
+      scope_bind(e, scope, hidden, x->span, value_tensor(e, x->span, type, field_column(e, d, column), belongs));
+    }
+    copy->kind = EX_NAME;
+    copy->u.name = hidden;
+  } else if (x->kind == EX_BINARY) {
+    copy->u.binary.left = (AstExpr *)with_columns(b, d, scope, x->u.binary.left);
+    copy->u.binary.right = (AstExpr *)with_columns(b, d, scope, x->u.binary.right);
+  } else if (x->kind == EX_UNARY) {
+    copy->u.unary.operand = (AstExpr *)with_columns(b, d, scope, x->u.unary.operand);
+  } else if (x->kind == EX_UNIT) {
+    copy->u.unit.operand = (AstExpr *)with_columns(b, d, scope, x->u.unit.operand);
+  } else if (x->kind == EX_CALL) {
+    AstArgs args = x->u.call.args;
+    copy->u.call.args = (AstArgs){0};
+    for (size_t i = 0; i < args.len; i++) {
+      AstArg arg = args.at[i];
+      arg.value = (AstExpr *)with_columns(b, d, scope, arg.value);
+      VEC_PUSH(e->arena, &copy->u.call.args, arg);
+    }
+  }
+  return copy;
+}
+
+static void cuts(Blocks *b, DataBlock *d, IrFn *fn) {
+  Elab *e = b->e;
+  Scope *scope = scope_new(e, d->scope);
+  fields_bind(b, scope, d, true);
+  IrRef keep = IR_NONE;
+  for (size_t i = 0; i < d->cuts.len; i++) {
+    const AstExpr *x = d->cuts.at[i];
+    Value *v = elab_expr(e, scope, with_columns(b, d, scope, x));
+    if (value_is_error(v)) continue;
+    if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_BOOL || v->u.tensor.type.shape.rank != 0) {
+      Diag *diag = elab_error(e, DIAG_TYPE, x->span, "`where` takes a condition on each event, found %s", value_text(e->arena, v));
+      diag_help(e->diags, diag, "`where gen.pt > 15 GeV`");
+      continue;
+    }
+    IrRef one = elab_per_event(e, v);
+    keep = keep == IR_NONE ? one : ir_binary(fn, IR_AND, keep, one);
+  }
+  if (keep != IR_NONE) ir_output(fn, "keep", ir_cast(fn, keep, IR_I32));
+}
+
+void data_programs(Blocks *b, DataBlock *d) {
+  Elab *e = b->e;
+  Scene *scene = scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "%s.prepare", d->model->name), "data");
+  for (size_t i = 0; i < d->fields.len; i++) prepare_field(b, d, d->fields.at[i], scene->fn);
+  if (d->weight != NULL) {
+    IrRef weight = field_source(e, d->weight, field_own(e, d->weight));
+    ir_output(scene->fn, "weight", ir_cast(scene->fn, weight, e->model->real));
+  }
+  cuts(b, d, scene->fn);
+  d->model->prepare = scene->fn;
+  scene_close(e);
+  rounds(b, d);
+}

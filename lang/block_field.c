@@ -1,0 +1,348 @@
+// Fields as values of the current scene: prepared, physical, and back from generated numbers to columns.
+#include <string.h>
+
+#include "lang/block.h"
+
+// ---- leaves
+
+IrRef field_column(Elab *e, const DataBlock *d, int column) {
+  const ModelColumn *c = &d->model->columns.at[column];
+  IrType type = {.dtype = IR_F64, .rank = (uint8_t)(c->rank + 1), .axes = {IR_EVENTS}};
+  for (int i = 0; i < c->rank; i++) type.axes[i + 1] = c->shape[i];
+  return ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "column:%s", c->name), type);
+}
+
+const char *data_leaf(Elab *e, const DataBlock *d, const char *prefix, const char *name) {
+  if (e->model->data.len <= 1) return arena_printf(e->arena, "%s:%s", prefix, name);
+  return arena_printf(e->arena, "%s:%s.%s", prefix, d->model->name, name);
+}
+
+IrRef field_weight(Elab *e, const DataBlock *d) {
+  if (!d->model->has_weight) return IR_NONE;
+  IrType type = {.dtype = e->model->real, .rank = 1, .axes = {IR_EVENTS}};
+  return ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "weight:%s", d->model->name), type);
+}
+
+// Scalars per event, stacked to a vector where the field is one.
+static IrRef stack(Elab *e, const DataField *f, IrRef (*part)(Elab *, const DataField *, const DataItem *, IrRef), IrRef whole) {
+  IrFn *fn = e->scene->fn;
+  IrRef *parts = ARENA_ARRAY(e->arena, IrRef, f->items.len);
+  if (!f->vector) return part(e, f, &f->items.at[0], whole);
+  for (size_t i = 0; i < f->items.len; i++) {
+    IrRef one = IR_NONE;
+    if (whole != IR_NONE) one = ir_reshape(fn, ir_slice(fn, whole, 1, (int64_t)i, (int64_t)i + 1, 1), 1, (int64_t[]){IR_EVENTS});
+    parts[i] = ir_reshape(fn, part(e, f, &f->items.at[i], one), 2, (int64_t[]){IR_EVENTS, 1});
+  }
+  return ir_concat(fn, parts, (uint32_t)f->items.len, 1);
+}
+
+static IrRef own_part(Elab *e, const DataField *f, const DataItem *item, IrRef whole) {
+  (void)whole;
+  return field_column(e, f->block, item->own);
+}
+
+IrRef field_own(Elab *e, const DataField *f) { return stack(e, f, own_part, IR_NONE); }
+
+// ---- formulas
+
+static IrRef term_value(Elab *e, const DataField *f, const DataTerm *t) {
+  return t->column < 0 ? ir_number(e->scene->fn, IR_F64, t->number) : field_column(e, f->block, t->column);
+}
+
+static IrOp forward_op(AstBinary op) { return op == BIN_ADD ? IR_ADD : op == BIN_SUB ? IR_SUB : op == BIN_MUL ? IR_MUL : IR_DIV; }
+static IrOp inverse_op(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
+
+static IrRef source_part(Elab *e, const DataField *f, const DataItem *item, IrRef own) {
+  for (size_t i = 0; i < item->terms.len; i++)
+    own = ir_binary(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
+  return own;
+}
+
+static bool has_terms(const DataField *f) {
+  for (size_t i = 0; i < f->items.len; i++)
+    if (f->items.at[i].terms.len > 0) return true;
+  return false;
+}
+
+static IrRef class_index(Elab *e, const DataField *f, IrRef x) {
+  const ClassValues *c = f->classes;
+  if (c == NULL || c->values.len == 0) return x;
+  IrRef place = ir_fill(e->scene->fn, *ir_type_of(e->scene->fn, x), 0);
+  for (size_t i = 1; i < c->values.len; i++) {
+    IrRef here = ir_binary(e->scene->fn, IR_EQ, x, ir_number(e->scene->fn, IR_F64, c->values.at[i]));
+    place = ir_select(e->scene->fn, here, ir_number(e->scene->fn, IR_F64, (double)i), place);
+  }
+  return place;
+}
+
+IrRef field_source(Elab *e, const DataField *f, IrRef own) {
+  return class_index(e, f, has_terms(f) ? stack(e, f, source_part, own) : own);
+}
+
+// ---- chains
+
+size_t field_first_draw(const DataField *f) {
+  for (size_t i = 0; i < f->chain.len; i++)
+    if (f->chain.at[i]->info->flags & PREP_DRAWS) return i;
+  return f->chain.len;
+}
+
+IrRef field_forward(Elab *e, const DataField *f, IrRef x, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) x = prep_forward(e->scene->fn, f->chain.at[i], x);
+  return x;
+}
+
+IrRef field_inverse(Elab *e, const DataField *f, IrRef y) {
+  for (size_t i = f->chain.len; i-- > 0;) y = prep_inverse(e->scene->fn, f->chain.at[i], y);
+  return y;
+}
+
+static IrRef per_event_sum(IrFn *fn, IrRef x) {
+  int rank = ir_type_of(fn, x)->rank;
+  return rank == 1 ? x : ir_sum(fn, x, ((1u << rank) - 1) & ~1u);
+}
+
+// log |d prepared / d own column| over all components, f64 [e]; IR_NONE when there is no density.
+static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density) {
+  IrFn *fn = e->scene->fn;
+  IrRef total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0), x = field_source(e, f, own);
+  *density = f->classes == NULL;
+  for (size_t i = 0; i < f->chain.len && *density; i++) {
+    const PrepStep *s = f->chain.at[i];
+    *density = prep_has_density(s);
+    IrRef one = prep_log_jacobian(fn, s, x);
+    if (one != IR_NONE) total = ir_binary(fn, IR_ADD, total, per_event_sum(fn, one));
+    x = prep_forward(fn, s, x);
+  }
+  for (size_t i = 0; i < f->items.len && *density; i++)
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
+      const DataTerm *t = &f->items.at[i].terms.at[k];
+      if (t->op != BIN_MUL && t->op != BIN_DIV) continue;
+      IrRef size = ir_unary(fn, IR_LOG, ir_unary(fn, IR_ABS, term_value(e, f, t)));
+      total = ir_binary(fn, t->op == BIN_MUL ? IR_ADD : IR_SUB, total, size);
+    }
+  return total;
+}
+
+// ---- values
+
+static Map *cache(Elab *e, bool physical) {
+  Blocks *b = blocks_of(e);
+  if (b->field_scene != e->scene) {
+    b->field_scene = e->scene;
+    b->field_values = b->physical_values = (Map){0};
+  }
+  return physical ? &b->physical_values : &b->field_values;
+}
+
+static const char *cache_key(Elab *e, const DataField *f) { return arena_printf(e->arena, "%s/%s", f->block->model->name, f->name); }
+
+static Value *of_parts(Elab *e, DataField *f, Span span, bool physical) {
+  Value *v = value_record(e, span);
+  for (size_t i = 0; i < f->fields.len; i++) {
+    DataField *part = f->fields.at[i];
+    Value *x = physical ? field_physical(e, part, span) : field_prepared(e, part, span);
+    VEC_PUSH(e->arena, &v->u.record.fields, (RecordField){part->label, x});
+  }
+  return v;
+}
+
+// Training programs read what `prepare` has kept; samplers and scores compute all of it from columns.
+static IrRef prepared_ir(Elab *e, const DataField *f) {
+  IrFn *fn = e->scene->fn;
+  bool cached = e->scene->purpose == SCENE_TRAIN || e->scene->purpose == SCENE_VALIDATE;
+  IrDtype element = f->classes != NULL ? IR_I32 : e->model->real;
+  if (!cached) {
+    IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, f->chain.len);
+    return ir_cast(fn, x, element);
+  }
+  size_t first = field_first_draw(f);
+  IrType type = {.dtype = e->model->real, .rank = (uint8_t)(f->shape.rank + 1), .axes = {IR_EVENTS}};
+  for (int i = 0; i < f->shape.rank; i++) type.axes[i + 1] = f->shape.axes[i];
+  if (first > 0) type = f->chain.at[first - 1]->out, type.dtype = e->model->real;
+  IrRef x = ir_leaf(fn, IR_INPUT, data_leaf(e, f->block, "prep", f->name), type);
+  if (first < f->chain.len) x = field_forward(e, f, ir_cast(fn, x, IR_F64), first, f->chain.len);
+  return ir_cast(fn, x, element);
+}
+
+Value *field_prepared(Elab *e, DataField *f, Span span) {
+  const char *key = cache_key(e, f);
+  Value *v = map_get(cache(e, false), key);
+  if (v != NULL) return v;
+  Belongs belongs = {BELONGS_EVENTS, f->block->model};
+  v = f->record ? of_parts(e, f, span, false) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
+  v->type = f->prepared;
+  v->span = f->span;
+  map_put(e->arena, cache(e, false), key, v);
+  return v;
+}
+
+Value *field_physical(Elab *e, DataField *f, Span span) {
+  const char *key = cache_key(e, f);
+  Value *v = map_get(cache(e, true), key);
+  if (v != NULL) return v;
+  Belongs belongs = {BELONGS_EVENTS, f->block->model};
+  v = f->record ? of_parts(e, f, span, true) : value_tensor(e, f->span, f->physical->type, field_own(e, f), belongs);
+  v->type = f->physical;
+  v->span = f->span;
+  map_put(e->arena, cache(e, true), key, v);
+  return v;
+}
+
+// ---- scopes
+
+static Value *make_prepared(Elab *e, Scope *scope, void *data) {
+  (void)scope;
+  DataField *f = data;
+  return field_prepared(e, f, f->span);
+}
+
+static Value *make_physical(Elab *e, Scope *scope, void *data) {
+  (void)scope;
+  DataField *f = data;
+  return field_physical(e, f, f->span);
+}
+
+void fields_bind(Blocks *b, Scope *scope, DataBlock *d, bool physical) {
+  for (size_t i = 0; i < d->fields.len; i++) {
+    DataField *f = d->fields.at[i];
+    if (scope_own(scope, f->label) != NULL) continue;
+    scope_bind_lazy(b->e, scope, f->label, f->span, physical ? make_physical : make_prepared, f)->used = true;
+  }
+}
+
+Scope *fields_scope(Blocks *b, Scope *outer, bool physical) {
+  Scope *scope = scope_new(b->e, outer);
+  for (size_t i = 0; i < b->data.len; i++) fields_bind(b, scope, b->data.at[i], physical);
+  return scope;
+}
+
+// ---- what the core asks
+
+static DataField *find_in(const DataBlock *d, const char *name) {
+  size_t len = strcspn(name, ".");
+  for (size_t i = 0; i < d->fields.len; i++) {
+    DataField *f = d->fields.at[i];
+    if (strlen(f->label) != len || strncmp(f->label, name, len) != 0) continue;
+    const char *rest = name + len;
+    while (*rest == '.') {
+      size_t n = strcspn(rest + 1, ".");
+      DataField *found = NULL;
+      for (size_t k = 0; k < f->fields.len; k++)
+        if (strlen(f->fields.at[k]->label) == n && strncmp(f->fields.at[k]->label, rest + 1, n) == 0) found = f->fields.at[k];
+      if (found == NULL) return NULL;
+      f = found;
+      rest += n + 1;
+    }
+    return f;
+  }
+  return NULL;
+}
+
+static const FieldType *hook_type(Elab *e, const Value *data, const char *name) {
+  (void)e;
+  DataField *f = find_in(data->u.data.block, name);
+  return f == NULL ? NULL : f->prepared;
+}
+
+static const FieldType *hook_named(Elab *e, const Scope *scope, const char *name) {
+  (void)scope;
+  Blocks *b = blocks_of(e);
+  for (size_t i = 0; i < b->data.len; i++) {
+    DataField *f = find_in(b->data.at[i], name);
+    if (f != NULL) return f->prepared;
+  }
+  return NULL;
+}
+
+static Value *hook_field(Elab *e, const Value *data, AstName name) {
+  const DataBlock *d = data->u.data.block;
+  DataField *f = find_in(d, name.text);
+  if (f == NULL) {
+    const char *list = "";
+    for (size_t i = 0; i < d->fields.len; i++)
+      list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
+    elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
+    return value_error(e);
+  }
+  if (e->scene == NULL) {
+    elab_error(e, DIAG_NOT_SETTING, name.span, "`%s.%s` is known only event by event", d->model->name, name.text);
+    return value_error(e);
+  }
+  bool physical = e->scene->purpose == SCENE_OBSERVE || e->scene->purpose == SCENE_PREPARE;
+  return physical ? field_physical(e, f, name.span) : field_prepared(e, f, name.span);
+}
+
+static bool is_the_data(Elab *e, const DataField *f, const Value *v) {
+  const Value *known = map_get(cache(e, false), cache_key(e, f));
+  return known == v || (known != NULL && value_same(known, v));
+}
+
+// One part of physical(v): from columns when v is the data's own, else back through the chain.
+static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
+  IrFn *fn = e->scene->fn;
+  bool own_data = is_the_data(e, f, v);
+  IrRef own, y = IR_NONE;
+  if (own_data) {
+    own = field_own(e, f);
+  } else {
+    y = ir_cast(fn, elab_per_event(e, v), IR_F64);
+    own = field_inverse(e, f, y);
+    if (has_terms(f)) { not_built(e, span, "`physical` of a generated value that is a formula of columns"); return value_error(e); }
+  }
+  bool density = false;
+  IrRef jacobian = log_jacobian(e, f, own, &density);
+  Value *out = value_tensor(e, span, f->physical->type, own, v->u.tensor.belongs);
+  out->type = f->physical;
+  out->prepared = v;
+  out->log_jacobian = density ? jacobian : IR_NONE;
+  return out;
+}
+
+static Value *physical_of(Elab *e, const DataField *f, Value *v, Span span) {
+  if (!f->record) return v->kind == VALUE_TENSOR ? physical_leaf(e, f, v, span) : value_error(e);
+  Value *out = value_record(e, span);
+  IrRef total = IR_NONE;
+  bool density = v->kind == VALUE_RECORD && v->u.record.fields.len == f->fields.len;
+  for (size_t i = 0; i < f->fields.len && v->kind == VALUE_RECORD && i < v->u.record.fields.len; i++) {
+    Value *part = physical_of(e, f->fields.at[i], v->u.record.fields.at[i].value, span);
+    if (value_is_error(part)) return part;
+    VEC_PUSH(e->arena, &out->u.record.fields, (RecordField){f->fields.at[i]->label, part});
+    density = density && part->log_jacobian != IR_NONE;
+    if (density) total = total == IR_NONE ? part->log_jacobian : ir_binary(e->scene->fn, IR_ADD, total, part->log_jacobian);
+  }
+  out->type = f->physical;
+  out->prepared = v;
+  out->log_jacobian = density ? total : IR_NONE;
+  return out;
+}
+
+static Value *hook_physical(Elab *e, Value *v, Span span) {
+  if (value_is_error(v)) return v;
+  const DataField *f = v->type == NULL ? NULL : v->type->field;
+  if (f == NULL) {
+    Diag *d = elab_error(e, DIAG_TYPE, span, "`physical` takes a field of the data, found %s", value_text(e->arena, v));
+    diag_help(e->diags, d, "`physical(x)` where x is a field, or a net's output of the type of one");
+    return value_error(e);
+  }
+  if (v->type == f->physical) return v;
+  return physical_of(e, f, v, span);
+}
+
+static Value *hook_weight(Elab *e, Value *v, Span span) {
+  Blocks *b = blocks_of(e);
+  if (v->kind != VALUE_TENSOR || v->u.tensor.belongs.kind != BELONGS_EVENTS) return value_real(e, span, 1);
+  for (size_t i = 0; i < b->data.len; i++) {
+    if (b->data.at[i]->model != v->u.tensor.belongs.data) continue;
+    IrRef w = field_weight(e, b->data.at[i]);
+    if (w != IR_NONE) return value_tensor(e, span, tensor_type_real((Extents){0}), w, v->u.tensor.belongs);
+  }
+  return value_real(e, span, 1);
+}
+
+void fields_hooks(Elab *e) {
+  e->hooks = (ElabHooks){.field_type = hook_type, .field_named = hook_named, .data_field = hook_field, .physical = hook_physical,
+                         .weight_of = hook_weight};
+}
+
+IrRef over_events(Elab *e, const Value *tensor) { return ir_cast(e->scene->fn, elab_per_event(e, tensor), IR_F64); }

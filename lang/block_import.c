@@ -1,0 +1,385 @@
+// Files: what `use` brings in, the standard library, and who replaces whom.
+//
+// A file and what it uses without `as` share one scope, so that an overriding declaration is seen by imported bodies too.
+// Blocks (train, generate, score, evaluate) are lists: a file's own take the place of the imported ones.
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lang/block_param.h"
+
+enum { MAX_FILE_BYTES = 16 << 20, MAX_IMPORT_DEPTH = 64 };
+
+typedef VEC(const AstDecl *) Decls;
+typedef struct BlockList { Decls trains, generators, scores, evaluates, fits; } BlockList;
+typedef struct Turned { const AstArg *arg; Scope *scope; const struct Turned *outer; bool *used; } Turned;
+
+// One scope that several files share: who declared which name.
+typedef struct Merge {
+  Scope *scope;
+  Map owners;                 // name -> struct Loaded
+} Merge;
+
+struct Loaded {
+  const char *path;
+  unsigned long long device, inode; // identity; 0, 0: text without a file
+  AstFile *file;
+  const Merge *merge;
+  bool loading;
+  BlockList blocks;
+};
+
+char *read_text(Arena *arena, const char *path, size_t *len) {
+  FILE *in = fopen(path, "rb");
+  if (in == NULL) return NULL;
+  size_t cap = 1 << 14, n = 0;
+  char *text = arena_alloc(arena, cap);
+  for (;;) {
+    size_t got = fread(text + n, 1, cap - n - 1, in);
+    n += got;
+    if (got == 0 || n > MAX_FILE_BYTES) break;
+    if (n + 1 < cap) continue;
+    char *larger = arena_alloc(arena, 2 * cap);
+    memcpy(larger, text, n);
+    text = larger;
+    cap *= 2;
+  }
+  bool bad = ferror(in) != 0;
+  fclose(in);
+  if (bad) return NULL;
+  text[n] = 0;
+  *len = n;
+  return text;
+}
+
+const char *source_text(Elab *e, Span span) {
+  const SourceFile *file = source_of(e->sources, span);
+  if (file == NULL || span.end > file->base + file->len || span.end < span.begin) return "";
+  return arena_strndup(e->arena, file->text + (span.begin - file->base), span.end - span.begin);
+}
+
+void not_built(Elab *e, Span span, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *what = arena_vprintf(e->arena, format, args);
+  va_end(args);
+  elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
+}
+
+// ---- names
+
+static bool declare(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d) {
+  Elab *e = b->e;
+  const struct Loaded *owner = map_get(&merge->owners, d->name.text);
+  const Binding *old = owner == NULL ? NULL : scope_own(merge->scope, d->name.text);
+  if (old != NULL && owner == from) {
+    Diag *diag = elab_error(e, DIAG_GIVEN_TWICE, d->name.span, "`%s` is declared twice", d->name.text);
+    diag_label(e->diags, diag, old->span, "first here");
+    diag_help(e->diags, diag, "give one of them another name");
+    return false;
+  }
+  if (old != NULL && !d->override) {
+    Diag *diag = elab_error(e, DIAG_NAME_CLASH, d->name.span, "`%s` comes from %s and is declared here too", d->name.text,
+                            owner->path);
+    diag_label(e->diags, diag, old->span, "declared here");
+    diag_help(e->diags, diag, "write `override` to replace it");
+    return false;
+  }
+  if (old == NULL && d->override) {
+    Diag *diag = elab_error(e, DIAG_OVERRIDE_NOTHING, d->name.span, "`override %s` replaces nothing that is imported", d->name.text);
+    const char *near = scope_nearest(e, merge->scope, d->name.text);
+    if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
+    return false;
+  }
+  map_put(e->arena, &merge->owners, d->name.text, from);
+  return true;
+}
+
+static const AstDecl *declared_before(const Blocks *b, const Scope *scope, const char *name) {
+  for (size_t i = b->declarations.len; i-- > 0;)
+    if (b->declaration_scopes.at[i] == scope && strcmp(b->declarations.at[i]->name.text, name) == 0) return b->declarations.at[i];
+  return NULL;
+}
+
+static size_t inputs_of(const AstDecl *d) { return d->kind == DE_FLOW ? d->u.flow.vars.len : d->u.callable.params.len; }
+static bool has_inputs(const AstDecl *d) {
+  return d->kind == DE_FLOW || d->kind == DE_NET || d->kind == DE_LAYER || d->kind == DE_FN;
+}
+
+static const char *inputs_text(Elab *e, const AstDecl *d) {
+  const char *text = "";
+  for (size_t i = 0; i < inputs_of(d); i++) {
+    AstName name = d->kind == DE_FLOW ? d->u.flow.vars.at[i].name : d->u.callable.params.at[i].name;
+    const AstType *type = d->kind == DE_FLOW ? d->u.flow.vars.at[i].type : d->u.callable.params.at[i].type;
+    text = arena_printf(e->arena, "%s%s%s", text, i > 0 ? ", " : "", type != NULL ? source_text(e, type->span) : name.text);
+  }
+  return text;
+}
+
+// What replaces a declaration is of its kind and takes as much; callers would break otherwise.
+static void check_override(Blocks *b, const AstDecl *d, const AstDecl *old) {
+  Elab *e = b->e;
+  if (old == NULL || !has_inputs(d)) return;
+  if (has_inputs(old) && old->kind == d->kind && inputs_of(old) == inputs_of(d) &&
+      (d->kind != DE_NET || strcmp(inputs_text(e, d), inputs_text(e, old)) == 0))
+    return;
+  Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, d->name.span, "the new `%s` takes %s, the one it replaces %s", d->name.text,
+                          inputs_text(e, d), has_inputs(old) ? inputs_text(e, old) : "something else");
+  diag_label(e->diags, diag, old->name.span, "replaced");
+  diag_help(e->diags, diag, "take and give the same types as the one it replaces");
+}
+
+static Value *make_data(Elab *e, Scope *scope, void *data) {
+  const AstDecl *d = data;
+  DataBlock *block = data_declare(blocks_of(e), scope, d);
+  return value_data(e, d->name.span, d->name.text, block->model, block);
+}
+
+static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned) {
+  Elab *e = b->e;
+  const AstDecl *old = declared_before(b, merge->scope, d->name.text);
+  if (!declare(b, merge, from, d)) return;
+  if (d->kind == DE_PARAM) {
+    const Turned *last = NULL; // the outermost importer decides
+    for (const Turned *t = turned; t != NULL; t = t->outer)
+      if (strcmp(t->arg->name.text, d->name.text) == 0) last = t, *t->used = true;
+    param_declare(b, merge->scope, d, last == NULL ? NULL : last->arg->value, last == NULL ? NULL : last->scope);
+    return;
+  }
+  if (d->override) check_override(b, d, old);
+  if (d->kind == DE_DATA) scope_bind_lazy(e, merge->scope, d->name.text, d->name.span, make_data, (void *)d);
+  else elab_declare(e, merge->scope, d);
+  VEC_PUSH(e->arena, &b->declarations, d);
+  VEC_PUSH(e->arena, &b->declaration_scopes, merge->scope);
+}
+
+// ---- files
+
+static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id,
+                           const Turned *turned, int depth);
+
+static const char *directory(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path));
+}
+
+static const char *candidate(Arena *arena, const char *folder, const char *name, struct stat *id) {
+  const char *path = strcmp(folder, ".") == 0 ? name : arena_printf(arena, "%s/%s", folder, name);
+  return stat(path, id) == 0 && S_ISREG(id->st_mode) ? path : NULL;
+}
+
+static const char *find_file(Blocks *b, const struct Loaded *from, const char *name, struct stat *id) {
+  Arena *arena = b->e->arena;
+  if (name[0] == '/') return candidate(arena, ".", name, id);
+  const char *found = candidate(arena, directory(arena, from->path), name, id);
+  for (const char *at = b->options->search; found == NULL && at != NULL && *at != 0;) {
+    size_t len = strcspn(at, ":");
+    if (len > 0) found = candidate(arena, arena_strndup(arena, at, len), name, id);
+    at += len + (at[len] == ':');
+  }
+  if (found == NULL && b->options->stdlib != NULL) found = candidate(arena, b->options->stdlib, name, id);
+  return found;
+}
+
+static struct Loaded *already(Blocks *b, const struct stat *id) {
+  for (size_t i = 0; i < b->loaded.len; i++)
+    if (b->loaded.at[i]->inode == id->st_ino && b->loaded.at[i]->device == id->st_dev) return b->loaded.at[i];
+  return NULL;
+}
+
+static void append(Arena *arena, Decls *to, const Decls *from) {
+  for (size_t i = 0; i < from->len; i++) VEC_PUSH(arena, to, from->at[i]);
+}
+
+static void append_blocks(Arena *arena, BlockList *to, const BlockList *from) {
+  append(arena, &to->trains, &from->trains);
+  append(arena, &to->generators, &from->generators);
+  append(arena, &to->scores, &from->scores);
+  append(arena, &to->evaluates, &from->evaluates);
+  append(arena, &to->fits, &from->fits);
+}
+
+static void check_turned(Blocks *b, const AstDecl *d, const bool *used, const Scope *scope) {
+  for (size_t i = 0; i < d->u.use.args.len; i++) {
+    const AstArg *arg = &d->u.use.args.at[i];
+    if (arg->name.text == NULL)
+      elab_error(b->e, DIAG_ARGUMENTS, arg->value->span, "params are turned by name: `use \"%s\" (name = …)`", d->u.use.path);
+    else if (!used[i]) param_unknown(b, arg->name.span, d->u.use.path, arg->name.text, scope);
+  }
+}
+
+static Scope *module_scope(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, Merge *inner) {
+  AstDecl *named = arena_dup(b->e->arena, d, sizeof *d);
+  named->name = d->u.use.as;
+  named->override = false;
+  if (!declare(b, merge, from, named)) return NULL;
+  inner->scope = scope_new(b->e, b->library);
+  scope_bind(b->e, merge->scope, named->name.text, named->name.span, value_module(b->e, named->name.span, inner->scope));
+  return inner->scope;
+}
+
+static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned, int depth) {
+  Elab *e = b->e;
+  if (d->u.use.trained) { not_built(e, d->u.use.path_span, "`use trained \"%s\"`", d->u.use.path); return; }
+  if (d->u.use.pin != NULL) { not_built(e, d->u.use.path_span, "`pin` on \"%s\"", d->u.use.path); return; }
+  struct stat id;
+  const char *path = find_file(b, from, d->u.use.path, &id);
+  size_t len = 0;
+  char *text = path == NULL ? NULL : read_text(e->arena, path, &len);
+  if (text == NULL) {
+    Diag *diag = elab_error(e, DIAG_IMPORT_MISSING, d->u.use.path_span, "no `%s` beside this file, in HGM_PATH or in the library",
+                            d->u.use.path);
+    diag_help(e->diags, diag, "paths start at the importing file");
+    return;
+  }
+  Merge *target = merge;
+  if (d->u.use.as.text != NULL) {
+    target = ARENA_NEW(e->arena, Merge);
+    if (module_scope(b, merge, from, d, target) == NULL) return;
+  }
+  struct Loaded *old = already(b, &id);
+  if (old != NULL && old->loading) {
+    Diag *diag = elab_error(e, DIAG_IMPORT_CYCLE, d->u.use.path_span, "%s uses %s, which uses %s", old->path, from->path, old->path);
+    diag_help(e->diags, diag, "move what both need into a third file");
+    return;
+  }
+  if (old != NULL && old->merge == target) return; // by two ways: once
+  bool *used = ARENA_ARRAY(e->arena, bool, d->u.use.args.len + 1);
+  const Turned *chain = d->u.use.as.text != NULL ? NULL : turned;
+  // innermost last: walking `outer` from here meets this file's own settings first and its importers' after
+  for (size_t i = 0; i < d->u.use.args.len; i++) {
+    if (d->u.use.args.at[i].name.text == NULL) continue;
+    Turned *t = ARENA_NEW(e->arena, Turned);
+    *t = (Turned){&d->u.use.args.at[i], merge->scope, chain, &used[i]};
+    chain = t;
+  }
+  struct Loaded *loaded = load(b, target, path, text, len, &id, chain, depth + 1);
+  if (loaded == NULL) return;
+  check_turned(b, d, used, target->scope);
+  if (target == merge) append_blocks(e->arena, &from->blocks, &loaded->blocks);
+}
+
+// The file's own blocks replace imported ones of the same kind; `train after` adds.
+static void own_blocks(Blocks *b, struct Loaded *l) {
+  Arena *arena = b->e->arena;
+  BlockList own = {0};
+  bool anew = false;
+  for (size_t i = 0; i < l->file->items.len; i++) {
+    const AstDecl *d = l->file->items.at[i];
+    if (d->kind == DE_TRAIN) VEC_PUSH(arena, &own.trains, d), anew = anew || !d->u.train.after;
+    if (d->kind == DE_GENERATE) VEC_PUSH(arena, &own.generators, d);
+    if (d->kind == DE_SCORE) VEC_PUSH(arena, &own.scores, d);
+    if (d->kind == DE_EVALUATE) VEC_PUSH(arena, &own.evaluates, d);
+    if (d->kind == DE_FIT) VEC_PUSH(arena, &own.fits, d);
+  }
+  if (anew) l->blocks.trains = (Decls){0}, l->blocks.fits = (Decls){0};
+  append(arena, &l->blocks.trains, &own.trains);
+  append(arena, &l->blocks.fits, &own.fits);
+  if (own.generators.len > 0) l->blocks.generators = own.generators;
+  if (own.scores.len > 0) l->blocks.scores = own.scores;
+  if (own.evaluates.len > 0) l->blocks.evaluates = own.evaluates;
+}
+
+static bool is_block(AstDeclKind kind) {
+  switch (kind) {
+  case DE_TRAIN: case DE_GENERATE: case DE_SCORE: case DE_EVALUATE: case DE_FIT: case DE_ERROR: return true;
+  case DE_PARAM: case DE_USE: case DE_DATA: case DE_NET: case DE_LAYER: case DE_FN: case DE_FLOW: case DE_BIJECTION: return false;
+  }
+  return true;
+}
+
+static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id,
+                           const Turned *turned, int depth) {
+  Elab *e = b->e;
+  struct Loaded *l = ARENA_NEW(e->arena, struct Loaded);
+  if (depth > MAX_IMPORT_DEPTH) return NULL;
+  l->path = path;
+  l->merge = merge;
+  l->loading = true;
+  if (id != NULL) l->device = id->st_dev, l->inode = id->st_ino;
+  VEC_PUSH(e->arena, &b->loaded, l);
+  SourceFile *source = source_add(e->sources, path, text, len);
+  VEC_PUSH(e->arena, &e->model->files, (ModelSource){path, source->text});
+  l->file = ast_parse(e->arena, e->sources, source, e->diags);
+  for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring
+    if (l->file->items.at[i]->kind == DE_USE) use_file(b, merge, l, l->file->items.at[i], turned, depth);
+  for (size_t i = 0; i < l->file->items.len; i++) {
+    const AstDecl *d = l->file->items.at[i];
+    if (d->kind == DE_USE || is_block(d->kind)) continue;
+    declare_item(b, merge, l, d, turned);
+  }
+  own_blocks(b, l);
+  l->loading = false;
+  return l;
+}
+
+// ---- the standard library: every declaration in one scope around the user's
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static void load_library(Blocks *b) {
+  Elab *e = b->e;
+  VEC(const char *) names = {0};
+  DIR *folder = b->options->stdlib == NULL ? NULL : opendir(b->options->stdlib);
+  if (folder == NULL) return;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    size_t len = strlen(entry->d_name);
+    if (len > 4 && strcmp(entry->d_name + len - 4, ".hgm") == 0) VEC_PUSH(e->arena, &names, arena_strdup(e->arena, entry->d_name));
+  }
+  closedir(folder);
+  if (names.len > 0) qsort(names.at, names.len, sizeof names.at[0], by_name);
+  for (size_t i = 0; i < names.len; i++) {
+    const char *path = arena_printf(e->arena, "%s/%s", b->options->stdlib, names.at[i]);
+    size_t len = 0;
+    char *text = read_text(e->arena, path, &len);
+    if (text == NULL) continue;
+    SourceFile *source = source_add(e->sources, path, text, len);
+    source->library = true;
+    AstFile *file = ast_parse(e->arena, e->sources, source, e->diags);
+    for (size_t k = 0; k < file->items.len; k++)
+      if (file->items.at[k]->kind != DE_ERROR) elab_declare(e, b->library, file->items.at[k]);
+  }
+}
+
+// ---- the whole
+
+static void refuse_two(Elab *e, const Decls *list, const char *what) {
+  for (size_t i = 1; i < list->len; i++) {
+    Diag *diag = elab_error(e, DIAG_GIVEN_TWICE, list->at[i]->span, "a second `%s` block", what);
+    diag_label(e->diags, diag, list->at[0]->span, "the first");
+    diag_help(e->diags, diag, "put both into one block");
+  }
+}
+
+bool blocks_load(Blocks *b) {
+  Elab *e = b->e;
+  b->library = scope_new(e, e->builtins);
+  b->names = scope_new(e, b->library);
+  load_library(b);
+  struct stat id;
+  size_t len = 0;
+  const char *text = b->options->text;
+  bool file = text == NULL;
+  if (file) text = read_text(e->arena, b->options->path, &len);
+  else len = strlen(text);
+  if (text == NULL) {
+    elab_error(e, DIAG_IMPORT_MISSING, (Span){0, 0}, "cannot read `%s`", b->options->path);
+    return false;
+  }
+  Merge *merge = ARENA_NEW(e->arena, Merge);
+  merge->scope = b->names;
+  struct Loaded *l = load(b, merge, b->options->path, text, len, file && stat(b->options->path, &id) == 0 ? &id : NULL, NULL, 0);
+  for (size_t i = 0; i < l->file->items.len && e->model->doc == NULL; i++) e->model->doc = l->file->items.at[i]->doc;
+  for (size_t i = 0; i < l->blocks.fits.len; i++)
+    not_built(e, span_join(l->blocks.fits.at[i]->span, (Span){0, 0}), "`fit`");
+  for (size_t i = 0; i < l->blocks.trains.len; i++) VEC_PUSH(e->arena, &b->trains, (Train){l->blocks.trains.at[i], b->names});
+  for (size_t i = 0; i < l->blocks.generators.len; i++)
+    VEC_PUSH(e->arena, &b->generators, (Generator){l->blocks.generators.at[i], b->names});
+  refuse_two(e, &l->blocks.scores, "score");
+  refuse_two(e, &l->blocks.evaluates, "evaluate");
+  if (l->blocks.scores.len > 0) b->score = (Generator){l->blocks.scores.at[0], b->names};
+  if (l->blocks.evaluates.len > 0) b->evaluate = (Generator){l->blocks.evaluates.at[0], b->names};
+  return true;
+}
