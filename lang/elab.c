@@ -79,6 +79,20 @@ static Value *unknown_name(Elab *e, Scope *scope, AstName name) {
   return value_error(e);
 }
 
+// A lazy name belongs to the file or block that binds it, wherever it is first asked for.
+static Value *make_binding(Elab *e, Scope *at, Binding *b) {
+  Place *place = e->place;
+  size_t uses = e->uses.len;
+  while (e->place->outer != NULL) e->place = e->place->outer;
+  e->uses.len = 0;
+  b->making = true;
+  b->value = b->make(e, at, b->data);
+  b->making = false;
+  e->uses.len = uses;
+  e->place = place;
+  return b->value;
+}
+
 Value *scope_value(Elab *e, Scope *scope, AstName name) {
   Scope *at = scope;
   while (at != NULL && scope_own(at, name.text) == NULL) at = at->parent;
@@ -92,10 +106,7 @@ Value *scope_value(Elab *e, Scope *scope, AstName name) {
     diag_help(e->diags, d, "break the circle with a name of its own for one of the values");
     return value_error(e);
   }
-  b->making = true;
-  b->value = b->make(e, at, b->data);
-  b->making = false;
-  return b->value;
+  return make_binding(e, at, b);
 }
 
 // ---- scenes

@@ -84,6 +84,7 @@ struct Elab {
   VEC(ElabUse) uses;          // innermost last
   Map weights;                // path -> index + 1 into model->weights
   int32_t next_hidden;
+  const char *in_bijection;    // name of the bijection whose direction is elaborated, or NULL
   ElabHooks hooks;
   void *blocks;               // state of the blocks
 };

@@ -49,16 +49,20 @@ Value *tensor_number(Elab *e, Span span, double x);
 Value *tensor_fill(Elab *e, Span span, Extents shape, double x);
 Value *tensor_apply(Elab *e, IrOp op, Value *a, Span span);           // one real operand
 Value *tensor_combine(Elab *e, IrOp op, Value *a, Value *b, Span span); // two real operands, broadcast
+Value *tensor_whole(Elab *e, IrOp op, Value *a, Value *b, Span span);  // indices: i + 1
+Value *tensor_logic(Elab *e, IrOp op, Value *a, Value *b, Span span);
 Value *tensor_compare(Elab *e, IrOp op, Value *a, Value *b, Span span);
 Value *tensor_select(Elab *e, Value *condition, Value *yes, Value *no, Span span);
 Value *tensor_sum_axes(Elab *e, IrOp op, Value *v, uint32_t axes, bool keep, Span span); // visible axes; SUM or AMAX
 Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span);
 Value *tensor_matmul(Elab *e, Value *a, Value *b, Span span);
+Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b, const char *lr, Extents shape, Span span);
 Value *tensor_concat(Elab *e, const Values *parts, int axis, Span span); // tensors of one rank, events and hidden aligned
 Value *tensor_stack(Elab *e, const Values *parts, Span span);         // a new first axis
 Value *tensor_slice(Elab *e, Value *v, int axis, int64_t from, int64_t to, int64_t step, Span span);
 Value *tensor_gather(Elab *e, Value *v, int axis, Value *index, Span span); // index: a tensor of integers or a class
 Value *tensor_one_hot(Elab *e, Value *c, int64_t n, Span span);
+Value *elab_in_unit(Elab *e, Value *v, AstName unit, Span span);
 const char *elab_way(Elab *e, const Value *v);                        // "`h` is real[128]"-like text of one side
 bool circular_any(const TensorType *t);
 int64_t circular_count(const TensorType *t);                          // flags in TensorType.circular: last axis or 1
