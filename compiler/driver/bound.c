@@ -2,10 +2,13 @@
 
 #include <string.h>
 
+enum { PORT_INPUT, PORT_PARAM, PORT_STATE, PORT_COUNTER }; // HgmPort.kind
+
 static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tables, HgmError *error) {
   const HgmPort *port = &bound->program->leaves[i];
   if (!port->per_event) {
     bound->leaf_slots[i] = store_add(store, port->name, port->dtype, port->elements);
+    bound->leaf_slots[i]->saved |= port->kind == PORT_PARAM || port->kind == PORT_STATE;
     return true;
   }
   const Table *table = tables_find(tables, port->name);

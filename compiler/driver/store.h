@@ -14,6 +14,9 @@ typedef struct Slot {
   HgmDtype dtype;
   int64_t n;
   void *data, *next; // (n); next may be NULL: never written by a step
+  bool saved;        // a weight or state: belongs into checkpoints
+  int rank;          // of a weight: its shape, for those who open a checkpoint; 0: just n numbers
+  int64_t shape[IR_MAX_RANK];
 } Slot;
 
 typedef struct Store {

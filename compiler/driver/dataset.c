@@ -1,0 +1,351 @@
+#include "compiler/driver/dataset.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/statistics.h"
+
+bool model_column_is_wanted_always(const void *context, const ModelColumn *column) {
+  (void)context;
+  (void)column;
+  return true;
+}
+
+static int64_t column_elements(const ModelColumn *column) {
+  int64_t n = 1;
+  for (int i = 0; i < column->rank; i++) n *= column->shape[i];
+  return n;
+}
+
+static const char *column_path(Arena *arena, const ModelColumn *column) {
+  return column->group == NULL ? column->name : arena_printf(arena, "%s/%s", column->group, column->name);
+}
+
+static const char *shape_text(Arena *arena, int rank, const int64_t *shape) {
+  const char *text = "(N";
+  for (int i = 0; i < rank; i++) text = arena_printf(arena, "%s, %lld", text, (long long)shape[i]);
+  return arena_printf(arena, "%s)", text);
+}
+
+static void column_missing(Session *session, const HgmTable *table, const ModelColumn *column, const char *path) {
+  int n = hgm_table_n_columns(table);
+  const char **names = ARENA_ARRAY(session->arena, const char *, n + 1);
+  for (int i = 0; i < n; i++) names[i] = hgm_table_column(table, i)->name;
+  const char *near = diag_nearest(path, names, (size_t)n);
+  Diag *d = near ? diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s has no `%s`; did you mean `%s`?", hgm_table_name(table), path, near)
+                 : diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s has no `%s`", hgm_table_name(table), path);
+  const char *list = "";
+  for (int i = 0; i < n && i < 12; i++) list = arena_printf(session->arena, "%s%s%s", list, i ? ", " : "", names[i]);
+  if (n > 0) diag_help(session->diags, d, "it has %s%s", list, n > 12 ? arena_printf(session->arena, " and %d more", n - 12) : "");
+}
+
+// The column's index in the table, or -1 after a diagnostic.
+static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
+  const char *path = column_path(session->arena, column);
+  int place = hgm_table_find(table, path);
+  if (place < 0) {
+    column_missing(session, table, column, path);
+    return -1;
+  }
+  const HgmColumn *found = hgm_table_column(table, place);
+  if (found->kind == HGM_COLUMN_TEXT && column->kind != COLUMN_TEXT_CATEGORY) {
+    Diag *d = diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds text", path, hgm_table_name(table));
+    diag_help(session->diags, d, "`class of [\"a\", \"b\"]` with the texts that occur reads it");
+    return -1;
+  }
+  if (found->kind != HGM_COLUMN_TEXT && column->kind == COLUMN_TEXT_CATEGORY && found->n_texts == 0) {
+    diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds numbers, the field lists texts", path, hgm_table_name(table));
+    return -1;
+  }
+  if (found->elements != column_elements(column)) {
+    diag_add(session->diags, DIAG_COLUMN_SHAPE, column->span, "`%s` of %s is %s, the field wants %s", path, hgm_table_name(table),
+             shape_text(session->arena, found->rank, found->shape), shape_text(session->arena, column->rank, column->shape));
+    return -1;
+  }
+  return place;
+}
+
+// Diagnostics of the data come after those of the model were printed: only the new ones are shown.
+static bool print_new(Session *session, int errors_before) {
+  if (session->diags->errors == errors_before) return true;
+  diags_print(stderr, session->diags, false, 0);
+  return false;
+}
+
+static bool open_table(HgmTable **table, const Strings *files, HgmError *error) {
+  char **paths;
+  int n;
+  if (!hgm_paths_expand(&paths, &n, files->at, (int)files->len, error)) return false;
+  bool ok = hgm_table_open(table, (const char *const *)paths, n, error);
+  hgm_paths_free(paths, n);
+  return ok;
+}
+
+bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error) {
+  HgmTable *table;
+  if (!open_table(&table, files, error)) return false;
+  int before = session->diags->errors;
+  int *places = ARENA_ARRAY(session->arena, int, data->columns.len + 1);
+  for (size_t i = 0; i < data->columns.len; i++) places[i] = find_column(session, table, &data->columns.at[i]);
+  bool ok = print_new(session, before) || hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(table));
+  int64_t rows;
+  ok = ok && hgm_table_check_rows(table, places, (int)data->columns.len, &rows, error);
+  hgm_table_close(table);
+  return ok;
+}
+
+static bool listed(const ModelColumn *column, double value) {
+  for (size_t i = 0; i < column->values.len; i++)
+    if (column->values.at[i] == value) return true;
+  return column->has_missing && value == column->missing;
+}
+
+// NaN, infinities, values that a category does not list; -999 and constant columns are worth a warning.
+static bool check_values(Dataset *dataset, const ModelColumn *column, int i, const HgmColumnReport *report, HgmError *error) {
+  char text[512];
+  hgm_column_report_text(dataset->table, dataset->places[i], report, text, sizeof text);
+  int64_t bad = report->infinite + (column->allows_nan ? 0 : report->nan);
+  if (bad > 0)
+    return hgm_fail(error, EXIT_USER, "%s; declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file", text);
+  if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);
+  if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
+  if (column->kind != COLUMN_CATEGORY) return true;
+  const double *values = dataset->columns[i];
+  for (int64_t row = 0; row < dataset->rows * column_elements(column); row++)
+    if (!listed(column, values[row]))
+      return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which the model does not list; add it to the list", column->name,
+                      hgm_table_name(dataset->table), values[row], (long long)(row / column_elements(column)));
+  return true;
+}
+
+static bool load_columns(Dataset *dataset, Session *session, const int *used, int n, HgmError *error) {
+  Arena *arena = session->arena;
+  const ModelData *data = dataset->data;
+  HgmWish *wishes = ARENA_ARRAY(arena, HgmWish, n + 1);
+  HgmColumnReport *reports = ARENA_ARRAY(arena, HgmColumnReport, n + 1);
+  double **values = ARENA_ARRAY(arena, double *, n + 1);
+  for (int k = 0; k < n; k++) {
+    const ModelColumn *column = &data->columns.at[used[k]];
+    wishes[k] = (HgmWish){.column = dataset->places[used[k]], .has_missing = column->has_missing, .missing = column->missing};
+    if (column->kind == COLUMN_TEXT_CATEGORY) {
+      wishes[k].texts = column->texts.at;
+      wishes[k].n_texts = (int)column->texts.len;
+    }
+  }
+  if (!hgm_table_load(dataset->table, wishes, n, values, reports, error)) return false;
+  for (int k = 0; k < n; k++) {
+    const ModelColumn *column = &data->columns.at[used[k]];
+    dataset->columns[used[k]] = values[k];
+    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, column_elements(column), values[k]};
+    VEC_PUSH(arena, &dataset->tables.list, table);
+  }
+  for (int k = 0; k < n; k++)
+    if (!check_values(dataset, &data->columns.at[used[k]], used[k], &reports[k], error)) return false;
+  return true;
+}
+
+// Rows of the files of each split: the table of all files has them one after the other.
+static bool count_rows(Dataset *dataset, const DataFiles *files, HgmError *error) {
+  int64_t row = 0;
+  for (int s = 0; s < SPLIT_COUNT; s++) {
+    dataset->begin[s] = row;
+    if (files->of[s].len == 0) continue;
+    HgmTable *table;
+    if (!open_table(&table, &files->of[s], error)) return false;
+    row += hgm_table_rows(table);
+    hgm_table_close(table);
+  }
+  return true;
+}
+
+bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, const DataFiles *files,
+                  bool (*wanted)(const void *context, const ModelColumn *column), const void *context, HgmError *error) {
+  Arena *arena = session->arena;
+  *dataset = (Dataset){.data = data};
+  Strings all = {0};
+  for (int s = 0; s < SPLIT_COUNT; s++)
+    for (size_t i = 0; i < files->of[s].len; i++) VEC_PUSH(arena, &all, files->of[s].at[i]);
+  if (!open_table(&dataset->table, &all, error)) return false;
+  dataset->columns = ARENA_ARRAY(arena, double *, data->columns.len + 1);
+  dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
+  int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
+  int before = session->diags->errors;
+  for (size_t i = 0; i < data->columns.len; i++) {
+    if (wanted != NULL && !wanted(context, &data->columns.at[i])) continue;
+    dataset->places[i] = find_column(session, dataset->table, &data->columns.at[i]);
+    places[n] = dataset->places[i];
+    used[n++] = (int)i;
+  }
+  if (!print_new(session, before)) return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(dataset->table));
+  if (n == 0) dataset->rows = hgm_table_rows(dataset->table);
+  else if (!hgm_table_check_rows(dataset->table, places, n, &dataset->rows, error)) return false;
+  if (!load_columns(dataset, session, used, n, error)) return false;
+  if (files->of[SPLIT_VALID].len + files->of[SPLIT_TEST].len > 0 && !count_rows(dataset, files, error)) return false;
+  for (int s = 1; s < SPLIT_COUNT; s++)
+    if (files->of[s].len == 0) dataset->begin[s] = -1;
+  return true;
+}
+
+static uint64_t mix(uint64_t x) { // splitmix64 (Steele, Lea, Flood, OOPSLA 2014)
+  x += 0x9e3779b97f4a7c15ull;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
+}
+
+// Which split a row belongs to: its file's, else by a hash of its number; SPLIT_COUNT: none.
+static int split_of(const Dataset *dataset, int64_t row) {
+  int64_t valid = dataset->begin[SPLIT_VALID], test = dataset->begin[SPLIT_TEST];
+  if (test >= 0 && row >= test) return SPLIT_TEST;
+  if (valid >= 0 && row >= valid) return SPLIT_VALID;
+  static const double usual[SPLIT_COUNT] = {0.8, 0.1, 0.1};
+  const double *share = dataset->data->has_split ? dataset->data->split : usual;
+  double parts[SPLIT_COUNT] = {share[0], valid >= 0 ? 0 : share[1], test >= 0 ? 0 : share[2]};
+  if (valid >= 0 || test >= 0) { // given files take the place of their shares
+    double sum = parts[0] + parts[1] + parts[2];
+    for (int s = 0; s < SPLIT_COUNT; s++) parts[s] /= sum;
+  }
+  double at = (double)(mix((uint64_t)row) >> 11) * 0x1p-53;
+  for (int s = 0; s < SPLIT_COUNT; s++) {
+    if (at < parts[s]) return s;
+    at -= parts[s];
+  }
+  return SPLIT_COUNT;
+}
+
+// Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * elements.
+static bool run_over(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs, HgmError *error) {
+  for (int64_t at = 0; at < n; at += CHUNK) {
+    for (int k = 0; k < n_outputs; k++)
+      if (!bound_output(bound, outputs[k], data[k] + (size_t)at * bytes[k])) return hgm_fail(error, EXIT_INTERNAL, "no output %s", outputs[k]);
+    BoundCall call = {.events = n - at < CHUNK ? n - at : CHUNK, .rows = rows + at, .event_ids = rows + at};
+    if (!bound_run(bound, &call, error)) return false;
+  }
+  return true;
+}
+
+static int64_t *all_rows(Arena *arena, int64_t n) {
+  int64_t *rows = ARENA_ARRAY(arena, int64_t, n + 1);
+  for (int64_t i = 0; i < n; i++) rows[i] = i;
+  return rows;
+}
+
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+  Arena *arena = session->arena;
+  int32_t *keep = ARENA_ARRAY(arena, int32_t, dataset->rows + 1);
+  for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;
+  if (dataset->data->prepare != NULL) {
+    Bound bound;
+    bool ok = bound_create(&bound, session, dataset->data->prepare, 128, CHUNK, store, &dataset->tables, error);
+    if (ok && hgm_port_find(bound.program->outputs, bound.program->n_outputs, "keep") >= 0) {
+      char *data = (char *)keep;
+      size_t bytes = sizeof *keep;
+      ok = run_over(&bound, all_rows(arena, dataset->rows), dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error);
+    }
+    bound_destroy(&bound);
+    if (!ok) return false;
+  }
+  for (int s = 0; s < SPLIT_COUNT; s++) dataset->chosen[s] = ARENA_ARRAY(arena, int64_t, dataset->rows + 1);
+  for (int64_t row = 0; row < dataset->rows; row++) {
+    int s = split_of(dataset, row);
+    if (keep[row] == 0) dataset->cut++;
+    else if (s < SPLIT_COUNT) dataset->chosen[s][dataset->n[s]++] = row;
+  }
+  if (dataset->n[SPLIT_TRAIN] == 0)
+    return hgm_fail(error, EXIT_USER, "no event of %s is left to train on: %lld of %lld rows are cut by `where`", hgm_table_name(dataset->table),
+                    (long long)dataset->cut, (long long)dataset->rows);
+  return true;
+}
+
+static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
+  int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
+  double *first = store_add(store, fit->states[0], HGM_F64, n)->data;
+  double *second = fit->states[1] == NULL ? NULL : store_add(store, fit->states[1], HGM_F64, n)->data;
+  for (int64_t i = 0; i < rows * n; i++)
+    if (!isfinite(values[i]))
+      return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`", fit->field,
+                      values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
+  switch (fit->kind) {
+  case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
+  case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
+  case FIT_MINMAX: degenerate = hgm_statistics_min_max(session->pool, values, rows, n, first, second); break;
+  }
+  if (degenerate > 0) fprintf(stderr, "warning: %lld of the numbers of `%s` are constant on the training split\n", (long long)degenerate, fit->field);
+  return true;
+}
+
+bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+  for (size_t r = 0; r < dataset->data->rounds.len; r++) {
+    const ModelFitRound *round = &dataset->data->rounds.at[r];
+    int n = (int)round->fits.len;
+    Arena *scratch = arena_create();
+    const char **names = ARENA_ARRAY(scratch, const char *, n + 1);
+    char **data = ARENA_ARRAY(scratch, char *, n + 1);
+    size_t *bytes = ARENA_ARRAY(scratch, size_t, n + 1);
+    for (int k = 0; k < n; k++) {
+      names[k] = round->fits.at[k].output;
+      bytes[k] = sizeof(double) * (size_t)round->fits.at[k].n;
+      data[k] = arena_alloc(scratch, bytes[k] * (size_t)dataset->n[SPLIT_TRAIN]);
+    }
+    Bound bound;
+    bool ok = bound_create(&bound, session, round->fn, 128, CHUNK, store, &dataset->tables, error) &&
+              run_over(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
+    bound_destroy(&bound);
+    for (int k = 0; ok && k < n; k++) ok = fit_statistic(dataset, session, store, &round->fits.at[k], (const double *)(void *)data[k], error);
+    arena_destroy(scratch);
+    if (!ok) return false;
+  }
+  return true;
+}
+
+// Event weights with mean 1 on the training split, as the working type.
+static bool add_weights(Dataset *dataset, Session *session, const double *weights, HgmError *error) {
+  Arena *arena = session->arena;
+  double sum = 0;
+  for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weights == NULL ? 1 : weights[dataset->chosen[SPLIT_TRAIN][i]];
+  double mean = sum / (double)dataset->n[SPLIT_TRAIN];
+  if (!(mean > 0)) return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table), mean);
+  HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
+  char *data = arena_alloc(arena, dtype_bytes(dtype) * (size_t)dataset->rows);
+  for (int64_t i = 0; i < dataset->rows; i++) {
+    double w = weights == NULL ? 1 : weights[i] / mean;
+    if (dtype == HGM_F64) ((double *)(void *)data)[i] = w;
+    else ((float *)(void *)data)[i] = (float)w;
+  }
+  Table table = {arena_printf(arena, "weight:%s", dataset->data->name), dtype, 1, data};
+  VEC_PUSH(arena, &dataset->tables.list, table);
+  return true;
+}
+
+bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+  Arena *arena = session->arena;
+  double *weights = NULL;
+  bool ok = true;
+  if (dataset->data->prepare != NULL) {
+    Bound bound;
+    ok = bound_create(&bound, session, dataset->data->prepare, 128, CHUNK, store, &dataset->tables, error);
+    uint32_t n = ok ? bound.program->n_outputs : 0;
+    const char **names = ARENA_ARRAY(arena, const char *, n + 1);
+    char **data = ARENA_ARRAY(arena, char *, n + 1);
+    size_t *bytes = ARENA_ARRAY(arena, size_t, n + 1);
+    for (uint32_t k = 0; k < n; k++) {
+      const HgmPort *port = &bound.program->outputs[k];
+      names[k] = arena_strdup(arena, port->name);
+      bytes[k] = dtype_bytes(port->dtype) * (size_t)port->elements;
+      data[k] = arena_alloc(arena, bytes[k] * (size_t)dataset->rows + 64);
+      if (strcmp(port->name, "weight") == 0) weights = (double *)(void *)data[k];
+      Table table = {names[k], port->dtype, port->elements, data[k]};
+      if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
+    }
+    ok = ok && run_over(&bound, all_rows(arena, dataset->rows), dataset->rows, names, data, bytes, (int)n, error);
+    bound_destroy(&bound);
+  }
+  return ok && add_weights(dataset, session, weights, error);
+}
+
+void dataset_close(Dataset *dataset) {
+  for (size_t i = 0; dataset->columns != NULL && i < dataset->data->columns.len; i++) free(dataset->columns[i]);
+  if (dataset->table != NULL) hgm_table_close(dataset->table);
+  *dataset = (Dataset){0};
+}

@@ -1,0 +1,42 @@
+// The events of one data block in memory: columns read and checked, cuts applied, rows split, preparations fitted and applied.
+//
+//   Dataset d;  dataset_open(&d, session, data, &files, &error) && dataset_cut(&d, session, store, &error)
+//     && dataset_fit(&d, …) && dataset_prepare(&d, …)
+#ifndef HGM_DRIVER_DATASET_H
+#define HGM_DRIVER_DATASET_H
+
+#include "compiler/driver/bound.h"
+#include "runtime/table.h"
+
+typedef enum { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
+
+typedef struct DataFiles { Strings of[SPLIT_COUNT]; } DataFiles; // valid and test may be empty: shares of the training files
+
+typedef struct Dataset {
+  const ModelData *data;
+  HgmTable *table;
+  int64_t rows;                 // of all files
+  int64_t begin[SPLIT_COUNT];   // first row of the files of each split; rows where it has none
+  double **columns;             // by model column: (rows, elements)
+  int *places;                  // by model column: its index in the table
+  int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
+  int64_t n[SPLIT_COUNT];
+  int64_t cut;                  // rows that `where` left out
+  Tables tables;                // column:*, later prep:*, weight:*
+} Dataset;
+
+// Finds and reads the columns that the model names (only those that `wanted` accepts; NULL: all). A missing or misfit column
+// is a diagnostic at its place in the model (session->diags, printed here); NaN and the like are errors that name the row.
+bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, const DataFiles *files,
+                  bool (*wanted)(const void *context, const ModelColumn *column), const void *context, HgmError *error);
+// Checks the columns alone, reads nothing (`check --data`).
+bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error);
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
+bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
+bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
+void dataset_close(Dataset *dataset);
+bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
+
+enum { CHUNK = 16384 }; // events of one call outside of training
+
+#endif

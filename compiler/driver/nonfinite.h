@@ -1,0 +1,10 @@
+// Which operation made a number that is not finite: found with the reference evaluator, event by event.
+#ifndef HGM_DRIVER_NONFINITE_H
+#define HGM_DRIVER_NONFINITE_H
+
+#include "compiler/driver/bound.h"
+
+// Always returns false, with the term, the step, the source line and the event in the error.
+bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const BoundCall *call, const Tables *tables, int64_t step, HgmError *error);
+
+#endif

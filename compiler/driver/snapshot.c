@@ -1,0 +1,60 @@
+#include "compiler/driver/snapshot.h"
+
+#include <string.h>
+
+#include "compiler/driver/session.h"
+
+typedef struct Field { const char *name; size_t offset; } Field;
+static const Field fields[] = {
+#define FIELD(name) {"position." #name, offsetof(Position, name)}
+    FIELD(phase), FIELD(epoch), FIELD(step), FIELD(step_in_epoch), FIELD(pass), FIELD(best), FIELD(best_epoch),
+    FIELD(bad_epochs), FIELD(loss_sum), FIELD(loss_steps), FIELD(done),
+#undef FIELD
+};
+enum { N_FIELDS = sizeof fields / sizeof *fields };
+
+static bool add_slot(HgmStore *file, const Slot *slot, bool with_data) {
+  int rank = slot->rank > 0 ? slot->rank : 1;
+  HgmArray *array = hgm_store_add(file, slot->name, slot->dtype, rank, slot->rank > 0 ? slot->shape : &slot->n);
+  if (array == NULL) return false;
+  if (with_data && slot->n > 0) memcpy(array->data, slot->data, dtype_bytes(slot->dtype) * (size_t)slot->n);
+  return true;
+}
+
+bool snapshot_save(const Store *store, const Position *position, const char *model_hash, const char *path, const HgmIo *io, HgmError *error) {
+  HgmStore *file = hgm_store_create();
+  bool ok = file != NULL && hgm_store_set_text(file, "model_hash", model_hash);
+  for (size_t i = 0; ok && i < store->slots.len; i++)
+    if (store->slots.at[i]->saved) ok = add_slot(file, store->slots.at[i], true);
+  for (int i = 0; ok && i < N_FIELDS; i++) ok = hgm_store_set_number(file, fields[i].name, *(const double *)((const char *)position + fields[i].offset));
+  if (!ok) hgm_fail(error, EXIT_ENVIRONMENT, "out of memory while saving %s", path);
+  ok = ok && hgm_store_save(file, path, io, error);
+  if (file != NULL) hgm_store_destroy(file);
+  return ok;
+}
+
+bool snapshot_load(Store *store, Position *position, const char *model_hash, const char *path, HgmError *error) {
+  HgmStore *file, *wanted = hgm_store_create();
+  if (wanted == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory while reading %s", path);
+  if (!hgm_store_load(&file, path, error)) {
+    hgm_store_destroy(wanted);
+    return false;
+  }
+  const char *hash = hgm_store_text(file, "model_hash");
+  bool ok = true;
+  if (model_hash != NULL && (hash == NULL || strcmp(hash, model_hash) != 0))
+    ok = hgm_fail(error, EXIT_USER, "%s belongs to another model: the model file or its parameters have changed since; train into a new directory, or go back to the old file", path);
+  for (size_t i = 0; ok && i < store->slots.len; i++)
+    if (store->slots.at[i]->saved) ok = add_slot(wanted, store->slots.at[i], false) || hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+  ok = ok && hgm_store_copy(wanted, file, "", path, error);
+  for (size_t i = 0; ok && i < store->slots.len; i++) {
+    Slot *slot = store->slots.at[i];
+    if (slot->saved && slot->n > 0) memcpy(slot->data, hgm_store_find(wanted, slot->name)->data, dtype_bytes(slot->dtype) * (size_t)slot->n);
+  }
+  for (int i = 0; ok && position != NULL && i < N_FIELDS; i++)
+    if (!hgm_store_number(file, fields[i].name, (double *)((char *)position + fields[i].offset)))
+      ok = hgm_fail(error, EXIT_USER, "%s does not say where training stood (%s is missing)", path, fields[i].name);
+  hgm_store_destroy(wanted);
+  hgm_store_destroy(file);
+  return ok;
+}

@@ -1,0 +1,30 @@
+// The training loop: phases, epochs, batches, validation, best weights, checkpoints.
+#ifndef HGM_DRIVER_TRAIN_H
+#define HGM_DRIVER_TRAIN_H
+
+#include "compiler/driver/dataset.h"
+#include "compiler/driver/snapshot.h"
+#include "runtime/run_directory.h"
+
+typedef struct Training {
+  Session *session;
+  Store *store;
+  Dataset *datasets;      // by model data block
+  HgmRun *run;
+  const char *model_hash;
+  const HgmIo *io;        // NULL: the system's
+  Position position;
+  bool resumed;
+  double first_step_ms;   // from the session's start to the end of the first step
+  double started_ms;
+  int64_t events_trained; double train_seconds; // this process, for the rate
+} Training;
+
+typedef enum { TRAIN_DONE, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;
+
+// Every weight of the model as it begins: a function of the seed and the weight's name.
+void train_begin_weights(Session *session, Store *store);
+// Runs what is left of all phases. After TRAIN_DONE the store holds the weights that count (best, or last).
+TrainResult train_run(Training *training, HgmError *error);
+
+#endif
