@@ -18,7 +18,7 @@ typedef struct DataItem { int own; VEC(DataTerm) terms; Span span; } DataItem; /
 
 struct DataField {
   DataBlock *block;
-  const char *name, *label;      // "gen.pt" and "pt"
+  const char *name, *label;      // "gen.pt" and "pt"; with several data blocks "jets.gen.pt"
   bool record;
   VEC(DataField *) fields;       // RECORD
   VEC(DataItem) items;           // not RECORD: one a component, or one column of any shape
@@ -92,13 +92,18 @@ IrRef field_inverse(Elab *e, const DataField *f, IrRef y);       // back to the 
 IrRef field_weight(Elab *e, const DataBlock *d);                 // weight:NAME real [e], or IR_NONE
 size_t field_first_draw(const DataField *f);                     // chain.len when it draws nothing
 bool field_uses_draws(const DataField *f);
-const char *data_leaf(Elab *e, const DataBlock *d, const char *prefix, const char *name);
 // ---- phases (block_train.c, block_update.c)
 void train_block(Blocks *b, const Train *t);
-typedef struct TrainScope { Scope *outer, *names; const char *site; const AstDecl *decl; } TrainScope;
-ModelUpdate *update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
+typedef struct TrainScope {
+  Scope *outer;                  // of the file, with the name of the repeat
+  const char *site;              // prefix of draw sites: the phase's name
+  const AstDecl *decl;
+  Map *optimizers;               // path of a net -> the AstExpr of its optimizer, within the phase
+} TrainScope;
+void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
-Scope *train_names(Blocks *b, const TrainScope *t);              // definitions of the block, lazily, for one program
+Scope *train_names(Blocks *b, const TrainScope *t);              // fields and definitions, lazily, for one program
+bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
 // ---- samplers, scores, evaluation
 void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);

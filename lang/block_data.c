@@ -130,6 +130,13 @@ static void split(Blocks *b, DataBlock *d, const AstExpr *x) {
   d->model->has_split = true;
 }
 
+// With several data blocks their names stand in front of their fields' names.
+static bool alone(const Blocks *b) {
+  size_t n = 0;
+  for (size_t i = 0; i < b->declarations.len; i++) n += b->declarations.at[i]->kind == DE_DATA;
+  return n < 2;
+}
+
 static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   Elab *e = b->e;
   switch (item->kind) {
@@ -146,9 +153,9 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
       diag_label(e->diags, diag, d->fields.at[k]->span, "first here");
       return;
     }
-  DataField *f = field_make(b, d, NULL, item->name, item->type, item->source);
+  DataField *f = field_make(b, d, alone(b) ? NULL : d->model->name, item->name, item->type, item->source);
   if (f == NULL) return;
-  if (strcmp(f->name, "weight") == 0 && !f->record && f->shape.rank == 0) {
+  if (strcmp(f->label, "weight") == 0 && !f->record && f->shape.rank == 0) {
     d->weight = f;
     d->model->has_weight = true;
     if (f->chain.len > 0) elab_error(e, DIAG_PREPARATION, item->span, "event weights are taken as they are, without a chain");
@@ -236,7 +243,7 @@ static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn)
   for (size_t i = 0; i < f->fields.len; i++) prepare_field(b, d, f->fields.at[i], fn);
   if (f->record) return;
   IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, field_first_draw(f));
-  ir_output(fn, data_leaf(e, d, "prep", f->name), ir_cast(fn, x, e->model->real));
+  ir_output(fn, arena_printf(e->arena, "prep:%s", f->name), ir_cast(fn, x, e->model->real));
   const FieldType *t = f->prepared;
   VEC_PUSH(e->arena, &d->model->fields, (ModelField){f->name, extents_elements(&t->type.shape), f->text, f->span});
 }

@@ -12,11 +12,6 @@ IrRef field_column(Elab *e, const DataBlock *d, int column) {
   return ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "column:%s", c->name), type);
 }
 
-const char *data_leaf(Elab *e, const DataBlock *d, const char *prefix, const char *name) {
-  if (e->model->data.len <= 1) return arena_printf(e->arena, "%s:%s", prefix, name);
-  return arena_printf(e->arena, "%s:%s.%s", prefix, d->model->name, name);
-}
-
 IrRef field_weight(Elab *e, const DataBlock *d) {
   if (!d->model->has_weight) return IR_NONE;
   IrType type = {.dtype = e->model->real, .rank = 1, .axes = {IR_EVENTS}};
@@ -135,8 +130,6 @@ static Map *cache(Elab *e, bool physical) {
   return physical ? &b->physical_values : &b->field_values;
 }
 
-static const char *cache_key(Elab *e, const DataField *f) { return arena_printf(e->arena, "%s/%s", f->block->model->name, f->name); }
-
 static Value *of_parts(Elab *e, DataField *f, Span span, bool physical) {
   Value *v = value_record(e, span);
   for (size_t i = 0; i < f->fields.len; i++) {
@@ -160,32 +153,30 @@ static IrRef prepared_ir(Elab *e, const DataField *f) {
   IrType type = {.dtype = e->model->real, .rank = (uint8_t)(f->shape.rank + 1), .axes = {IR_EVENTS}};
   for (int i = 0; i < f->shape.rank; i++) type.axes[i + 1] = f->shape.axes[i];
   if (first > 0) type = f->chain.at[first - 1]->out, type.dtype = e->model->real;
-  IrRef x = ir_leaf(fn, IR_INPUT, data_leaf(e, f->block, "prep", f->name), type);
+  IrRef x = ir_leaf(fn, IR_INPUT, arena_printf(e->arena, "prep:%s", f->name), type);
   if (first < f->chain.len) x = field_forward(e, f, ir_cast(fn, x, IR_F64), first, f->chain.len);
   return ir_cast(fn, x, element);
 }
 
 Value *field_prepared(Elab *e, DataField *f, Span span) {
-  const char *key = cache_key(e, f);
-  Value *v = map_get(cache(e, false), key);
+  Value *v = map_get(cache(e, false), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
   v = f->record ? of_parts(e, f, span, false) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
   v->type = f->prepared;
   v->span = f->span;
-  map_put(e->arena, cache(e, false), key, v);
+  map_put(e->arena, cache(e, false), f->name, v);
   return v;
 }
 
 Value *field_physical(Elab *e, DataField *f, Span span) {
-  const char *key = cache_key(e, f);
-  Value *v = map_get(cache(e, true), key);
+  Value *v = map_get(cache(e, true), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
   v = f->record ? of_parts(e, f, span, true) : value_tensor(e, f->span, f->physical->type, field_own(e, f), belongs);
   v->type = f->physical;
   v->span = f->span;
-  map_put(e->arena, cache(e, true), key, v);
+  map_put(e->arena, cache(e, true), f->name, v);
   return v;
 }
 
@@ -274,7 +265,7 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
 }
 
 static bool is_the_data(Elab *e, const DataField *f, const Value *v) {
-  const Value *known = map_get(cache(e, false), cache_key(e, f));
+  const Value *known = map_get(cache(e, false), f->name);
   return known == v || (known != NULL && value_same(known, v));
 }
 

@@ -1,0 +1,178 @@
+// Train blocks: phases, their definitions and their length. What an update does is in block_update.c.
+//
+// A name in a train block is a definition: every program that uses it elaborates it anew, with draw sites that depend on
+// the name alone, so that all programs of a step see the same numbers.
+#include <string.h>
+
+#include "lang/block.h"
+
+typedef struct Definition {
+  const AstStmt *statement;
+  const char *site;
+  Scope *made;                   // NULL until a program asks
+} Definition;
+typedef struct DefinedName { Definition *definition; const char *name; } DefinedName;
+
+static Value *make_defined(Elab *e, Scope *scope, void *data) {
+  const DefinedName *d = data;
+  Definition *def = d->definition;
+  if (def->made == NULL) {
+    const char *outer = e->scene->site;
+    def->made = scope_new(e, scope);
+    e->scene->site = def->site;
+    elab_statement(e, def->made, def->statement);
+    e->scene->site = outer;
+  }
+  const Binding *b = scope_own(def->made, d->name);
+  return b == NULL || b->value == NULL ? value_error(e) : b->value;
+}
+
+static void define(Blocks *b, Scope *names, const TrainScope *t, const AstStmt *s) {
+  Elab *e = b->e;
+  if (s->kind == ST_ERROR) return;
+  if (s->kind != ST_ASSIGN && s->kind != ST_DRAW) {
+    if (s->kind == ST_WHERE) not_built(e, s->span, "`where` in a train block");
+    else elab_statement(e, names, s);
+    return;
+  }
+  const AstPattern *pattern = s->kind == ST_ASSIGN ? &s->u.assign.pattern : &s->u.draw.pattern;
+  Definition *def = ARENA_NEW(e->arena, Definition);
+  def->statement = s;
+  def->site = s->kind == ST_DRAW ? t->site : arena_printf(e->arena, "%s.%s", t->site, pattern->names.at[0].text);
+  for (size_t i = 0; i < pattern->names.len; i++) {
+    AstName name = pattern->names.at[i];
+    if (strcmp(name.text, "_") == 0) continue;
+    const Binding *old = scope_own(names, name.text);
+    if (old != NULL) {
+      Diag *d = elab_error(e, DIAG_GIVEN_TWICE, name.span, "`%s` is given twice in this train block", name.text);
+      diag_label(e->diags, d, old->span, "first here");
+      diag_help(e->diags, d, "names are given once, except inside `repeat`");
+      continue;
+    }
+    DefinedName *one = ARENA_NEW(e->arena, DefinedName);
+    *one = (DefinedName){def, name.text};
+    scope_bind_lazy(e, names, name.text, name.span, make_defined, one);
+  }
+}
+
+Scope *train_names(Blocks *b, const TrainScope *t) {
+  Scope *names = scope_new(b->e, fields_scope(b, t->outer, false));
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
+    const AstTrainItem *item = t->decl->u.train.items.at[i];
+    if (item->kind == TI_STATEMENT) define(b, names, t, item->statement);
+  }
+  return names;
+}
+
+bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out) {
+  Value *v = elab_expr(e, scope, x);
+  if (value_is_error(v) || !elab_setting_int(e, v, x->span, what, out)) return false;
+  if (*out >= least) return true;
+  Diag *d = elab_error(e, DIAG_TYPE, x->span, "%s is at least %lld, found %lld", what, (long long)least, (long long)*out);
+  diag_help(e->diags, d, "give a larger number");
+  return false;
+}
+
+// ---- items
+
+static void keep_item(Elab *e, ModelPhase *phase, const AstTrainItem *item) {
+  phase->keep_last = strcmp(item->keep.text, "last") == 0;
+  if (phase->keep_last || strcmp(item->keep.text, "best") == 0) return;
+  Diag *d = elab_error(e, DIAG_UNKNOWN_WORD, item->keep.span, "`keep %s` is not known", item->keep.text);
+  diag_help(e->diags, d, "`keep last` ends with the last weights, `keep best` with those of the best validation epoch");
+}
+
+static void length_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstTrainItem *item, size_t updates) {
+  Elab *e = b->e;
+  switch (item->kind) {
+  case TI_BATCH: static_int(e, t->outer, item->value, "the size of a batch", 1, &phase->batch); return;
+  case TI_EPOCHS:
+    static_int(e, t->outer, item->value, "the number of epochs", 1, &phase->epochs);
+    if (item->second != NULL) static_int(e, t->outer, item->second, "the steps of an epoch", 1, &phase->steps_per_epoch);
+    return;
+  case TI_STEPS: static_int(e, t->outer, item->value, "the number of steps", 1, &phase->steps); return;
+  case TI_PATIENCE: {
+    static_int(e, t->outer, item->value, "the patience", 1, &phase->patience);
+    if (updates < 2) return;
+    Diag *d = elab_error(e, DIAG_WATCH_WHAT, item->span, "two losses: nothing says which epoch is best");
+    diag_help(e->diags, d, "drop `patience`, and say how long with `epochs` or `steps`");
+    return;
+  }
+  case TI_KEEP: keep_item(e, phase, item); return;
+  case TI_WATCH: not_built(e, item->span, "`watch`"); return;
+  case TI_WHERE: not_built(e, item->span, "`where` in a train block"); return;
+  case TI_SIMULTANEOUS:
+    if (updates > 1) not_built(e, item->span, "`simultaneous`");
+    return;
+  case TI_ERROR: case TI_STATEMENT: case TI_UPDATE: return;
+  }
+}
+
+static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl) {
+  Span here = decl->name.span.begin != 0 ? decl->name.span : decl->span;
+  if (phase->batch == 0) {
+    Diag *d = elab_error(e, DIAG_NO_BATCH, here, "this train block does not say how many events a step takes");
+    diag_help(e->diags, d, "add `batch 512`");
+  }
+  if (phase->epochs == 0 && phase->steps == 0) {
+    Diag *d = elab_error(e, DIAG_NO_END, here, "this train block does not say when it ends");
+    diag_help(e->diags, d, "add `epochs 100`, or `steps 50_000`");
+  } else if (phase->data == NULL && phase->steps == 0 && phase->steps_per_epoch == 0) {
+    Diag *d = elab_error(e, DIAG_NO_END, here, "without data there are no epochs");
+    diag_help(e->diags, d, "`steps 50_000`, or `epochs 100 of 500 steps`");
+  }
+}
+
+static Span head_of(const AstDecl *decl) { // the word `train`, not the whole block
+  return (Span){decl->span.begin, decl->span.begin + 5 < decl->span.end ? decl->span.begin + 5 : decl->span.end};
+}
+
+static void one_phase(Blocks *b, const TrainScope *t) {
+  Elab *e = b->e;
+  ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
+  size_t updates = 0;
+  phase->name = t->site;
+  phase->span = head_of(t->decl);
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) updates += t->decl->u.train.items.at[i]->kind == TI_UPDATE;
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) length_item(b, phase, t, t->decl->u.train.items.at[i], updates);
+  int number = 0;
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
+    const AstTrainItem *item = t->decl->u.train.items.at[i];
+    if (item->kind != TI_UPDATE) continue;
+    update_block(b, phase, t, item->update, ++number);
+    if (updates == 1) update_validate(b, phase, t, item->update, number);
+  }
+  if (updates == 0) {
+    Diag *d = elab_error(e, DIAG_LOSS_MISSING, phase->span, "this train block updates nothing");
+    diag_help(e->diags, d, "`update encoder { minimize …; with adam(1e-3) }`");
+  }
+  AstDecl head = *t->decl;
+  head.span = phase->span;
+  check_length(e, phase, &head);
+  VEC_PUSH(e->arena, &e->model->phases, phase);
+}
+
+static const char *phase_name(Elab *e) {
+  size_t n = e->model->phases.len;
+  return n == 0 ? "train" : arena_printf(e->arena, "train%zu", n + 1);
+}
+
+void train_block(Blocks *b, const Train *t) {
+  Elab *e = b->e;
+  const AstDecl *d = t->decl;
+  Value *count = d->u.train.repeat == NULL ? NULL : elab_expr(e, t->scope, d->u.train.repeat);
+  if (count != NULL && value_is_error(count)) return;
+  int64_t n = 1;
+  bool list = count != NULL && count->kind == VALUE_LIST;
+  if (list) n = (int64_t)count->u.list.len;
+  else if (count != NULL && !elab_setting_int(e, count, d->u.train.repeat->span, "how often `train` repeats", &n)) return;
+  for (int64_t i = 0; i < n; i++) {
+    Map optimizers = {0};
+    TrainScope scope = {.outer = scope_new(e, t->scope), .site = phase_name(e), .decl = d, .optimizers = &optimizers};
+    if (d->u.train.as.text != NULL) {
+      Value *v = list ? count->u.list.at[i] : value_int(e, d->u.train.as.span, i);
+      scope_bind(e, scope.outer, d->u.train.as.text, d->u.train.as.span, v)->used = true;
+    }
+    one_phase(b, &scope);
+  }
+}
