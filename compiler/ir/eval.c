@@ -121,6 +121,7 @@ static void walk(Eval *e, const IrRef *last) {
     e->values[r] = allocate((size_t)eval_size(e, &v->type));
     rules[v->op](e, v, e->values[r]);
     round_value(e, v, e->values[r]);
+    if (e->env->watch) e->env->watch(e->env->watch_data, r, e->values[r], eval_size(e, &v->type));
     for (uint32_t i = 0; i < v->n_operands; i++) {
       if (last[v->operands[i]] == r) release(e, v->operands[i]);
     }

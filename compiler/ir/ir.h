@@ -194,6 +194,8 @@ typedef struct IrEnv {
   const IrArray *leaves;  // inputs, params, states, counters by name
   size_t n_leaves;
   bool round_f32;         // round every f32 value to float after each op (what float32 code may at best do)
+  void (*watch)(void *data, IrRef value, const double *numbers, int64_t n); // sees each value once it is computed; may be NULL
+  void *watch_data;
 } IrEnv;
 // Outputs in the order of fn->outputs, allocated in arena; false with a message when a leaf is missing or has the wrong size.
 bool ir_eval(const IrFn *fn, const IrEnv *env, Arena *arena, IrArray *outputs, const char **error);

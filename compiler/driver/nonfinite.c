@@ -1,0 +1,100 @@
+#include "compiler/driver/nonfinite.h"
+
+#include <math.h>
+#include <string.h>
+
+// ---- which event: the compiled step, one event at a time
+
+static bool is_bad(const Bound *bound) {
+  const Slot *loss = bound_result(bound, "loss"), *norm = bound_result(bound, "grad_norm");
+  return !isfinite(slot_number(loss, 0)) || (norm != NULL && !isfinite(slot_number(norm, 0)));
+}
+
+static bool find_event(Bound *bound, const BoundCall *call, int64_t *which, HgmError *error) {
+  for (int64_t k = 0; k < call->events; k++) {
+    BoundCall one = {.events = 1, .pass = call->pass, .first_event = call->first_event + k,
+                     .rows = call->rows == NULL ? NULL : call->rows + k, .event_ids = call->event_ids == NULL ? NULL : call->event_ids + k};
+    if (!bound_run(bound, &one, error)) return false;
+    if (!is_bad(bound)) continue;
+    *which = k;
+    return true;
+  }
+  return false;
+}
+
+// ---- which operation: the reference evaluator on that event
+
+typedef struct Watch { bool *bad; } Watch;
+
+static void watch(void *data, IrRef value, const double *numbers, int64_t n) {
+  Watch *w = data;
+  for (int64_t i = 0; i < n; i++) w->bad[value] |= !isfinite(numbers[i]);
+}
+
+static double table_number(const Table *table, int64_t i) {
+  return table->dtype == HGM_F64 ? ((const double *)table->data)[i] : ((const float *)table->data)[i];
+}
+
+static IrArray leaf_array(Arena *arena, const Bound *bound, uint32_t i, const Tables *tables, int64_t row) {
+  const HgmPort *port = &bound->program->leaves[i];
+  double *data = ARENA_ARRAY(arena, double, port->elements + 1);
+  const Table *table = port->per_event && tables != NULL ? tables_find(tables, port->name) : NULL;
+  for (int64_t k = 0; k < port->elements; k++)
+    data[k] = table != NULL ? table_number(table, row * port->elements + k) : bound->leaf_slots[i] != NULL ? slot_number(bound->leaf_slots[i], k) : 0;
+  return (IrArray){port->name, port->elements, data};
+}
+
+// From a bad output down to the value whose operands are all finite.
+static IrRef origin(const IrFn *fn, const bool *bad) {
+  IrRef at = IR_NONE;
+  for (size_t i = 0; i < fn->outputs.len && at == IR_NONE; i++) {
+    const IrOutput *o = &fn->outputs.at[i];
+    if (bad[o->value] && (strcmp(o->name, "loss") == 0 || strcmp(o->name, "grad_norm") == 0)) at = o->value;
+  }
+  for (bool moved = at != IR_NONE; moved;) {
+    moved = false;
+    const IrValue *v = ir_at(fn, at);
+    for (uint32_t i = 0; i < v->n_operands && !moved; i++)
+      if (bad[v->operands[i]]) {
+        at = v->operands[i];
+        moved = true;
+      }
+  }
+  return at;
+}
+
+static const char *place_text(const Session *session, Arena *arena, uint32_t span) {
+  if (span == 0) return "";
+  SourceFile *file = source_of(session->sources, (Span){span - 1, span});
+  if (file == NULL) return "";
+  int line, column;
+  source_position(session->sources, span - 1, &line, &column);
+  return arena_printf(arena, " at %s:%d:%d", file->path, line, column);
+}
+
+bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const BoundCall *call, const Tables *tables, int64_t step, HgmError *error) {
+  static const char cure[] = "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
+  const Slot *result = bound_result(bound, "loss");
+  const char *term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
+  Bound again = *bound;
+  int64_t k = 0;
+  if (!find_event(&again, call, &k, error))
+    return hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: each event alone is finite, their sum is not; %s", term, fn->name, (long long)step, cure);
+  term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
+  Arena *arena = arena_create();
+  int64_t row = call->rows != NULL ? call->rows[k] : call->first_event + k, id = call->event_ids != NULL ? call->event_ids[k] : row;
+  IrArray *leaves = ARENA_ARRAY(arena, IrArray, bound->program->n_leaves + 1), *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
+  for (uint32_t i = 0; i < bound->program->n_leaves; i++) leaves[i] = leaf_array(arena, bound, i, tables, row);
+  Watch w = {ARENA_ARRAY(arena, bool, fn->values.len + 1)};
+  IrEnv env = {.events = 1, .seed = bound->seed, .event_ids = &id, .pass = call->pass, .leaves = leaves, .n_leaves = bound->program->n_leaves,
+               .round_f32 = true, .watch = watch, .watch_data = &w};
+  const char *message;
+  IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, w.bad) : IR_NONE;
+  if (at == IR_NONE)
+    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld, event %lld; %s", term, fn->name, (long long)step, (long long)id, cure);
+  else
+    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s", term, fn->name,
+             (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row, cure);
+  arena_destroy(arena);
+  return false;
+}
