@@ -12,6 +12,7 @@ Elab *elab_new(Model *model, Sources *sources, Diags *diags) {
   e->diags = diags;
   e->model = model;
   e->builtins = scope_new(e, NULL);
+  scene_open(e, SCENE_SETTINGS, "settings", "");
   place_enter(e, "", NULL);
   builtins_bind(e);
   return e;

@@ -79,7 +79,7 @@ struct Elab {
   Diags *diags;
   Model *model;
   Scope *builtins;            // outermost scope; the library's scope is its child
-  Scene *scene;               // NULL: settings only
+  Scene *scene;               // never NULL: SCENE_SETTINGS outermost (its tensors are no settings)
   Place *place;               // never NULL
   VEC(ElabUse) uses;          // innermost last
   Map weights;                // path -> index + 1 into model->weights

@@ -6,8 +6,8 @@
 // ---- layouts
 
 bool tensor_has_events(const Elab *e, const Tensor *t) {
-  if (t->ir == IR_NONE) return t->belongs.kind >= BELONGS_DRAWS;
-  return ir_has_events(ir_type_of(e->scene->fn, t->ir));
+  if (t->ir == IR_NONE || t->fn == NULL) return t->belongs.kind >= BELONGS_DRAWS && e->scene != NULL;
+  return ir_has_events(ir_type_of(t->fn, t->ir));
 }
 
 int tensor_offset(const Elab *e, const Tensor *t) { return tensor_has_events(e, t) + t->hidden.n; }
@@ -60,6 +60,10 @@ IrRef tensor_ir(Elab *e, const Value *v) {
   if (v->u.tensor.ir == IR_NONE) {
     Diag *d = elab_error(e, DIAG_ONE_SIDE, v->span, "this value is what the other direction gives: only its type is known here");
     diag_help(e->diags, d, "use it inside `forward { }` or `inverse { }`, where it is an input");
+  } else if (v->u.tensor.fn != e->scene->fn) {
+    Diag *d = elab_error(e, DIAG_NOT_SETTING, v->span, "this value is known only event by event, and is needed when the program is checked");
+    diag_help(e->diags, d, "settings, sizes and the beginnings of weights are made of params and numbers");
+    return IR_NONE;
   }
   return v->u.tensor.ir;
 }

@@ -44,7 +44,7 @@ Value *value_record(Elab *e, Span span) { return value_new(e, VALUE_RECORD, span
 
 Value *value_tensor(Elab *e, Span span, TensorType type, IrRef ir, Belongs belongs) {
   Value *v = value_new(e, VALUE_TENSOR, span);
-  v->u.tensor = (Tensor){.type = type, .ir = ir, .belongs = belongs};
+  v->u.tensor = (Tensor){.type = type, .fn = e->scene ? e->scene->fn : NULL, .ir = ir, .belongs = belongs};
   return v;
 }
 

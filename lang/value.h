@@ -64,6 +64,7 @@ typedef enum {
 
 typedef struct Tensor {
   TensorType type;
+  const IrFn *fn;             // the program it is a value of
   IrRef ir;                   // IR_NONE: only the type is known (the other side of a bijection; len of a field)
   Belongs belongs;
   Hidden hidden;

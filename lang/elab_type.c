@@ -1,0 +1,407 @@
+// Written types against values: inputs bind shape names, outputs are checked; records and vectors convert at both.
+#include <string.h>
+
+#include "lang/elab_core.h"
+
+// ---- settings
+
+static Value *not_setting(Elab *e, Value *v, Span span, const char *what) {
+  bool event = v->kind == VALUE_TENSOR || v->kind == VALUE_RECORD;
+  Diag *d = event ? elab_error(e, DIAG_NOT_SETTING, span, "%s is needed now, and this is known only event by event", what)
+                  : elab_error(e, DIAG_NOT_SETTING, span, "%s is needed here, this is %s", what, value_text(e->arena, v));
+  if (v->span.begin != 0 && v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_help(e->diags, d, "sizes and other settings are made of numbers, params and `len(…)`");
+  return value_error(e);
+}
+
+bool elab_setting_int(Elab *e, Value *v, Span span, const char *what, int64_t *out) {
+  if (value_is_error(v)) return false;
+  if (v->kind == VALUE_INT) return *out = v->u.integer, true;
+  if (v->kind == VALUE_REAL && v->u.real == (double)(int64_t)v->u.real && v->u.real < 9e15 && v->u.real > -9e15)
+    return *out = (int64_t)v->u.real, true;
+  if (v->kind == VALUE_REAL) {
+    Diag *d = elab_error(e, DIAG_TYPE, span, "%s is a whole number, this is %g", what, v->u.real);
+    diag_help(e->diags, d, "`a // b` divides to a whole number, `floor(x)` rounds down");
+    return false;
+  }
+  return not_setting(e, v, span, what), false;
+}
+
+bool elab_setting_number(Elab *e, Value *v, Span span, const char *what, double *out) {
+  if (value_is_error(v)) return false;
+  if (value_is_number(v)) return *out = value_number(v), true;
+  return not_setting(e, v, span, what), false;
+}
+
+// ---- names of types
+
+static bool is_element(const char *name) {
+  static const char *const words[] = {"real", "angle", "class", "p4"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    if (strcmp(words[i], name) == 0) return true;
+  return false;
+}
+
+static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
+  AstName name = t->u.named.name, field = t->u.named.field;
+  if (field.text == NULL) {
+    const FieldType *found = e->hooks.field_named ? e->hooks.field_named(e, scope, name.text) : NULL;
+    if (found != NULL) return found;
+    static const char *const words[] = {"real", "angle", "class", "p4", "int", "bool"};
+    const char *best = diag_nearest(name.text, words, sizeof words / sizeof words[0]);
+    Diag *d = best ? elab_error(e, DIAG_UNKNOWN_NAME, name.span, "no type `%s`; did you mean `%s`?", name.text, best)
+                   : elab_error(e, DIAG_UNKNOWN_NAME, name.span, "no type `%s`", name.text);
+    diag_help(e->diags, d, "types are real, angle, class, p4 with sizes in brackets, int, bool, and fields of data like `events.x`");
+    return NULL;
+  }
+  Value *data = scope_value(e, scope, name);
+  if (value_is_error(data)) return NULL;
+  if (data->kind == VALUE_DATA && e->hooks.field_type != NULL) {
+    const FieldType *found = e->hooks.field_type(e, data, field.text);
+    if (found != NULL) return found;
+    Diag *d = elab_error(e, DIAG_RECORD_FIELD, field.span, "`%s` has no field `%s`", name.text, field.text);
+    diag_label(e->diags, d, data->span, "`%s` is declared here", name.text);
+    diag_help(e->diags, d, "a type after a data block's name is one of its fields");
+    return NULL;
+  }
+  Diag *d = elab_error(e, DIAG_TYPE, t->span, "`%s.%s` is no type: `%s` is %s", name.text, field.text, name.text, value_text(e->arena, data));
+  diag_help(e->diags, d, "`data.field` is the type of a field of a data block");
+  return NULL;
+}
+
+// ---- dimensions
+
+static bool dim_value(Elab *e, Scope *scope, const AstDim *dim, int64_t *out) {
+  Value *v = elab_expr(e, scope, dim->value);
+  if (!elab_setting_int(e, v, dim->value->span, "the size of an axis", out)) return false;
+  if (*out >= 0) return true;
+  Diag *d = elab_error(e, DIAG_SHAPE, dim->value->span, "an axis of %lld", (long long)*out);
+  diag_help(e->diags, d, "sizes are at least 0");
+  return false;
+}
+
+static bool splice_axes(Elab *e, Scope *scope, AstName name, Extents *out) {
+  Value *list = scope_value(e, scope, name);
+  const int64_t *axes;
+  int64_t n;
+  if (value_is_error(list)) return false;
+  if (!static_ints(list, &axes, &n, e->arena) || out->rank + n > IR_MAX_RANK - 2) {
+    Diag *d = elab_error(e, DIAG_TYPE, name.span, "`*%s` is a list of sizes, this is %s", name.text, value_text(e->arena, list));
+    diag_help(e->diags, d, "`real[*s, n]` in a header binds `s` to the axes before the last");
+    return false;
+  }
+  for (int64_t i = 0; i < n; i++) out->axes[out->rank++] = axes[i];
+  return true;
+}
+
+// Sizes that are known now.
+static bool known_dims(Elab *e, Scope *scope, const AstType *t, Extents *out) {
+  *out = (Extents){0};
+  for (size_t i = 0; i < t->u.named.dims.len; i++) {
+    const AstDim *dim = &t->u.named.dims.at[i];
+    if (dim->splice.text != NULL) {
+      if (!splice_axes(e, scope, dim->splice, out)) return false;
+      continue;
+    }
+    if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, t->span, "a value of so many axes"), false;
+    if (!dim_value(e, scope, dim, &out->axes[out->rank++])) return false;
+  }
+  return true;
+}
+
+static const char *written(Elab *e, const AstType *t) { // the type as it stands in the file
+  const SourceFile *f = source_of(e->sources, t->span);
+  if (f == NULL) return "another type";
+  return arena_strndup(e->arena, f->text + (t->span.begin - f->base), t->span.end - t->span.begin);
+}
+
+static void bind_sizes(Elab *e, Scope *scope, AstName name, const int64_t *axes, int n) {
+  Value *list = value_list(e, name.span);
+  for (int i = 0; i < n; i++) VEC_PUSH(e->arena, &list->u.list, value_int(e, name.span, axes[i]));
+  scope_bind(e, scope, name.text, name.span, list);
+}
+
+// A size in a header: a free name is bound, everything else must agree.
+static bool match_dim(Elab *e, Scope *scope, const AstDim *dim, int64_t n, int64_t *expected) {
+  *expected = n;
+  if (dim->value->kind == EX_NAME) {
+    Binding *b = scope_find(scope, dim->value->u.name);
+    Value *v = b == NULL ? NULL : scope_value(e, scope, (AstName){dim->value->u.name, dim->value->span});
+    if (v == NULL || (v->kind != VALUE_INT && !value_is_error(v))) {
+      scope_bind(e, scope, dim->value->u.name, dim->value->span, value_int(e, dim->value->span, n));
+      return true;
+    }
+  }
+  return dim_value(e, scope, dim, expected);
+}
+
+typedef enum { MATCH_YES, MATCH_NO, MATCH_BAD } Match; // BAD: reported
+
+static Match match_dims(Elab *e, Scope *scope, const AstType *t, const Extents *have, int *bad_axis, int64_t *expected) {
+  size_t n = t->u.named.dims.len, splice = n;
+  for (size_t i = 0; i < n; i++)
+    if (t->u.named.dims.at[i].splice.text != NULL) splice = i;
+  size_t fixed = splice == n ? n : n - 1;
+  *bad_axis = -1;
+  if (splice == n ? have->rank != fixed : have->rank < fixed) return MATCH_NO;
+  size_t spliced = have->rank - fixed;
+  for (size_t i = 0, axis = 0; i < n; i++) {
+    const AstDim *dim = &t->u.named.dims.at[i];
+    if (i == splice) {
+      bind_sizes(e, scope, dim->splice, have->axes + axis, (int)spliced);
+      axis += spliced;
+      continue;
+    }
+    if (!match_dim(e, scope, dim, have->axes[axis], expected)) return MATCH_BAD;
+    if (*expected != have->axes[axis]) {
+      *bad_axis = (int)axis;
+      return MATCH_NO;
+    }
+    axis++;
+  }
+  return MATCH_YES;
+}
+
+// ---- values against types
+
+typedef struct Want { const AstType *type; const char *what; Span span; bool output; } Want;
+
+static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
+  DiagKind kind = w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE;
+  const char *verb = w->output ? "promises" : "takes";
+  Diag *d = elab_error(e, kind, w->span, "`%s` %s %s, this is %s", w->what, verb, written(e, w->type), value_text(e->arena, v));
+  if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  const SourceFile *f = source_of(e->sources, w->type->span);
+  if (f != NULL && !f->library) diag_label(e->diags, d, w->type->span, "declared here");
+  if (expected > 0) diag_help(e->diags, d, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
+  else diag_help(e->diags, d, w->output ? "change what the body gives, or the type in the header" : "give a value of that type");
+  return value_error(e);
+}
+
+static bool is_vector_type(const AstType *t) {
+  return t->u.named.dims.len == 1 || (t->u.named.dims.len == 2 && t->u.named.dims.at[0].splice.text != NULL);
+}
+
+// real and real[1] convert, a record becomes a vector.
+static Value *as_real_type(Elab *e, const Want *w, Value *v) {
+  if (v->kind == VALUE_RECORD) return elab_flatten(e, v, w->span);
+  if (value_is_number(v) && w->type->u.named.dims.len == 0) return v;
+  Extents s;
+  if (v->kind == VALUE_LIST && static_shape(v, &s)) return v;
+  Value *t = elab_real(e, v, w->span);
+  if (value_is_error(t)) return t;
+  const Extents *have = &t->u.tensor.type.shape;
+  Extents one = {.rank = 1, .axes = {1}}, none = {0};
+  if (w->type->u.named.dims.len == 0 && have->rank == 1 && have->axes[0] == 1) return tensor_reshape(e, t, none, w->span);
+  if (have->rank == 0 && is_vector_type(w->type)) return tensor_reshape(e, t, one, w->span);
+  return t;
+}
+
+static Value *match_real(Elab *e, Scope *scope, const Want *w, Value *v) {
+  v = as_real_type(e, w, v);
+  if (value_is_error(v)) return v;
+  Extents have = {0};
+  if (v->kind == VALUE_TENSOR) have = v->u.tensor.type.shape;
+  else static_shape(v, &have);
+  int axis;
+  int64_t expected = 0;
+  Match m = match_dims(e, scope, w->type, &have, &axis, &expected);
+  if (m == MATCH_BAD) return value_error(e);
+  if (m == MATCH_NO) return mismatch(e, w, v, axis >= 0 && axis == have.rank - 1 ? expected : 0);
+  if (strcmp(w->type->u.named.name.text, "angle") == 0 && v->kind == VALUE_TENSOR) {
+    int64_t n = circular_count(&v->u.tensor.type);
+    bool *flags = ARENA_ARRAY(e->arena, bool, n);
+    for (int64_t i = 0; i < n; i++) flags[i] = true;
+    v = value_copy(e, v);
+    v->u.tensor.type.circular = flags;
+  }
+  return v;
+}
+
+static Value *match_p4(Elab *e, Scope *scope, const Want *w, Value *v) {
+  v = elab_real(e, v, w->span);
+  if (value_is_error(v)) return v;
+  Extents have = v->u.tensor.type.shape, outer = have;
+  if (have.rank == 1 && have.axes[0] % 4 == 0 && w->type->u.named.dims.len == 1 && have.axes[0] != 4)
+    have = (Extents){.rank = 2, .axes = {have.axes[0] / 4, 4}}, v = tensor_reshape(e, v, have, w->span), outer = have;
+  int axis;
+  int64_t expected;
+  if (have.rank == 0 || have.axes[have.rank - 1] != 4) return mismatch(e, w, v, 0);
+  outer.rank--;
+  Match m = match_dims(e, scope, w->type, &outer, &axis, &expected);
+  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+  v = value_copy(e, v);
+  v->u.tensor.type.p4 = true;
+  return v;
+}
+
+static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
+  if (v->kind == VALUE_INT) {
+    double x = (double)v->u.integer;
+    int64_t n;
+    if (w->type->u.named.dims.len != 1 || !dim_value(e, scope, &w->type->u.named.dims.at[0], &n)) return value_error(e);
+    ClassValues *c = ARENA_NEW(e->arena, ClassValues);
+    c->n = n;
+    if (v->u.integer >= 0 && v->u.integer < n) {
+      Value *out = tensor_const(e, v->span, ELEMENT_INT, (Extents){0}, &x);
+      out->u.tensor.type.element = ELEMENT_CLASS;
+      out->u.tensor.type.classes = c;
+      return out;
+    }
+  }
+  if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_CLASS) return mismatch(e, w, v, 0);
+  int64_t n = v->u.tensor.type.classes->n, expected;
+  if (w->type->u.named.dims.len != 1) return v;
+  if (!match_dim(e, scope, &w->type->u.named.dims.at[0], n, &expected)) return value_error(e);
+  if (expected == n) return v;
+  Diag *d = elab_error(e, DIAG_CLASS_RANGE, w->span, "class[%lld] where class[%lld] is expected", (long long)n, (long long)expected);
+  diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_help(e->diags, d, "the header says how many values there are: class[%lld]", (long long)n);
+  return value_error(e);
+}
+
+static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) {
+  if (v->type == t) return v;
+  if (!t->record && t->type.element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
+  Value *vector = elab_flatten(e, v, w->span);
+  if (value_is_error(vector)) return vector;
+  int64_t have = extents_elements(&vector->u.tensor.type.shape), need = field_type_numbers(t);
+  if (have == need) {
+    if (!t->record && v->kind == VALUE_TENSOR && extents_equal(&v->u.tensor.type.shape, &t->type.shape)) {
+      v = value_copy(e, v);
+      v->type = t;
+      if (v->u.tensor.type.circular == NULL) v->u.tensor.type.circular = t->type.circular;
+      v->u.tensor.type.p4 = t->type.p4;
+      return v;
+    }
+    return elab_unflatten(e, vector, t, w->span);
+  }
+  Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%lld numbers), %s %s", w->what,
+                       w->output ? "promises" : "takes", written(e, w->type), (long long)need,
+                       w->output ? "its body gives" : "this is", value_text(e->arena, v));
+  if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_label(e->diags, d, w->type->span, "declared here");
+  diag_help(e->diags, d, "`dense(len(%s))` makes a vector of the right length", written(e, w->type));
+  return value_error(e);
+}
+
+static Value *match_word(Elab *e, const Want *w, Value *v) {
+  const char *name = w->type->u.named.name.text;
+  if (strcmp(name, "int") == 0) {
+    int64_t n;
+    return elab_setting_int(e, v, w->span, arena_printf(e->arena, "a whole number for `%s`", w->what), &n) ? value_int(e, v->span, n) : value_error(e);
+  }
+  bool fits = strcmp(name, "bool") == 0 ? v->kind == VALUE_BOOL : v->kind == VALUE_STRING;
+  return fits ? v : mismatch(e, w, v, 0);
+}
+
+static bool is_word(const char *name) { return strcmp(name, "int") == 0 || strcmp(name, "bool") == 0 || strcmp(name, "string") == 0; }
+
+static Value *match_list(Elab *e, Scope *scope, const Want *w, Value *v) {
+  if (v->kind != VALUE_LIST) return mismatch(e, w, v, 0);
+  Value *out = value_list(e, v->span);
+  Want inner = *w;
+  inner.type = w->type->u.list;
+  for (size_t i = 0; i < v->u.list.len; i++) {
+    Value *x = inner.type->kind == TY_NAME && is_word(inner.type->u.named.name.text) ? match_word(e, &inner, v->u.list.at[i])
+                                                                                     : v->u.list.at[i];
+    if (value_is_error(x)) return x;
+    VEC_PUSH(e->arena, &out->u.list, x);
+  }
+  (void)scope;
+  return out;
+}
+
+static Value *match(Elab *e, Scope *scope, const Want *w, Value *v) {
+  const AstType *t = w->type;
+  switch (t->kind) {
+    case TY_ERROR: return value_error(e);
+    case TY_LIST: return match_list(e, scope, w, v);
+    case TY_SET: return elab_not_built(e, t->span, "`set`");
+    case TY_CHOICES:
+      if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
+      return mismatch(e, w, v, 0);
+    case TY_NAME: break;
+  }
+  const char *name = t->u.named.name.text;
+  if (t->u.named.field.text == NULL && is_word(name)) return match_word(e, w, v);
+  if (t->u.named.field.text == NULL && is_element(name)) {
+    if (strcmp(name, "class") == 0) return match_class(e, scope, w, v);
+    return strcmp(name, "p4") == 0 ? match_p4(e, scope, w, v) : match_real(e, scope, w, v);
+  }
+  const FieldType *field = field_of(e, scope, t);
+  return field == NULL ? value_error(e) : match_field(e, w, field, v);
+}
+
+Value *elab_coerce_input(Elab *e, Scope *scope, const AstType *t, Value *v, Span span, const char *what) {
+  if (t == NULL || value_is_error(v)) return v;
+  return match(e, scope, &(Want){t, what, span, false}, v);
+}
+
+Value *elab_coerce_output(Elab *e, Scope *scope, const AstType *t, Value *v, Span span, const char *what) {
+  if (t == NULL || value_is_error(v)) return v;
+  return match(e, scope, &(Want){t, what, span, true}, v);
+}
+
+// ---- a type alone
+
+static bool tensor_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
+  const char *name = t->u.named.name.text;
+  out->kind = TYPE_TENSOR;
+  if (!known_dims(e, scope, t, &out->tensor.shape)) return false;
+  if (strcmp(name, "class") == 0) {
+    ClassValues *c = ARENA_NEW(e->arena, ClassValues);
+    c->n = out->tensor.shape.rank == 1 ? out->tensor.shape.axes[0] : 2;
+    out->tensor = (TensorType){.element = ELEMENT_CLASS, .classes = c};
+  } else if (strcmp(name, "p4") == 0) {
+    out->tensor.p4 = true;
+    out->tensor.shape.axes[out->tensor.shape.rank++] = 4;
+  } else if (strcmp(name, "angle") == 0) {
+    int64_t n = circular_count(&out->tensor);
+    bool *flags = ARENA_ARRAY(e->arena, bool, n);
+    for (int64_t i = 0; i < n; i++) flags[i] = true;
+    out->tensor.circular = flags;
+  }
+  return true;
+}
+
+static bool choices_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
+  ClassValues *c = ARENA_NEW(e->arena, ClassValues);
+  c->n = (int64_t)t->u.choices.values.len;
+  for (size_t i = 0; i < t->u.choices.values.len; i++) {
+    Value *v = elab_expr(e, scope, t->u.choices.values.at[i]);
+    double x;
+    if (v->kind == VALUE_STRING) {
+      VEC_PUSH(e->arena, &c->texts, v->u.string);
+      VEC_PUSH(e->arena, &c->values, (double)i);
+    } else if (elab_setting_number(e, v, t->u.choices.values.at[i]->span, "a value of the class", &x)) {
+      VEC_PUSH(e->arena, &c->values, x);
+    } else {
+      return false;
+    }
+  }
+  out->kind = TYPE_TENSOR;
+  out->tensor = (TensorType){.element = ELEMENT_CLASS, .classes = c};
+  return true;
+}
+
+bool elab_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
+  *out = (Type){.kind = TYPE_ANY, .span = t == NULL ? (Span){0, 0} : t->span};
+  if (t == NULL) return true;
+  switch (t->kind) {
+    case TY_ERROR: return false;
+    case TY_LIST: return out->kind = TYPE_LIST, true;
+    case TY_SET: return elab_not_built(e, t->span, "`set`"), false;
+    case TY_CHOICES: return choices_type(e, scope, t, out);
+    case TY_NAME: break;
+  }
+  const char *name = t->u.named.name.text;
+  if (t->u.named.field.text == NULL && is_word(name)) {
+    out->kind = strcmp(name, "int") == 0 ? TYPE_INT : strcmp(name, "bool") == 0 ? TYPE_BOOL : TYPE_STRING;
+    return true;
+  }
+  if (t->u.named.field.text == NULL && is_element(name)) return tensor_type(e, scope, t, out);
+  out->kind = TYPE_FIELD;
+  out->field = field_of(e, scope, t);
+  return out->field != NULL;
+}
