@@ -42,8 +42,20 @@ IrDtype random_dtype(Generator *g) {
   return k == 0 ? IR_BOOL : k <= 2 ? IR_I32 : random_real(g);
 }
 
+// The type of a value there is, preferably a late one: programs shall be deep.
+static bool known_type(Generator *g, IrDtype dtype, int own_axes, IrType *type) {
+  for (int tries = 0; tries < 12 && g->pool.len; tries++) {
+    int64_t n = (int64_t)g->pool.len, back = random_below(&g->state, tries % 2 && n > 10 ? 10 : n);
+    *type = *ir_type_of(g->fn, g->pool.at[n - 1 - back]);
+    int own = type->rank - ir_event_axes(type);
+    if (type->dtype == dtype && (own_axes < 0 ? own <= 2 : own == own_axes)) return true;
+  }
+  return false;
+}
+
 IrType random_type(Generator *g, IrDtype dtype, int own_axes) {
-  IrType t = {.dtype = dtype};
+  IrType t = {.dtype = dtype}, known;
+  if (random_chance(g, 75) && known_type(g, dtype, own_axes, &known)) return known;
   if (random_chance(g, 60)) t.axes[t.rank++] = IR_EVENTS;
   if (own_axes < 0) own_axes = (int)random_below(&g->state, 3);
   if (t.rank && own_axes < 2 && !g->options.no_pairs && random_chance(g, 6)) t.axes[t.rank++] = IR_PAIRS;
@@ -82,17 +94,18 @@ static IrRef new_leaf(Generator *g, IrType type) {
 IrRef random_want(Generator *g, IrType type) {
   VEC(IrRef) fitting = {0};
   for (size_t i = 0; i < g->pool.len; i++) {
-    if (ir_type_equal(ir_type_of(g->fn, g->pool.at[i]), &type)) VEC_PUSH(g->fn->arena, &fitting, g->pool.at[i]);
+    bool again = g->pool.at[i] == g->wanted && random_chance(g, 95); // x - x and x / x test little
+    if (!again && ir_type_equal(ir_type_of(g->fn, g->pool.at[i]), &type)) VEC_PUSH(g->fn->arena, &fitting, g->pool.at[i]);
   }
-  if (fitting.len == 0 || random_chance(g, 20)) return new_leaf(g, type);
-  size_t late = fitting.len > 3 && random_chance(g, 50) ? fitting.len - 3 : 0; // prefer fresh values: deep programs
-  return fitting.at[late + (size_t)random_below(&g->state, (int64_t)(fitting.len - late))];
+  if (fitting.len == 0 || random_chance(g, 10)) return g->wanted = new_leaf(g, type);
+  size_t late = fitting.len > 3 && random_chance(g, 60) ? fitting.len - 3 : 0;
+  return g->wanted = fitting.at[late + (size_t)random_below(&g->state, (int64_t)(fitting.len - late))];
 }
 
 static IrRef affine(Generator *g, IrRef r, double scale, double shift) {
   IrDtype dtype = ir_type_of(g->fn, r)->dtype;
-  r = ir_binary(g->fn, IR_MUL, r, ir_number(g->fn, dtype, scale));
-  return ir_binary(g->fn, IR_ADD, r, ir_number(g->fn, dtype, shift));
+  if (scale != 1) r = ir_binary(g->fn, IR_MUL, r, ir_number(g->fn, dtype, scale));
+  return shift == 0 ? r : ir_binary(g->fn, IR_ADD, r, ir_number(g->fn, dtype, shift));
 }
 
 IrRef random_fit(Generator *g, IrRef r, double low, double high) {
@@ -169,7 +182,7 @@ static void finish(Generator *g) {
 
 IrFn *random_program(Arena *arena, uint64_t seed, IrDtype real, const RandomOptions *options) {
   static const int64_t extents[] = {1, 2, 3, 4, 5, 7, 8};
-  Generator g = {.fn = ir_fn_new(arena, "random"), .state = seed, .real = real};
+  Generator g = {.fn = ir_fn_new(arena, "random"), .state = seed, .real = real, .wanted = IR_NONE};
   if (options) g.options = *options;
   for (int i = 0; i < 3; i++) g.widths[i] = extents[random_below(&g.state, 7)];
   IrOp ops[IR_OP_COUNT];
