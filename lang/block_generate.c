@@ -1,0 +1,253 @@
+// Samplers and scores: what is drawn and computed, and the way back from prepared numbers to columns of the file.
+#include <string.h>
+
+#include "lang/block.h"
+#include "lang/unit.h"
+
+static const double pi = 3.14159265358979323846;
+
+// The columns of one data block on their way out.
+typedef struct Output {
+  Elab *e;
+  DataBlock *data;
+  VEC(const DataField *) fields;     // generated, without parts
+  VEC(IrRef) sources;                // of each: the formula's value in physical numbers, f64
+  IrRef *column;                     // by column: its value, IR_NONE: not yet
+  bool *making, *given;
+} Output;
+
+static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out);
+
+// ---- from a value to a field
+
+static bool add_leaf(Elab *e, const DataField *f, const Value *v, Output *out) {
+  IrFn *fn = e->scene->fn;
+  if (v->kind != VALUE_TENSOR) return false;
+  IrRef y = elab_per_event(e, v), x;
+  if (f->classes != NULL) {
+    double *values = ARENA_ARRAY(e->arena, double, f->classes->n);
+    for (int64_t i = 0; i < f->classes->n; i++) values[i] = f->classes->values.len > 0 ? f->classes->values.at[i] : (double)i;
+    IrType row = {.dtype = IR_F64, .rank = 1, .axes = {f->classes->n}};
+    x = ir_gather(fn, ir_const(fn, row, values), ir_cast(fn, y, IR_I32), 0, 0);
+  } else {
+    x = field_inverse(e, f, ir_cast(fn, y, IR_F64));
+  }
+  VEC_PUSH(e->arena, &out->fields, f);
+  VEC_PUSH(e->arena, &out->sources, x);
+  return true;
+}
+
+static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out) {
+  if (!f->record) return add_leaf(e, f, v, out);
+  if (v->kind != VALUE_RECORD || v->u.record.fields.len != f->fields.len) return false;
+  for (size_t i = 0; i < f->fields.len; i++)
+    if (!leaves_of(e, f->fields.at[i], v->u.record.fields.at[i].value, out)) return false;
+  return true;
+}
+
+static void generated(Elab *e, const DataField *f, Value *v, Span span, Output *out) {
+  if (value_is_error(v)) return;
+  if (v->type != f->prepared) {
+    Value *vector = elab_flatten(e, v, span);
+    if (value_is_error(vector)) return;
+    v = elab_unflatten(e, vector, f->prepared, span);
+    if (value_is_error(v)) return;
+  }
+  if (!leaves_of(e, f, v, out))
+    elab_error(e, DIAG_OUTPUT_TYPE, span, "`%s` of the data is not %s", f->name, value_text(e->arena, v));
+}
+
+// ---- from fields to columns
+
+static IrRef item_of(IrFn *fn, const DataField *f, IrRef source, size_t item) {
+  if (!f->vector) return source;
+  return ir_reshape(fn, ir_slice(fn, source, 1, (int64_t)item, (int64_t)item + 1, 1), 1, (int64_t[]){IR_EVENTS});
+}
+
+static IrRef in_range(Elab *e, const DataField *f, IrRef x) {
+  if (!f->angle) return x;
+  IrFn *fn = e->scene->fn;
+  double factor = 1;
+  unit_convert(f->unit == NULL ? "rad" : f->unit, "rad", &factor);
+  IrRef half = ir_number(fn, IR_F64, pi / factor), turn = ir_number(fn, IR_F64, 2 * pi / factor);
+  return ir_binary(fn, IR_SUB, half, ir_binary(fn, IR_MOD, ir_binary(fn, IR_SUB, half, x), turn));
+}
+
+static IrRef column_value(Output *out, int column, const DataField *needs);
+
+static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item, IrRef x) {
+  IrFn *fn = out->e->scene->fn;
+  for (size_t k = item->terms.len; k-- > 0;) {
+    const DataTerm *t = &item->terms.at[k];
+    IrRef other = t->column < 0 ? ir_number(fn, IR_F64, t->number) : column_value(out, t->column, f);
+    if (other == IR_NONE) return IR_NONE;
+    IrOp op = t->op == BIN_ADD ? IR_SUB : t->op == BIN_SUB ? IR_ADD : t->op == BIN_MUL ? IR_DIV : IR_MUL;
+    x = ir_binary(fn, op, x, other);
+  }
+  return in_range(out->e, f, x);
+}
+
+static void needs_column(Output *out, int column, const DataField *needs) {
+  const char *name = out->data->model->columns.at[column].name;
+  Diag *d = elab_error(out->e, DIAG_INVERSE_NEEDS, needs->span, "`%s = %s` is undone with %s, which is neither generated nor given",
+                       needs->label, needs->text, name);
+  diag_help(out->e->diags, d, "generate the field of %s too, or say `generate given …`", name);
+}
+
+static IrRef column_value(Output *out, int column, const DataField *needs) {
+  if (out->column[column] != IR_NONE) return out->column[column];
+  if (out->given[column]) return out->column[column] = field_column(out->e, out->data, column);
+  for (size_t i = 0; i < out->fields.len && !out->making[column]; i++)
+    for (size_t k = 0; k < out->fields.at[i]->items.len; k++) {
+      const DataField *f = out->fields.at[i];
+      if (f->items.at[k].own != column) continue;
+      out->making[column] = true;
+      IrRef x = undo_formula(out, f, &f->items.at[k], item_of(out->e->scene->fn, f, out->sources.at[i], k));
+      out->making[column] = false;
+      return out->column[column] = x;
+    }
+  if (needs != NULL) needs_column(out, column, needs);
+  return IR_NONE;
+}
+
+static void mark_given(const DataField *f, Output *out) {
+  for (size_t i = 0; i < f->fields.len; i++) mark_given(f->fields.at[i], out);
+  for (size_t i = 0; i < f->items.len; i++) {
+    out->given[f->items.at[i].own] = true;
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++)
+      if (f->items.at[i].terms.at[k].column >= 0) out->given[f->items.at[i].terms.at[k].column] = true;
+  }
+}
+
+// ---- the block
+
+static Value *not_there(Elab *e, Scope *scope, void *data) {
+  (void)scope;
+  const DataField *f = data;
+  Diag *d = elab_error(e, DIAG_UNKNOWN_NAME, f->span, "`%s` is used by `generate`, which neither generates it before nor is given it",
+                       f->name);
+  diag_help(e->diags, d, "`generate given %s { … }`", f->label);
+  return value_error(e);
+}
+
+static DataField *field_labelled(const DataBlock *d, const char *label) {
+  for (size_t i = 0; i < d->fields.len; i++)
+    if (strcmp(d->fields.at[i]->label, label) == 0) return d->fields.at[i];
+  return NULL;
+}
+
+static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out) {
+  Elab *e = b->e;
+  bool good = true;
+  for (size_t i = 0; i < names->len; i++) {
+    AstName name = names->at[i];
+    DataField *f = d == NULL ? NULL : field_labelled(d, name.text);
+    if (f == NULL) {
+      Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, name.span, "`%s` is no field of the data and cannot be given", name.text);
+      diag_help(e->diags, diag, "fields of the data are given: `generate given gen { … }`");
+      good = false;
+      continue;
+    }
+    scope_bind(e, scope, name.text, name.span, field_prepared(e, f, name.span))->used = true;
+    mark_given(f, out);
+  }
+  return good;
+}
+
+// The data block that a generator writes: the one that has the fields it gives names to.
+static DataBlock *data_of(Blocks *b, const AstDecl *decl) {
+  for (size_t i = 0; i < b->data.len; i++) {
+    for (size_t k = 0; k < decl->u.generate.given.len; k++)
+      if (field_labelled(b->data.at[i], decl->u.generate.given.at[k].text) != NULL) return b->data.at[i];
+    for (size_t k = 0; k < decl->u.generate.body.len; k++) {
+      const AstStmt *s = decl->u.generate.body.at[k];
+      const AstPattern *p = s->kind == ST_ASSIGN ? &s->u.assign.pattern : s->kind == ST_DRAW ? &s->u.draw.pattern : NULL;
+      for (size_t n = 0; p != NULL && n < p->names.len; n++)
+        if (field_labelled(b->data.at[i], p->names.at[n].text) != NULL) return b->data.at[i];
+    }
+  }
+  return NULL;
+}
+
+static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
+  Elab *e = b->e;
+  for (size_t i = 0; i < out->data->model->columns.len; i++) {
+    const ModelColumn *c = &out->data->model->columns.at[i];
+    IrRef x = column_value(out, (int)i, NULL);
+    if (out->given[i]) VEC_PUSH(e->arena, &g->given, c);
+    if (x == IR_NONE) continue;
+    ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), x);
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){c->name, c, out->given[i]});
+  }
+}
+
+static Output output_new(Elab *e, DataBlock *d) {
+  size_t n = d == NULL ? 0 : d->model->columns.len;
+  Output out = {.e = e, .data = d, .column = ARENA_ARRAY(e->arena, IrRef, n + 1), .making = ARENA_ARRAY(e->arena, bool, n + 1),
+                .given = ARENA_ARRAY(e->arena, bool, n + 1)};
+  for (size_t i = 0; i < n; i++) out.column[i] = IR_NONE;
+  return out;
+}
+
+void generate_block(Blocks *b, const Generator *g) {
+  Elab *e = b->e;
+  const AstDecl *decl = g->decl;
+  bool named = decl->name.text != NULL && decl->name.text[0] != 0;
+  const char *site = named ? arena_printf(e->arena, "generate.%s", decl->name.text) : "generate";
+  DataBlock *d = data_of(b, decl);
+  ModelGenerator *model = ARENA_NEW(e->arena, ModelGenerator);
+  model->name = named ? decl->name.text : "";
+  model->real_events = decl->u.generate.given.len > 0;
+  model->fn = scene_open(e, SCENE_GENERATE, site, site)->fn;
+  Output out = output_new(e, d);
+  Scope *absent = scope_new(e, g->scope), *scope = scope_new(e, absent);
+  for (size_t i = 0; i < b->data.len; i++)
+    for (size_t k = 0; k < b->data.at[i]->fields.len; k++)
+      scope_bind_lazy(e, absent, b->data.at[i]->fields.at[k]->label, b->data.at[i]->fields.at[k]->span, not_there,
+                      b->data.at[i]->fields.at[k]);
+  bool good = bind_given(b, scope, d, &decl->u.generate.given, &out);
+  Scope *body = scope_new(e, scope);
+  for (size_t i = 0; i < decl->u.generate.body.len; i++) {
+    const AstStmt *s = decl->u.generate.body.at[i];
+    if (s->kind == ST_WHERE) not_built(e, s->span, "`where` in `generate`");
+    else elab_statement(e, body, s);
+  }
+  for (size_t k = 0; d != NULL && k < d->fields.len; k++) {
+    const Binding *x = scope_own(body, d->fields.at[k]->label);
+    if (x != NULL && x->value != NULL) generated(e, d->fields.at[k], x->value, x->span, &out);
+  }
+  if (d != NULL && good) write_columns(b, &out, model);
+  if (d == NULL || (good && model->outputs.len == model->given.len && e->diags->errors == 0)) {
+    Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, decl->span, "this block generates no field of the data");
+    diag_help(e->diags, diag, "give the name of a field to what is generated: `x = decoder(z)`");
+  }
+  scene_close(e);
+  VEC_PUSH(e->arena, &e->model->generators, model);
+}
+
+// ---- scores
+
+static void one_score(Elab *e, const Binding *x) {
+  Value *v = x->value;
+  if (v == NULL || value_is_error(v)) return;
+  bool number = v->kind == VALUE_TENSOR && v->u.tensor.type.shape.rank == 0;
+  if (!number && !value_is_number(v)) {
+    if (x->used) return; // a step on the way
+    Diag *d = elab_error(e, DIAG_TYPE, x->span, "a score is one number per event, `%s` is %s", x->name, value_text(e->arena, v));
+    diag_help(e->diags, d, "say `sum(…)` or `mean(…)`");
+    return;
+  }
+  v = elab_real(e, v, x->span);
+  if (v->kind == VALUE_TENSOR) ir_output(e->scene->fn, arena_printf(e->arena, "score:%s", x->name), over_events(e, v));
+}
+
+void score_block(Blocks *b, const Generator *g) {
+  Elab *e = b->e;
+  Scene *scene = scene_open(e, SCENE_SCORE, "score", "score");
+  Scope *scope = scope_new(e, fields_scope(b, g->scope, false));
+  elab_statements(e, scope, &g->decl->u.score.body);
+  for (size_t i = 0; i < scope->order.len; i++) one_score(e, scope->order.at[i]);
+  e->model->score = scene->fn;
+  if (b->data.len > 0) e->model->score_data = b->data.at[0]->model;
+  scene_close(e);
+}
