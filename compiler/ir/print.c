@@ -12,6 +12,7 @@
 #include "compiler/ir/type.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static void put_number(Text *t, IrDtype dtype, double x) {
   if (isnan(x)) return put_raw(t, "nan");
   if (isinf(x)) return put_raw(t, x > 0 ? "inf" : "-inf");
   bool single = dtype == IR_F32;
-  for (int digits = single ? 6 : 15; digits <= 17; digits++) {
+  bool full = fabs(x) >= (single ? FLT_MIN : DBL_MIN); // every decimal number of 6 or 15 digits is told apart
+  for (int digits = !full ? 1 : single ? 6 : 15; digits <= 17; digits++) {
     snprintf(text, sizeof text, "%.*g", digits, x);
     double back = strtod(text, NULL);
     if (single ? (float)back == (float)x : back == x) break;
