@@ -23,6 +23,12 @@ static IrRef put(Rewrite *rw, IrOp op, const IrType *type, const IrRef *operands
   return opt_put(rw, &v);
 }
 
+static IrRef negated(Rewrite *rw, IrRef r, const IrValue *v) {
+  double x;
+  if (ir_is_fill(rw->to, r, &x)) return opt_fill(rw, &v->type, -x);
+  return opt_is(rw, r, IR_NEG) ? opt_operand(rw, r, 0) : put(rw, IR_NEG, &v->type, &r, 1, v->span);
+}
+
 static bool fuse(Rewrite *rw, IrRef i) {
   const IrValue *v = ir_at(rw->from, i);
   if ((v->op != IR_ADD && v->op != IR_SUB) || !ir_is_real(&v->type)) return false;
@@ -32,7 +38,7 @@ static bool fuse(Rewrite *rw, IrRef i) {
   IrRef operands[3] = {rw->map[product->operands[0]], rw->map[product->operands[1]], rw->map[v->operands[1 - k]]};
   if (v->op == IR_SUB) {
     int negative = k == 0 ? 2 : 0; // ab - c = fma(a, b, -c); c - ab = fma(-a, b, c)
-    operands[negative] = put(rw, IR_NEG, &v->type, &operands[negative], 1, v->span);
+    operands[negative] = negated(rw, operands[negative], v);
   }
   opt_set(rw, i, put(rw, IR_FMA, &v->type, operands, 3, v->span));
   return true;
