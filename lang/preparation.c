@@ -119,7 +119,7 @@ static IrRef statistic(IrFn *fn, const PrepStep *step, int which, IrRef like) {
 
 // A fitted width; zero counts as one.
 static IrRef width_of(IrFn *fn, const PrepStep *step, IrRef like) {
-  IrRef width;
+  IrRef width = IR_NONE;
   switch (step->info->fit) {
   case PREP_FIT_MEAN_STD: width = statistic(fn, step, 1, like); break;
   case PREP_FIT_MAXABS: width = statistic(fn, step, 0, like); break;
