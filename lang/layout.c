@@ -191,6 +191,12 @@ static void report_open_brace(Parse *p, size_t where) {
 
 // ---- after an error
 
+static bool in_braces(const Parse *p) { // of the broken statement
+  for (size_t i = p->depth; i < p->brackets.len; i++)
+    if (p->brackets.at[i].kind == HGM_TOK_LBRACE) return true;
+  return false;
+}
+
 static int recover(Parse *p, HGM_STYPE *value, Span *span) {
   size_t statement = p->brackets.at[p->depth - 1].statement;
   for (;; p->next++) {
@@ -214,7 +220,8 @@ static int recover(Parse *p, HGM_STYPE *value, Span *span) {
       }
       p->brackets.len = brace;
     } else if (is_opening(t->kind)) {
-      if (t->kind == HGM_TOK_LBRACE && !inside && has_body(p)) {
+      if (t->kind == HGM_TOK_LBRACE && !in_braces(p) && has_body(p)) {
+        p->brackets.len = p->depth;
         p->recovering = false;
         push(p);
         int kind = give(p, HGM_TOK_LBRACE, value, span);

@@ -190,15 +190,15 @@ decl: "override" decl[inner]  { $$ = ast_override(p, @$, $inner); }
   | "score" "{" stmts "}"     { $$ = ast_score(p, @$, $stmts); }
   | "evaluate" "{" eval_items "}"
                               { $$ = ast_evaluate(p, @$, $eval_items); }
-  | "data" error "{" datums "}"                  { $$ = ast_decl_error(p, @$); }
-  | "layer" error "{" stmts "}"                  { $$ = ast_decl_error(p, @$); }
-  | "fn" error "{" stmts "}"                     { $$ = ast_decl_error(p, @$); }
-  | "flow" error "{" steps "}"                   { $$ = ast_decl_error(p, @$); }
-  | "bijection" error "{" bijection_stmts "}"    { $$ = ast_decl_error(p, @$); }
-  | "train" error "{" train_items "}"            { $$ = ast_decl_error(p, @$); }
-  | "generate" error "{" generate_stmts "}"      { $$ = ast_decl_error(p, @$); }
-  | "score" error "{" stmts "}"                  { $$ = ast_decl_error(p, @$); }
-  | "evaluate" error "{" eval_items "}"          { $$ = ast_decl_error(p, @$); }
+  | "data" error resume datums "}"                  { $$ = ast_decl_error(p, @$); }
+  | "layer" error resume stmts "}"                  { $$ = ast_decl_error(p, @$); }
+  | "fn" error resume stmts "}"                     { $$ = ast_decl_error(p, @$); }
+  | "flow" error resume steps "}"                   { $$ = ast_decl_error(p, @$); }
+  | "bijection" error resume bijection_stmts "}"    { $$ = ast_decl_error(p, @$); }
+  | "train" error resume train_items "}"            { $$ = ast_decl_error(p, @$); }
+  | "generate" error resume generate_stmts "}"      { $$ = ast_decl_error(p, @$); }
+  | "score" error resume stmts "}"                  { $$ = ast_decl_error(p, @$); }
+  | "evaluate" error resume eval_items "}"          { $$ = ast_decl_error(p, @$); }
   ;
 
 param_decl: "param" name type_opt "=" expr       { $$ = ast_param(p, @$, $name, $type_opt, $expr); }
@@ -217,11 +217,13 @@ from_opt: %empty { $$ = NULL; } | "from" STRING { $$ = $STRING; };
 given_opt: %empty { $$ = (AstNames){0}; } | "given" names { $$ = $names; };
 train_repeat: %empty { $$ = NULL; } | "repeat" expr { $$ = $expr; };
 
+resume: "{"                   { yyerrok; }; /* behind a broken head: mistakes in the body are reported again */
+
 /* ---- headers */
 
 net: "net" name params out_opt body
                               { $$ = ast_callable(p, @$, DE_NET, $name, NULL, $params, $out_opt, $body); }
-  | "net" error "{" stmts "}" { $$ = ast_decl_error(p, @$); }
+  | "net" error resume stmts "}" { $$ = ast_decl_error(p, @$); }
   ;
 
 params: "(" ")"               { $$ = (AstParams){0}; }
@@ -295,7 +297,7 @@ simple_stmt: pattern "=" expr { $$ = ast_assign(p, @$, $pattern, NULL, $expr); }
   | "fixed" name ":" type "=" expr { $$ = ast_learn(p, @$, true, false, $name, $type, $expr); }
   | "fixed" name ":" type "~" expr { $$ = ast_learn(p, @$, true, true, $name, $type, $expr); }
   | "repeat" expr as_opt "{" stmts "}" { $$ = ast_repeat(p, @$, $expr, $as_opt, $stmts); }
-  | "repeat" error "{" stmts "}" { $$ = ast_stmt_error(p, @$); }
+  | "repeat" error resume stmts "}" { $$ = ast_stmt_error(p, @$); }
   | net                       { $$ = ast_net_stmt(p, @$, $net); }
   ;
 pattern: name                 { $$ = ast_one(p, $name); }
@@ -358,7 +360,7 @@ step: "base" expr             { $$ = ast_step(p, @$, FS_BASE, NO_NAME, $expr); }
   | step_name                 { $$ = ast_step(p, @$, FS_STEP, NO_NAME, $1); }
   | step_name "(" args_opt ")" { $$ = ast_step(p, @$, FS_STEP, NO_NAME, ast_call(p, @$, $1, $args_opt, (AstExprs){0}, false)); }
   | "repeat" expr as_opt "{" steps[inner] "}" { $$ = ast_step_repeat(p, @$, $expr, $as_opt, $inner); }
-  | "repeat" error "{" steps "}" { $$ = ast_step(p, @$, FS_ERROR, NO_NAME, ast_error(p, @error)); }
+  | "repeat" error resume steps "}" { $$ = ast_step(p, @$, FS_ERROR, NO_NAME, ast_error(p, @error)); }
   ;
 %type <expr> step_name;
 step_name: ident              { $$ = ast_name(p, @$, $ident); }
@@ -382,7 +384,7 @@ train_item: stmt              { $$ = ast_train_stmt(p, $stmt); }
   | "keep" name               { $$ = ast_train_keep(p, @$, $name); }
   | "simultaneous"            { $$ = ast_train_item(p, @$, TI_SIMULTANEOUS, NULL, NULL); }
   | "update" update_head "{" update_items "}" { $$ = ast_train_update(p, @$, $update_head, $update_items); }
-  | "update" error "{" update_items "}" { $$ = ast_train_item(p, @$, TI_ERROR, NULL, NULL); }
+  | "update" error resume update_items "}" { $$ = ast_train_item(p, @$, TI_ERROR, NULL, NULL); }
   ;
 epochs_of: %empty { $$ = NULL; } | "of" expr "steps" { $$ = $expr; };
 every_opt: %empty { $$ = NULL; } | "every" expr { $$ = $expr; };
