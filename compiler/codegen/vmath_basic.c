@@ -1,0 +1,33 @@
+// Pieces that all vector functions share, and those that are an instruction or two.
+#include "compiler/codegen/vmath_internal.h"
+
+Value vmath_polynomial(CodeModule *m, Value x, const double *c, unsigned n) {
+  Value sum = number(x, c[0]);
+  for (unsigned i = 1; i < n; i++) sum = emit_fma(m, sum, x, number(x, c[i]));
+  return sum;
+}
+
+Value vmath_nearest(CodeModule *m, Value x, Value y, Value *sum_bits) {
+  Value magic = pair(x, 0x1.8p23, 0x1.8p52), sum = emit_fma(m, x, y, magic);
+  *sum_bits = bits_of(m, sum);
+  return sub(m, sum, magic);
+}
+
+Value vmath_power_of_two(CodeModule *m, Value sum_bits, int offset, Value like) {
+  unsigned mantissa = is_f64(like) ? 52 : 23, bias = is_f64(like) ? 1023 : 127;
+  Value one = whole(sum_bits, (uint64_t)((int)bias + offset) << mantissa);
+  return as_real(m, iadd(m, left(m, sum_bits, mantissa), one), like);
+}
+
+Value vmath_sqrt(CodeModule *m, Value x) { return emit_sqrt(m, x); }
+Value vmath_floor(CodeModule *m, Value x) { return emit_floor(m, x); }
+Value vmath_round(CodeModule *m, Value x) { return emit_round(m, x); }
+
+// The quotient's rounding may carry it over a whole number: one step puts the remainder back between 0 and b.
+Value vmath_mod(CodeModule *m, Value a, Value b) {
+  Value zero = number(a, 0), r = emit_fma(m, neg(m, emit_floor(m, quotient(m, a, b))), b, a);
+  Value below = less(m, mul(m, r, emit_copysign(m, number(a, 1), b)), zero);
+  r = choose(m, below, add(m, r, b), r);
+  Value above = less(m, emit_abs(m, r), emit_abs(m, b));
+  return choose(m, above, r, sub(m, r, b));
+}

@@ -1,0 +1,321 @@
+// needs: compiler/codegen compiler/ir lang/base runtime
+// Vector mathematics against MPFR: random and edge arguments over the whole range, f32 and f64, AVX-512 and AVX2 (which
+// must agree to the bit); bounds from vmath.def. HGM_LONG=1: every float, against the C library in double.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <mpfr.h>
+
+#include "compiler/codegen/emit.h"
+#include "compiler/codegen/image.h"
+#include "compiler/codegen/vmath.h"
+
+enum { BATCH = 1024, PRECISION = 160 };
+
+// ---- references: y = f(a, b), correctly rounded to about PRECISION bits (a few less after cancellations)
+
+typedef void Reference(mpfr_t y, mpfr_t a, mpfr_t b);
+
+static void ref_exp(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_exp(y, a, MPFR_RNDN); }
+static void ref_expm1(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_expm1(y, a, MPFR_RNDN); }
+static void ref_log(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_log(y, a, MPFR_RNDN); }
+static void ref_log1p(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_log1p(y, a, MPFR_RNDN); }
+static void ref_sqrt(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_sqrt(y, a, MPFR_RNDN); }
+static void ref_tanh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_tanh(y, a, MPFR_RNDN); }
+static void ref_sinh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_sinh(y, a, MPFR_RNDN); }
+static void ref_cosh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_cosh(y, a, MPFR_RNDN); }
+static void ref_asinh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_asinh(y, a, MPFR_RNDN); }
+
+static void ref_sigmoid(mpfr_t y, mpfr_t a, mpfr_t b) {
+  (void)b;
+  mpfr_neg(y, a, MPFR_RNDN);
+  mpfr_exp(y, y, MPFR_RNDN);
+  mpfr_add_ui(y, y, 1, MPFR_RNDN);
+  mpfr_ui_div(y, 1, y, MPFR_RNDN);
+}
+
+static void ref_softplus(mpfr_t y, mpfr_t a, mpfr_t b) {
+  (void)b;
+  mpfr_exp(y, a, MPFR_RNDN);
+  mpfr_log1p(y, y, MPFR_RNDN);
+}
+
+// ---- the functions under test
+
+typedef LLVMValueRef One(CodeModule *m, LLVMValueRef x);
+typedef LLVMValueRef Two(CodeModule *m, LLVMValueRef x, LLVMValueRef y);
+#define ONE_1(name) vmath_##name
+#define ONE_2(name) NULL
+#define TWO_1(name) NULL
+#define TWO_2(name) vmath_##name
+typedef struct Function {
+  const char *name;
+  int arguments;
+  double bound[2], low, high;
+  int direction;
+  One *one;
+  Two *two;
+  Reference *reference;
+} Function;
+static const Function functions[] = {
+#define VMATH(NAME, N, F32, F64, LOW, HIGH, DIRECTION) \
+  {#NAME, N, {F32, F64}, LOW, HIGH, DIRECTION, ONE_##N(NAME), TWO_##N(NAME), ref_##NAME},
+#include "compiler/codegen/vmath.def"
+#undef VMATH
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions, VARIANTS = 3 };
+
+// One image a machine: kernels "exp0" (f32) and "exp1" (f64) over BATCH numbers; "exp2" is f32 in vectors of 8.
+static Image compile_all(const char *cpu) {
+  HgmError error = {0};
+  CodeTarget *t = code_target_create(cpu, NULL, &error);
+  if (!t) fail_msg("%s", error.text);
+  CodeModule *m = code_module_create(t, "vmath");
+  for (int f = 0; f < FUNCTIONS; f++)
+    for (int variant = 0; variant < VARIANTS; variant++) {
+      char name[64];
+      snprintf(name, sizeof name, "%s%d", functions[f].name, variant);
+      LLVMValueRef p[3], y;
+      code_kernel(m, name, 3, p);
+      unsigned lanes = variant == 2 ? 8 : CODE_LANES;
+      LLVMTypeRef type = LLVMVectorType(variant == 1 ? m->f64 : m->f32, lanes), element = emit_element(type);
+      EmitLoop l = emit_loop(m, "l", emit_index(m, 0), emit_index(m, BATCH), lanes, NULL, 0);
+      LLVMValueRef a = emit_load(m, type, emit_at(m, element, p[0], l.index));
+      LLVMValueRef b = emit_load(m, type, emit_at(m, element, p[1], l.index));
+      y = functions[f].arguments == 1 ? functions[f].one(m, a) : functions[f].two(m, a, b);
+      emit_store(m, y, emit_at(m, element, p[2], l.index));
+      emit_loop_end(m, &l, NULL);
+      LLVMBuildRetVoid(m->builder);
+    }
+  LLVMMemoryBufferRef buffer = code_module_object(m);
+  ImageObject object = {LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)};
+  Image image;
+  if (!image_build(&image, &object, 1, &error) || !image_map(&image, &error)) fail_msg("%s", error.text);
+  LLVMDisposeMemoryBuffer(buffer);
+  code_module_destroy(m);
+  code_target_destroy(t);
+  return image;
+}
+
+typedef struct Batch {
+  union { float f32[BATCH]; double f64[BATCH]; } a, b, y;
+} Batch;
+
+static void run(const Image *image, const Function *f, int variant, Batch *batch) {
+  char name[64];
+  snprintf(name, sizeof name, "%s%d", f->name, variant);
+  HgmKernel *k = image_kernel(image, name);
+  assert_non_null(k);
+  k(NULL, (void *[]){&batch->a, &batch->b, &batch->y});
+}
+
+// ---- arguments
+
+static uint64_t random_bits(uint64_t *state) {
+  *state += 0x9E3779B97F4A7C15u;
+  uint64_t x = *state;
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  return x ^ x >> 31;
+}
+
+static double from_bits(uint64_t bits, bool f64) {
+  if (f64) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+  }
+  uint32_t low = (uint32_t)bits;
+  float x;
+  memcpy(&x, &low, sizeof x);
+  return (double)x;
+}
+
+// A number of the dtype: some over all bit patterns, most where functions have their shape, some whole and half numbers.
+static double sample(uint64_t *state, bool f64) {
+  uint64_t r = random_bits(state);
+  double unit = (double)(random_bits(state) >> 11) * 0x1p-53, x;
+  switch (r % 8) {
+  case 0: return from_bits(r >> 32 | r << 32, f64);
+  case 1: x = 200 * unit - 100; break;
+  case 2: x = 2 * unit - 1; break;
+  case 3: x = (r & 256 ? 1 : -1) * exp2(40 * unit - 20); break;
+  case 4: x = floor(60 * unit - 30) / 2; break;
+  case 5: x = (f64 ? 1500 : 210) * (unit - 0.5); break;
+  case 6: x = 1 + (r & 256 ? 1 : -1) * exp2(-25 * unit); break;
+  default: x = 12 * unit - 6; break;
+  }
+  return f64 ? x : (double)(float)x;
+}
+
+static const double edges[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, INFINITY, -INFINITY, NAN, 0x1p-149, -0x1p-149,
+    0x1p-126, -0x1p-126, 0x1.fffffep127, -0x1.fffffep127, 0x1p-1074, -0x1p-1074, 0x1p-1022, 0x1.fffffffffffffp1023,
+    -0x1.fffffffffffffp1023, 0x1.fffffep-1, 0x1.000002p0, -0x1.fffffep-1, 0x1.fffffffffffffp-1, 0x1.0000000000001p0,
+    88.72283, 88.72284, -103.97208, -87.33655, 89.41598, 89.415985, 709.782712893384, 709.7827128933841, -745.1332191019412,
+    -708.3964185322641, 710.4758600739439, 0.34657359, 0.70710677, 0.70710678118654752, 1.4142135, 3.14159265358979,
+    1.5707963267948966, 0x1p30, 0x1p60, 0x1p14, 16384.002, 1e4, 3, 4, 5, 6, 7, 8, 10, 100, 170, 171.624, 1e300, -1e300};
+enum { EDGES = sizeof edges / sizeof *edges };
+
+// ---- comparison
+
+static double ulp_of(double x, bool f64) { // spacing of the dtype's numbers at x
+  int e;
+  if (x == 0) return f64 ? 0x1p-1074 : 0x1p-149;
+  frexp(x, &e);
+  int smallest = f64 ? -1074 : -149, digits = f64 ? 53 : 24;
+  return ldexp(1, e - digits < smallest ? smallest : e - digits);
+}
+
+// Error in units of the last place; INFINITY where the kind (NaN, infinity) is wrong.
+static double error_of(double got, mpfr_t exact, bool f64) {
+  if (mpfr_nan_p(exact)) return isnan(got) ? 0 : INFINITY;
+  if (isnan(got)) return INFINITY;
+  double rounded = mpfr_get_d(exact, MPFR_RNDN);
+  if (!f64) {
+    mpfr_t r;
+    mpfr_init2(r, 24);
+    mpfr_set(r, exact, MPFR_RNDN);
+    double unbounded = mpfr_get_d(r, MPFR_RNDN);
+    mpfr_clear(r);
+    if (fabs(unbounded) > 0x1.fffffep127) rounded = copysign(INFINITY, unbounded);
+  }
+  if (isinf(rounded) || isinf(got)) {
+    if (rounded == got) return 0;
+    double top = f64 ? 0x1.fffffffffffffp1023 : 0x1.fffffep127; // one step beside the largest number
+    return fabs(got) == top || fabs(rounded) == top ? 1 : INFINITY;
+  }
+  mpfr_t difference;
+  mpfr_init2(difference, PRECISION);
+  mpfr_sub_d(difference, exact, got, MPFR_RNDN);
+  mpfr_div_d(difference, difference, ulp_of(rounded, f64), MPFR_RNDN);
+  double e = fabs(mpfr_get_d(difference, MPFR_RNDN));
+  mpfr_clear(difference);
+  return e;
+}
+
+static double at(const void *array, bool f64, int i) {
+  return f64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
+
+static void put(void *array, bool f64, int i, double x) {
+  if (f64) ((double *)array)[i] = x;
+  else ((float *)array)[i] = (float)x;
+}
+
+static bool in_range(const Function *f, double x) { return x >= f->low && x <= f->high; }
+
+typedef struct Worst {
+  double error, a, b, got;
+} Worst;
+
+static void check_batch(const Function *f, const Batch *batch, bool f64, Worst *worst) {
+  mpfr_t a, b, y;
+  mpfr_inits2(PRECISION, a, b, y, (mpfr_ptr)0);
+  for (int i = 0; i < BATCH; i++) {
+    double xa = at(&batch->a, f64, i), xb = at(&batch->b, f64, i), got = at(&batch->y, f64, i);
+    bool has_nan = isnan(xa) || (f->arguments == 2 && isnan(xb));
+    if (!has_nan && (!in_range(f, xa) || (f->arguments == 2 && !in_range(f, xb)))) continue;
+    mpfr_set_d(a, xa, MPFR_RNDN);
+    mpfr_set_d(b, xb, MPFR_RNDN);
+    f->reference(y, a, b);
+    double e = error_of(got, y, f64);
+    if (e == 0 && mpfr_zero_p(y) && got == 0 && f->arguments == 1 && xa == 0 && signbit(got) != signbit(mpfr_get_d(y, MPFR_RNDN))) e = INFINITY;
+    if (e > worst->error) *worst = (Worst){e, xa, xb, got};
+  }
+  mpfr_clears(a, b, y, (mpfr_ptr)0);
+}
+
+static void assert_same_bits(const Function *f, const Batch *x, const Batch *y, bool f64) {
+  for (int i = 0; i < BATCH; i++) {
+    double a = at(&x->y, f64, i), b = at(&y->y, f64, i);
+    if (memcmp(&a, &b, sizeof a) && !(isnan(a) && isnan(b)))
+      fail_msg("%s(%a, %a): %a and %a", f->name, at(&x->a, f64, i), at(&x->b, f64, i), a, b);
+  }
+}
+
+static Image images[2];
+
+static void check_function(const Function *f, int batches) {
+  static Batch batch, other;
+  uint64_t state = 1;
+  for (int f64 = 0; f64 < 2; f64++) {
+    Worst worst = {0};
+    for (int n = 0; n < batches; n++) {
+      for (int i = 0; i < BATCH; i++) {
+        bool edge = n < (f->arguments == 1 ? 1 : EDGES * EDGES / BATCH + 1);
+        int j = n * BATCH + i;
+        double a = edge ? edges[j % EDGES] : sample(&state, f64), b = edge ? edges[j / EDGES % EDGES] : sample(&state, f64);
+        put(&batch.a, f64, i, a);
+        put(&batch.b, f64, i, b);
+      }
+      run(&images[0], f, f64, &batch);
+      check_batch(f, &batch, f64, &worst);
+      other = batch;
+      run(&images[1], f, f64, &other);
+      assert_same_bits(f, &batch, &other, f64);
+      if (f64) continue;
+      run(&images[0], f, 2, &other);
+      assert_same_bits(f, &batch, &other, f64);
+    }
+    printf("%-12s %s  %.3f ulp at (%a, %a)\n", f->name, f64 ? "f64" : "f32", worst.error, worst.a, worst.b);
+    if (!(worst.error <= f->bound[f64]))
+      fail_msg("%s %s: %.3g ulp, more than %.3g: (%a, %a) gave %a", f->name, f64 ? "f64" : "f32", worst.error,
+               f->bound[f64], worst.a, worst.b, worst.got);
+  }
+}
+
+static void test_bounds(void **state) {
+  (void)state;
+  for (int f = 0; f < FUNCTIONS; f++)
+    if (!getenv("VMATH_ONLY") || !strcmp(getenv("VMATH_ONLY"), functions[f].name)) check_function(&functions[f], 20);
+}
+
+// Neighbours in order: a function that grows may not fall by more than rounding noise of one unit, and its ends hold.
+static void test_monotone(void **state) {
+  (void)state;
+  static Batch batch;
+  uint64_t seed = 3;
+  for (int f = 0; f < FUNCTIONS; f++)
+    for (int f64 = 0; functions[f].direction && f64 < 2; f64++)
+      for (int n = 0; n < 20; n++) {
+        double x = sample(&seed, f64);
+        for (int i = 0; i < BATCH; i++) {
+          put(&batch.a, f64, i, x);
+          x = f64 ? nextafter(x, INFINITY) : (double)nextafterf((float)x, INFINITY);
+        }
+        run(&images[0], &functions[f], f64, &batch);
+        for (int i = 1; i < BATCH; i++) {
+          double a = at(&batch.y, f64, i - 1), b = at(&batch.y, f64, i), slack = ulp_of(a, f64) * functions[f].bound[f64];
+          if (!in_range(&functions[f], at(&batch.a, f64, i - 1)) || !in_range(&functions[f], at(&batch.a, f64, i))) continue;
+          if (isnan(a) || isnan(b)) continue;
+          if (functions[f].direction > 0 ? b < a - slack : b > a + slack)
+            fail_msg("%s falls back at %a: %a, then %a", functions[f].name, at(&batch.a, f64, i), a, b);
+        }
+      }
+}
+
+static int compile(void **state) {
+  (void)state;
+  images[0] = compile_all(NULL);
+  images[1] = compile_all("haswell");
+  return 0;
+}
+
+static int release(void **state) {
+  (void)state;
+  image_free(&images[0]);
+  image_free(&images[1]);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_monotone)};
+  return cmocka_run_group_tests(tests, compile, release);
+}
