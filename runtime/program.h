@@ -39,22 +39,22 @@ typedef void HgmKernel(const HgmTile *tile, void *const *pointers);
 typedef enum {
   HGM_SPACE_TILE,    // scratch of this thread: offset
   HGM_SPACE_ONCE,    // scratch of the program: offset
-  HGM_SPACE_BATCH,   // per-event values that cross phases: offset + tile index * stride
+  HGM_SPACE_BATCH,   // per-event values that cross phases: offset + tile index * batch_bytes_per_tile
   HGM_SPACE_PARTIAL, // partial sums: offset + partial index * program.partial_bytes
-  HGM_SPACE_LEAF,    // the caller's array of leaf `index`
-  HGM_SPACE_OUTPUT,  // the caller's array of output `index` (values without events)
+  HGM_SPACE_LEAF,    // the caller's array of leaf `index`: + offset
+  HGM_SPACE_OUTPUT,  // the caller's array of output `index` (values without events): + offset
   HGM_SPACE_DATA,    // constants of the program: offset
 } HgmSpace;
 
 typedef struct HgmPointer {
   uint8_t space;
   uint32_t index;
-  uint64_t offset, stride; // bytes
+  uint64_t offset; // bytes
 } HgmPointer;
 
 typedef struct HgmCommand {
   uint32_t kernel, first_pointer, n_pointers;
-  uint64_t split;    // ONCE: elements that may be divided among threads (multiples of 16), 0: run whole
+  uint64_t split;    // ONCE: elements, which may be divided among threads (at multiples of 16); 0: run whole
 } HgmCommand;
 
 typedef struct HgmPhase {
@@ -71,7 +71,7 @@ typedef struct HgmPort {
   uint64_t offset;   // per event: where its [element][tile] array lies in the TILE space (or BATCH)
   uint8_t kind;      // leaves: 0 input, 1 param, 2 state, 3 counter
   uint8_t space;     // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
-  uint32_t phase;    // per event: loaded before / stored after this phase
+  uint32_t phase, last_phase; // per event: loaded before each of these phases / stored after `phase`
 } HgmPort;
 
 typedef struct HgmProgram {

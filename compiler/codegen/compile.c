@@ -1,0 +1,232 @@
+// The whole way from a function to a program: schedule, kernels (equal ones once), machine code in parallel, image,
+// and the program's tables.
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compiler/codegen/image.h"
+#include "compiler/codegen/kernel.h"
+
+typedef struct Compiled { // what codegen_free finds behind a program
+  HgmProgram program;
+  Arena *arena;
+  Image image;
+} Compiled;
+
+typedef struct Job { // one distinct kernel
+  const Kernel *kernel;
+  char name[24];
+  LLVMMemoryBufferRef object;
+  unsigned instructions;
+  char *text;          // what --dump asks for
+} Job;
+
+typedef struct Work {
+  const CodegenOptions *options;
+  CodeTarget **targets; // by thread
+  Job *jobs;
+  uint32_t *order;      // largest first
+} Work;
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+CodegenOptions codegen_defaults(void) { return (CodegenOptions){.tile = 128, .partials = 4}; }
+
+// ---- machine code
+
+static bool asked(const CodegenOptions *o, const char *what) { return o->dump && strcmp(o->dump, what) == 0; }
+
+static void compile_job(void *data, int64_t index, int thread) {
+  Work *w = data;
+  Job *job = &w->jobs[w->order[index]];
+  HgmError error = {0};
+  if (!w->targets[thread]) w->targets[thread] = code_target_create(w->options->cpu, w->options->features, &error);
+  if (!w->targets[thread]) ir_fail("%s", error.text);
+  CodeModule *m = code_module_create(w->targets[thread], job->name);
+  kernel_emit(m, job->name, job->kernel);
+  job->instructions = code_module_instructions(m);
+  if (asked(w->options, "llvm")) {
+    char *text = code_module_text(m);
+    size_t n = strlen(text) + 1;
+    job->text = malloc(n);
+    if (job->text) memcpy(job->text, text, n);
+    LLVMDisposeMessage(text);
+  }
+  if (asked(w->options, "asm")) job->text = code_module_assembly(m);
+  job->object = code_module_object(m);
+  code_module_destroy(m);
+}
+
+static int by_cost(const void *x, const void *y) {
+  const Job *a = *(const Job *const *)x, *b = *(const Job *const *)y;
+  return a->kernel->cost != b->kernel->cost ? (a->kernel->cost > b->kernel->cost ? -1 : 1) : (a > b) - (a < b);
+}
+
+static void compile_jobs(Arena *arena, Job *jobs, size_t n, const CodegenOptions *options, HgmPool *pool) {
+  int threads = pool ? hgm_pool_threads(pool) : 1;
+  const Job **sorted = ARENA_ARRAY(arena, const Job *, n + 1);
+  Work w = {options, ARENA_ARRAY(arena, CodeTarget *, threads), jobs, ARENA_ARRAY(arena, uint32_t, n + 1)};
+  for (size_t i = 0; i < n; i++) sorted[i] = &jobs[i];
+  qsort(sorted, n, sizeof *sorted, by_cost);
+  for (size_t i = 0; i < n; i++) w.order[i] = (uint32_t)(sorted[i] - jobs);
+  if (pool) hgm_pool_run(pool, (int64_t)n, compile_job, &w);
+  else
+    for (size_t i = 0; i < n; i++) compile_job(&w, (int64_t)i, 0);
+  for (int i = 0; i < threads; i++)
+    if (w.targets[i]) code_target_destroy(w.targets[i]);
+}
+
+static void build_image(Compiled *c, Job *jobs, size_t n) {
+  HgmError error = {0};
+  ImageObject *objects = ARENA_ARRAY(c->arena, ImageObject, n + 1);
+  for (size_t i = 0; i < n; i++)
+    objects[i] = (ImageObject){LLVMGetBufferStart(jobs[i].object), LLVMGetBufferSize(jobs[i].object)};
+  if (!image_build(&c->image, objects, n, &error) || !image_map(&c->image, &error)) ir_fail("%s", error.text);
+  c->program.kernels = ARENA_ARRAY(c->arena, HgmKernel *, n + 1);
+  c->program.n_kernels = (uint32_t)n;
+  for (size_t i = 0; i < n; i++) {
+    c->program.kernels[i] = image_kernel(&c->image, jobs[i].name);
+    if (!c->program.kernels[i]) ir_fail("codegen: %s is not in the image", jobs[i].name);
+    LLVMDisposeMemoryBuffer(jobs[i].object);
+  }
+}
+
+// ---- tables
+
+typedef struct Tables {
+  VEC(HgmCommand) commands;
+  VEC(HgmPointer) pointers;
+  VEC(HgmPhase) phases;
+  VEC(Job) jobs;
+  Kernel *kernels; // by position in the order
+  Map known;       // hash of the key as text -> job + 1
+} Tables;
+
+static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
+  char *hash = arena_printf(s->arena, "%016llx %zu", hash_bytes(kernel->key.at, kernel->key.len), kernel->key.len);
+  uintptr_t found = (uintptr_t)map_get(&t->known, hash);
+  if (found) {
+    const NestKey *other = &t->jobs.at[found - 1].kernel->key;
+    if (other->len == kernel->key.len && memcmp(other->at, kernel->key.at, other->len) == 0) return (uint32_t)(found - 1);
+  }
+  Job job = {.kernel = kernel};
+  snprintf(job.name, sizeof job.name, "kernel_%zu", t->jobs.len);
+  VEC_PUSH(s->arena, &t->jobs, job);
+  if (!found) map_put(s->arena, &t->known, hash, (void *)(uintptr_t)t->jobs.len);
+  return (uint32_t)(t->jobs.len - 1);
+}
+
+static void add_command(Schedule *s, Tables *t, const Group *group, const Kernel *kernel) {
+  HgmCommand c = {find_job(s, t, kernel), (uint32_t)t->pointers.len, kernel->n_slots, kernel->split};
+  for (uint32_t i = 0; i < kernel->n_slots; i++) {
+    const Buffer *b = &s->buffers.at[kernel->slots[i].buffer - 1];
+    HgmPointer pointer = {(uint8_t)b->space, b->index, b->offset + (uint64_t)(kernel->slots[i].row * b->row_bytes)};
+    VEC_PUSH(s->arena, &t->pointers, pointer);
+  }
+  VEC_PUSH(s->arena, &t->commands, c);
+  HgmPhase *phase = t->phases.len ? &t->phases.at[t->phases.len - 1] : NULL;
+  if (!phase || phase->first_command + phase->n_commands != t->commands.len - 1 || s->last_class != group->class) {
+    HgmPhase p = {class_has_events(group->class), (uint32_t)t->commands.len - 1, 1};
+    VEC_PUSH(s->arena, &t->phases, p);
+    s->phase_of_class[group->class] = (uint32_t)t->phases.len - 1;
+    s->last_class = group->class;
+  } else {
+    phase->n_commands++;
+  }
+}
+
+// The phases that need an input, and where ports lie.
+static void finish_ports(Schedule *s) {
+  for (size_t i = 0; i < s->leaves.len; i++) s->leaves.at[i].phase = UINT32_MAX;
+  for (size_t i = 0; i < s->steps.len; i++) {
+    const Step *t = &s->steps.at[i];
+    for (int k = 0; k < t->n_operands; k++) {
+      const Place *p = &s->places.at[t->operand[k].place];
+      if (p->kind != PLACE_LEAF || !p->events) continue;
+      HgmPort *port = &s->leaves.at[p->port];
+      uint32_t phase = s->phase_of_class[t->class];
+      if (port->phase == UINT32_MAX || phase < port->phase) port->phase = phase;
+      if (phase > port->last_phase) port->last_phase = phase;
+    }
+  }
+  for (size_t i = 0; i < s->places.len; i++) {
+    const Place *p = &s->places.at[i];
+    if (p->kind == PLACE_LEAF && p->events) s->leaves.at[p->port].offset = s->buffers.at[p->buffer - 1].offset;
+    if (p->kind == PLACE_LEAF && p->events) s->leaves.at[p->port].space = HGM_SPACE_TILE;
+    if (p->kind != PLACE_OUTPUT) continue;
+    HgmPort *port = &s->outputs.at[p->port];
+    port->phase = port->last_phase = s->phase_of_class[p->class];
+    if (p->events) port->offset = s->buffers.at[p->buffer - 1].offset;
+  }
+}
+
+static void fill_program(Compiled *c, Schedule *s, const Tables *t) {
+  HgmProgram *p = &c->program;
+  p->name = s->fn->name;
+  p->tile = s->options.tile;
+  p->n_phases = (uint32_t)t->phases.len, p->phases = t->phases.at;
+  p->n_commands = (uint32_t)t->commands.len, p->commands = t->commands.at;
+  p->n_pointers = (uint32_t)t->pointers.len, p->pointers = t->pointers.at;
+  p->n_leaves = (uint32_t)s->leaves.len, p->leaves = s->leaves.at;
+  p->n_outputs = (uint32_t)s->outputs.len, p->outputs = s->outputs.at;
+  p->n_sites = (uint32_t)s->sites.len, p->sites = s->sites.at;
+  p->data = s->constants.at, p->data_bytes = s->constants.len;
+  p->tile_bytes = s->tile_bytes, p->once_bytes = s->once_bytes;
+  p->batch_bytes_per_tile = s->batch_bytes, p->partial_bytes = s->partial_bytes;
+  p->max_partials = s->options.partials;
+}
+
+static void print_text(Job *jobs, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (!jobs[i].text) continue;
+    fputs(jobs[i].text, stdout);
+    free(jobs[i].text);
+  }
+}
+
+HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats) {
+  double start = now_ms();
+  Arena *arena = arena_create();
+  Compiled *c = ARENA_NEW(arena, Compiled);
+  c->arena = arena;
+  Schedule s = {.arena = arena, .fn = fn, .options = *options};
+  if (s.options.tile == 0 || s.options.tile % CODE_LANES != 0) ir_fail("codegen: a tile of %u events", s.options.tile);
+  schedule_views(&s);
+  schedule_steps(&s);
+  schedule_groups(&s);
+  schedule_memory(&s);
+  s.phase_of_class = ARENA_ARRAY(arena, uint32_t, s.classes + 1);
+  s.last_class = -1;
+  Tables t = {.kernels = ARENA_ARRAY(arena, Kernel, s.order.len + 1)};
+  for (size_t i = 0; i < s.order.len; i++) {
+    const Group *g = &s.groups.at[s.order.at[i]];
+    t.kernels[i] = kernel_build(&s, g);
+    add_command(&s, &t, g, &t.kernels[i]);
+  }
+  finish_ports(&s);
+  if (asked(options, "schedule") || asked(options, "plan")) schedule_print(&s, stdout);
+  double scheduled = now_ms();
+  compile_jobs(arena, t.jobs.at, t.jobs.len, options, pool);
+  double compiled = now_ms();
+  print_text(t.jobs.at, t.jobs.len);
+  CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
+  for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
+  fill_program(c, &s, &t);
+  build_image(c, t.jobs.at, t.jobs.len);
+  counts.image_ms = now_ms() - compiled;
+  counts.kernels = (uint32_t)t.jobs.len;
+  counts.commands = (uint32_t)t.commands.len;
+  if (stats) *stats = counts;
+  return &c->program;
+}
+
+void codegen_free(HgmProgram *program) {
+  if (!program) return;
+  Compiled *c = (Compiled *)program;
+  image_free(&c->image);
+  arena_destroy(c->arena);
+}

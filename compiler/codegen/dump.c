@@ -1,0 +1,33 @@
+// The schedule as text.
+#include <inttypes.h>
+
+#include "compiler/codegen/schedule.h"
+
+static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter",
+                                    "draw", "partial", "inverse"};
+static const char *const group_kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
+
+static void print_step(const Schedule *s, const Step *t, FILE *out) {
+  const char *op = t->value != IR_NONE ? ir_op_info[ir_at(s->fn, t->value)->op].name : "";
+  fprintf(out, "    %s %s -> #%u [", kinds[t->kind], op, t->place);
+  for (int l = 0; l < t->loops; l++) fprintf(out, "%s%s%" PRId64, l ? " " : "", l == t->kept ? "| " : "", t->extent[l]);
+  fprintf(out, "%s]", t->over_events ? " | e" : "");
+  for (int k = 0; k < t->n_operands; k++) fprintf(out, " #%u", t->operand[k].place);
+  const Place *p = &s->places.at[t->place];
+  fprintf(out, "%s%s\n", p->memory ? " kept" : "", p->crosses ? " for the batch" : "");
+}
+
+void schedule_print(const Schedule *s, FILE *out) {
+  int class = -1;
+  for (size_t o = 0; o < s->order.len; o++) {
+    const Group *g = &s->groups.at[s->order.at[o]];
+    if (g->class != class) fprintf(out, "phase of class %d (%s)\n", g->class, class_has_events(g->class) ? "events" : "once");
+    class = g->class;
+    fprintf(out, "  %s, outer [", group_kinds[g->kind]);
+    for (int l = 0; l < g->outer; l++) fprintf(out, "%s%" PRId64, l ? " " : "", g->extent[l]);
+    fprintf(out, "], about %d instructions\n", g->cost);
+    for (size_t i = 0; i < g->steps.len; i++) print_step(s, &s->steps.at[g->steps.at[i]], out);
+  }
+  fprintf(out, "bytes: tile %" PRIu64 ", once %" PRIu64 ", batch %" PRIu64 " a tile, partial %" PRIu64 "\n", s->tile_bytes,
+          s->once_bytes, s->batch_bytes, s->partial_bytes);
+}

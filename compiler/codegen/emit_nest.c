@@ -1,0 +1,551 @@
+// Nests as LLVM IR: loops, reads, reductions, stores. No knowledge of the schedule: a Nest says all.
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/codegen/emit.h"
+#include "compiler/codegen/nest.h"
+#include "compiler/codegen/vmath.h"
+
+typedef struct Emit {
+  CodeModule *m;
+  const Nest *nest;
+  LLVMValueRef tile;                // the HgmTile
+  LLVMValueRef *pointers, *locals;
+  LLVMValueRef index[NEST_LOOPS];   // of the loops, outer then inner
+  LLVMValueRef event;               // EVENTS: first event of the lanes; FLAT: first element
+  LLVMValueRef live;                // lanes that count: EVENTS below valid, FLAT below last
+  LLVMValueRef *values, *second;    // by step: its register, or what it accumulates; second: argmax's index
+} Emit;
+
+// ---- small pieces
+
+static LLVMValueRef tile_field(Emit *e, size_t offset, LLVMTypeRef type) {
+  LLVMValueRef at = emit_index(e->m, (int64_t)offset);
+  LLVMTypeRef byte = LLVMInt8TypeInContext(e->m->context);
+  return LLVMBuildLoad2(e->m->builder, type, LLVMBuildInBoundsGEP2(e->m->builder, byte, e->tile, &at, 1, ""), "");
+}
+
+static LLVMValueRef lane_numbers(LLVMTypeRef type) {
+  LLVMValueRef lanes[CODE_LANES];
+  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = LLVMConstInt(type, i, false);
+  return LLVMConstVector(lanes, CODE_LANES);
+}
+
+// base + sum of index stride, in numbers; times scale.
+static LLVMValueRef offset_of(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef sum = NULL;
+  for (int l = first; l < NEST_LOOPS; l++) {
+    if (stride[l] == 0) continue;
+    LLVMValueRef term = e->index[l];
+    if (stride[l] * scale != 1) term = LLVMBuildNSWMul(k, term, emit_index(e->m, stride[l] * scale), "");
+    sum = sum ? LLVMBuildNSWAdd(k, sum, term, "") : term;
+  }
+  if (!sum) return emit_index(e->m, base * scale);
+  return base ? LLVMBuildNSWAdd(k, sum, emit_index(e->m, base * scale), "") : sum;
+}
+
+static LLVMValueRef to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
+  if (dtype != IR_BOOL) return x;
+  return LLVMBuildICmp(e->m->builder, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
+}
+
+static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
+  return dtype == IR_BOOL ? LLVMBuildZExt(e->m->builder, x, e->m->v16i32, "") : x;
+}
+
+static LLVMTypeRef memory_vector(Emit *e, IrDtype dtype) {
+  return LLVMVectorType(point_memory_element(e->m, dtype), CODE_LANES);
+}
+
+static LLVMValueRef masked(Emit *e, const char *name, LLVMTypeRef *types, LLVMValueRef *arguments, unsigned n) {
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
+  return LLVMBuildCall2(e->m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
+}
+
+static LLVMValueRef alignment(Emit *e, IrDtype dtype) { return LLVMConstInt(e->m->i32, dtype_bytes(dtype), false); }
+
+static LLVMValueRef masked_load(Emit *e, IrDtype dtype, LLVMValueRef address) {
+  LLVMTypeRef types[2] = {memory_vector(e, dtype), e->m->pointer};
+  LLVMValueRef arguments[] = {address, alignment(e, dtype), e->live, LLVMConstNull(types[0])};
+  return masked(e, "llvm.masked.load", types, arguments, 4);
+}
+
+static void masked_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef address) {
+  LLVMTypeRef types[2] = {memory_vector(e, dtype), e->m->pointer};
+  LLVMValueRef arguments[] = {x, address, alignment(e, dtype), e->live};
+  masked(e, "llvm.masked.store", types, arguments, 4);
+}
+
+static LLVMValueRef gather_lanes(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets) {
+  LLVMTypeRef types[2] = {memory_vector(e, dtype), LLVMVectorType(e->m->pointer, CODE_LANES)};
+  LLVMValueRef at = LLVMBuildInBoundsGEP2(e->m->builder, point_memory_element(e->m, dtype), base, &offsets, 1, "");
+  LLVMValueRef arguments[] = {at, alignment(e, dtype), LLVMConstAllOnes(e->m->v16i1), LLVMConstNull(types[0])};
+  return masked(e, "llvm.masked.gather", types, arguments, 4);
+}
+
+static LLVMValueRef constant(Emit *e, IrDtype dtype, double x) {
+  LLVMTypeRef type = point_type(e->m, dtype);
+  switch (dtype) {
+  case IR_F32: case IR_F64: return emit_number(type, x);
+  case IR_I32: return emit_integer(type, (uint64_t)(int64_t)x);
+  case IR_BOOL: return x != 0 ? LLVMConstAllOnes(type) : LLVMConstNull(type);
+  }
+  ir_fail("codegen: dtype %d", (int)dtype);
+}
+
+static bool is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
+
+// a (op) b for sums and maxima, vectors or scalars.
+static LLVMValueRef combine(Emit *e, IrDtype dtype, bool max, LLVMValueRef a, LLVMValueRef b) {
+  LLVMBuilderRef k = e->m->builder;
+  if (!max) return is_real(dtype) ? LLVMBuildFAdd(k, a, b, "") : LLVMBuildAdd(k, a, b, "");
+  if (!is_real(dtype)) return LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntSGT, a, b, ""), a, b, "");
+  LLVMValueRef r = LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealUGT, a, b, ""), a, b, "");
+  return LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealUNO, b, b, ""), b, r, "");
+}
+
+static LLVMValueRef identity_of(Emit *e, const NestStep *t) {
+  IrDtype dtype = (IrDtype)t->dtype;
+  if (t->kind == STEP_MAX || (t->kind == STEP_PARTIAL && t->op == IR_AMAX))
+    return dtype == IR_I32 ? emit_integer(e->m->v16i32, (uint32_t)INT32_MIN) : constant(e, dtype, -HUGE_VAL);
+  return constant(e, dtype, 0);
+}
+
+// ---- reads
+
+static LLVMValueRef read_iota(Emit *e, const NestRead *r) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef row = offset_of(e, r->base, r->stride, 0, 1);
+  if (r->divide != 1) row = LLVMBuildUDiv(k, row, emit_index(e->m, r->divide), "");
+  row = LLVMBuildURem(k, row, emit_index(e->m, r->modulo > 0 ? r->modulo : 1), "");
+  LLVMTypeRef type = point_type(e->m, (IrDtype)r->dtype);
+  LLVMValueRef x;
+  if (r->dtype == IR_BOOL) x = LLVMBuildICmp(k, LLVMIntNE, row, emit_index(e->m, 0), "");
+  else if (r->dtype == IR_I32) x = LLVMBuildTrunc(k, row, e->m->i32, "");
+  else x = LLVMBuildSIToFP(k, row, emit_element(type), "");
+  return emit_splat(e->m, type, x);
+}
+
+// Partial sums, added (or compared) in the order of their ranges.
+static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r) {
+  CodeModule *m = e->m;
+  IrDtype dtype = (IrDtype)r->dtype;
+  LLVMValueRef count = tile_field(e, offsetof(HgmTile, partials), m->i64);
+  LLVMValueRef pitch = tile_field(e, offsetof(HgmTile, partial_bytes), m->i64);
+  LLVMTypeRef byte = LLVMInt8TypeInContext(m->context);
+  LLVMValueRef offset = offset_of(e, r->base, r->stride, 0, 1);
+  if (e->nest->mode == NEST_FLAT) offset = e->event;
+  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[r->index], offset);
+  bool flat = e->nest->mode == NEST_FLAT;
+  LLVMValueRef first = flat ? masked_load(e, dtype, at) : emit_broadcast(m, memory_vector(e, dtype), at);
+  EmitLoop loop = emit_loop(m, "partials", emit_index(m, 1), count, 1, &first, 1);
+  LLVMValueRef next = LLVMBuildNSWMul(m->builder, loop.index, pitch, "");
+  next = LLVMBuildInBoundsGEP2(m->builder, byte, at, &next, 1, "");
+  LLVMValueRef x = flat ? masked_load(e, dtype, next) : emit_broadcast(m, memory_vector(e, dtype), next);
+  x = combine(e, dtype, t->op == IR_AMAX, loop.carried[0], x);
+  emit_loop_end(m, &loop, &x);
+  return loop.carried[0];
+}
+
+static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
+  CodeModule *m = e->m;
+  IrDtype dtype = (IrDtype)r->dtype;
+  LLVMTypeRef element = point_memory_element(m, dtype), vector = memory_vector(e, dtype);
+  switch ((ReadKind)r->kind) {
+  case READ_REGISTER: return e->values[r->index];
+  case READ_NUMBER: return constant(e, dtype, r->number);
+  case READ_IOTA: return read_iota(e, r);
+  case READ_PARTIAL: return read_partials(e, t, r);
+  case READ_LOCAL: {
+    LLVMValueRef at = emit_at(m, element, e->locals[r->index], offset_of(e, r->base, r->stride, e->nest->outer, CODE_LANES));
+    return to_register(e, dtype, emit_load(m, vector, at));
+  }
+  case READ_ROWS: {
+    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], offset_of(e, r->base, r->stride, 0, e->nest->tile));
+    return to_register(e, dtype, emit_load(m, vector, emit_at(m, element, row, e->event)));
+  }
+  case READ_UNIFORM:
+    if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
+      return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], e->event)));
+    LLVMValueRef at = emit_at(m, element, e->pointers[r->index], offset_of(e, r->base, r->stride, 0, 1));
+    return to_register(e, dtype, emit_broadcast(m, vector, at));
+  }
+  ir_fail("codegen: read %d", r->kind);
+}
+
+// ---- ops that are not lane-wise formulas
+
+static LLVMValueRef clamped_index(Emit *e, const NestStep *t, LLVMValueRef index) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef zero = LLVMConstNull(e->m->v16i32), top = emit_integer(e->m->v16i32, (uint64_t)(t->dynamic_extent - 1));
+  index = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntSLT, index, zero, ""), zero, index, "");
+  return LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntSGT, index, top, ""), top, index, "");
+}
+
+static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
+  CodeModule *m = e->m;
+  LLVMBuilderRef k = m->builder;
+  const NestRead *x = &t->read[0];
+  IrDtype dtype = (IrDtype)x->dtype;
+  LLVMValueRef index = clamped_index(e, t, read_value(e, t, &t->read[1]));
+  if (x->kind == READ_REGISTER || x->kind == READ_NUMBER) return read_value(e, t, x);
+  if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
+  bool same = t->read[1].kind == READ_UNIFORM || t->read[1].kind == READ_NUMBER || t->read[1].kind == READ_IOTA ||
+              e->nest->mode == NEST_SPLAT;
+  int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_ROWS ? e->nest->tile : 1;
+  LLVMTypeRef element = point_memory_element(m, dtype);
+  LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
+  base = emit_at(m, element, base, offset_of(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
+  if (x->kind == READ_ROWS) base = emit_at(m, element, base, e->event);
+  if (same) { // one row for all lanes
+    LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
+    LLVMValueRef row = LLVMBuildSExt(k, one, m->i64, "");
+    LLVMValueRef at = emit_at(m, element, base, LLVMBuildNSWMul(k, row, emit_index(m, t->dynamic_stride * scale), ""));
+    return to_register(e, dtype, x->kind == READ_UNIFORM ? emit_broadcast(m, memory_vector(e, dtype), at)
+                                                         : emit_load(m, memory_vector(e, dtype), at));
+  }
+  LLVMValueRef rows = LLVMBuildSExt(k, index, m->v16i64, "");
+  rows = LLVMBuildNSWMul(k, rows, emit_integer(m->v16i64, (uint64_t)(t->dynamic_stride * scale)), "");
+  if (x->kind != READ_UNIFORM) rows = LLVMBuildNSWAdd(k, rows, lane_numbers(m->i64), "");
+  return to_register(e, dtype, gather_lanes(e, dtype, base, rows));
+}
+
+// g where the index is the row of this turn, else 0
+static LLVMValueRef scattered(Emit *e, const NestStep *t) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef index = clamped_index(e, t, read_value(e, t, &t->read[1]));
+  LLVMValueRef here = LLVMBuildTrunc(k, e->index[t->dynamic_loop], e->m->i32, "");
+  LLVMValueRef hit = LLVMBuildICmp(k, LLVMIntEQ, index, emit_splat(e->m, e->m->v16i32, here), "");
+  return LLVMBuildSelect(k, hit, read_value(e, t, &t->read[0]), constant(e, (IrDtype)t->dtype, 0), "");
+}
+
+static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
+  CodeModule *m = e->m;
+  LLVMBuilderRef k = m->builder;
+  bool f64 = t->dtype == IR_F64;
+  LLVMValueRef site = emit_load(m, m->i64, e->pointers[t->site_slot]);
+  LLVMValueRef keys = tile_field(e, offsetof(HgmTile, keys), m->pointer);
+  VDraw draw = {.pass = tile_field(e, offsetof(HgmTile, pass), m->i32), .key = emit_load(m, m->i64, emit_at(m, m->i64, keys, site))};
+  draw.event_lo = draw.event_hi = LLVMConstNull(m->v16i32);
+  if (e->nest->mode == NEST_EVENTS) {
+    LLVMValueRef lo = tile_field(e, offsetof(HgmTile, event_lo), m->pointer);
+    LLVMValueRef hi = tile_field(e, offsetof(HgmTile, event_hi), m->pointer);
+    draw.event_lo = emit_load(m, m->v16i32, emit_at(m, m->i32, lo, e->event));
+    draw.event_hi = emit_load(m, m->v16i32, emit_at(m, m->i32, hi, e->event));
+  }
+  int64_t stride[NEST_LOOPS] = {0}, size = 1;
+  const int64_t *extents[2] = {e->nest->extent, e->nest->segments[t->segment].extent};
+  for (int l = t->loops - 1; l >= 0; l--) {
+    int64_t extent = l < e->nest->outer ? extents[0][l] : extents[1][l - e->nest->outer];
+    stride[l] = extent == 1 ? 0 : size;
+    size *= extent;
+  }
+  int64_t per = f64 ? 2 : 4;
+  LLVMValueRef element = offset_of(e, 0, stride, 0, 1), elements[4] = {NULL};
+  LLVMValueRef block = LLVMBuildTrunc(k, LLVMBuildUDiv(k, element, emit_index(m, per), ""), m->i32, "");
+  unsigned n = vmath_draw_block(m, &draw, block, t->draw, f64, elements);
+  LLVMValueRef word = LLVMBuildURem(k, element, emit_index(m, n), ""), x = elements[0];
+  for (unsigned i = 1; i < n; i++)
+    x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_index(m, i), ""), elements[i], x, "");
+  return x;
+}
+
+static LLVMValueRef point_value(Emit *e, const NestStep *t) {
+  switch ((StepKind)t->kind) {
+  case STEP_POINT: {
+    LLVMValueRef operands[NEST_OPERANDS] = {NULL};
+    IrDtype from[NEST_OPERANDS];
+    for (int i = 0; i < t->n_reads; i++) {
+      operands[i] = read_value(e, t, &t->read[i]);
+      from[i] = (IrDtype)t->read[i].dtype;
+    }
+    return point_emit(e->m, (IrOp)t->op, (IrDtype)t->dtype, from, operands);
+  }
+  case STEP_COPY: case STEP_PARTIAL: return read_value(e, t, &t->read[0]);
+  case STEP_ZERO: return constant(e, (IrDtype)t->dtype, 0);
+  case STEP_GATHER: return emit_gather(e, t);
+  case STEP_SCATTER: return scattered(e, t);
+  case STEP_DRAW: return emit_draw(e, t);
+  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: case STEP_SCAN: case STEP_INVERSE: break;
+  }
+  ir_fail("codegen: step %d", t->kind);
+}
+
+// ---- reductions: values[i] holds the accumulator
+
+static bool accumulates(const NestStep *t) {
+  return t->kind == STEP_SUM || t->kind == STEP_MAX || t->kind == STEP_ARGMAX || t->kind == STEP_DOT || t->kind == STEP_SCAN ||
+         (t->kind == STEP_SCATTER && (t->loops > t->kept || t->over_events));
+}
+
+static LLVMValueRef only_live(Emit *e, const NestStep *t, LLVMValueRef x) {
+  if (!t->over_events) return x;
+  return LLVMBuildSelect(e->m->builder, e->live, x, identity_of(e, t), "");
+}
+
+static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef x = read_value(e, t, &t->read[0]);
+  int last = t->loops - 1;
+  LLVMValueRef here = emit_splat(e->m, e->m->v16i32, LLVMBuildTrunc(k, e->index[last], e->m->i32, ""));
+  bool real = is_real((IrDtype)t->read[0].dtype);
+  LLVMValueRef more = real ? LLVMBuildFCmp(k, LLVMRealOGT, x, e->values[i], "")
+                           : LLVMBuildICmp(k, LLVMIntSGT, x, e->values[i], "");
+  LLVMValueRef first = LLVMBuildICmp(k, LLVMIntEQ, here, LLVMConstNull(e->m->v16i32), "");
+  more = LLVMBuildOr(k, more, first, "");
+  e->values[i] = LLVMBuildSelect(k, more, x, e->values[i], "");
+  e->second[i] = LLVMBuildSelect(k, more, here, e->second[i], "");
+}
+
+// Returns what the step's value is for readers in the same turn (scans), or NULL.
+static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
+  IrDtype dtype = (IrDtype)t->dtype;
+  LLVMValueRef old = e->values[i];
+  switch ((StepKind)t->kind) {
+  case STEP_SUM: case STEP_MAX:
+    e->values[i] = combine(e, dtype, t->kind == STEP_MAX, old, only_live(e, t, read_value(e, t, &t->read[0])));
+    return NULL;
+  case STEP_SCATTER: e->values[i] = combine(e, dtype, false, old, only_live(e, t, scattered(e, t))); return NULL;
+  case STEP_DOT: {
+    LLVMValueRef a = only_live(e, t, read_value(e, t, &t->read[0])), b = only_live(e, t, read_value(e, t, &t->read[1]));
+    e->values[i] = emit_fma(e->m, a, b, old);
+    return NULL;
+  }
+  case STEP_ARGMAX: accumulate_argmax(e, i, t); return NULL;
+  case STEP_SCAN: {
+    LLVMValueRef x = read_value(e, t, &t->read[0]);
+    e->values[i] = combine(e, dtype, false, old, x);
+    return t->exclusive ? old : e->values[i];
+  }
+  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL: case STEP_INVERSE: break;
+  }
+  ir_fail("codegen: step %d", t->kind);
+}
+
+// ---- stores
+
+static void store_value(Emit *e, const NestStep *t, LLVMValueRef x) {
+  CodeModule *m = e->m;
+  IrDtype dtype = (IrDtype)t->dtype;
+  LLVMTypeRef element = point_memory_element(m, dtype);
+  if (t->slot < 0 && t->local < 0) return;
+  x = to_memory(e, dtype, x);
+  if (t->local >= 0) {
+    LLVMValueRef offset = offset_of(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES);
+    emit_store(m, x, emit_at(m, element, e->locals[t->local], offset));
+  }
+  if (t->slot < 0) return;
+  LLVMValueRef p = e->pointers[t->slot];
+  switch ((NestMode)e->nest->mode) {
+  case NEST_EVENTS:
+    p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, e->nest->tile));
+    emit_store(m, x, emit_at(m, element, p, e->event));
+    return;
+  case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, e->event)); return;
+  case NEST_SPLAT:
+    p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, 1));
+    emit_store(m, LLVMBuildExtractElement(m->builder, x, LLVMConstNull(m->i32), ""), p);
+    return;
+  }
+}
+
+// Lanes to one number by a fixed tree, stored or added to the partial sum.
+static void store_partial(Emit *e, int i, const NestStep *t) {
+  CodeModule *m = e->m;
+  LLVMBuilderRef k = m->builder;
+  IrDtype dtype = (IrDtype)t->dtype;
+  bool max = t->kind == STEP_MAX;
+  LLVMValueRef x = e->values[i];
+  for (unsigned n = CODE_LANES / 2; n >= 1; n /= 2) {
+    LLVMValueRef low[CODE_LANES], high[CODE_LANES];
+    for (unsigned j = 0; j < n; j++) {
+      low[j] = LLVMConstInt(m->i32, j, false);
+      high[j] = LLVMConstInt(m->i32, j + n, false);
+    }
+    LLVMValueRef poison = LLVMGetPoison(LLVMTypeOf(x));
+    LLVMValueRef a = LLVMBuildShuffleVector(k, x, poison, LLVMConstVector(low, n), "");
+    LLVMValueRef b = LLVMBuildShuffleVector(k, x, poison, LLVMConstVector(high, n), "");
+    x = combine(e, dtype, max, a, b);
+  }
+  x = LLVMBuildExtractElement(k, x, LLVMConstNull(m->i32), "");
+  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], offset_of(e, t->store_base, t->store_stride, 0, 1));
+  LLVMValueRef fresh = tile_field(e, offsetof(HgmTile, fresh), m->i32);
+  LLVMValueRef old = emit_load(m, LLVMTypeOf(x), at);
+  fresh = LLVMBuildICmp(k, LLVMIntNE, fresh, LLVMConstNull(m->i32), "");
+  emit_store(m, LLVMBuildSelect(k, fresh, x, combine(e, dtype, max, old, x), ""), at);
+}
+
+// ---- segments
+
+static void emit_step(Emit *e, int i) {
+  const NestStep *t = &e->nest->steps[i];
+  if (accumulates(t)) {
+    LLVMValueRef running = accumulate(e, i, t);
+    if (!running) return;
+    LLVMValueRef sum = e->values[i]; // readers in this turn see the running value, the loop carries the sum
+    store_value(e, t, running);
+    e->second[i] = sum;
+    e->values[i] = running;
+    return;
+  }
+  e->values[i] = point_value(e, t);
+  store_value(e, t, e->values[i]);
+}
+
+static void emit_turn(Emit *e, int segment) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++)
+    if (e->nest->steps[i].segment == segment) emit_step(e, (int)i);
+}
+
+// The accumulators that the loops of a segment carry: pointers to where they are kept.
+static unsigned carried_by(Emit *e, int segment, LLVMValueRef **at) {
+  unsigned n = 0;
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    const NestStep *t = &e->nest->steps[i];
+    if (t->segment != segment || !accumulates(t)) continue;
+    if (n + 2 > EMIT_CARRIED) ir_fail("codegen: too many sums in one loop");
+    at[n++] = &e->values[i];
+    if (t->kind == STEP_ARGMAX) at[n++] = &e->second[i];
+  }
+  return n;
+}
+
+static void restore_scans(Emit *e, int segment) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++)
+    if (e->nest->steps[i].segment == segment && e->nest->steps[i].kind == STEP_SCAN) e->values[i] = e->second[i];
+}
+
+static void emit_inner(Emit *e, int segment, int depth) {
+  const NestSegment *g = &e->nest->segments[segment];
+  if (depth == g->loops) {
+    emit_turn(e, segment);
+    restore_scans(e, segment);
+    return;
+  }
+  LLVMValueRef *at[EMIT_CARRIED], carried[EMIT_CARRIED];
+  unsigned n = carried_by(e, segment, at);
+  for (unsigned i = 0; i < n; i++) carried[i] = *at[i];
+  int64_t extent = g->extent[depth];
+  EmitLoop loop = emit_loop(e->m, "inner", emit_index(e->m, 0), emit_index(e->m, extent), 1, carried, n);
+  for (unsigned i = 0; i < n; i++) *at[i] = loop.carried[i];
+  LLVMValueRef index = loop.index;
+  if (g->reversed) index = LLVMBuildNSWSub(e->m->builder, emit_index(e->m, extent - 1), index, "");
+  e->index[e->nest->outer + depth] = index;
+  emit_inner(e, segment, depth + 1);
+  for (unsigned i = 0; i < n; i++) carried[i] = *at[i];
+  emit_loop_end(e->m, &loop, carried);
+  for (unsigned i = 0; i < n; i++) *at[i] = loop.carried[i];
+}
+
+static void start_sums(Emit *e, int segment) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    const NestStep *t = &e->nest->steps[i];
+    if (t->segment != segment || !accumulates(t) || t->over_events) continue;
+    if (t->kind == STEP_ARGMAX) {
+      e->values[i] = constant(e, (IrDtype)t->read[0].dtype, 0);
+      e->second[i] = LLVMConstNull(e->m->v16i32);
+    } else {
+      e->values[i] = identity_of(e, t);
+    }
+  }
+}
+
+// Results of reductions are stored behind their loop.
+static void finish_sums(Emit *e, int segment) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    const NestStep *t = &e->nest->steps[i];
+    if (t->segment != segment || !accumulates(t) || t->over_events || t->kind == STEP_SCAN) continue;
+    if (t->kind == STEP_ARGMAX) e->values[i] = e->second[i];
+    store_value(e, t, e->values[i]);
+  }
+}
+
+static void emit_segments(Emit *e) {
+  for (uint32_t g = 0; g < e->nest->n_segments; g++) {
+    start_sums(e, (int)g);
+    emit_inner(e, (int)g, 0);
+    finish_sums(e, (int)g);
+  }
+}
+
+// ---- the three kinds of nests
+
+static void emit_events(Emit *e) {
+  CodeModule *m = e->m;
+  LLVMValueRef carried[EMIT_CARRIED];
+  int who[EMIT_CARRIED];
+  unsigned n = 0;
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    if (!e->nest->steps[i].over_events) continue;
+    if (n == EMIT_CARRIED) ir_fail("codegen: too many sums over events in one kernel");
+    who[n] = (int)i;
+    carried[n++] = identity_of(e, &e->nest->steps[i]);
+  }
+  EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), CODE_LANES, carried, n);
+  e->event = loop.index;
+  if (n > 0) {
+    LLVMValueRef left = LLVMBuildNSWSub(m->builder, tile_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
+    left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
+    e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i32), left, "");
+  }
+  for (unsigned i = 0; i < n; i++) e->values[who[i]] = loop.carried[i];
+  emit_segments(e);
+  for (unsigned i = 0; i < n; i++) carried[i] = e->values[who[i]];
+  emit_loop_end(m, &loop, carried);
+  for (unsigned i = 0; i < n; i++) {
+    e->values[who[i]] = loop.carried[i];
+    store_partial(e, who[i], &e->nest->steps[who[i]]);
+  }
+}
+
+static void emit_flat(Emit *e) {
+  CodeModule *m = e->m;
+  LLVMValueRef first = tile_field(e, offsetof(HgmTile, first), m->i64), last = tile_field(e, offsetof(HgmTile, last), m->i64);
+  EmitLoop loop = emit_loop(m, "elements", first, last, CODE_LANES, NULL, 0);
+  e->event = loop.index;
+  LLVMValueRef left = LLVMBuildNSWSub(m->builder, last, loop.index, "");
+  left = emit_splat(m, m->v16i64, left);
+  e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i64), left, "");
+  emit_segments(e);
+  emit_loop_end(m, &loop, NULL);
+}
+
+static void emit_outer(Emit *e, int depth) {
+  if (depth == e->nest->outer) {
+    if (e->nest->mode == NEST_EVENTS) emit_events(e);
+    else if (e->nest->mode == NEST_FLAT) emit_flat(e);
+    else emit_segments(e);
+    return;
+  }
+  CodeModule *m = e->m;
+  EmitLoop loop = emit_loop(m, "outer", emit_index(m, 0), emit_index(m, e->nest->extent[depth]), 1, NULL, 0);
+  e->index[depth] = loop.index;
+  emit_outer(e, depth + 1);
+  emit_loop_end(m, &loop, NULL);
+}
+
+static void make_locals(Emit *e) {
+  for (uint32_t i = 0; i < e->nest->n_locals; i++) {
+    const NestLocal *l = &e->nest->locals[i];
+    LLVMTypeRef type = LLVMArrayType2(point_memory_element(e->m, (IrDtype)l->dtype), (uint64_t)l->rows * CODE_LANES);
+    e->locals[i] = LLVMBuildAlloca(e->m->builder, type, "local");
+    LLVMSetAlignment(e->locals[i], 64);
+  }
+}
+
+void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
+  LLVMValueRef *space = calloc(nest->n_slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
+  if (!space) ir_fail("out of memory");
+  Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + nest->n_slots};
+  e.values = e.locals + nest->n_locals;
+  e.second = e.values + nest->n_steps;
+  LLVMValueRef f = code_kernel(m, name, nest->n_slots, e.pointers);
+  e.tile = LLVMGetParam(f, 0);
+  make_locals(&e);
+  emit_outer(&e, 0);
+  LLVMBuildRetVoid(m->builder);
+  free(space);
+}

@@ -1,0 +1,139 @@
+// The lane-wise ops on registers. NaN wins in max and min; casts of reals to i32 truncate and saturate.
+#include <string.h>
+
+#include "compiler/codegen/emit.h"
+#include "compiler/codegen/nest.h"
+#include "compiler/codegen/vmath.h"
+
+LLVMTypeRef point_type(CodeModule *m, IrDtype dtype) {
+  switch (dtype) {
+  case IR_F32: return m->v16f32;
+  case IR_F64: return m->v16f64;
+  case IR_I32: return m->v16i32;
+  case IR_BOOL: return m->v16i1;
+  }
+  ir_fail("codegen: dtype %d", (int)dtype);
+}
+
+LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype) {
+  switch (dtype) {
+  case IR_F32: return m->f32;
+  case IR_F64: return m->f64;
+  case IR_I32: case IR_BOOL: return m->i32;
+  }
+  ir_fail("codegen: dtype %d", (int)dtype);
+}
+
+static bool is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
+
+static LLVMValueRef call_sat(CodeModule *m, LLVMTypeRef to, LLVMValueRef x) {
+  static const char name[] = "llvm.fptosi.sat";
+  LLVMTypeRef types[2] = {to, LLVMTypeOf(x)};
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, &x, 1, "");
+}
+
+static LLVMValueRef larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMValueRef b, bool max) {
+  LLVMBuilderRef k = m->builder;
+  if (!is_real(dtype)) {
+    LLVMValueRef c = LLVMBuildICmp(k, max ? LLVMIntSGT : LLVMIntSLT, a, b, "");
+    return LLVMBuildSelect(k, c, a, b, "");
+  }
+  LLVMValueRef c = LLVMBuildFCmp(k, max ? LLVMRealUGT : LLVMRealULT, a, b, ""); // nan in a: a
+  LLVMValueRef r = LLVMBuildSelect(k, c, a, b, "");
+  if (LLVMIsConstant(b)) return r;
+  return LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealUNO, b, b, ""), b, r, "");
+}
+
+static LLVMValueRef sign(CodeModule *m, IrDtype dtype, LLVMValueRef a) {
+  LLVMBuilderRef k = m->builder;
+  LLVMTypeRef type = LLVMTypeOf(a);
+  if (!is_real(dtype)) {
+    LLVMValueRef zero = LLVMConstNull(type);
+    LLVMValueRef up = LLVMBuildZExt(k, LLVMBuildICmp(k, LLVMIntSGT, a, zero, ""), type, "");
+    return LLVMBuildSub(k, up, LLVMBuildZExt(k, LLVMBuildICmp(k, LLVMIntSLT, a, zero, ""), type, ""), "");
+  }
+  LLVMValueRef zero = emit_number(type, 0);
+  LLVMValueRef down = LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealOLT, a, zero, ""), emit_number(type, -1), a, "");
+  return LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealOGT, a, zero, ""), emit_number(type, 1), down, "");
+}
+
+static LLVMValueRef cast(CodeModule *m, IrDtype to, IrDtype from, LLVMValueRef a) {
+  LLVMBuilderRef k = m->builder;
+  LLVMTypeRef type = point_type(m, to);
+  if (to == from) return a;
+  if (to == IR_BOOL)
+    return is_real(from) ? LLVMBuildFCmp(k, LLVMRealUNE, a, emit_number(LLVMTypeOf(a), 0), "")
+                         : LLVMBuildICmp(k, LLVMIntNE, a, LLVMConstNull(LLVMTypeOf(a)), "");
+  if (from == IR_BOOL) return is_real(to) ? LLVMBuildUIToFP(k, a, type, "") : LLVMBuildZExt(k, a, type, "");
+  if (to == IR_I32) return call_sat(m, type, a);
+  if (from == IR_I32) return LLVMBuildSIToFP(k, a, type, "");
+  return to == IR_F64 ? LLVMBuildFPExt(k, a, type, "") : LLVMBuildFPTrunc(k, a, type, "");
+}
+
+static LLVMValueRef compare(CodeModule *m, IrOp op, IrDtype from, LLVMValueRef a, LLVMValueRef b) {
+  LLVMRealPredicate real = op == IR_EQ ? LLVMRealOEQ : op == IR_LT ? LLVMRealOLT : LLVMRealOLE;
+  LLVMIntPredicate whole = op == IR_EQ ? LLVMIntEQ : op == IR_LT ? LLVMIntSLT : LLVMIntSLE;
+  return is_real(from) ? LLVMBuildFCmp(m->builder, real, a, b, "") : LLVMBuildICmp(m->builder, whole, a, b, "");
+}
+
+static LLVMValueRef whole_abs(CodeModule *m, LLVMValueRef a) {
+  LLVMValueRef negative = LLVMBuildICmp(m->builder, LLVMIntSLT, a, LLVMConstNull(LLVMTypeOf(a)), "");
+  return LLVMBuildSelect(m->builder, negative, LLVMBuildNeg(m->builder, a, ""), a, "");
+}
+
+static LLVMValueRef arithmetic(CodeModule *m, IrOp op, IrDtype dtype, LLVMValueRef a, LLVMValueRef b) {
+  LLVMBuilderRef k = m->builder;
+  bool real = is_real(dtype);
+  if (op == IR_ADD) return real ? LLVMBuildFAdd(k, a, b, "") : LLVMBuildAdd(k, a, b, "");
+  if (op == IR_SUB) return real ? LLVMBuildFSub(k, a, b, "") : LLVMBuildSub(k, a, b, "");
+  return real ? LLVMBuildFMul(k, a, b, "") : LLVMBuildMul(k, a, b, "");
+}
+
+LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands) {
+  LLVMBuilderRef k = m->builder;
+  LLVMValueRef a = operands[0], b = operands[1];
+  switch ((int)op) {
+  case IR_FMA: return emit_fma(m, a, b, operands[2]);
+  case IR_NEG: return is_real(dtype) ? LLVMBuildFNeg(k, a, "") : LLVMBuildNeg(k, a, "");
+  case IR_ADD: case IR_SUB: case IR_MUL: return arithmetic(m, op, dtype, a, b);
+  case IR_DIV: return LLVMBuildFDiv(k, a, b, "");
+  case IR_POW: return vmath_pow(m, a, b);
+  case IR_MAX: return larger(m, dtype, a, b, true);
+  case IR_MIN: return larger(m, dtype, a, b, false);
+  case IR_ABS: return is_real(dtype) ? emit_abs(m, a) : whole_abs(m, a);
+  case IR_SIGN: return sign(m, dtype, a);
+  case IR_FLOOR: return vmath_floor(m, a);
+  case IR_ROUND: return vmath_round(m, a);
+  case IR_MOD: return vmath_mod(m, a, b);
+  case IR_EXP: return vmath_exp(m, a);
+  case IR_EXPM1: return vmath_expm1(m, a);
+  case IR_LOG: return vmath_log(m, a);
+  case IR_LOG1P: return vmath_log1p(m, a);
+  case IR_SQRT: return vmath_sqrt(m, a);
+  case IR_SIN: return vmath_sin(m, a);
+  case IR_COS: return vmath_cos(m, a);
+  case IR_ATAN2: return vmath_atan2(m, a, b);
+  case IR_TANH: return vmath_tanh(m, a);
+  case IR_SIGMOID: return vmath_sigmoid(m, a);
+  case IR_SINH: return vmath_sinh(m, a);
+  case IR_COSH: return vmath_cosh(m, a);
+  case IR_ASINH: return vmath_asinh(m, a);
+  case IR_ERF: return vmath_erf(m, a);
+  case IR_ERFC: return vmath_erfc(m, a);
+  case IR_NORMAL_ICDF: return vmath_normal_icdf(m, a);
+  case IR_LGAMMA: return vmath_lgamma(m, a);
+  case IR_DIGAMMA: return vmath_digamma(m, a);
+  case IR_TRIGAMMA: return vmath_trigamma(m, a);
+  case IR_I0E: return vmath_i0e(m, a);
+  case IR_I1E: return vmath_i1e(m, a);
+  case IR_EQ: case IR_LT: case IR_LE: return compare(m, op, from[0], a, b);
+  case IR_AND: return LLVMBuildAnd(k, a, b, "");
+  case IR_OR: return LLVMBuildOr(k, a, b, "");
+  case IR_NOT: return LLVMBuildNot(k, a, "");
+  case IR_SELECT: return LLVMBuildSelect(k, a, b, operands[2], "");
+  case IR_CAST: return cast(m, dtype, from[0], a);
+  case IR_STOP: return a;
+  }
+  ir_fail("codegen: %s is not lane-wise", ir_op_info[op].name);
+}

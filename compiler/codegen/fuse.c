@@ -1,0 +1,241 @@
+// Which steps share a kernel. Greedy, in the order of the steps: a step joins the kernel that computes what it reads,
+// or one that reads the same, as long as the loops agree; kernels that a step would link are joined first.
+// Groups of a class run in the order of their indices; a step only joins a group that is not before what it reads.
+#include "compiler/codegen/schedule.h"
+
+#include <string.h>
+
+enum { COST_LIMIT = 900, LOOK_BACK = 24, INNER_LIMIT = 256 };
+
+static int step_cost(const Schedule *s, const Step *t) {
+  int lanes = t->dtype == IR_F64 ? 2 : 1;
+  if (t->value == IR_NONE) return 2;
+  return lanes * (2 + ir_op_info[ir_at(s->fn, t->value)->op].flops * 3 / 2);
+}
+
+// Reductions and scans need exactly their kept (not scanned) loops outside.
+static int least_outer(const Step *t) {
+  switch (t->kind) {
+  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: return t->kept;
+  case STEP_SCATTER: return t->loops > t->kept || t->over_events ? t->kept : 0;
+  case STEP_SCAN: return t->kept - 1;
+  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL:
+  case STEP_INVERSE: return 0;
+  }
+  return 0;
+}
+
+static int most_outer(const Step *t) { return t->kind == STEP_SCAN ? t->kept - 1 : t->kept; }
+
+static bool home_is(const Place *p, uint32_t group) {
+  return p->kind == PLACE_COMPUTED && p->first_group == group;
+}
+
+// How many outer loops the step and the group can share, or -1.
+static int shared_outer(const Schedule *s, const Step *t, uint32_t group) {
+  const Group *g = &s->groups.at[group];
+  int n = 0;
+  while (n < g->outer && n < most_outer(t) && g->extent[n] == t->extent[n]) n++;
+  for (int k = 0; k < t->n_operands; k++) {
+    const Place *p = &s->places.at[t->operand[k].place];
+    if (p->kind != PLACE_COMPUTED || p->class != t->class || t->kind == STEP_PARTIAL) continue;
+    if (p->first_group > group || p->last_group < group) continue;
+    if (!p->regular || p->first_group != group || p->last_group != group) return -1;
+    int most = access_prefix(s, t, &t->operand[k]);
+    if (most < n) n = most;
+  }
+  if (n < g->least || n < least_outer(t)) return -1;
+  return n;
+}
+
+static int64_t inner_size(const Step *t, int outer) {
+  int64_t n = 1;
+  for (int l = outer; l < t->loops; l++) n *= t->extent[l];
+  return n;
+}
+
+static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *outer) {
+  const Group *g = &s->groups.at[group];
+  if (g->kind != GROUP_NEST || g->class != t->class) return false;
+  if (g->cost + step_cost(s, t) > COST_LIMIT) return false;
+  int n = *outer = shared_outer(s, t, group);
+  if (n < 0) return false;
+  if (n < g->outer) {
+    if (g->inner) return false;
+    int64_t inner = 1;
+    for (int l = n; l < g->outer; l++) inner *= g->extent[l];
+    if (inner > INNER_LIMIT) return false;
+  }
+  return inner_size(t, n) <= INNER_LIMIT || t->loops == 0 || n == t->loops;
+}
+
+static void put_step(Schedule *s, uint32_t index, uint32_t group) {
+  Step *t = &s->steps.at[index];
+  Group *g = &s->groups.at[group];
+  t->group = group;
+  if (t->loops > g->outer) g->inner = true;
+  if (least_outer(t) > g->least) g->least = (uint8_t)least_outer(t);
+  g->cost += step_cost(s, t);
+  VEC_PUSH(s->arena, &g->steps, index);
+  Place *p = &s->places.at[t->place];
+  if (p->partial && class_has_events(t->class)) return; // its value appears later
+  if (p->first_group == UINT32_MAX || group < p->first_group) p->first_group = group;
+  if (p->last_group == UINT32_MAX || group > p->last_group) p->last_group = group;
+}
+
+static void join(Schedule *s, uint32_t index, uint32_t group, int outer) {
+  Group *g = &s->groups.at[group];
+  if (outer < g->outer) {
+    g->outer = (uint8_t)outer;
+    g->inner = true;
+  }
+  put_step(s, index, group);
+}
+
+static uint32_t open_group(Schedule *s, uint32_t index, GroupKind kind) {
+  const Step *t = &s->steps.at[index];
+  Group g = {.kind = kind, .class = t->class, .outer = (uint8_t)most_outer(t), .least = (uint8_t)least_outer(t)};
+  memcpy(g.extent, t->extent, sizeof g.extent);
+  VEC_PUSH(s->arena, &s->groups, g);
+  put_step(s, index, (uint32_t)(s->groups.len - 1));
+  return (uint32_t)(s->groups.len - 1);
+}
+
+// The last group that computes something the step reads, or UINT32_MAX. In the step's own class only.
+static uint32_t last_source(const Schedule *s, const Step *t) {
+  uint32_t last = UINT32_MAX;
+  for (int k = 0; k < t->n_operands; k++) {
+    const Place *p = &s->places.at[t->operand[k].place];
+    if (p->kind != PLACE_COMPUTED || p->last_group == UINT32_MAX || s->groups.at[p->last_group].class != t->class) continue;
+    if (t->kind == STEP_PARTIAL) continue;
+    if (last == UINT32_MAX || p->last_group > last) last = p->last_group;
+  }
+  return last;
+}
+
+static bool reads_group(const Schedule *s, const Group *g, uint32_t source) {
+  for (size_t i = 0; i < g->steps.len; i++) {
+    const Step *t = &s->steps.at[g->steps.at[i]];
+    for (int k = 0; k < t->n_operands; k++) {
+      const Place *p = &s->places.at[t->operand[k].place];
+      if (p->kind == PLACE_COMPUTED && p->last_group != UINT32_MAX && p->first_group <= source && p->last_group >= source &&
+          (p->first_group == source || p->last_group == source))
+        return true;
+    }
+  }
+  return false;
+}
+
+// Moves all steps of group a into b > a where nothing between reads a.
+static void try_merge(Schedule *s, uint32_t a, uint32_t b) {
+  Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
+  if (ga->kind != GROUP_NEST || gb->kind != GROUP_NEST || ga->class != gb->class || ga->outer != gb->outer) return;
+  if (ga->cost + gb->cost > COST_LIMIT || b - a > LOOK_BACK) return;
+  for (int l = 0; l < ga->outer; l++)
+    if (ga->extent[l] != gb->extent[l]) return;
+  for (size_t i = 0; i < ga->steps.len; i++) {
+    const Place *p = &s->places.at[s->steps.at[ga->steps.at[i]].place];
+    if (p->first_group != p->last_group) return; // put together by several kernels
+  }
+  for (uint32_t g = a + 1; g < b; g++)
+    if (s->groups.at[g].class == ga->class && reads_group(s, &s->groups.at[g], a)) return;
+  for (size_t i = 0; i < gb->steps.len; i++) {
+    const Step *t = &s->steps.at[gb->steps.at[i]];
+    for (int k = 0; k < t->n_operands; k++) {
+      const Place *p = &s->places.at[t->operand[k].place];
+      if (!home_is(p, a)) continue;
+      if (!p->regular || access_prefix(s, t, &t->operand[k]) < gb->outer) return;
+    }
+  }
+  size_t i = 0, j = 0, n = ga->steps.len + gb->steps.len;
+  uint32_t *merged = ARENA_ARRAY(s->arena, uint32_t, n);
+  for (size_t k = 0; k < n; k++) {
+    bool first = j == gb->steps.len || (i < ga->steps.len && ga->steps.at[i] < gb->steps.at[j]);
+    merged[k] = first ? ga->steps.at[i++] : gb->steps.at[j++];
+    Step *t = &s->steps.at[merged[k]];
+    t->group = b;
+    Place *p = &s->places.at[t->place];
+    if (p->first_group == a) p->first_group = b;
+    if (p->last_group == a) p->last_group = b;
+  }
+  gb->steps.at = merged;
+  gb->steps.len = gb->steps.cap = n;
+  gb->cost += ga->cost;
+  gb->inner |= ga->inner;
+  if (ga->least > gb->least) gb->least = ga->least;
+  ga->kind = GROUP_DEAD;
+  ga->steps.len = 0;
+}
+
+// Does the group read one of the step's arrays in the same way?
+static bool reads_the_same(const Schedule *s, const Step *t, const Group *g) {
+  if (g->outer > t->kept) return false;
+  for (size_t i = 0; i < g->steps.len; i++) {
+    const Step *u = &s->steps.at[g->steps.at[i]];
+    for (int k = 0; k < t->n_operands; k++) {
+      const Place *p = &s->places.at[t->operand[k].place];
+      if (p->kind == PLACE_NUMBER || p->kind == PLACE_IOTA || p->rows <= 1) continue;
+      if (!class_has_events(t->class) && !access_identical(s, t, &t->operand[k])) continue;
+      for (int j = 0; j < u->n_operands; j++)
+        if (u->operand[j].place == t->operand[k].place && p->events == class_has_events(t->class)) return true;
+    }
+  }
+  return false;
+}
+
+static bool find_home(Schedule *s, uint32_t index) {
+  const Step *t = &s->steps.at[index];
+  uint32_t source = last_source(s, t);
+  int outer;
+  if (source != UINT32_MAX && may_join(s, t, source, &outer)) {
+    for (int k = 0; k < t->n_operands; k++) { // link the kernels of the other operands
+      const Place *p = &s->places.at[t->operand[k].place];
+      if (p->kind != PLACE_COMPUTED || p->last_group == UINT32_MAX || p->first_group != p->last_group) continue;
+      if (p->last_group < source && access_prefix(s, t, &t->operand[k]) >= s->groups.at[source].outer)
+        try_merge(s, p->last_group, source);
+    }
+    if (!may_join(s, t, source, &outer)) return false;
+    join(s, index, source, outer);
+    return true;
+  }
+  size_t n = s->groups.len, from = n > LOOK_BACK ? n - LOOK_BACK : 0;
+  if (source != UINT32_MAX && source + 1 > from) from = source + 1;
+  for (size_t g = from; g < n; g++) {
+    if (!may_join(s, t, (uint32_t)g, &outer) || outer < s->groups.at[g].outer) continue;
+    if (!reads_the_same(s, t, &s->groups.at[g])) continue;
+    join(s, index, (uint32_t)g, outer);
+    return true;
+  }
+  return false;
+}
+
+static void mark_memory(Schedule *s) {
+  for (size_t i = 0; i < s->steps.len; i++) {
+    const Step *t = &s->steps.at[i];
+    for (int k = 0; k < t->n_operands; k++) {
+      Place *p = &s->places.at[t->operand[k].place];
+      if (p->kind != PLACE_COMPUTED) continue;
+      if (t->kind == STEP_PARTIAL) continue;
+      if (p->first_group != t->group || p->last_group != t->group) p->memory = true;
+      if (p->events && p->class < t->class) p->crosses = true;
+    }
+  }
+}
+
+static void order_groups(Schedule *s) {
+  for (int class = 0; class < s->classes; class++)
+    for (size_t g = 0; g < s->groups.len; g++)
+      if (s->groups.at[g].kind != GROUP_DEAD && s->groups.at[g].class == class)
+        VEC_PUSH(s->arena, &s->order, (uint32_t)g);
+}
+
+static GroupKind special_kind(const Step *t) { return t->kind == STEP_INVERSE ? GROUP_INVERSE : GROUP_NEST; }
+
+void schedule_groups(Schedule *s) {
+  for (uint32_t i = 0; i < s->steps.len; i++) {
+    GroupKind kind = special_kind(&s->steps.at[i]);
+    if (kind != GROUP_NEST || !find_home(s, i)) open_group(s, i, kind);
+  }
+  mark_memory(s);
+  order_groups(s);
+}

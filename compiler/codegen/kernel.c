@@ -1,0 +1,52 @@
+// Groups to kernels, one kind after the other.
+#include "compiler/codegen/kernel.h"
+
+#include <string.h>
+
+static void key_bytes(Arena *arena, NestKey *key, const void *bytes, size_t n) {
+  for (size_t i = 0; i < n; i++) VEC_PUSH(arena, key, ((const uint8_t *)bytes)[i]);
+}
+
+static void key_number(Arena *arena, NestKey *key, int64_t x) { key_bytes(arena, key, &x, sizeof x); }
+
+static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
+  const Access *a = &t->operand[0];
+  NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, 2);
+  slots[0] = (NestSlot){s->places.at[a->place].buffer, a->base};
+  slots[1] = (NestSlot){s->places.at[t->place].buffer, 0};
+  if (slots[0].buffer == 0) ir_fail("codegen: inverse of a constant number");
+  k->inverse = (Inverse){t->dtype == IR_F64, ir_at(s->fn, t->value)->attr.upper, t->extent[0], a->stride[0], a->stride[1]};
+  k->slots = slots;
+  k->n_slots = 2;
+  key_number(s->arena, &k->key, k->inverse.f64);
+  key_number(s->arena, &k->key, k->inverse.upper);
+  key_number(s->arena, &k->key, k->inverse.n);
+  key_number(s->arena, &k->key, k->inverse.row_stride);
+  key_number(s->arena, &k->key, k->inverse.column_stride);
+}
+
+Kernel kernel_build(Schedule *s, const Group *group) {
+  Kernel k = {.kind = group->kind, .cost = group->cost};
+  key_number(s->arena, &k.key, group->kind);
+  switch (group->kind) {
+  case GROUP_NEST:
+    k.nest = nest_build(s, group);
+    k.slots = k.nest->slots;
+    k.n_slots = k.nest->n_slots;
+    k.split = k.nest->mode == NEST_FLAT ? (uint64_t)k.nest->elements : 0;
+    nest_key(s->arena, k.nest, &k.key);
+    return k;
+  case GROUP_INVERSE: build_inverse(s, &k, &s->steps.at[group->steps.at[0]]); return k;
+  case GROUP_PRODUCT: case GROUP_GRADIENT: case GROUP_DEAD: break;
+  }
+  ir_fail("codegen: a group of kind %d", (int)group->kind);
+}
+
+void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
+  switch (k->kind) {
+  case GROUP_NEST: nest_emit(m, name, k->nest); return;
+  case GROUP_INVERSE: inverse_emit(m, name, &k->inverse); return;
+  case GROUP_PRODUCT: case GROUP_GRADIENT: case GROUP_DEAD: break;
+  }
+  ir_fail("codegen: a kernel of kind %d", (int)k->kind);
+}

@@ -1,0 +1,71 @@
+// A nest kernel as plain data: all that emission knows of it, so that equal bytes mean equal code (dedupe).
+//
+// for (outer loops) for (events in 16 lanes) { segment; segment; ... }, a segment being straight-line code or a loop.
+// Values with outer loops only live in registers; those of an inner loop that a later segment reads go to a local array
+// of [row][16 lanes] on the stack.
+#ifndef HGM_CODEGEN_NEST_H
+#define HGM_CODEGEN_NEST_H
+
+#include "compiler/codegen/schedule.h"
+#include "compiler/codegen/target.h"
+
+typedef enum {
+  NEST_EVENTS, // lanes are events of a tile
+  NEST_FLAT,   // weights: lanes are consecutive elements, elements tile->first .. last
+  NEST_SPLAT,  // weights: plain loops, all lanes the same
+} NestMode;
+
+typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
+
+typedef struct NestRead {
+  int32_t kind, dtype, index;        // index: step, local or slot
+  int32_t unused;
+  double number;
+  int64_t base, divide, modulo, stride[NEST_LOOPS];
+} NestRead;
+
+typedef struct NestStep {
+  int32_t kind, op, dtype, segment;  // StepKind, IrOp, IrDtype
+  int32_t over_events, backwards, exclusive, draw;
+  int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
+  int32_t dynamic_loop, add_partial;
+  int64_t store_base, store_stride[NEST_LOOPS], local_base;
+  int64_t dynamic_stride, dynamic_extent;
+  NestRead read[NEST_OPERANDS];
+} NestStep;
+
+typedef struct NestSegment {
+  int32_t loops, reversed;
+  int64_t extent[NEST_LOOPS];
+} NestSegment;
+
+typedef struct NestLocal { int64_t rows; int32_t dtype, unused; } NestLocal;
+
+typedef struct NestSlot { // a pointer argument: a buffer from this row on; not part of the kernel
+  uint32_t buffer;        // buffer + 1
+  int64_t row;
+} NestSlot;
+
+typedef struct Nest {
+  int32_t mode, outer;
+  int64_t tile, extent[NEST_LOOPS];
+  uint32_t n_segments, n_steps, n_locals, n_slots;
+  NestSegment *segments;
+  NestStep *steps;
+  NestLocal *locals;
+  NestSlot *slots;
+  int64_t elements; // FLAT: how many; not part of the kernel
+} Nest;
+
+Nest *nest_build(Schedule *s, const Group *group);
+void nest_emit(CodeModule *m, const char *name, const Nest *nest);
+// The kernel's identity: bytes appended to key.
+typedef VEC(uint8_t) NestKey;
+void nest_key(Arena *arena, const Nest *nest, NestKey *key);
+
+// One lane-wise op (emit_point.c) on registers: reals and i32 as 16 lanes, bool as <16 x i1>.
+LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands);
+LLVMTypeRef point_type(CodeModule *m, IrDtype dtype);          // of a register
+LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype); // of one number in an array
+
+#endif

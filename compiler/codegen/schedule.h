@@ -1,0 +1,142 @@
+// The schedule of a function: what is computed by which kernel, in which order, in which memory.
+//
+//   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
+//   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
+//   fuse.c      steps -> groups: what one kernel computes
+//   memory.c    buffers and their places
+//
+// Classes. A value without the event axis is computed ONCE, one with it for every EVENT. A sum over events ends a phase:
+// class = 2 level + (events ? 1 : 0); levels count the sums over events before. Classes run in ascending order.
+//
+// Places. A place is an array, row-major over its axes other than the event axis ("rows"); a value is a view of one:
+// element (i0, i1, ...) is row base + i0 stride[0] + i1 stride[1] + ... of its place. The stride of the event axis is 0:
+// events of a view are always the events of its place.
+#ifndef HGM_CODEGEN_SCHEDULE_H
+#define HGM_CODEGEN_SCHEDULE_H
+
+#include "compiler/codegen/codegen.h"
+
+enum { NEST_LOOPS = 12, NEST_OPERANDS = 3 };
+
+typedef enum { PLACE_DEAD, PLACE_NUMBER, PLACE_IOTA, PLACE_DATA, PLACE_LEAF, PLACE_COMPUTED, PLACE_OUTPUT } PlaceKind;
+
+typedef struct Place {
+  PlaceKind kind;
+  IrDtype dtype;
+  bool events;                       // has the event axis
+  bool regular;                      // computed by steps whose loops are its axes: may be read inside its own kernel
+  bool partial;                      // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
+  int rank;                          // axes other than events
+  int64_t axes[NEST_LOOPS], stride[NEST_LOOPS]; // canonical strides
+  int64_t rows;                      // product of axes
+  int class;                         // where it is computed (of a leaf: 0)
+  double number;                     // NUMBER
+  int64_t divide, modulo;            // IOTA: (row / divide) % modulo
+  uint32_t port;                     // LEAF, OUTPUT: index of the port
+  uint32_t first_group, last_group;  // groups with its steps, UINT32_MAX: none yet
+  bool memory;                       // needs an array that outlives a kernel
+  bool crosses;                      // read in a later EVENTS class: kept for the batch
+  uint32_t buffer;                   // buffer + 1
+  uint32_t partial_buffer;           // buffer + 1
+} Place;
+
+typedef struct View {
+  uint32_t place;
+  int64_t base, stride[IR_MAX_RANK]; // by axis of the value, the event axis included
+} View;
+
+// How a step reads: row base + sum of index[loop] stride[loop] of a place.
+typedef struct Access {
+  uint32_t place;
+  int64_t base, stride[NEST_LOOPS];
+} Access;
+
+typedef enum {
+  STEP_POINT,   // op of the operands
+  STEP_COPY,    // operand 0
+  STEP_ZERO,    // zeros
+  STEP_SUM, STEP_MAX, STEP_ARGMAX, // over the loops behind `kept`
+  STEP_SCAN,    // running sum over the last loop
+  STEP_DOT,     // sum of operand 0 times operand 1
+  STEP_GATHER,  // operand 0 with operand 1 (clamped) times dynamic_stride added to the row
+  STEP_SCATTER, // sum of (operand 1 == index of loop dynamic_loop ? operand 0 : 0)
+  STEP_DRAW,
+  STEP_PARTIAL, // adds up partial sums of the place itself
+  STEP_INVERSE, // triangular
+} StepKind;
+
+typedef struct Step {
+  StepKind kind;
+  IrRef value;             // its op and attributes; IR_NONE: none
+  uint32_t place;          // what it stores to
+  int class;
+  IrDtype dtype;           // of the result
+  bool over_events;        // reduces over events too
+  uint8_t loops, kept;     // loops[0..kept): of the result; the rest: reduced
+  int64_t extent[NEST_LOOPS];
+  uint8_t n_operands;
+  Access operand[NEST_OPERANDS];
+  int64_t store_base, store_stride[NEST_LOOPS];
+  int64_t dynamic_stride, dynamic_extent;
+  int dynamic_loop;
+  uint32_t group;
+} Step;
+
+typedef enum { GROUP_DEAD, GROUP_NEST, GROUP_PRODUCT, GROUP_GRADIENT, GROUP_INVERSE } GroupKind;
+
+// Steps that one kernel computes: for (outer loops) for (events) { its steps, with inner loops where they have more }.
+typedef struct Group {
+  GroupKind kind;
+  int class;
+  uint8_t outer, least;    // outer loops now; at least as many have to stay
+  int64_t extent[NEST_LOOPS];
+  bool inner;              // a step has inner loops: outer is fixed
+  int cost;                // about how many instructions
+  VEC(uint32_t) steps;
+} Group;
+
+typedef struct Buffer {
+  HgmSpace space;
+  uint32_t index;          // LEAF, OUTPUT: port
+  uint64_t offset, bytes;
+  int64_t row_bytes;       // of one row: of all events of a tile, or of one number
+  int first, last;         // in use from the first to the last of these groups (position in the order of all)
+} Buffer;
+
+typedef struct Schedule {
+  Arena *arena;
+  const IrFn *fn;
+  CodegenOptions options;
+  View *views;             // by value; views[].place UINT32_MAX: dead
+  VEC(Place) places;
+  VEC(Step) steps;
+  VEC(Group) groups;
+  VEC(Buffer) buffers;
+  VEC(HgmPort) leaves;
+  VEC(HgmPort) outputs;
+  VEC(const char *) sites;
+  VEC(uint32_t) order;     // groups in the order they run
+  int classes;             // number of classes
+  uint32_t *phase_of_class;
+  int last_class;          // of the commands so far
+  uint64_t data_bytes, tile_bytes, once_bytes, batch_bytes, partial_bytes;
+  struct { size_t len, cap; uint8_t *at; } constants;
+} Schedule;
+
+void schedule_views(Schedule *s);   // views.c: places and views of all values that are needed
+void schedule_steps(Schedule *s);   // steps.c
+void schedule_groups(Schedule *s);  // fuse.c
+void schedule_memory(Schedule *s);  // memory.c
+void schedule_print(const Schedule *s, FILE *out);
+
+uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
+uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
+uint32_t schedule_site(Schedule *s, const char *site);
+static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : 4; }
+static inline bool class_has_events(int class) { return (class & 1) != 0; }
+// How many leading loops of the step agree with the axes of the place it reads, such that the rest stays inside one
+// row block: the largest number of outer loops with which both can be in one kernel.
+int access_prefix(const Schedule *s, const Step *step, const Access *access);
+bool access_identical(const Schedule *s, const Step *step, const Access *access); // same row for the same loops
+
+#endif

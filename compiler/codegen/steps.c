@@ -1,0 +1,402 @@
+// One step for each value that needs code, a few for those that are put together (concat, pad): its loops, the strides
+// with which it reads its operands, and where it stores.
+#include "compiler/codegen/schedule.h"
+
+#include <string.h>
+
+static Step step_new(const Schedule *s, StepKind kind, IrRef value, uint32_t place) {
+  const Place *p = &s->places.at[place];
+  return (Step){.kind = kind, .value = value, .place = place, .class = p->class, .dtype = p->dtype, .group = UINT32_MAX};
+}
+
+static void add_loop(Step *t, int64_t extent) {
+  if (t->loops == NEST_LOOPS) ir_fail("codegen: more than %d loops", NEST_LOOPS);
+  t->extent[t->loops++] = extent;
+}
+
+// Loops over the axes of the place, stored row-major.
+static void loops_of_place(const Schedule *s, Step *t) {
+  const Place *p = &s->places.at[t->place];
+  for (int i = 0; i < p->rank; i++) {
+    t->store_stride[t->loops] = p->stride[i];
+    add_loop(t, p->axes[i]);
+  }
+  t->kept = t->loops;
+}
+
+// Operand k of the step is value r; axis_of[l]: the axis of r that loop l walks, or -1.
+static void add_operand(const Schedule *s, Step *t, IrRef r, const int *axis_of) {
+  const View *v = &s->views[r];
+  Access a = {.place = v->place, .base = v->base};
+  for (int l = 0; l < t->loops; l++) a.stride[l] = axis_of[l] >= 0 ? v->stride[axis_of[l]] : 0;
+  t->operand[t->n_operands++] = a;
+}
+
+// axis_of for an operand with the same axes as the step's loops.
+static void same_axes(const IrType *type, int *axis_of) {
+  int l = 0;
+  for (int i = 0; i < type->rank; i++)
+    if (type->axes[i] >= 0) axis_of[l++] = i;
+}
+
+static bool is_empty(const Step *t) {
+  for (int l = 0; l < t->kept; l++)
+    if (t->extent[l] == 0) return true;
+  return false;
+}
+
+// A sum without terms.
+static void nothing_to_reduce(Step *t) {
+  for (int l = t->kept; l < t->loops; l++) {
+    if (t->extent[l] != 0) continue;
+    if (t->kind != STEP_SUM && t->kind != STEP_DOT && t->kind != STEP_SCATTER)
+      ir_fail("codegen: largest of no elements");
+    t->kind = STEP_ZERO;
+    t->loops = t->kept;
+    t->n_operands = 0;
+    return;
+  }
+}
+
+static void push(Schedule *s, Step t) {
+  if (is_empty(&t)) return;
+  nothing_to_reduce(&t);
+  VEC_PUSH(s->arena, &s->steps, t);
+}
+
+static void point_step(Schedule *s, IrRef r, uint32_t place, StepKind kind) {
+  Step t = step_new(s, kind, r, place);
+  loops_of_place(s, &t);
+  const IrValue *v = ir_at(s->fn, r);
+  int axis_of[NEST_LOOPS];
+  same_axes(&v->type, axis_of);
+  for (uint32_t k = 0; k < v->n_operands; k++) add_operand(s, &t, v->operands[k], axis_of);
+  push(s, t);
+}
+
+// Loops over what is kept, then over what is reduced: axes of the operand.
+static void reduce_step(Schedule *s, IrRef r, uint32_t place, StepKind kind, uint32_t axes) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrType *from = ir_type_of(s->fn, v->operands[0]);
+  Step t = step_new(s, kind, r, place);
+  loops_of_place(s, &t);
+  int axis_of[NEST_LOOPS], l = 0;
+  for (int i = 0; i < from->rank; i++)
+    if (from->axes[i] >= 0 && !(axes >> i & 1)) axis_of[l++] = i;
+  for (int i = 0; i < from->rank; i++) {
+    if (!(axes >> i & 1)) continue;
+    if (from->axes[i] < 0) t.over_events = true;
+    else {
+      axis_of[t.loops] = i;
+      add_loop(&t, from->axes[i]);
+    }
+  }
+  add_operand(s, &t, v->operands[0], axis_of);
+  push(s, t);
+}
+
+static void scan_step(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  Step t = step_new(s, STEP_SCAN, r, place);
+  int axis_of[NEST_LOOPS], last = -1;
+  Place *p = &s->places.at[place];
+  if (v->type.axes[v->attr.axis] < 0) ir_fail("codegen: running sum over events");
+  for (int pass = 0; pass < 2; pass++) {
+    int axis = 0;
+    for (int i = 0; i < v->type.rank; i++) {
+      if (v->type.axes[i] < 0) continue;
+      if ((i == v->attr.axis) == (pass == 1)) {
+        axis_of[t.loops] = i;
+        t.store_stride[t.loops] = p->stride[axis];
+        add_loop(&t, v->type.axes[i]);
+        last = axis;
+      }
+      axis++;
+    }
+  }
+  t.kept = t.loops;
+  p->regular = last == p->rank - 1;
+  add_operand(s, &t, v->operands[0], axis_of);
+  push(s, t);
+}
+
+static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  IrEinsum spec;
+  if (!ir_einsum_parse(v->attr.name, &spec)) ir_fail("codegen: einsum %s", v->attr.name);
+  Step t = step_new(s, STEP_DOT, r, place);
+  loops_of_place(s, &t);
+  char letters[NEST_LOOPS];
+  int l = 0;
+  for (int i = 0; i < v->type.rank; i++)
+    if (v->type.axes[i] >= 0) letters[l++] = spec.letters[2][i];
+  for (int k = 0; k < 2; k++) {
+    const IrType *from = ir_type_of(s->fn, v->operands[k]);
+    for (int i = 0; i < from->rank; i++) {
+      char letter = spec.letters[k][i];
+      if (ir_einsum_axis(&spec, 2, letter) >= 0 || (k == 1 && ir_einsum_axis(&spec, 0, letter) >= 0)) continue;
+      if (from->axes[i] < 0) t.over_events = true;
+      else {
+        letters[t.loops] = letter;
+        add_loop(&t, from->axes[i]);
+      }
+    }
+  }
+  for (int k = 0; k < 2; k++) {
+    int axis_of[NEST_LOOPS];
+    for (int i = 0; i < t.loops; i++) axis_of[i] = ir_einsum_axis(&spec, k, letters[i]);
+    add_operand(s, &t, v->operands[k], axis_of);
+  }
+  push(s, t);
+}
+
+// y[B, M, S, R] = x[B, M, index[B, S], R]
+static void gather_step(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrType *x = ir_type_of(s->fn, v->operands[0]), *index = ir_type_of(s->fn, v->operands[1]);
+  int batch = v->attr.batch, axis = v->attr.axis, own = index->rank - batch;
+  if (x->axes[axis] < 0) ir_fail("codegen: gather over events is not built yet");
+  Step t = step_new(s, STEP_GATHER, r, place);
+  loops_of_place(s, &t);
+  int x_axis[NEST_LOOPS], index_axis[NEST_LOOPS], l = 0;
+  for (int i = 0; i < v->type.rank; i++) {
+    if (v->type.axes[i] < 0) continue;
+    bool from_index = i >= axis && i < axis + own;
+    x_axis[l] = i < axis ? i : from_index ? -1 : i - own + 1;
+    index_axis[l++] = i < batch ? i : from_index ? batch + i - axis : -1;
+  }
+  add_operand(s, &t, v->operands[0], x_axis);
+  add_operand(s, &t, v->operands[1], index_axis);
+  t.dynamic_stride = s->views[v->operands[0]].stride[axis];
+  t.dynamic_extent = x->axes[axis];
+  push(s, t);
+}
+
+// y[B, M, j, R] = sum over S of (index[B, S] == j ? g[B, M, S, R] : 0)
+static void scatter_step(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrType *index = ir_type_of(s->fn, v->operands[1]);
+  int batch = v->attr.batch, axis = v->attr.axis, own = index->rank - batch;
+  Step t = step_new(s, STEP_SCATTER, r, place);
+  loops_of_place(s, &t);
+  int g_axis[NEST_LOOPS], index_axis[NEST_LOOPS], l = 0;
+  for (int i = 0; i < v->type.rank; i++) {
+    if (v->type.axes[i] < 0) continue;
+    if (i == axis) t.dynamic_loop = l;
+    g_axis[l] = i < axis ? i : i == axis ? -1 : i - 1 + own;
+    index_axis[l++] = i < batch ? i : -1;
+  }
+  for (int i = 0; i < own; i++) {
+    if (index->axes[batch + i] < 0) t.over_events = true;
+    else {
+      g_axis[t.loops] = axis + i;
+      index_axis[t.loops] = batch + i;
+      add_loop(&t, index->axes[batch + i]);
+    }
+  }
+  t.dynamic_extent = v->type.axes[axis];
+  add_operand(s, &t, v->operands[0], g_axis);
+  add_operand(s, &t, v->operands[1], index_axis);
+  push(s, t);
+}
+
+static void concat_steps(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  View all = s->views[r];
+  int64_t from = 0;
+  for (uint32_t k = 0; k < v->n_operands; k++) {
+    const IrType *part = ir_type_of(s->fn, v->operands[k]);
+    Step t = step_new(s, STEP_COPY, IR_NONE, place);
+    int axis_of[NEST_LOOPS];
+    same_axes(part, axis_of);
+    for (int i = 0; i < part->rank; i++) {
+      if (part->axes[i] < 0) continue;
+      t.store_stride[t.loops] = all.stride[i];
+      add_loop(&t, part->axes[i]);
+    }
+    t.kept = t.loops;
+    t.store_base = from * all.stride[v->attr.axis];
+    from += part->axes[v->attr.axis];
+    add_operand(s, &t, v->operands[k], axis_of);
+    push(s, t);
+  }
+}
+
+// Zeros over `extent` elements along axis, `inner` of them in each of `extent` blocks of `pitch`, from `from`.
+static void zero_step(Schedule *s, uint32_t place, const IrValue *v, const View *all, int64_t from, int64_t extent,
+                      int64_t pitch, int64_t inner) {
+  Step t = step_new(s, STEP_ZERO, IR_NONE, place);
+  int axis = v->attr.axis;
+  for (int i = 0; i < v->type.rank; i++) {
+    if (v->type.axes[i] < 0) continue;
+    t.store_stride[t.loops] = all->stride[i] * (i == axis ? pitch : 1);
+    add_loop(&t, i == axis ? extent : v->type.axes[i]);
+    if (i != axis || inner == 1) continue;
+    t.store_stride[t.loops] = all->stride[i];
+    add_loop(&t, inner);
+  }
+  t.kept = t.loops;
+  t.store_base = from * all->stride[axis];
+  push(s, t);
+}
+
+static void pad_steps(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrType *part = ir_type_of(s->fn, v->operands[0]);
+  View all = s->views[r];
+  int axis = v->attr.axis;
+  int64_t extent = part->axes[axis], dilation = v->attr.step, before = v->attr.from, after = v->attr.to;
+  int64_t covered = extent ? (extent - 1) * dilation + 1 : 0;
+  if (before) zero_step(s, place, v, &all, 0, before, 1, 1);
+  if (dilation > 1 && extent > 1) zero_step(s, place, v, &all, before + 1, extent - 1, dilation, dilation - 1);
+  if (after) zero_step(s, place, v, &all, before + covered, after, 1, 1);
+  Step t = step_new(s, STEP_COPY, IR_NONE, place);
+  int axis_of[NEST_LOOPS];
+  same_axes(part, axis_of);
+  for (int i = 0; i < part->rank; i++) {
+    if (part->axes[i] < 0) continue;
+    t.store_stride[t.loops] = all.stride[i] * (i == axis ? dilation : 1);
+    add_loop(&t, part->axes[i]);
+  }
+  t.kept = t.loops;
+  t.store_base = before * all.stride[axis];
+  add_operand(s, &t, v->operands[0], axis_of);
+  push(s, t);
+}
+
+// The old axes, in the order of the old elements: the new place has the same rows.
+static void reshape_step(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrType *from = ir_type_of(s->fn, v->operands[0]);
+  Step t = step_new(s, STEP_COPY, IR_NONE, place);
+  int axis_of[NEST_LOOPS];
+  same_axes(from, axis_of);
+  for (int i = 0; i < from->rank; i++)
+    if (from->axes[i] >= 0) add_loop(&t, from->axes[i]);
+  int64_t stride = 1;
+  for (int l = t.loops - 1; l >= 0; l--) {
+    t.store_stride[l] = stride;
+    stride *= t.extent[l];
+  }
+  t.kept = t.loops;
+  s->places.at[place].regular = false;
+  add_operand(s, &t, v->operands[0], axis_of);
+  push(s, t);
+}
+
+// What an EVENTS phase summed up becomes a value by a ONCE step.
+static void partial_step(Schedule *s, uint32_t place) {
+  Step t = step_new(s, STEP_PARTIAL, IR_NONE, place);
+  loops_of_place(s, &t);
+  Access a = {.place = place};
+  memcpy(a.stride, t.store_stride, sizeof a.stride);
+  t.operand[t.n_operands++] = a;
+  t.value = IR_NONE;
+  push(s, t);
+}
+
+static void split_event_sum(Schedule *s, size_t first, uint32_t place) {
+  if (s->steps.len == first) return;
+  Step *t = &s->steps.at[s->steps.len - 1];
+  if (!t->over_events || t->kind == STEP_ZERO) {
+    t->over_events = false;
+    return;
+  }
+  s->places.at[place].partial = true;
+  t->class = s->places.at[place].class - 1;
+  partial_step(s, place);
+  if (t->kind == STEP_MAX) s->steps.at[s->steps.len - 1].value = s->steps.at[s->steps.len - 2].value; // combines by max
+}
+
+static void value_steps(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  const IrOpInfo *info = &ir_op_info[v->op];
+  size_t first = s->steps.len;
+  switch (info->lowering) {
+  case IRL_LEAF: point_step(s, r, place, STEP_DRAW); return;
+  case IRL_POINT: point_step(s, r, place, STEP_POINT); return;
+  case IRL_VIEW:
+    if (v->op == IR_CONCAT) concat_steps(s, r, place);
+    else if (v->op == IR_PAD) pad_steps(s, r, place);
+    else reshape_step(s, r, place);
+    return;
+  case IRL_GATHER: gather_step(s, r, place); return;
+  case IRL_SCATTER: scatter_step(s, r, place); break;
+  case IRL_REDUCE:
+    if (v->op == IR_SUM) reduce_step(s, r, place, STEP_SUM, v->attr.axes);
+    else if (v->op == IR_AMAX) reduce_step(s, r, place, STEP_MAX, v->attr.axes);
+    else reduce_step(s, r, place, STEP_ARGMAX, 1u << v->attr.axis);
+    break;
+  case IRL_SCAN: scan_step(s, r, place); return;
+  case IRL_CONTRACT: einsum_step(s, r, place); break;
+  case IRL_ONCE: point_step(s, r, place, STEP_INVERSE); return;
+  }
+  split_event_sum(s, first, place);
+}
+
+static void output_step(Schedule *s, const IrOutput *output) {
+  const IrValue *v = ir_at(s->fn, output->value);
+  const Place *from = &s->places.at[s->views[output->value].place];
+  int class = from->class;
+  if (ir_has_events(&v->type) && !class_has_events(class)) class++;
+  uint32_t place = place_new(s, PLACE_OUTPUT, &v->type, class);
+  Place *p = &s->places.at[place];
+  HgmPort port = {.name = output->name, .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
+                  .space = HGM_SPACE_TILE, .phase = (uint32_t)class};
+  p->port = (uint32_t)s->outputs.len;
+  p->memory = true;
+  VEC_PUSH(s->arena, &s->outputs, port);
+  if (class >= s->classes) s->classes = class + 1;
+  Step t = step_new(s, STEP_COPY, IR_NONE, place);
+  loops_of_place(s, &t);
+  int axis_of[NEST_LOOPS];
+  same_axes(&v->type, axis_of);
+  add_operand(s, &t, output->value, axis_of);
+  push(s, t);
+}
+
+void schedule_steps(Schedule *s) {
+  for (size_t i = 0; i < s->fn->values.len; i++) {
+    uint32_t place = s->views[i].place;
+    if (place == UINT32_MAX || s->places.at[place].kind != PLACE_COMPUTED) continue;
+    const IrValue *v = &s->fn->values.at[i];
+    bool view = v->op == IR_TRANSPOSE || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_STOP;
+    if (view || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype)) continue;
+    if (v->op == IR_RESHAPE && place == s->views[v->operands[0]].place) continue;
+    value_steps(s, (IrRef)i, place);
+  }
+  for (size_t i = 0; i < s->fn->outputs.len; i++) output_step(s, &s->fn->outputs.at[i]);
+}
+
+// ---- questions
+
+bool access_identical(const Schedule *s, const Step *step, const Access *access) {
+  const Place *p = &s->places.at[access->place];
+  if (access->base != 0 || step->loops != p->rank) return false;
+  for (int l = 0; l < p->rank; l++)
+    if (step->extent[l] != p->axes[l] || (access->stride[l] != p->stride[l] && p->axes[l] != 1)) return false;
+  return true;
+}
+
+int access_prefix(const Schedule *s, const Step *step, const Access *access) {
+  const Place *p = &s->places.at[access->place];
+  int most = 0;
+  while (most < p->rank && most < step->kept && step->extent[most] == p->axes[most] &&
+         (access->stride[most] == p->stride[most] || p->axes[most] == 1))
+    most++;
+  for (; most > 0; most--) {
+    int64_t low = access->base, high = access->base;
+    for (int l = most; l < step->loops; l++) {
+      int64_t reach = (step->extent[l] - 1) * access->stride[l];
+      if (reach < 0) low += reach;
+      else high += reach;
+    }
+    if (step->kind == STEP_GATHER && access == &step->operand[0]) {
+      int64_t reach = (step->dynamic_extent - 1) * step->dynamic_stride;
+      if (reach < 0) low += reach;
+      else high += reach;
+    }
+    if (low >= 0 && high < p->stride[most - 1]) return most;
+  }
+  return 0;
+}

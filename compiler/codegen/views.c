@@ -1,0 +1,227 @@
+// Where the elements of every value lie. Reshape, transpose, broadcast and slice only change strides; what cannot be
+// said in strides gets a place of its own.
+#include "compiler/codegen/schedule.h"
+
+#include <string.h>
+
+static bool is_event_axis(int64_t axis) { return axis == IR_EVENTS; }
+
+uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
+  Place p = {.kind = kind, .dtype = type->dtype, .class = class, .regular = true, .first_group = UINT32_MAX,
+             .last_group = UINT32_MAX, .rows = 1, .modulo = 1, .divide = 1};
+  for (int i = 0; i < type->rank; i++) {
+    if (type->axes[i] == IR_PAIRS) ir_fail("codegen: pairs of events are not built yet");
+    if (is_event_axis(type->axes[i])) p.events = true;
+    else p.axes[p.rank++] = type->axes[i];
+  }
+  for (int i = p.rank - 1; i >= 0; i--) {
+    p.stride[i] = p.rows;
+    p.rows *= p.axes[i];
+  }
+  VEC_PUSH(s->arena, &s->places, p);
+  return (uint32_t)(s->places.len - 1);
+}
+
+// The row-major view of a place of the same shape.
+static View whole(const Schedule *s, uint32_t place, const IrType *type) {
+  View v = {.place = place};
+  int axis = 0;
+  for (int i = 0; i < type->rank; i++)
+    if (!is_event_axis(type->axes[i])) v.stride[i] = s->places.at[place].stride[axis++];
+  return v;
+}
+
+static void keep_outputs(const IrFn *fn, bool *needed) {
+  for (size_t i = 0; i < fn->outputs.len; i++) needed[fn->outputs.at[i].value] = true;
+  for (size_t i = fn->values.len; i-- > 0;) {
+    const IrValue *v = &fn->values.at[i];
+    if (!needed[i]) continue;
+    for (uint32_t k = 0; k < v->n_operands; k++) needed[v->operands[k]] = true;
+  }
+}
+
+// Strides of the same elements under other axes, or false where the elements do not lie evenly enough.
+static bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result) {
+  int64_t axes[IR_MAX_RANK], strides[IR_MAX_RANK];
+  int n = 0;
+  for (int i = 0; i < from->rank; i++) {
+    if (is_event_axis(from->axes[i]) || from->axes[i] == 1) continue;
+    axes[n] = from->axes[i];
+    strides[n++] = old->stride[i];
+  }
+  *result = (View){.place = old->place, .base = old->base};
+  if (ir_elements(from) == 0) return true;
+  int done = 0, at = 0; // old axes used; new axes done
+  while (at < to->rank) {
+    if (is_event_axis(to->axes[at]) || to->axes[at] == 1) { at++; continue; }
+    int64_t new_extent = to->axes[at], old_extent = axes[done];
+    int new_end = at + 1, old_end = done + 1;
+    while (new_extent != old_extent) {
+      if (new_extent < old_extent) {
+        if (!is_event_axis(to->axes[new_end])) new_extent *= to->axes[new_end];
+        new_end++;
+      } else {
+        old_extent *= axes[old_end++];
+      }
+    }
+    for (int i = done; i + 1 < old_end; i++)
+      if (strides[i] != strides[i + 1] * axes[i + 1]) return false;
+    int64_t stride = strides[old_end - 1];
+    for (int i = new_end - 1; i >= at; i--) {
+      if (is_event_axis(to->axes[i])) continue;
+      result->stride[i] = stride;
+      stride *= to->axes[i];
+    }
+    done = old_end;
+    at = new_end;
+  }
+  return true;
+}
+
+static uint64_t constant_bytes(Schedule *s, const IrValue *v, int64_t n) {
+  size_t size = dtype_bytes(v->type.dtype);
+  uint8_t *bytes = arena_alloc(s->arena, size * (size_t)n + 1);
+  for (int64_t i = 0; i < n; i++) {
+    double x = v->attr.data[i];
+    switch (v->type.dtype) {
+    case IR_F32: ((float *)bytes)[i] = (float)x; break;
+    case IR_F64: ((double *)bytes)[i] = x; break;
+    case IR_I32: ((int32_t *)bytes)[i] = (int32_t)x; break;
+    case IR_BOOL: ((int32_t *)bytes)[i] = x != 0; break;
+    }
+  }
+  return schedule_constant(s, bytes, size * (size_t)n, 64);
+}
+
+static uint32_t constant_place(Schedule *s, const IrValue *v) {
+  int64_t n = ir_elements(&v->type);
+  bool same = true;
+  for (int64_t i = 1; i < n; i++)
+    if (memcmp(&v->attr.data[i], &v->attr.data[0], sizeof(double)) != 0) same = false;
+  uint32_t place = place_new(s, same ? PLACE_NUMBER : PLACE_DATA, &v->type, 0);
+  Place *p = &s->places.at[place];
+  p->events = false; // a constant over events is the same number for each
+  if (same) p->number = n > 0 ? v->attr.data[0] : 0;
+  else {
+    Buffer b = {.space = HGM_SPACE_DATA, .offset = constant_bytes(s, v, n), .row_bytes = (int64_t)dtype_bytes(v->type.dtype)};
+    VEC_PUSH(s->arena, &s->buffers, b);
+    s->places.at[place].buffer = (uint32_t)s->buffers.len;
+  }
+  return place;
+}
+
+static uint32_t iota_place(Schedule *s, const IrValue *v) {
+  uint32_t place = place_new(s, PLACE_IOTA, &v->type, 0);
+  Place *p = &s->places.at[place];
+  p->events = false;
+  for (int i = v->type.rank - 1; i > v->attr.axis; i--)
+    if (!is_event_axis(v->type.axes[i])) p->divide *= v->type.axes[i];
+  p->modulo = v->type.axes[v->attr.axis];
+  return place;
+}
+
+static uint32_t leaf_place(Schedule *s, const IrValue *v) {
+  uint32_t place = place_new(s, PLACE_LEAF, &v->type, 0);
+  Place *p = &s->places.at[place];
+  HgmPort port = {.name = v->attr.name, .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
+                  .kind = (uint8_t)(v->op - IR_INPUT)};
+  p->port = (uint32_t)s->leaves.len;
+  VEC_PUSH(s->arena, &s->leaves, port);
+  return place;
+}
+
+static int class_of(const Schedule *s, const IrValue *v, const int *levels) {
+  bool events = ir_has_events(&v->type);
+  int level = 0;
+  for (uint32_t i = 0; i < v->n_operands; i++) {
+    bool sums = !events && ir_has_events(ir_type_of(s->fn, v->operands[i]));
+    int l = levels[v->operands[i]] + (sums ? 1 : 0);
+    if (l > level) level = l;
+  }
+  return 2 * level + (events ? 1 : 0);
+}
+
+static bool same_dtype_cast(const Schedule *s, const IrValue *v) {
+  return v->op == IR_STOP || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype);
+}
+
+// The view of a value that needs no code, or false.
+static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
+  if (v->n_operands == 0) return false;
+  const View *a = &s->views[v->operands[0]];
+  const IrType *from = ir_type_of(s->fn, v->operands[0]);
+  *view = (View){.place = a->place, .base = a->base};
+  if (same_dtype_cast(s, v)) {
+    *view = *a;
+    return true;
+  }
+  switch ((int)v->op) {
+  case IR_RESHAPE: return reshape_view(from, a, &v->type, view);
+  case IR_TRANSPOSE:
+    for (int i = 0; i < v->type.rank; i++) view->stride[i] = a->stride[v->attr.order[i]];
+    return true;
+  case IR_BROADCAST:
+    for (int i = 0; i < v->type.rank; i++) view->stride[i] = v->attr.order[i] >= 0 ? a->stride[v->attr.order[i]] : 0;
+    for (int i = 0; i < v->type.rank; i++) // an axis of one element that is stretched
+      if (v->attr.order[i] >= 0 && from->axes[v->attr.order[i]] == 1) view->stride[i] = 0;
+    return true;
+  case IR_SLICE:
+    memcpy(view->stride, a->stride, sizeof view->stride);
+    view->base += v->attr.from * a->stride[v->attr.axis];
+    view->stride[v->attr.axis] *= v->attr.step;
+    return true;
+  }
+  return false;
+}
+
+void schedule_views(Schedule *s) {
+  const IrFn *fn = s->fn;
+  size_t n = fn->values.len;
+  bool *needed = ARENA_ARRAY(s->arena, bool, n + 1);
+  int *levels = ARENA_ARRAY(s->arena, int, n + 1);
+  s->views = ARENA_ARRAY(s->arena, View, n + 1);
+  keep_outputs(fn, needed);
+  for (size_t i = 0; i < n; i++) {
+    const IrValue *v = &fn->values.at[i];
+    s->views[i].place = UINT32_MAX;
+    if (!needed[i]) continue;
+    int class = class_of(s, v, levels);
+    levels[i] = class / 2;
+    View view;
+    if (derived_view(s, v, &view)) {
+      s->views[i] = view;
+      continue;
+    }
+    uint32_t place;
+    switch ((int)v->op) {
+    case IR_CONST: place = constant_place(s, v); break;
+    case IR_IOTA: place = iota_place(s, v); break;
+    case IR_INPUT: case IR_PARAM: case IR_STATE: case IR_COUNTER: place = leaf_place(s, v); break;
+    default: place = place_new(s, PLACE_COMPUTED, &v->type, class); break;
+    }
+    s->views[i] = whole(s, place, &v->type);
+    if (class >= s->classes) s->classes = class + 1;
+  }
+}
+
+uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align) {
+  uint64_t at = s->constants.len;
+  at = (at + align - 1) / align * align;
+  while (at + n > s->constants.cap) {
+    uint8_t *old = s->constants.at;
+    size_t cap = s->constants.cap ? 2 * s->constants.cap : 4096;
+    s->constants.at = arena_alloc(s->arena, cap);
+    if (old) memcpy(s->constants.at, old, s->constants.len);
+    s->constants.cap = cap;
+  }
+  memcpy(s->constants.at + at, bytes, n);
+  s->constants.len = at + n;
+  return at;
+}
+
+uint32_t schedule_site(Schedule *s, const char *site) {
+  for (size_t i = 0; i < s->sites.len; i++)
+    if (strcmp(s->sites.at[i], site) == 0) return (uint32_t)i;
+  VEC_PUSH(s->arena, &s->sites, site);
+  return (uint32_t)(s->sites.len - 1);
+}

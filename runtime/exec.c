@@ -1,0 +1,330 @@
+// Runs a compiled program: phases in order, tiles of events within a phase, ranges of tiles on the pool's threads.
+// Which thread takes which range never shows: a range has sums of its own, added up in order by the program itself.
+// While kernels run the floating-point mode is the default one (round to nearest, no flush to zero), then the caller's.
+#include <stdlib.h>
+#include <string.h>
+#include <xmmintrin.h>
+
+#include "runtime/philox.h"
+#include "runtime/program.h"
+
+enum { SPLIT_LEAST = 8192, DEFAULT_MODE = 0x1f80 };
+
+typedef struct Lane { // what a thread has of its own
+  unsigned char *tile;
+  void **pointers;
+  uint32_t *event_lo, *event_hi;
+  int64_t phase; // of this execution whose pointers are in the table; -1: none
+} Lane;
+
+struct HgmWork {
+  const HgmProgram *program;
+  int threads;
+  int64_t max_tiles;
+  Lane *lanes;
+  unsigned char *once, *batch, *partial;
+  void **discard;  // by output: where unwanted ones go
+  uint64_t *keys;
+  size_t bytes;
+};
+
+typedef struct Run { // one execution
+  const HgmProgram *program;
+  HgmWork *work;
+  const HgmCall *call;
+  int64_t tiles, partials;
+  const HgmPhase *phase;
+  uint32_t phase_index, first_pointer, last_pointer;
+  bool sums;                   // the phase has sums over events
+  const HgmCommand *command;   // ONCE, split over threads
+  int64_t chunk;
+} Run;
+
+static void *take(HgmWork *work, uint64_t bytes) {
+  bytes = (bytes + 63) / 64 * 64 + 64;
+  void *p = aligned_alloc(64, bytes);
+  if (p) memset(p, 0, bytes);
+  work->bytes += bytes;
+  return p;
+}
+
+static bool take_lane(HgmWork *work, Lane *lane) {
+  const HgmProgram *p = work->program;
+  lane->tile = take(work, p->tile_bytes);
+  lane->pointers = take(work, sizeof(void *) * p->n_pointers);
+  lane->event_lo = take(work, sizeof(uint32_t) * p->tile);
+  lane->event_hi = take(work, sizeof(uint32_t) * p->tile);
+  return lane->tile && lane->pointers && lane->event_lo && lane->event_hi;
+}
+
+HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, HgmError *error) {
+  HgmWork *work = calloc(1, sizeof *work);
+  if (!work) goto fail;
+  work->program = program;
+  work->threads = threads < 1 ? 1 : threads;
+  work->max_tiles = (max_events + program->tile - 1) / program->tile;
+  work->lanes = calloc((size_t)work->threads, sizeof *work->lanes);
+  work->discard = calloc(program->n_outputs + 1, sizeof *work->discard);
+  if (!work->lanes || !work->discard) goto fail;
+  for (int i = 0; i < work->threads; i++)
+    if (!take_lane(work, &work->lanes[i])) goto fail;
+  work->once = take(work, program->once_bytes);
+  work->batch = take(work, program->batch_bytes_per_tile * (uint64_t)work->max_tiles);
+  work->partial = take(work, program->partial_bytes * program->max_partials);
+  work->keys = take(work, sizeof(uint64_t) * program->n_sites);
+  if (!work->once || !work->batch || !work->partial || !work->keys) goto fail;
+  return work;
+fail:
+  hgm_work_destroy(work);
+  hgm_fail(error, 2, "out of memory for %s: %lld events at a time", program->name, (long long)max_events);
+  return NULL;
+}
+
+void hgm_work_destroy(HgmWork *work) {
+  if (!work) return;
+  for (int i = 0; work->lanes && i < work->threads; i++) {
+    free(work->lanes[i].tile);
+    free(work->lanes[i].pointers);
+    free(work->lanes[i].event_lo);
+    free(work->lanes[i].event_hi);
+  }
+  for (uint32_t i = 0; work->discard && i < work->program->n_outputs; i++) free(work->discard[i]);
+  free(work->lanes);
+  free(work->discard);
+  free(work->once);
+  free(work->batch);
+  free(work->partial);
+  free(work->keys);
+  free(work);
+}
+
+size_t hgm_work_bytes(const HgmWork *work) { return work->bytes; }
+
+int hgm_port_find(const HgmPort *ports, uint32_t n, const char *name) {
+  for (uint32_t i = 0; i < n; i++)
+    if (strcmp(ports[i].name, name) == 0) return (int)i;
+  return -1;
+}
+
+static size_t number_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
+
+// ---- pointers
+
+static void *resolve(const Run *r, Lane *lane, const HgmPointer *p) {
+  switch ((HgmSpace)p->space) {
+  case HGM_SPACE_TILE: return lane->tile + p->offset;
+  case HGM_SPACE_ONCE: return r->work->once + p->offset;
+  case HGM_SPACE_BATCH: return r->work->batch + p->offset;     // of tile 0
+  case HGM_SPACE_PARTIAL: return r->work->partial + p->offset; // of range 0
+  case HGM_SPACE_LEAF: return (unsigned char *)(uintptr_t)r->call->leaves[p->index] + p->offset;
+  case HGM_SPACE_OUTPUT: {
+    void *wanted = r->call->outputs[p->index];
+    return (unsigned char *)(wanted ? wanted : r->work->discard[p->index]) + p->offset;
+  }
+  case HGM_SPACE_DATA: return (unsigned char *)(uintptr_t)r->program->data + p->offset;
+  }
+  return NULL;
+}
+
+static void resolve_phase(const Run *r, Lane *lane) {
+  if (lane->phase == r->phase_index) return;
+  for (uint32_t i = r->first_pointer; i < r->last_pointer; i++)
+    lane->pointers[i] = resolve(r, lane, &r->program->pointers[i]);
+  lane->phase = r->phase_index;
+}
+
+// Points those of one space at the index-th block.
+static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned char *base, uint64_t pitch, int64_t index) {
+  if (pitch == 0) return;
+  for (uint32_t i = r->first_pointer; i < r->last_pointer; i++)
+    if (r->program->pointers[i].space == space)
+      lane->pointers[i] = base + r->program->pointers[i].offset + pitch * (uint64_t)index;
+}
+
+// ---- per-event inputs and outputs
+
+static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
+  const HgmPort *port = &r->program->leaves[leaf];
+  int64_t tile = r->program->tile, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  for (int64_t k = 0; k < tile; k++) {
+    int64_t event = first + (k < valid ? k : valid - 1); // dead lanes repeat the last event
+    int64_t row = r->call->rows ? r->call->rows[event] : event;
+    if (number_bytes(port->dtype) == 8) {
+      const uint64_t *from = (const uint64_t *)r->call->leaves[leaf] + row * stride;
+      uint64_t *to = (uint64_t *)(lane->tile + port->offset) + k;
+      for (int64_t i = 0; i < n; i++) to[i * tile] = from[i];
+    } else {
+      const uint32_t *from = (const uint32_t *)r->call->leaves[leaf] + row * stride;
+      uint32_t *to = (uint32_t *)(lane->tile + port->offset) + k;
+      for (int64_t i = 0; i < n; i++) to[i * tile] = from[i];
+    }
+  }
+}
+
+static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t first, int64_t valid) {
+  const HgmPort *port = &r->program->outputs[output];
+  int64_t tile = r->program->tile, n = port->elements;
+  for (int64_t k = 0; k < valid; k++) {
+    if (number_bytes(port->dtype) == 8) {
+      const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + k;
+      uint64_t *to = (uint64_t *)r->call->outputs[output] + (first + k) * n;
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * tile];
+    } else {
+      const uint32_t *from = (const uint32_t *)(lane->tile + port->offset) + k;
+      uint32_t *to = (uint32_t *)r->call->outputs[output] + (first + k) * n;
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * tile];
+    }
+  }
+}
+
+static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) {
+  for (int64_t k = 0; k < r->program->tile; k++) {
+    int64_t event = first + (k < valid ? k : valid - 1);
+    uint64_t id = (uint64_t)(r->call->event_ids ? r->call->event_ids[event] : r->call->first_event + event);
+    lane->event_lo[k] = (uint32_t)id;
+    lane->event_hi[k] = (uint32_t)(id >> 32);
+  }
+  for (uint32_t i = 0; i < r->program->n_leaves; i++) {
+    const HgmPort *port = &r->program->leaves[i];
+    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase)
+      load_leaf(r, lane, i, first, valid);
+  }
+}
+
+static void store_events(const Run *r, Lane *lane, int64_t first, int64_t valid) {
+  for (uint32_t i = 0; i < r->program->n_outputs; i++) {
+    const HgmPort *port = &r->program->outputs[i];
+    if (port->per_event && port->phase == r->phase_index && r->call->outputs[i]) store_output(r, lane, i, first, valid);
+  }
+}
+
+// ---- phases
+
+static void run_commands(const Run *r, Lane *lane, const HgmTile *tile) {
+  for (uint32_t i = 0; i < r->phase->n_commands; i++) {
+    const HgmCommand *c = &r->program->commands[r->phase->first_command + i];
+    r->program->kernels[c->kernel](tile, lane->pointers + c->first_pointer);
+  }
+}
+
+static HgmTile tile_start(const Run *r, const Lane *lane) {
+  return (HgmTile){.valid = 1, .event_lo = lane->event_lo, .event_hi = lane->event_hi, .keys = r->work->keys,
+                   .pass = r->call->pass, .partials = r->partials, .partial_bytes = (int64_t)r->program->partial_bytes};
+}
+
+// A contiguous range of tiles, in order.
+static void run_range(void *data, int64_t index, int thread) {
+  const Run *r = data;
+  Lane *lane = &r->work->lanes[thread];
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(DEFAULT_MODE);
+  resolve_phase(r, lane);
+  HgmTile tile = tile_start(r, lane);
+  int64_t from = index, to = index + 1;
+  if (r->sums) {
+    from = index * r->tiles / r->partials;
+    to = (index + 1) * r->tiles / r->partials;
+    resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, index);
+  }
+  for (int64_t t = from; t < to; t++) {
+    int64_t first = t * r->program->tile, left = r->call->events - first;
+    tile.valid = left < r->program->tile ? left : r->program->tile;
+    tile.fresh = t == from;
+    resolve_block(r, lane, HGM_SPACE_BATCH, r->work->batch, r->program->batch_bytes_per_tile, t);
+    load_events(r, lane, first, tile.valid);
+    run_commands(r, lane, &tile);
+    store_events(r, lane, first, tile.valid);
+  }
+  _mm_setcsr(mode);
+}
+
+static void run_chunk(void *data, int64_t index, int thread) {
+  const Run *r = data;
+  Lane *lane = &r->work->lanes[thread];
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(DEFAULT_MODE);
+  resolve_phase(r, lane);
+  HgmTile tile = tile_start(r, lane);
+  int64_t end = (int64_t)r->command->split;
+  tile.first = index * r->chunk;
+  tile.last = tile.first + r->chunk < end ? tile.first + r->chunk : end;
+  if (tile.first < tile.last) r->program->kernels[r->command->kernel](&tile, lane->pointers + r->command->first_pointer);
+  _mm_setcsr(mode);
+}
+
+static void run_once(Run *r, HgmPool *pool) {
+  int threads = pool ? hgm_pool_threads(pool) : 1;
+  HgmCommand whole;
+  for (uint32_t i = 0; i < r->phase->n_commands; i++) {
+    r->command = &r->program->commands[r->phase->first_command + i];
+    int64_t n = (int64_t)r->command->split;
+    bool divide = threads > 1 && n >= SPLIT_LEAST;
+    r->chunk = divide ? (n / threads + 16) / 16 * 16 : n > 0 ? n : 1;
+    if (n == 0) { // whole: one call with no range
+      whole = *r->command;
+      whole.split = 1;
+      r->command = &whole;
+      run_chunk(r, 0, 0);
+    } else if (divide) {
+      hgm_pool_run(pool, threads, run_chunk, r);
+    } else {
+      run_chunk(r, 0, 0);
+    }
+  }
+}
+
+static void run_events(Run *r, HgmPool *pool) {
+  int64_t n = r->sums ? r->partials : r->tiles;
+  if (pool) hgm_pool_run(pool, n, run_range, r);
+  else
+    for (int64_t i = 0; i < n; i++) run_range(r, i, 0);
+}
+
+static void start_phase(Run *r, uint32_t index) {
+  const HgmProgram *p = r->program;
+  r->phase = &p->phases[index];
+  r->phase_index = index;
+  const HgmCommand *first = &p->commands[r->phase->first_command], *last = first + r->phase->n_commands - 1;
+  r->first_pointer = first->first_pointer;
+  r->last_pointer = last->first_pointer + last->n_pointers;
+  r->sums = false;
+  for (uint32_t i = r->first_pointer; i < r->last_pointer; i++)
+    if (p->pointers[i].space == HGM_SPACE_PARTIAL) r->sums = true;
+}
+
+static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
+  int64_t tiles = (call->events + p->tile - 1) / p->tile;
+  if (call->events < 0 || tiles > work->max_tiles)
+    return hgm_fail(error, 3, "%s: %lld events do not fit its work space", p->name, (long long)call->events);
+  if (pool && hgm_pool_threads(pool) > work->threads)
+    return hgm_fail(error, 3, "%s: more threads than its work space has", p->name);
+  for (uint32_t i = 0; i < p->n_leaves; i++)
+    if (!call->leaves[i] && p->leaves[i].elements > 0 && !(p->leaves[i].per_event && call->events == 0))
+      return hgm_fail(error, 3, "%s: no array for \"%s\"", p->name, p->leaves[i].name);
+  for (uint32_t i = 0; i < p->n_outputs; i++) {
+    const HgmPort *port = &p->outputs[i];
+    if (call->outputs[i] || port->per_event || work->discard[i]) continue;
+    work->discard[i] = take(work, number_bytes(port->dtype) * (uint64_t)port->elements);
+    if (!work->discard[i]) return hgm_fail(error, 2, "out of memory");
+  }
+  return true;
+}
+
+bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
+  if (!check_call(program, work, pool, call, error)) return false;
+  Run r = {.program = program, .work = work, .call = call};
+  r.tiles = (call->events + program->tile - 1) / program->tile;
+  r.partials = r.tiles < program->max_partials ? r.tiles : program->max_partials;
+  if (r.partials == 0) { // no events: every sum is zero
+    memset(work->partial, 0, program->partial_bytes);
+    r.partials = 1;
+  }
+  for (uint32_t i = 0; i < program->n_sites; i++) work->keys[i] = philox_key(call->seed, program->sites[i]);
+  for (int i = 0; i < work->threads; i++) work->lanes[i].phase = -1;
+  for (uint32_t i = 0; i < program->n_phases; i++) {
+    start_phase(&r, i);
+    if (!r.phase->events) run_once(&r, pool);
+    else if (r.tiles > 0) run_events(&r, pool);
+  }
+  return true;
+}
