@@ -102,13 +102,14 @@ Value vmath_softplus(CodeModule *m, Value x) {
   return add(m, vmath_log1p(m, z), emit_max(m, x, number(x, 0)));
 }
 
-// With h = (exp(a) - 1) / 2: sinh a = h + h / (2h + 1), cosh a = (h + 1/2) + 1/4 / (h + 1/2).
+// With q = (exp(a) - 1) / 4: sinh a = 2q + q / (2q + 1/2), where only the sum may overflow.
 Value vmath_sinh(CodeModule *m, Value x) {
-  Value a = emit_abs(m, x), h = mul(m, quarter_expm1(m, a), number(x, 2));
-  return odd(m, x, a, add(m, h, quotient(m, h, emit_fma(m, h, number(x, 2), number(x, 1)))));
+  Value a = emit_abs(m, x), q = quarter_expm1(m, a), two = number(x, 2);
+  return odd(m, x, a, emit_fma(m, q, two, quotient(m, q, emit_fma(m, q, two, number(x, 0.5)))));
 }
 
+// With c = exp(a) / 2: cosh a = c + 1/4 / c.
 Value vmath_cosh(CodeModule *m, Value x) {
-  Value h = mul(m, quarter_expm1(m, emit_abs(m, x)), number(x, 2)), c = add(m, h, number(x, 0.5));
+  Value c = emit_fma(m, quarter_expm1(m, emit_abs(m, x)), number(x, 2), number(x, 0.5));
   return add(m, c, quotient(m, number(x, 0.25), c));
 }

@@ -43,8 +43,11 @@ static void ref_sigmoid(mpfr_t y, mpfr_t a, mpfr_t b) {
 
 static void ref_softplus(mpfr_t y, mpfr_t a, mpfr_t b) {
   (void)b;
-  mpfr_exp(y, a, MPFR_RNDN);
+  mpfr_abs(y, a, MPFR_RNDN);
+  mpfr_neg(y, y, MPFR_RNDN);
+  mpfr_exp(y, y, MPFR_RNDN);
   mpfr_log1p(y, y, MPFR_RNDN);
+  if (mpfr_sgn(a) > 0) mpfr_add(y, y, a, MPFR_RNDN);
 }
 
 // ---- the functions under test
