@@ -85,6 +85,8 @@ struct Elab {
   Map weights;                // path -> index + 1 into model->weights
   int32_t next_hidden;
   const char *in_bijection;    // name of the bijection whose direction is elaborated, or NULL
+  int depth;                  // of expressions inside each other
+  bool too_deep;              // said once: definitions use each other without end
   ElabHooks hooks;
   void *blocks;               // state of the blocks
 };

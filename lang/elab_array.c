@@ -469,3 +469,18 @@ Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *da
   v->type = type;
   return v;
 }
+
+typedef struct StandIn { Elab *e; const char *name; } StandIn;
+
+static IrRef stand_in_leaf(void *data, const FieldType *part) {
+  StandIn *s = data;
+  Elab *e = s->e;
+  IrType t = {.dtype = part->type.element == ELEMENT_REAL ? e->model->real : IR_I32, .rank = 1, .axes = {IR_EVENTS}};
+  for (int i = 0; i < part->type.shape.rank; i++) t.axes[t.rank++] = part->type.shape.axes[i];
+  const char *name = part->name[0] ? arena_printf(e->arena, "%s:%s", s->name, part->name) : s->name;
+  return ir_leaf(e->scene->fn, IR_INPUT, name, t);
+}
+
+Value *elab_stand_in(Elab *e, const FieldType *type, const char *name, Belongs belongs, Span span) {
+  return elab_value_of_type(e, type, stand_in_leaf, &(StandIn){e, name}, belongs, span);
+}

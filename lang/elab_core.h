@@ -82,6 +82,7 @@ Value *elab_stand(Elab *e, Value *v, Span span);                      // a defin
 Value *elab_apply_pipe(Elab *e, Scope *scope, const AstExpr *pipe);
 Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values,
                         Value *first, Span span, const char *what);   // NULL: reported
+Value *elab_stand_in(Elab *e, const FieldType *type, const char *name, Belongs belongs, Span span); // inputs "name.field" of a type
 Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use);
 
 // ---- types (elab_type.c)

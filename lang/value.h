@@ -87,7 +87,7 @@ typedef struct Callable {
   Scope *scope;               // where it was declared
   bool settings_given;        // two lists: the first is bound
   Scope *settings;            // the bound first list (child of scope)
-  const char *path;           // NET: where its weights stand
+  const char *path, *owner;   // NET: where its weights stand, and the net or flow that `update` names
   const Value *self;          // MEMBER: f of f.forward
   bool inverse;               // MEMBER
 } Callable;
