@@ -1,0 +1,123 @@
+// hgmc eval RUN --data FILE, or hgmc eval --data A --against B: metrics to the terminal and as JSON.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/driver/evaluate.h"
+#include "compiler/driver/run_files.h"
+#include "compiler/driver/verbs.h"
+
+// The file that the run was trained on is judged on its test split, any other file on all events that pass the cuts.
+static bool is_training_file(const HgmManifest *manifest, Dataset *dataset) {
+  const HgmFileIdentity *files;
+  int n;
+  HgmError ignored = {0};
+  if (!hgm_table_identity(dataset->table, &files, &n, &ignored)) return false;
+  for (int d = 0; d < manifest->n_data; d++)
+    for (int f = 0; f < manifest->data[d].n_files; f++)
+      if (n == 1 && strcmp(manifest->data[d].files[f].sha256, files[0].sha256) == 0) return true;
+  return false;
+}
+
+static int64_t choose_rows(const Dataset *dataset, bool test_only, Arena *arena, int64_t **rows) {
+  if (test_only && dataset->n[SPLIT_TEST] > 0) {
+    *rows = dataset->chosen[SPLIT_TEST];
+    return dataset->n[SPLIT_TEST];
+  }
+  int64_t n = 0;
+  *rows = ARENA_ARRAY(arena, int64_t, dataset->rows + 1);
+  for (int s = 0; s < SPLIT_COUNT; s++)
+    for (int64_t i = 0; i < dataset->n[s]; i++) (*rows)[n++] = dataset->chosen[s][i];
+  return n;
+}
+
+static int finish(const Options *options, const Evaluation *e, const Session *session, HgmError *error) {
+  if (options->json == NULL || strcmp(options->json, "-") != 0) evaluate_print(stdout, e);
+  if (options->json != NULL && !evaluate_write_json(e, options->json, error)) return report_error(error);
+  return session == NULL || evaluate_assertions(e, session) ? EXIT_DONE : EXIT_USER;
+}
+
+static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
+  Session *session = &run->session;
+  if (session->model->data.len == 0) return hgm_fail(error, EXIT_USER, "the model has no data block to compare with");
+  if (options->has_seed) session->model->seed = options->seed;
+  const ModelData *data = session->model->data.at[0];
+  DataFiles files = {0};
+  if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error) || !dataset_open(dataset, session, data, &files, NULL, NULL, error) ||
+      !dataset_cut(dataset, session, run->store, error))
+    return false;
+  bool test_only = is_training_file(run->manifest, dataset);
+  if (test_only && !options->quiet) fprintf(stderr, "note: the run was trained on this file, so its test split is used\n");
+  int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
+  if (options->has_events && options->events < n) n = options->events;
+  if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
+  // Generators and observables are bound before the weights are read; metrics follow.
+  for (size_t i = 0; i < session->model->weights.len; i++) {
+    const ModelWeight *w = &session->model->weights.at[i];
+    store_add(run->store, w->name, (HgmDtype)w->type.dtype, ir_elements(&w->type))->saved = true;
+  }
+  Generation generation;
+  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, run->store, &dataset->tables, error);
+  generation_close(&generation);
+  return ok && open_run_weights(run, error) && evaluate_model(e, session, run->store, dataset, rows, n, error);
+}
+
+// ---- two files, no model
+
+static bool load_column(HgmTable *table, const char *name, double **values, int64_t *n, HgmError *error) {
+  int column;
+  if (!hgm_table_require(table, name, &column, error)) return false;
+  const HgmColumn *c = hgm_table_column(table, column);
+  *n = c->rows;
+  *values = calloc((size_t)(c->rows * c->elements) + 1, sizeof **values);
+  return *values != NULL ? hgm_table_read(table, column, 0, c->rows, *values, error) : hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+}
+
+static bool add_pair(Evaluation *e, Arena *arena, HgmTable *truth, HgmTable *fake, const HgmColumn *c, HgmError *error) {
+  double *a = NULL, *b = NULL;
+  int place = hgm_table_find(fake, c->name);
+  if (place < 0 || c->kind == HGM_COLUMN_TEXT || c->rank > 0 || hgm_table_column(fake, place)->rank > 0) return true;
+  bool ok = load_column(truth, c->name, &a, &e->n_truth, error) && load_column(fake, c->name, &b, &e->n_fake, error);
+  if (ok) {
+    EvalColumn column = {.name = arena_strdup(arena, c->name), .truth = arena_dup(arena, a, sizeof *a * (size_t)e->n_truth),
+                         .fake = arena_dup(arena, b, sizeof *b * (size_t)e->n_fake)};
+    VEC_PUSH(arena, &e->columns, column);
+  }
+  free(a);
+  free(b);
+  return ok;
+}
+
+static int compare_files(const Options *options) {
+  Arena *arena = arena_create();
+  Evaluation e = {0};
+  HgmError error = {0};
+  HgmTable *truth = NULL, *fake = NULL;
+  bool ok = hgm_table_open(&truth, options->data.at, (int)options->data.len, &error) && hgm_table_open(&fake, &options->against, 1, &error);
+  for (int i = 0; ok && i < hgm_table_n_columns(truth); i++) ok = add_pair(&e, arena, truth, fake, hgm_table_column(truth, i), &error);
+  if (ok && e.columns.len == 0) ok = hgm_fail(&error, EXIT_USER, "%s and %s have no column of numbers in common", hgm_table_name(truth), hgm_table_name(fake));
+  ok = ok && evaluate_metrics(&e, arena, options->seed, &error);
+  int exit_code = ok ? finish(options, &e, NULL, &error) : report_error(&error);
+  if (truth != NULL) hgm_table_close(truth);
+  if (fake != NULL) hgm_table_close(fake);
+  arena_destroy(arena);
+  return exit_code;
+}
+
+int verb_eval(const Options *options) {
+  if (options->against != NULL && options->positional.len == 0) return compare_files(options);
+  HgmError error = {0};
+  if (options->positional.len == 0) {
+    hgm_fail(&error, EXIT_ENVIRONMENT, "eval wants a run, or two files: hgmc eval RUN --data FILE, hgmc eval --data A --against B");
+    return report_error(&error);
+  }
+  OpenRun run;
+  Dataset dataset = {0};
+  Evaluation e = {0};
+  int exit_code = EXIT_DONE;
+  if (open_run(&run, options, options->positional.at[0], &exit_code))
+    exit_code = evaluate_run(options, &run, &dataset, &e, &error) ? finish(options, &e, &run.session, &error) : report_error(&error);
+  dataset_close(&dataset);
+  close_run(&run);
+  return exit_code;
+}

@@ -1,0 +1,113 @@
+// The verbs that look and change nothing: check, show, inspect, explain.
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/driver/run_files.h"
+#include "compiler/driver/verbs.h"
+#include "lang/show.h"
+
+static bool open_file(Session *session, const Options *options, int *exit_code) {
+  SessionSource source = {.path = options->positional.at[0], .seed = options->seed, .precision = options->precision, .sets = options->sets};
+  return session_open(session, options, &source, exit_code);
+}
+
+static int64_t parameters_of(const Model *model) {
+  int64_t n = 0;
+  for (size_t i = 0; i < model->weights.len; i++) n += model->weights.at[i].fixed ? 0 : ir_elements(&model->weights.at[i].type);
+  return n;
+}
+
+// Every program of the model, for --dump and --time-passes.
+static void compile_all(Session *session) {
+  const Model *model = session->model;
+  VEC(const IrFn *) all = {0};
+  Arena *arena = session->arena;
+  for (size_t d = 0; d < model->data.len; d++) {
+    if (model->data.at[d]->prepare != NULL) VEC_PUSH(arena, &all, model->data.at[d]->prepare);
+    for (size_t r = 0; r < model->data.at[d]->rounds.len; r++) VEC_PUSH(arena, &all, model->data.at[d]->rounds.at[r].fn);
+  }
+  for (size_t p = 0; p < model->phases.len; p++) {
+    for (size_t u = 0; u < model->phases.at[p]->updates.len; u++) VEC_PUSH(arena, &all, model->phases.at[p]->updates.at[u].step);
+    if (model->phases.at[p]->validate != NULL) VEC_PUSH(arena, &all, model->phases.at[p]->validate);
+  }
+  for (size_t g = 0; g < model->generators.len; g++) VEC_PUSH(arena, &all, model->generators.at[g]->fn);
+  if (model->score != NULL) VEC_PUSH(arena, &all, model->score);
+  for (size_t i = 0; i < all.len; i++) codegen_free(session_compile(session, all.at[i], 128));
+}
+
+int verb_check(const Options *options) {
+  Session session;
+  int exit_code = EXIT_DONE;
+  if (!open_file(&session, options, &exit_code)) {
+    if (session.arena != NULL) session_close(&session);
+    return exit_code;
+  }
+  HgmError error = {0};
+  bool ok = true;
+  for (size_t d = 0; ok && options->data.len > 0 && d < session.model->data.len; d++) {
+    Strings files;
+    ok = files_of_block(&session, &options->data, session.model->data.at[d], &files, &error) && (files.len == 0 || dataset_check(&session, session.model->data.at[d], &files, &error));
+  }
+  if (!ok) exit_code = report_error(&error);
+  if (ok && (options->dump != NULL || options->time_passes)) compile_all(&session);
+  if (ok && options->dump == NULL)
+    printf("%s: no errors; %zu data blocks, %lld parameters\n", session.model->path, session.model->data.len, (long long)parameters_of(session.model));
+  session_print_times(&session);
+  session_close(&session);
+  return exit_code;
+}
+
+int verb_show(const Options *options) {
+  Session session;
+  int exit_code = EXIT_DONE;
+  if (open_file(&session, options, &exit_code)) model_show(stdout, session.model);
+  if (session.arena != NULL) session_close(&session);
+  return exit_code;
+}
+
+int verb_explain(const Options *options) {
+  const char *slug = options->positional.at[0], *text = diag_explanation(slug);
+  if (text == NULL) {
+    fprintf(stderr, "hgmc: there is no message `%s`; a slug stands in brackets behind `error`, as in error[shape]\n", slug);
+    return EXIT_ENVIRONMENT;
+  }
+  printf("%s\n", text);
+  return EXIT_DONE;
+}
+
+static void print_pairs(const char *title, const HgmManifestPair *pairs, int n) {
+  if (n > 0) printf("%s\n", title);
+  for (int i = 0; i < n; i++) printf("  %-24s %s\n", pairs[i].name, pairs[i].value);
+}
+
+static void print_manifest(const HgmManifest *m) {
+  printf("model      %s\nversion    hgmc %s\ncreated    %s\ncpu        %s\nprecision  %s\nseed       %llu\nthreads    %d\n", m->model, m->version, m->created, m->cpu,
+         m->precision, (unsigned long long)m->seed, m->threads);
+  print_pairs("params", m->params, m->n_params);
+  for (int d = 0; d < m->n_data; d++) {
+    printf("data %s: %lld rows\n", m->data[d].block, (long long)m->data[d].rows);
+    for (int f = 0; f < m->data[d].n_files; f++)
+      printf("  %s, %lld bytes, sha256 %s\n", m->data[d].files[f].path, (long long)m->data[d].files[f].bytes, m->data[d].files[f].sha256);
+    print_pairs("  columns", m->data[d].columns, m->data[d].n_columns);
+  }
+  print_pairs("notes", m->notes, m->n_notes);
+  for (int i = 0; i < m->n_sources; i++) printf("source %s\n%s\n", m->sources[i].name, m->sources[i].value);
+}
+
+int verb_inspect(const Options *options) {
+  char directory[4096], path[4200];
+  HgmError error = {0};
+  HgmManifest *manifest;
+  if (!hgm_run_find(options->positional.at[0], directory, sizeof directory, &error) || !hgm_manifest_load(&manifest, directory, &error)) return report_error(&error);
+  if (options->json == NULL) print_manifest(manifest);
+  hgm_manifest_destroy(manifest);
+  if (options->json == NULL) return EXIT_DONE;
+  json_error_t where;
+  if (!hgm_run_file(directory, "manifest.json", path, sizeof path, &error)) return report_error(&error);
+  json_t *all = json_load_file(path, 0, &where);
+  bool ok = all != NULL && (strcmp(options->json, "-") == 0 ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, options->json, JSON_INDENT(2))) == 0;
+  if (all != NULL) json_decref(all);
+  if (!ok) hgm_fail(&error, EXIT_ENVIRONMENT, "cannot write %s", options->json);
+  return ok ? EXIT_DONE : report_error(&error);
+}

@@ -1,0 +1,24 @@
+#include <string.h>
+
+#include "compiler/driver/verbs.h"
+
+typedef struct Verb {
+  const char *name;
+  int (*run)(const Options *options);
+} Verb;
+
+static const Verb verbs[] = {
+    {"run", verb_run},   {"sample", verb_sample},   {"score", verb_score},     {"eval", verb_eval},         {"check", verb_check},
+    {"show", verb_show}, {"inspect", verb_inspect}, {"explain", verb_explain}, {"selftest", verb_selftest},
+};
+
+int main(int argc, char **argv) {
+  Arena *arena = arena_create();
+  Options options;
+  int exit_code;
+  if (options_parse(arena, argc, argv, &options, &exit_code))
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+      if (strcmp(options.verb, verbs[i].name) == 0) exit_code = verbs[i].run(&options);
+  arena_destroy(arena);
+  return exit_code;
+}

@@ -1,0 +1,197 @@
+// hgmc run MODEL.hgm --train DATA [-o DIR] [--resume]: check, read, fit, train, evaluate; everything ends in the run directory.
+#include <math.h>
+#include <string.h>
+
+#include "compiler/driver/evaluate.h"
+#include "compiler/driver/interrupt.h"
+#include "compiler/driver/train.h"
+#include "compiler/driver/verbs.h"
+#include "runtime/sha256.h"
+
+typedef struct Run {
+  const Options *options;
+  Session session;
+  HgmManifest *old;    // of the run that is resumed
+  Training training;
+  HgmRun *directory;
+  char hash[65];
+  const char *precision;
+} Run;
+
+static const char *stem(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path, *dot = strrchr(name, '.');
+  return strcmp(path, "-") == 0 ? "model" : dot != NULL && dot != name ? arena_strndup(arena, name, (size_t)(dot - name)) : name;
+}
+
+static bool open_directory(Run *r, Arena *scratch, HgmError *error) {
+  const Options *o = r->options;
+  if (o->resume && o->output == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "--resume goes on with a run: name its directory with -o");
+  if (!hgm_run_create(&r->directory, o->output, stem(scratch, o->positional.at[0]), o->resume, o->force, error)) return false;
+  return !o->resume || hgm_manifest_load(&r->old, hgm_run_path(r->directory), error);
+}
+
+// A resumed run keeps its seed, precision and params; the model file must still say the same.
+static bool open_model(Run *r, int *exit_code, HgmError *error) {
+  const Options *o = r->options;
+  Arena *scratch = arena_create();
+  bool old = r->old != NULL;
+  SessionSource source = {.path = o->positional.at[0], .seed = old && !o->has_seed ? r->old->seed : o->seed, .precision = o->precision, .sets = o->sets};
+  if (old && o->precision == NULL) source.precision = r->old->precision;
+  for (int i = 0; old && o->sets.len == 0 && i < r->old->n_notes; i++)
+    if (strncmp(r->old->notes[i].name, "set:", 4) == 0) VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
+  r->precision = source.precision != NULL && strcmp(source.precision, "f64") == 0 ? "f64" : "f32";
+  bool ok = session_open(&r->session, o, &source, exit_code);
+  arena_destroy(scratch);
+  if (!ok) return false;
+  model_hash(&r->session, r->precision, r->hash);
+  for (int i = 0; old && i < r->old->n_notes; i++)
+    if (strcmp(r->old->notes[i].name, "model_hash") == 0 && strcmp(r->old->notes[i].value, r->hash) != 0)
+      return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory", hgm_run_path(r->directory),
+                      o->positional.at[0]);
+  if (r->session.model->phases.len == 0)
+    return hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to run", o->positional.at[0]);
+  return true;
+}
+
+static bool open_datasets(Run *r, HgmError *error) {
+  Session *session = &r->session;
+  const Model *model = session->model;
+  r->training.datasets = ARENA_ARRAY(session->arena, Dataset, model->data.len + 1);
+  for (size_t i = 0; i < model->data.len; i++) {
+    DataFiles files = {0};
+    const ModelData *data = model->data.at[i];
+    Dataset *dataset = &r->training.datasets[i];
+    if (!files_of_block(session, &r->options->train, data, &files.of[SPLIT_TRAIN], error) || !files_of_block(session, &r->options->valid, data, &files.of[SPLIT_VALID], error) ||
+        !files_of_block(session, &r->options->test, data, &files.of[SPLIT_TEST], error))
+      return false;
+    if (data->columns.len == 0) continue; // a simulated source
+    if (files.of[SPLIT_TRAIN].len == 0) return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
+    if (!dataset_open(dataset, session, data, &files, NULL, NULL, error) || !dataset_cut(dataset, session, r->training.store, error) ||
+        !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, r->training.store, error))
+      return false;
+    if (!r->options->quiet)
+      fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],
+              (long long)dataset->n[SPLIT_VALID], (long long)dataset->n[SPLIT_TEST],
+              dataset->cut > 0 ? arena_printf(session->arena, "; %lld cut by `where`", (long long)dataset->cut) : "");
+  }
+  return true;
+}
+
+static void add_pair(Arena *arena, HgmManifestPair **pairs, int *n, const char *name, const char *value) {
+  HgmManifestPair *grown = ARENA_ARRAY(arena, HgmManifestPair, *n + 1);
+  if (*n > 0) memcpy(grown, *pairs, sizeof **pairs * (size_t)*n);
+  grown[(*n)++] = (HgmManifestPair){name, value};
+  *pairs = grown;
+}
+
+static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
+  Arena *arena = r->session.arena;
+  const Model *model = r->session.model;
+  HgmManifestData *data = ARENA_ARRAY(arena, HgmManifestData, model->data.len + 1);
+  for (size_t i = 0; i < model->data.len; i++) {
+    const Dataset *dataset = &r->training.datasets[i];
+    if (dataset->table == NULL) continue;
+    HgmManifestData *d = &data[m->n_data++];
+    HgmManifestPair *columns = NULL;
+    *d = (HgmManifestData){.block = model->data.at[i]->name, .role = "train", .rows = dataset->rows};
+    for (size_t c = 0; c < model->data.at[i]->columns.len; c++) {
+      const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
+      const char *text = file_type_text(column->type);
+      for (int k = 0; k < column->rank; k++) text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
+      add_pair(arena, &columns, &d->n_columns, model->data.at[i]->columns.at[c].name, text);
+    }
+    d->columns = columns;
+    if (!hgm_table_identity(dataset->table, &d->files, &d->n_files, error)) return false;
+  }
+  m->data = data;
+  return true;
+}
+
+static bool save_manifest(Run *r, HgmError *error) {
+  Arena *arena = r->session.arena;
+  const Model *model = r->session.model;
+  char cpu[256];
+  HgmManifest m = {.model = model->path, .version = HGM_VERSION, .cpu = hgm_cpu_name(cpu, sizeof cpu), .command = "run", .precision = r->precision,
+                   .seed = model->seed, .threads = hgm_pool_threads(r->session.pool)};
+  HgmManifestPair *sources = NULL, *params = NULL, *notes = NULL;
+  for (size_t i = 0; i < model->files.len; i++) add_pair(arena, &sources, &m.n_sources, model->files.at[i].path, model->files.at[i].text);
+  for (size_t i = 0; i < model->params.len; i++) {
+    const ModelParam *p = &model->params.at[i];
+    add_pair(arena, &params, &m.n_params, p->name, p->value);
+    if (p->turned) add_pair(arena, &notes, &m.n_notes, arena_printf(arena, "set:%s", p->name), p->value);
+  }
+  add_pair(arena, &notes, &m.n_notes, "model_hash", r->hash);
+  m.sources = sources;
+  m.params = params;
+  m.notes = notes;
+  return describe_data(r, &m, error) && hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
+}
+
+static bool prepare(Run *r, HgmError *error) {
+  Session *session = &r->session;
+  r->training = (Training){.session = session, .store = store_new(session->arena), .run = r->directory, .model_hash = r->hash, .started_ms = r->training.started_ms,
+                           .position = {.best = NAN}};
+  if (!open_datasets(r, error)) return false;
+  train_begin_weights(session, r->training.store);
+  double weights = 0;
+  for (size_t i = 0; i < session->model->weights.len; i++)
+    if (!session->model->weights.at[i].fixed) weights += (double)ir_elements(&session->model->weights.at[i].type);
+  if (!r->options->quiet)
+    fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
+            hgm_pool_threads(session->pool), hgm_run_path(r->directory));
+  if (r->old == NULL) return save_manifest(r, error);
+  char path[4096];
+  Store *nothing = store_new(session->arena);
+  r->training.resumed = true;
+  return hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) &&
+         snapshot_load(nothing, &r->training.position, r->hash, path, error) && hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
+}
+
+// Metrics on the test split (the validation split where there is none), printed and kept as JSON.
+static int evaluate(Run *r, HgmError *error) {
+  Session *session = &r->session;
+  if (session->model->evaluate == NULL || session->model->generators.len == 0 || session->model->data.len == 0) return EXIT_DONE;
+  Dataset *dataset = &r->training.datasets[0];
+  int split = dataset->table == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
+  if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
+  int64_t n = session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
+  Evaluation e = {.training_seconds = r->training.train_seconds};
+  char path[4096];
+  if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) ||
+      !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error))
+    return report_error(error);
+  if (!r->options->quiet) evaluate_print(stdout, &e);
+  return evaluate_assertions(&e, session) ? EXIT_DONE : EXIT_USER;
+}
+
+static int train(Run *r, HgmError *error) {
+  interrupt_watch();
+  switch (train_run(&r->training, error)) {
+  case TRAIN_DONE: break;
+  case TRAIN_FAILED: return report_error(error);
+  case TRAIN_INTERRUPTED:
+    fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  hgmc run %s --train … -o %s --resume\n", r->training.position.step,
+            r->options->positional.at[0], hgm_run_path(r->directory));
+    return interrupt_exit_code();
+  }
+  if (r->options->time_passes) fprintf(stderr, "time: from the command to the end of the first step %.0f ms\n", r->training.first_step_ms);
+  session_print_times(&r->session);
+  return evaluate(r, error);
+}
+
+int verb_run(const Options *options) {
+  Run r = {.options = options, .training = {.started_ms = now_ms()}};
+  Arena *scratch = arena_create();
+  HgmError error = {0};
+  int exit_code = EXIT_DONE;
+  if (!open_directory(&r, scratch, &error)) exit_code = report_error(&error);
+  else if (!open_model(&r, &exit_code, &error)) exit_code = error.text[0] != '\0' ? report_error(&error) : exit_code;
+  else if (!prepare(&r, &error)) exit_code = report_error(&error);
+  else exit_code = train(&r, &error);
+  for (size_t i = 0; r.training.datasets != NULL && i < r.session.model->data.len; i++) dataset_close(&r.training.datasets[i]);
+  if (r.old != NULL) hgm_manifest_destroy(r.old);
+  if (r.directory != NULL) hgm_run_close(r.directory);
+  if (r.session.arena != NULL) session_close(&r.session);
+  arena_destroy(scratch);
+  return exit_code;
+}

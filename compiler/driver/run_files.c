@@ -1,0 +1,117 @@
+#include "compiler/driver/run_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/sha256.h"
+
+static const char *const type_names[HGM_N_FILE_TYPES] = {
+    [HGM_FILE_F32] = "float32", [HGM_FILE_F64] = "float64", [HGM_FILE_I8] = "int8",    [HGM_FILE_I16] = "int16",
+    [HGM_FILE_I32] = "int32",   [HGM_FILE_I64] = "int64",   [HGM_FILE_U8] = "uint8",   [HGM_FILE_U16] = "uint16",
+    [HGM_FILE_U32] = "uint32",  [HGM_FILE_U64] = "uint64",  [HGM_FILE_TEXT] = "text",
+};
+
+const char *file_type_text(HgmFileType type) {
+  return type_names[type];
+}
+
+HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) {
+  for (int d = 0; d < manifest->n_data; d++)
+    for (int c = 0; c < manifest->data[d].n_columns; c++) {
+      const HgmManifestPair *pair = &manifest->data[d].columns[c];
+      if (strcmp(pair->name, column->name) != 0) continue;
+      for (int t = 0; t < HGM_N_FILE_TYPES; t++)
+        if (strncmp(pair->value, type_names[t], strlen(type_names[t])) == 0) return (HgmFileType)t;
+    }
+  return HGM_FILE_F32;
+}
+
+static void hash_text(HgmSha256 *sha, const char *text) {
+  hgm_sha256_add(sha, text, strlen(text) + 1);
+}
+
+void model_hash(const Session *session, const char *precision, char text[65]) {
+  const Model *model = session->model;
+  HgmSha256 sha;
+  hgm_sha256_begin(&sha);
+  hash_text(&sha, precision);
+  for (size_t i = 0; i < model->files.len; i++) hash_text(&sha, model->files.at[i].text);
+  for (size_t i = 0; i < model->params.len; i++) {
+    hash_text(&sha, model->params.at[i].name);
+    hash_text(&sha, model->params.at[i].value);
+  }
+  hash_text(&sha, arena_printf(session->arena, "%llu", (unsigned long long)model->seed));
+  hgm_sha256_end(&sha, text);
+}
+
+static bool open_session(OpenRun *run, const Options *options, int *exit_code) {
+  const HgmManifest *m = run->manifest;
+  Arena *scratch = arena_create();
+  ModelSource *files = ARENA_ARRAY(scratch, ModelSource, m->n_sources + 1);
+  for (int i = 0; i < m->n_sources; i++) files[i] = (ModelSource){m->sources[i].name, m->sources[i].value};
+  SessionSource source = {.path = m->model, .files = files, .n_files = (size_t)m->n_sources, .seed = m->seed,
+                          .precision = options->precision != NULL ? options->precision : m->precision};
+  for (int i = 0; i < m->n_sources && source.text == NULL; i++)
+    if (strcmp(m->sources[i].name, m->model) == 0) source.text = m->sources[i].value;
+  for (int i = 0; i < m->n_notes; i++)
+    if (strncmp(m->notes[i].name, "set:", 4) == 0) VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", m->notes[i].name + 4, m->notes[i].value));
+  bool ok = session_open(&run->session, options, &source, exit_code);
+  arena_destroy(scratch);
+  return ok;
+}
+
+bool open_run(OpenRun *run, const Options *options, const char *argument, int *exit_code) {
+  *run = (OpenRun){0};
+  HgmError error = {0};
+  if (!hgm_run_find(argument, run->directory, sizeof run->directory, &error) || !hgm_manifest_load(&run->manifest, run->directory, &error)) {
+    *exit_code = report_error(&error);
+    return false;
+  }
+  if (!open_session(run, options, exit_code)) return false;
+  Arena *arena = run->session.arena;
+  run->store = store_new(arena);
+  store_add(run->store, "batch_size", HGM_F64, 1);
+  model_hash(&run->session, run->manifest->precision, run->hash);
+  size_t len = strlen(argument);
+  if (len > 3 && strcmp(argument + len - 3, ".h5") == 0) run->weights = argument;
+  for (const char *const *name = (const char *const[]){"model.h5", "best.h5", "last.h5", NULL}; *name != NULL && run->weights == NULL; name++) {
+    const char *path = arena_printf(arena, "%s/%s", run->directory, *name);
+    if (access(path, R_OK) == 0) run->weights = path;
+  }
+  if (run->weights == NULL) {
+    fprintf(stderr, "hgmc: %s holds no weights yet; `hgmc run %s --train … -o %s --resume` trains on\n", run->directory, run->manifest->model, run->directory);
+    *exit_code = EXIT_USER;
+    return false;
+  }
+  return true;
+}
+
+bool open_run_weights(OpenRun *run, HgmError *error) {
+  return snapshot_load(run->store, NULL, run->hash, run->weights, error);
+}
+
+void close_run(OpenRun *run) {
+  if (run->manifest != NULL) hgm_manifest_destroy(run->manifest);
+  if (run->session.arena != NULL) session_close(&run->session);
+}
+
+static const ModelData *block_named(const Model *model, const char *name, size_t len) {
+  for (size_t i = 0; i < model->data.len; i++)
+    if (strlen(model->data.at[i]->name) == len && strncmp(model->data.at[i]->name, name, len) == 0) return model->data.at[i];
+  return NULL;
+}
+
+bool files_of_block(Session *session, const Strings *arguments, const ModelData *data, Strings *files, HgmError *error) {
+  const Model *model = session->model;
+  *files = (Strings){0};
+  for (size_t i = 0; i < arguments->len; i++) {
+    const char *argument = arguments->at[i], *equals = strchr(argument, '=');
+    const ModelData *named = equals != NULL ? block_named(model, argument, (size_t)(equals - argument)) : NULL;
+    if (named == NULL && model->data.len > 1)
+      return hgm_fail(error, EXIT_ENVIRONMENT, "the model has %zu data blocks; say NAME=FILE for each, found `%s`", model->data.len, argument);
+    if (named != NULL && named != data) continue;
+    VEC_PUSH(session->arena, files, named != NULL ? equals + 1 : argument);
+  }
+  return true;
+}

@@ -1,0 +1,218 @@
+// hgmc sample RUN [GENERATOR] -n N -o OUT [--given FILE] [--fix COLUMN=VALUE] [--first-event K]
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/driver/generate.h"
+#include "compiler/driver/progress.h"
+#include "compiler/driver/run_files.h"
+#include "compiler/driver/verbs.h"
+#include "runtime/writer.h"
+
+typedef struct Kept { const char *name; double *values; int64_t elements; } Kept;
+
+typedef struct Sampling {
+  const Options *options;
+  OpenRun run;
+  const ModelGenerator *generator;
+  const ModelData *data;       // whose columns are given
+  Dataset dataset;
+  Tables tables;               // given columns, pinned ones included
+  int64_t given_rows;
+  Generation generation;
+  VEC(HgmOutColumn) columns;   // of the output file: generated ones, then --keep
+  VEC(Kept) kept;
+} Sampling;
+
+static bool choose_generator(Sampling *s, HgmError *error) {
+  const Model *model = s->run.session.model;
+  const char *wanted = s->options->positional.len > 1 ? s->options->positional.at[1] : NULL;
+  const char *names = "";
+  for (size_t i = 0; i < model->generators.len; i++) {
+    const ModelGenerator *g = model->generators.at[i];
+    if (wanted == NULL || strcmp(g->name, wanted) == 0) {
+      s->generator = g;
+      return true;
+    }
+    names = arena_printf(s->run.session.arena, "%s%s%s", names, i ? ", " : "", g->name[0] != '\0' ? g->name : "(unnamed)");
+  }
+  if (model->generators.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `generate` block, so there is nothing to draw", model->path);
+  return hgm_fail(error, EXIT_ENVIRONMENT, "the model has no generator `%s`; it has %s", wanted, names);
+}
+
+static const char *pinned(const Sampling *s, const char *column) {
+  size_t len = strlen(column);
+  for (size_t i = 0; i < s->options->fixes.len; i++)
+    if (strncmp(s->options->fixes.at[i], column, len) == 0 && s->options->fixes.at[i][len] == '=') return s->options->fixes.at[i] + len + 1;
+  return NULL;
+}
+
+static bool is_read(const void *sampling, const ModelColumn *column) {
+  const Sampling *s = sampling;
+  return column_is_given(s->generator, column) && pinned(s, column->name) == NULL;
+}
+
+static bool check_fixes(const Sampling *s, HgmError *error) {
+  for (size_t i = 0; i < s->options->fixes.len; i++) {
+    const char *fix = s->options->fixes.at[i], *equals = strchr(fix, '=');
+    bool found = false;
+    for (size_t k = 0; equals != NULL && k < s->generator->given.len; k++)
+      found |= strncmp(s->generator->given.at[k]->name, fix, (size_t)(equals - fix)) == 0 && s->generator->given.at[k]->name[equals - fix] == '\0';
+    if (!found) return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s: COLUMN=VALUE with a column that the generator is given; `hgmc show` lists them", fix);
+  }
+  return true;
+}
+
+// A pinned column: one value for every row.
+static bool pin_columns(Sampling *s, int64_t rows, HgmError *error) {
+  Arena *arena = s->run.session.arena;
+  for (size_t i = 0; i < s->generator->given.len; i++) {
+    const ModelColumn *column = s->generator->given.at[i];
+    const char *text = pinned(s, column->name);
+    if (text == NULL) continue;
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || column->rank > 0) return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s=%s: expected a number", column->name, text);
+    double *values = ARENA_ARRAY(arena, double, rows + 1);
+    for (int64_t r = 0; r < rows; r++) values[r] = value;
+    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, 1, values};
+    VEC_PUSH(arena, &s->tables.list, table);
+  }
+  return true;
+}
+
+static const ModelData *data_of_given(const Model *model, const ModelGenerator *generator) {
+  for (size_t d = 0; d < model->data.len; d++)
+    for (size_t c = 0; c < model->data.at[d]->columns.len; c++)
+      if (column_is_given(generator, &model->data.at[d]->columns.at[c])) return model->data.at[d];
+  return NULL;
+}
+
+static bool read_given(Sampling *s, HgmError *error) {
+  Session *session = &s->run.session;
+  size_t left = 0;
+  for (size_t i = 0; i < s->generator->given.len; i++) left += pinned(s, s->generator->given.at[i]->name) == NULL;
+  if (!check_fixes(s, error)) return false;
+  if (s->generator->given.len == 0) return true;
+  s->given_rows = 1;
+  if (left > 0 && s->options->given.len == 0)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given %s and %zu more: say where they are with --given FILE, or pin them with --fix", s->generator->given.at[0]->name,
+                    s->generator->given.len - 1);
+  if (s->options->given.len > 0) {
+    s->data = data_of_given(session->model, s->generator);
+    DataFiles files = {.of = {s->options->given}};
+    if (!dataset_open(&s->dataset, session, s->data, &files, is_read, s, error)) return false;
+    s->given_rows = s->dataset.rows;
+    s->tables = s->dataset.tables;
+  }
+  return pin_columns(s, s->given_rows, error);
+}
+
+static bool add_kept(Sampling *s, HgmError *error) {
+  Arena *arena = s->run.session.arena;
+  for (size_t i = 0; i < s->options->keep.len; i++) {
+    char *list = arena_strdup(arena, s->options->keep.at[i]), *rest;
+    if (s->dataset.table == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "--keep %s copies columns of --given, which is missing", list);
+    for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
+      int column;
+      if (!hgm_table_require(s->dataset.table, name, &column, error)) return false;
+      const HgmColumn *c = hgm_table_column(s->dataset.table, column);
+      Kept kept = {c->name, ARENA_ARRAY(arena, double, c->elements * s->given_rows + 1), c->elements};
+      if (!hgm_table_read(s->dataset.table, column, 0, s->given_rows, kept.values, error)) return false;
+      HgmOutColumn out = {.name = c->name, .type = c->type, .rank = c->rank, .unit = c->unit};
+      memcpy(out.shape, c->shape, sizeof out.shape);
+      VEC_PUSH(arena, &s->kept, kept);
+      VEC_PUSH(arena, &s->columns, out);
+    }
+  }
+  return true;
+}
+
+static void add_generated(Sampling *s) {
+  for (size_t i = 0; i < s->generator->outputs.len; i++) {
+    const ModelOutput *output = &s->generator->outputs.at[i];
+    const ModelColumn *like = output->like;
+    HgmOutColumn out = {.name = output->column, .type = HGM_FILE_F32};
+    if (like != NULL) {
+      out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(s->run.manifest, like);
+      out.unit = like->unit;
+      out.rank = like->rank;
+      for (int k = 0; k < like->rank; k++) out.shape[k] = like->shape[k];
+      out.texts = like->texts.at;
+      out.n_texts = (int)like->texts.len;
+    }
+    VEC_PUSH(s->run.session.arena, &s->columns, out);
+  }
+}
+
+static bool write_chunk(Sampling *s, HgmWriter *writer, int64_t first, int64_t n, HgmError *error) {
+  Arena *scratch = arena_create();
+  size_t generated = s->generator->outputs.len;
+  const double **values = ARENA_ARRAY(scratch, const double *, generated + s->kept.len + 1);
+  for (size_t i = 0; i < generated; i++) values[i] = s->generation.values[i];
+  for (size_t i = 0; i < s->kept.len; i++) {
+    const Kept *kept = &s->kept.at[i];
+    double *copy = ARENA_ARRAY(scratch, double, n * kept->elements + 1);
+    for (int64_t k = 0; k < n; k++)
+      memcpy(copy + k * kept->elements, kept->values + (first + k) % s->given_rows * kept->elements, sizeof(double) * (size_t)kept->elements);
+    values[generated + i] = copy;
+  }
+  bool ok = hgm_writer_append(writer, values, n, error);
+  arena_destroy(scratch);
+  return ok;
+}
+
+static bool write_events(Sampling *s, int64_t events, HgmError *error) {
+  const Options *options = s->options;
+  const HgmAttribute attributes[] = {
+      {.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = HGM_VERSION},
+      {.name = "model", .kind = HGM_ATTRIBUTE_TEXT, .text = s->run.manifest->model},
+      {.name = "model_hash", .kind = HGM_ATTRIBUTE_TEXT, .text = s->run.hash},
+      {.name = "seed", .kind = HGM_ATTRIBUTE_INTEGER, .integer = (int64_t)s->generation.bound.seed},
+      {.name = "first_event", .kind = HGM_ATTRIBUTE_INTEGER, .integer = options->first_event},
+      {.name = "events", .kind = HGM_ATTRIBUTE_INTEGER, .integer = events},
+  };
+  HgmWriter *writer;
+  if (!hgm_writer_open(&writer, options->output, s->columns.at, (int)s->columns.len, attributes, sizeof attributes / sizeof *attributes, options->force, NULL, error))
+    return false;
+  Progress progress = progress_start("sampling", options->quiet, 0);
+  for (int64_t at = 0; at < events; at += CHUNK) {
+    int64_t n = events - at < CHUNK ? events - at : CHUNK;
+    if (!generation_chunk(&s->generation, options->first_event + at, n, error) || !write_chunk(s, writer, options->first_event + at, n, error)) {
+      hgm_writer_abandon(writer);
+      return false;
+    }
+    progress_show(&progress, at + n, events, 0, 0.0 / 0.0);
+  }
+  progress_clear(&progress);
+  return hgm_writer_finish(writer, error);
+}
+
+static bool sample(Sampling *s, HgmError *error) {
+  const Options *options = s->options;
+  if (!hgm_writer_check(options->output, options->force, error) || !choose_generator(s, error) || !read_given(s, error)) return false;
+  if (!generation_open(&s->generation, &s->run.session, s->generator, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error)) return false;
+  s->generation.n_given = s->given_rows;
+  if (options->has_seed) s->generation.bound.seed = options->seed;
+  int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;
+  if (events == 0 && !options->has_events) return hgm_fail(error, EXIT_ENVIRONMENT, "how many events? -n N");
+  if (options->has_events && s->dataset.table != NULL && events != s->given_rows && !options->quiet)
+    fprintf(stderr, "note: event k takes row k mod %lld of the given file\n", (long long)s->given_rows);
+  add_generated(s);
+  if (!add_kept(s, error) || !write_events(s, events, error)) return false;
+  if (!options->quiet)
+    fprintf(stderr, "%lld events, numbers %lld to %lld, seed %llu, written to %s\n", (long long)events, (long long)options->first_event,
+            (long long)(options->first_event + events - 1), (unsigned long long)s->generation.bound.seed, options->output);
+  session_print_times(&s->run.session);
+  return true;
+}
+
+int verb_sample(const Options *options) {
+  Sampling s = {.options = options};
+  int exit_code = EXIT_DONE;
+  HgmError error = {0};
+  if (open_run(&s.run, options, options->positional.at[0], &exit_code) && !sample(&s, &error)) exit_code = report_error(&error);
+  generation_close(&s.generation);
+  dataset_close(&s.dataset);
+  close_run(&s.run);
+  return exit_code;
+}

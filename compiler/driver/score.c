@@ -1,0 +1,74 @@
+// hgmc score RUN --data FILE -o OUT: the model's score values, event by event, in the order of the file.
+#include <string.h>
+
+#include "compiler/driver/progress.h"
+#include "compiler/driver/run_files.h"
+#include "compiler/driver/verbs.h"
+#include "runtime/writer.h"
+
+typedef struct Scoring {
+  const Options *options;
+  OpenRun run;
+  Dataset dataset;
+  Bound bound;
+} Scoring;
+
+static bool bind(Scoring *s, HgmError *error) {
+  Session *session = &s->run.session;
+  if (session->model->score == NULL) return hgm_fail(error, EXIT_USER, "%s has no `score` block, so there is nothing to compute", session->model->path);
+  DataFiles files = {0};
+  return files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
+         dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
+         bound_create(&s->bound, session, session->model->score, 128, CHUNK, s->run.store, &s->dataset.tables, error) && open_run_weights(&s->run, error);
+}
+
+static bool write_scores(Scoring *s, HgmError *error) {
+  Arena *arena = s->run.session.arena;
+  const HgmProgram *program = s->bound.program;
+  uint32_t n = program->n_outputs;
+  HgmOutColumn *columns = ARENA_ARRAY(arena, HgmOutColumn, n + 1);
+  double **values = ARENA_ARRAY(arena, double *, n + 1);
+  for (uint32_t i = 0; i < n; i++) {
+    const HgmPort *port = &program->outputs[i];
+    columns[i] = (HgmOutColumn){.name = port->name + strlen("score:"), .type = HGM_FILE_F64, .rank = port->elements > 1, .shape = {port->elements}};
+    values[i] = ARENA_ARRAY(arena, double, port->elements * CHUNK);
+    bound_output(&s->bound, port->name, values[i]);
+  }
+  const HgmAttribute attributes[] = {{.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = HGM_VERSION},
+                                     {.name = "model_hash", .kind = HGM_ATTRIBUTE_TEXT, .text = s->run.hash}};
+  HgmWriter *writer;
+  if (!hgm_writer_open(&writer, s->options->output, columns, (int)n, attributes, 2, s->options->force, NULL, error)) return false;
+  int64_t *rows = ARENA_ARRAY(arena, int64_t, CHUNK), events = s->dataset.rows;
+  Progress progress = progress_start("scoring", s->options->quiet, 0);
+  for (int64_t at = 0; at < events; at += CHUNK) {
+    int64_t m = events - at < CHUNK ? events - at : CHUNK;
+    for (int64_t k = 0; k < m; k++) rows[k] = at + k;
+    if (!bound_run(&s->bound, &(BoundCall){.events = m, .rows = rows, .event_ids = rows}, error) ||
+        !hgm_writer_append(writer, (const double *const *)values, m, error)) {
+      hgm_writer_abandon(writer);
+      return false;
+    }
+    progress_show(&progress, at + m, events, 0, 0.0 / 0.0);
+  }
+  progress_clear(&progress);
+  if (!hgm_writer_finish(writer, error)) return false;
+  if (!s->options->quiet) fprintf(stderr, "%lld events scored, written to %s\n", (long long)events, s->options->output);
+  return true;
+}
+
+int verb_score(const Options *options) {
+  Scoring s = {.options = options};
+  int exit_code = EXIT_DONE;
+  HgmError error = {0};
+  bool ok = options->output != NULL || hgm_fail(&error, EXIT_ENVIRONMENT, "where to? -o OUT");
+  if (!ok) return report_error(&error);
+  if (!hgm_writer_check(options->output, options->force, &error)) return report_error(&error);
+  if (open_run(&s.run, options, options->positional.at[0], &exit_code)) {
+    if (!bind(&s, &error) || !write_scores(&s, &error)) exit_code = report_error(&error);
+    session_print_times(&s.run.session);
+  }
+  bound_destroy(&s.bound);
+  dataset_close(&s.dataset);
+  close_run(&s.run);
+  return exit_code;
+}
