@@ -242,7 +242,7 @@ bool data_source(Blocks *b, DataField *f, const AstSource *source) {
                          ? arena_printf(e->arena, "`%s`", f->block->model->columns.at[f->items.at[0].own].name)
                          : arena_printf(e->arena, "`%s`", f->label);
   data_chain(b, f, steps.at, steps.len, start_range(f), what);
-  if (unit_is_angle(f->unit) && steps.len == 0) f->angle = true;
+  if (unit_is_angle(f->unit)) f->angle = true; // generated values are brought into range
   describe_columns(b, f);
   return (size_t)e->diags->errors == errors;
 }
