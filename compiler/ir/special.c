@@ -58,8 +58,8 @@ double special_normal_icdf(double p) {
 double special_digamma(double x) {
   if (x <= 0 && x == floor(x)) return NAN;
   if (x < 0) {
-    double fraction = x - floor(x);
-    return special_digamma(1 - x) - pi / tan(pi * fraction);
+    double rest = x - round(x); // exact, also near an integer
+    return special_digamma(1 - x) - pi / tan(pi * rest);
   }
   double sum = 0;
   for (; x < 12; x++) sum -= 1 / x;
@@ -71,7 +71,7 @@ double special_digamma(double x) {
 double special_trigamma(double x) {
   if (x <= 0 && x == floor(x)) return INFINITY;
   if (x < 0) {
-    double s = sin(pi * (x - floor(x))) / pi;
+    double s = sin(pi * (x - round(x))) / pi;
     return 1 / (s * s) - special_trigamma(1 - x);
   }
   double sum = 0;
