@@ -89,6 +89,7 @@ IrRef field_source(Elab *e, const DataField *f, IrRef own);      // the formula 
 IrRef field_own(Elab *e, const DataField *f);                    // own columns stacked, f64 [e, shape]
 IrRef field_forward(Elab *e, const DataField *f, IrRef x, size_t from, size_t to);
 IrRef field_inverse(Elab *e, const DataField *f, IrRef y);       // back to the formula's value
+IrOp formula_inverse(AstBinary op);                              // ADD for SUB and so on
 IrRef field_weight(Elab *e, const DataBlock *d);                 // weight:NAME real [e], or IR_NONE
 size_t field_first_draw(const DataField *f);                     // chain.len when it draws nothing
 bool field_uses_draws(const DataField *f);

@@ -45,7 +45,7 @@ static IrRef term_value(Elab *e, const DataField *f, const DataTerm *t) {
 }
 
 static IrOp forward_op(AstBinary op) { return op == BIN_ADD ? IR_ADD : op == BIN_SUB ? IR_SUB : op == BIN_MUL ? IR_MUL : IR_DIV; }
-static IrOp inverse_op(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
+IrOp formula_inverse(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
 
 static IrRef source_part(Elab *e, const DataField *f, const DataItem *item, IrRef own) {
   for (size_t i = 0; i < item->terms.len; i++)

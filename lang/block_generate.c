@@ -81,8 +81,7 @@ static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item,
     const DataTerm *t = &item->terms.at[k];
     IrRef other = t->column < 0 ? ir_number(fn, IR_F64, t->number) : column_value(out, t->column, f);
     if (other == IR_NONE) return IR_NONE;
-    IrOp op = t->op == BIN_ADD ? IR_SUB : t->op == BIN_SUB ? IR_ADD : t->op == BIN_MUL ? IR_DIV : IR_MUL;
-    x = ir_binary(fn, op, x, other);
+    x = ir_binary(fn, formula_inverse(t->op), x, other);
   }
   return in_range(out->e, f, x);
 }
