@@ -49,10 +49,11 @@ void eval_input(Eval *e, const IrValue *v, double *y) {
   for (size_t i = 0; i < e->env->n_leaves; i++) {
     const IrArray *leaf = &e->env->leaves[i];
     if (strcmp(leaf->name, v->attr.name) != 0) continue;
-    if (leaf->n == n) memcpy(y, leaf->data, (size_t)n * sizeof *y);
+    if (leaf->n == n)
+      memcpy(y, leaf->data, (size_t)n * sizeof *y);
     else
-      e->error = arena_printf(e->arena, "%s \"%s\" has %lld numbers, %s of %lld events has %lld", ir_op_info[v->op].name,
-                              leaf->name, (long long)leaf->n, ir_type_text(e->arena, &v->type),
+      e->error = arena_printf(e->arena, "%s \"%s\" has %lld numbers, %s of %lld events has %lld",
+                              ir_op_info[v->op].name, leaf->name, (long long)leaf->n, ir_type_text(e->arena, &v->type),
                               (long long)e->env->events, (long long)n);
     return;
   }
@@ -62,9 +63,12 @@ void eval_input(Eval *e, const IrValue *v, double *y) {
 static double draw_number(const IrValue *v, uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
   bool single = v->type.dtype == IR_F32;
   switch ((IrDraw)v->attr.draw) {
-  case IR_DRAW_BITS: return (int32_t)philox_bits(key, event, pass, element);
-  case IR_DRAW_UNIFORM: return (single ? philox_uniform32 : philox_uniform)(key, event, pass, element);
-  case IR_DRAW_NORMAL: return (single ? philox_normal32 : philox_normal)(key, event, pass, element);
+  case IR_DRAW_BITS:
+    return (int32_t)philox_bits(key, event, pass, element);
+  case IR_DRAW_UNIFORM:
+    return (single ? philox_uniform32 : philox_uniform)(key, event, pass, element);
+  case IR_DRAW_NORMAL:
+    return (single ? philox_normal32 : philox_normal)(key, event, pass, element);
   }
   ir_fail("draw of kind %d", v->attr.draw);
 }

@@ -8,7 +8,9 @@ static double add_as(IrDtype dtype, double a, double b) {
 }
 
 // nan wins.
-static double larger(double a, double b) { return isnan(a) || a > b ? a : b; }
+static double larger(double a, double b) {
+  return isnan(a) || a > b ? a : b;
+}
 
 // By operand axis: the step in the result, 0 where the axis goes away.
 static void kept_steps(const Eval *e, const IrValue *v, uint32_t gone, int64_t *steps) {
@@ -152,7 +154,8 @@ void eval_tri_inverse(Eval *e, const IrValue *v, double *y) {
     for (int64_t k = 0; k <= (upper ? column : n - 1 - column); k++) {
       int64_t row = upper ? column - k : column + k;
       double rest = row == column;
-      for (int64_t j = upper ? row + 1 : column; j < (upper ? column + 1 : row); j++) rest -= a[row * n + j] * y[j * n + column];
+      for (int64_t j = upper ? row + 1 : column; j < (upper ? column + 1 : row); j++)
+        rest -= a[row * n + j] * y[j * n + column];
       y[row * n + column] = rest / a[row * n + row];
     }
   }

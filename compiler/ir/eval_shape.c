@@ -57,7 +57,9 @@ static void place(const Eval *e, const IrValue *v, uint32_t k, int64_t from, int
   }
 }
 
-void eval_pad(Eval *e, const IrValue *v, double *y) { place(e, v, 0, v->attr.from, v->attr.step, y); }
+void eval_pad(Eval *e, const IrValue *v, double *y) {
+  place(e, v, 0, v->attr.from, v->attr.step, y);
+}
 
 void eval_concat(Eval *e, const IrValue *v, double *y) {
   int64_t from = 0;
@@ -69,9 +71,9 @@ void eval_concat(Eval *e, const IrValue *v, double *y) {
 
 // Shared by gather and scatter_add: the picked array is B M S R, the other B M [n] R; see ir.h.
 typedef struct Picked {
-  Extents extents;                       // of B M S R
-  int64_t steps[IR_MAX_RANK];            // in the other array; 0 for S
-  int64_t index_steps[IR_MAX_RANK];      // in the index; 0 for M and R
+  Extents extents;                  // of B M S R
+  int64_t steps[IR_MAX_RANK];       // in the other array; 0 for S
+  int64_t index_steps[IR_MAX_RANK]; // in the index; 0 for M and R
   int64_t n, n_step;
 } Picked;
 
@@ -83,10 +85,14 @@ static Picked picked(const Eval *e, const IrValue *v, const IrType *picked_type,
   eval_strides(&index, index_strides);
   int b = v->attr.batch, a = v->attr.axis, s = index.rank - b;
   for (int i = 0; i < p.extents.rank; i++) {
-    if (i < a) p.steps[i] = strides[i];
-    else if (i >= a + s) p.steps[i] = strides[i - s + 1];
-    if (i < b) p.index_steps[i] = index_strides[i];
-    else if (i >= a && i < a + s) p.index_steps[i] = index_strides[b + i - a];
+    if (i < a)
+      p.steps[i] = strides[i];
+    else if (i >= a + s)
+      p.steps[i] = strides[i - s + 1];
+    if (i < b)
+      p.index_steps[i] = index_strides[i];
+    else if (i >= a && i < a + s)
+      p.index_steps[i] = index_strides[b + i - a];
   }
   p.n = other.at[a];
   p.n_step = strides[a];

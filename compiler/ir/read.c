@@ -16,7 +16,7 @@ typedef struct Reader {
   int line;
   const char *error; // the first one; all reading stops at it
   IrFn *fn;
-  VEC(int) lines;    // of values, then of outputs
+  VEC(int) lines; // of values, then of outputs
 } Reader;
 
 static void __attribute__((format(printf, 2, 3))) fail(Reader *r, const char *format, ...) {
@@ -33,12 +33,16 @@ static void __attribute__((format(printf, 2, 3))) fail(Reader *r, const char *fo
 static void skip(Reader *r) {
   for (;; r->at++) {
     if (*r->at == '#') r->at += strcspn(r->at, "\n");
-    if (*r->at == '\n') r->line++;
-    else if (*r->at != ' ' && *r->at != '\t' && *r->at != '\r') return;
+    if (*r->at == '\n')
+      r->line++;
+    else if (*r->at != ' ' && *r->at != '\t' && *r->at != '\r')
+      return;
   }
 }
 
-static const char *shown(Reader *r) { return *r->at ? arena_strndup(r->arena, r->at, strcspn(r->at, " \n\t")) : "the end"; }
+static const char *shown(Reader *r) {
+  return *r->at ? arena_strndup(r->arena, r->at, strcspn(r->at, " \n\t")) : "the end";
+}
 
 // Takes the text if it stands here.
 static bool take(Reader *r, const char *text) {
@@ -76,8 +80,10 @@ static const char *string(Reader *r) {
     char c = *r->at++;
     if (c == '\\' && *r->at == 'x') {
       int byte = hex_byte(r->at + 1);
-      if (byte <= 0) fail(r, "\\x wants two digits, not 00");
-      else c = (char)byte, r->at += 3;
+      if (byte <= 0)
+        fail(r, "\\x wants two digits, not 00");
+      else
+        c = (char)byte, r->at += 3;
     } else if (c == '\\' && (*r->at == '"' || *r->at == '\\')) {
       c = *r->at++;
     } else if (c == 0 || c == '\n' || c == '\\') {
@@ -93,7 +99,8 @@ static const char *string(Reader *r) {
 static int64_t integer(Reader *r, int64_t low, int64_t high) {
   skip(r);
   char *end = NULL;
-  if (!isdigit((unsigned char)*r->at) && *r->at != '-') return fail(r, "expected a whole number, found %s", shown(r)), low;
+  if (!isdigit((unsigned char)*r->at) && *r->at != '-')
+    return fail(r, "expected a whole number, found %s", shown(r)), low;
   errno = 0;
   long long x = strtoll(r->at, &end, 10);
   if (end == r->at || errno || x < low || x > high)
@@ -193,9 +200,12 @@ static void numbers(Reader *r, Numbers *n) {
 static void read_head(Reader *r, IrOp op, IrAttr *a, Numbers *n) {
   uint32_t has = ir_op_attributes(op);
   if (has & IRA_DRAW) {
-    if (take(r, "bits")) a->draw = IR_DRAW_BITS;
-    else if (take(r, "uniform")) a->draw = IR_DRAW_UNIFORM;
-    else expect(r, "normal"), a->draw = IR_DRAW_NORMAL;
+    if (take(r, "bits"))
+      a->draw = IR_DRAW_BITS;
+    else if (take(r, "uniform"))
+      a->draw = IR_DRAW_UNIFORM;
+    else
+      expect(r, "normal"), a->draw = IR_DRAW_NORMAL;
   }
   if (has & IRA_NAME) a->name = string(r);
   if (has & IRA_DATA) numbers(r, n);
@@ -228,8 +238,7 @@ static void read_tail(Reader *r, IrOp op, IrAttr *a, int *order) {
 
 static void build(Reader *r, IrOp op, const Operands *list, const IrAttr *a, const IrType *declared) {
   IrType inferred = {0};
-  const char *problem =
-      ir_infer(r->fn, r->arena, op, list->refs.at, (uint32_t)list->refs.len, a, declared, &inferred);
+  const char *problem = ir_infer(r->fn, r->arena, op, list->refs.at, (uint32_t)list->refs.len, a, declared, &inferred);
   if (problem) return fail(r, "%s: %s", ir_op_info[op].name, problem);
   if (!ir_type_equal(&inferred, declared))
     return fail(r, "%s: the text says %s, the operands say %s", ir_op_info[op].name, ir_type_text(r->arena, declared),

@@ -1,4 +1,5 @@
-// Shape rules of leaves, elementwise ops, reductions, contractions and linear algebra, and the question put to all rules.
+// Shape rules of leaves, elementwise ops, reductions, contractions and linear algebra, and the question put to all
+// rules.
 #include "compiler/ir/shape.h"
 
 #include <limits.h>
@@ -9,7 +10,9 @@
 
 // ---- leaves
 
-static const char *need_declared(const Shape *s) { return s->declared ? (*s->type = *s->declared, NULL) : "no type is given"; }
+static const char *need_declared(const Shape *s) {
+  return s->declared ? (*s->type = *s->declared, NULL) : "no type is given";
+}
 
 static const char *literal_number(const Shape *s, double x) {
   if (s->type->dtype == IR_BOOL && x != 0 && x != 1) return SAY("%g is no bool", x);
@@ -67,13 +70,16 @@ const char *shape_draw(const Shape *s) {
 
 static const char *same_types(const Shape *s) {
   for (uint32_t i = 1; i < s->n; i++) {
-    if (!ir_type_equal(shape_in(s, 0), shape_in(s, i))) return SAY("%s and %s differ", shape_text(s, 0), shape_text(s, i));
+    if (!ir_type_equal(shape_in(s, 0), shape_in(s, i)))
+      return SAY("%s and %s differ", shape_text(s, 0), shape_text(s, i));
   }
   *s->type = *shape_in(s, 0);
   return NULL;
 }
 
-const char *shape_any(const Shape *s) { return same_types(s); }
+const char *shape_any(const Shape *s) {
+  return same_types(s);
+}
 
 const char *shape_number(const Shape *s) {
   const char *problem = same_types(s);
@@ -174,11 +180,14 @@ bool ir_einsum_parse(const char *spec, IrEinsum *parsed) {
   *parsed = (IrEinsum){0};
   int part = 0;
   for (const char *c = spec; *c; c++) {
-    if (*c == ',' && part == 0) part = 1;
-    else if (*c == '-' && c[1] == '>' && part == 1) part = 2, c++;
+    if (*c == ',' && part == 0)
+      part = 1;
+    else if (*c == '-' && c[1] == '>' && part == 1)
+      part = 2, c++;
     else if (((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')) && parsed->rank[part] < IR_MAX_RANK)
       parsed->letters[part][parsed->rank[part]++] = *c;
-    else return false;
+    else
+      return false;
   }
   return part == 2;
 }
@@ -193,7 +202,8 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
   if (!ir_is_real(in[0]) || in[0]->dtype != in[1]->dtype)
     return SAY("%s and %s: operands are of one real type", shape_text(s, 0), shape_text(s, 1));
   for (int k = 0; k < 2; k++) {
-    if (e->rank[k] != in[k]->rank) return SAY("\"%s\" in \"%s\" is an array %s", e->letters[k], s->attr->name, shape_text(s, (uint32_t)k));
+    if (e->rank[k] != in[k]->rank)
+      return SAY("\"%s\" in \"%s\" is an array %s", e->letters[k], s->attr->name, shape_text(s, (uint32_t)k));
     for (int i = 0; i < e->rank[k]; i++) {
       char letter = e->letters[k][i];
       if (ir_einsum_axis(e, k, letter) != i) return SAY("letter %c stands twice in \"%s\"", letter, e->letters[k]);
@@ -203,7 +213,8 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
       if (other < 0) continue;
       int64_t x = in[k]->axes[i], y = in[1 - k]->axes[other];
       if (x != y && !(x < 0 && y < 0))
-        return SAY("letter %c of \"%s\" has two extents: %s and %s", letter, s->attr->name, shape_text(s, 0), shape_text(s, 1));
+        return SAY("letter %c of \"%s\" has two extents: %s and %s", letter, s->attr->name, shape_text(s, 0),
+                   shape_text(s, 1));
     }
   }
   return NULL;
@@ -211,7 +222,8 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
 
 const char *shape_einsum(const Shape *s) {
   IrEinsum e;
-  if (!s->attr->name || !ir_einsum_parse(s->attr->name, &e)) return SAY("\"%s\" is no spec", s->attr->name ? s->attr->name : "");
+  if (!s->attr->name || !ir_einsum_parse(s->attr->name, &e))
+    return SAY("\"%s\" is no spec", s->attr->name ? s->attr->name : "");
   const char *problem = einsum_operands(s, &e);
   if (problem) return problem;
   *s->type = (IrType){.dtype = shape_in(s, 0)->dtype, .rank = e.rank[2]};

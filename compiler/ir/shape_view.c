@@ -25,7 +25,8 @@ const char *shape_transpose(const Shape *s) {
   uint32_t seen = 0;
   for (int i = 0; i < a->rank; i++) {
     int from = s->attr->order[i];
-    if (from < 0 || from >= a->rank || seen >> from & 1) return SAY("the order is no permutation of the axes of %s", shape_text(s, 0));
+    if (from < 0 || from >= a->rank || seen >> from & 1)
+      return SAY("the order is no permutation of the axes of %s", shape_text(s, 0));
     if (a->axes[from] < 0 && from != i) return SAY("%s: event axes stay", shape_text(s, 0));
     seen |= 1u << from;
     s->type->axes[i] = a->axes[from];
@@ -42,7 +43,8 @@ const char *shape_broadcast(const Shape *s) {
   for (int i = 0; i < s->type->rank; i++) {
     int from = s->attr->order[i];
     if (from == -1) continue;
-    if (from != next || from >= a->rank) return SAY("the order does not name the axes of %s one after the other", shape_text(s, 0));
+    if (from != next || from >= a->rank)
+      return SAY("the order does not name the axes of %s one after the other", shape_text(s, 0));
     int64_t x = a->axes[from], y = s->type->axes[i];
     if (x != y && !(x < 0 && y < 0))
       return SAY("axis %d of %s to axis %d of %s", from, shape_text(s, 0), i, ir_type_text(s->arena, s->type));
@@ -124,7 +126,8 @@ const char *shape_gather(const Shape *s) {
   const char *problem = check_index(s, rest);
   if (problem) return problem;
   if (x->axes[a] <= 0) return SAY("axis %d of %s has nothing to gather from", a, shape_text(s, 0));
-  if (a + index->rank - b + rest > IR_MAX_RANK) return SAY("%s by %s has too many axes", shape_text(s, 0), shape_text(s, 1));
+  if (a + index->rank - b + rest > IR_MAX_RANK)
+    return SAY("%s by %s has too many axes", shape_text(s, 0), shape_text(s, 1));
   *s->type = (IrType){.dtype = x->dtype};
   uint8_t *rank = &s->type->rank;
   for (int i = 0; i < a; i++) s->type->axes[(*rank)++] = x->axes[i];

@@ -59,7 +59,8 @@ static const char *check_operands(const IrValue *v, Arena *arena, IrRef r) {
 static const char *check_value(const IrFn *fn, Arena *arena, Names *names, IrRef r) {
   const IrValue *v = ir_at(fn, r);
   if ((unsigned)v->op >= IR_OP_COUNT) return arena_printf(arena, "%%%u has no op", r);
-  if ((unsigned)v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK) return arena_printf(arena, "%%%u has no type", r);
+  if ((unsigned)v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK)
+    return arena_printf(arena, "%%%u has no type", r);
   const char *problem = check_operands(v, arena, r);
   if (problem) return problem;
   IrType type = {0};
@@ -81,7 +82,8 @@ const char *ir_verify_at(const IrFn *fn, Arena *arena, size_t *at) {
   for (size_t i = 0; i < fn->outputs.len; i++) {
     const IrOutput *output = &fn->outputs.at[i];
     *at = fn->values.len + i;
-    if (output->value >= fn->values.len) return arena_printf(arena, "output \"%s\": no value %%%u", output->name, output->value);
+    if (output->value >= fn->values.len)
+      return arena_printf(arena, "output \"%s\": no value %%%u", output->name, output->value);
     if (map_get(&names.outputs, output->name)) return arena_printf(arena, "output \"%s\" stands twice", output->name);
     map_put(arena, &names.outputs, output->name, (void *)1);
   }

@@ -15,10 +15,10 @@ typedef struct Generator {
   uint64_t state;
   IrDtype real;
   RandomOptions options;
-  VEC(Range) ranges;  // by value; only those of the pool count
-  VEC(IrRef) pool;    // values that may become operands
-  IrRef wanted;       // the last operand given out
-  int64_t widths[3];  // most extents are one of these
+  VEC(Range) ranges; // by value; only those of the pool count
+  VEC(IrRef) pool;   // values that may become operands
+  IrRef wanted;      // the last operand given out
+  int64_t widths[3]; // most extents are one of these
   int names;
 } Generator;
 

@@ -76,20 +76,28 @@ static void bessel(mpfr_t y, const mpfr_t a, unsigned n) {
   mpfr_clears(term, quarter, (mpfr_ptr)0);
 }
 
-static void ref_i0e(mpfr_t y, const mpfr_t a) { bessel(y, a, 0); }
-static void ref_i1e(mpfr_t y, const mpfr_t a) { bessel(y, a, 1); }
+static void ref_i0e(mpfr_t y, const mpfr_t a) {
+  bessel(y, a, 0);
+}
+static void ref_i1e(mpfr_t y, const mpfr_t a) {
+  bessel(y, a, 1);
+}
 
 static void ref_lgamma(mpfr_t y, const mpfr_t a) {
   int sign;
   mpfr_lgamma(y, &sign, a, MPFR_RNDN);
 }
 
-#define REFERENCE(NAME) static void ref_##NAME(mpfr_t y, const mpfr_t a) { mpfr_##NAME(y, a, MPFR_RNDN); }
-REFERENCE(exp) REFERENCE(expm1) REFERENCE(log) REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos)
-REFERENCE(tanh) REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf) REFERENCE(erfc) REFERENCE(digamma)
+#define REFERENCE(NAME)                                                                                                \
+  static void ref_##NAME(mpfr_t y, const mpfr_t a) {                                                                   \
+    mpfr_##NAME(y, a, MPFR_RNDN);                                                                                      \
+  }
+REFERENCE(exp)
+REFERENCE(expm1) REFERENCE(log) REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh)
+    REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf) REFERENCE(erfc) REFERENCE(digamma)
 
-// Points of low..high; every fourth is near zero if that is inside, else near low.
-static double point(double low, double high, int i) {
+    // Points of low..high; every fourth is near zero if that is inside, else near low.
+    static double point(double low, double high, int i) {
   if (i % 4 != 3) return low + (high - low) * (i + 0.5) / POINTS;
   double small = 1e-2 * (high - low) * pow(10, -i / 30.0);
   return low < 0 && high > 0 ? (i % 8 == 3 ? small : -small) : low + small;
@@ -155,7 +163,8 @@ static void test_special(void **state) {
 static void test_normal_icdf(void **state) {
   (void)state;
   double p[POINTS], y[POINTS];
-  for (int i = 0; i < POINTS; i++) p[i] = i % 2 ? (i + 0.5) / POINTS : i % 4 ? pow(10, -i * 0.7) : 1 - pow(10, -i * 0.035);
+  for (int i = 0; i < POINTS; i++)
+    p[i] = i % 2 ? (i + 0.5) / POINTS : i % 4 ? pow(10, -i * 0.7) : 1 - pow(10, -i * 0.035);
   evaluate(IR_NORMAL_ICDF, 1, p, NULL, y);
   mpfr_t x, cdf, density, half;
   mpfr_inits2(BITS, x, cdf, density, half, (mpfr_ptr)0);
@@ -177,7 +186,8 @@ static void test_normal_icdf(void **state) {
     mpfr_exp(density, x, MPFR_RNDN);
     mpfr_div(cdf, cdf, density, MPFR_RNDN);
     double error = fabs(mpfr_get_d(cdf, MPFR_RNDN)) * 2.5066282746310002;
-    if (!(error <= 1e-15 * fabs(y[i]) + 2e-16)) fail_msg("normal_icdf(%.17g) = %.17g is off by %.2g", p[i], y[i], error);
+    if (!(error <= 1e-15 * fabs(y[i]) + 2e-16))
+      fail_msg("normal_icdf(%.17g) = %.17g is off by %.2g", p[i], y[i], error);
   }
   mpfr_clears(x, cdf, density, half, (mpfr_ptr)0);
 }
@@ -203,21 +213,36 @@ static void test_two_operands(void **state) {
 
 static void test_ends(void **state) {
   (void)state;
-  static const struct { IrOp op; double a, y; } ends[] = {
-      {IR_NORMAL_ICDF, 0, -INFINITY}, {IR_NORMAL_ICDF, 1, INFINITY}, {IR_NORMAL_ICDF, 0.5, 0}, {IR_NORMAL_ICDF, 1.5, NAN},
-      {IR_NORMAL_ICDF, NAN, NAN}, {IR_DIGAMMA, 0, NAN}, {IR_DIGAMMA, -2, NAN}, {IR_DIGAMMA, NAN, NAN}, {IR_TRIGAMMA, -1, INFINITY},
-      {IR_I0E, 0, 1}, {IR_I1E, 0, 0}, {IR_I0E, INFINITY, 0}, {IR_I1E, NAN, NAN}, {IR_LGAMMA, 0, INFINITY}, {IR_LGAMMA, 1, 0}};
+  static const struct {
+    IrOp op;
+    double a, y;
+  } ends[] = {{IR_NORMAL_ICDF, 0, -INFINITY},
+              {IR_NORMAL_ICDF, 1, INFINITY},
+              {IR_NORMAL_ICDF, 0.5, 0},
+              {IR_NORMAL_ICDF, 1.5, NAN},
+              {IR_NORMAL_ICDF, NAN, NAN},
+              {IR_DIGAMMA, 0, NAN},
+              {IR_DIGAMMA, -2, NAN},
+              {IR_DIGAMMA, NAN, NAN},
+              {IR_TRIGAMMA, -1, INFINITY},
+              {IR_I0E, 0, 1},
+              {IR_I1E, 0, 0},
+              {IR_I0E, INFINITY, 0},
+              {IR_I1E, NAN, NAN},
+              {IR_LGAMMA, 0, INFINITY},
+              {IR_LGAMMA, 1, 0}};
   for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
     double a[POINTS] = {ends[i].a}, y[POINTS];
     for (int k = 1; k < POINTS; k++) a[k] = 0.5;
     evaluate(ends[i].op, 1, a, NULL, y);
-    if (!(isnan(ends[i].y) ? isnan(y[0]) : y[0] == ends[i].y)) fail_msg("%s(%g) = %g", ir_op_info[ends[i].op].name, a[0], y[0]);
+    if (!(isnan(ends[i].y) ? isnan(y[0]) : y[0] == ends[i].y))
+      fail_msg("%s(%g) = %g", ir_op_info[ends[i].op].name, a[0], y[0]);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_libm), cmocka_unit_test(test_special), cmocka_unit_test(test_normal_icdf),
+      cmocka_unit_test(test_libm),         cmocka_unit_test(test_special), cmocka_unit_test(test_normal_icdf),
       cmocka_unit_test(test_two_operands), cmocka_unit_test(test_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

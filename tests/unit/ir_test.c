@@ -9,11 +9,21 @@
 
 #include "compiler/ir/ir.h"
 
-static int setup(void **state) { return *state = arena_create(), 0; }
-static int teardown(void **state) { return arena_destroy(*state), 0; }
+static int setup(void **state) {
+  return *state = arena_create(), 0;
+}
+static int teardown(void **state) {
+  return arena_destroy(*state), 0;
+}
 
-#define AXES(...) (const int64_t[]){__VA_ARGS__}
-#define ORDER(...) (const int8_t[]){__VA_ARGS__}
+#define AXES(...)                                                                                                      \
+  (const int64_t[]) {                                                                                                  \
+    __VA_ARGS__                                                                                                        \
+  }
+#define ORDER(...)                                                                                                     \
+  (const int8_t[]) {                                                                                                   \
+    __VA_ARGS__                                                                                                        \
+  }
 enum { E = IR_EVENTS, P = IR_PAIRS };
 
 static IrRef input(IrFn *fn, const char *name, IrDtype dtype, int rank, const int64_t *axes) {
@@ -267,12 +277,16 @@ static const Law laws[] = {
 
 static void test_laws(void **state) {
   for (size_t i = 0; i < sizeof laws / sizeof *laws; i++) {
-    const char *text = arena_printf(*state, "fn f {\n%%0 = input \"x\" : f32[e,3]\n%%1 = param \"w\" : f32[3,5]\n"
-                                            "%%2 = input \"k\" : i32[e]\n%%3 = input \"b\" : bool[e,3]\n%s\n}\n", laws[i].values);
+    const char *text = arena_printf(*state,
+                                    "fn f {\n%%0 = input \"x\" : f32[e,3]\n%%1 = param \"w\" : f32[3,5]\n"
+                                    "%%2 = input \"k\" : i32[e]\n%%3 = input \"b\" : bool[e,3]\n%s\n}\n",
+                                    laws[i].values);
     const char *error = NULL;
     if (ir_read(*state, text, &error)) fail_msg("accepted: %s", laws[i].values);
-    if (!strstr(error, laws[i].message)) fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", laws[i].values, laws[i].message, error);
-    if (strncmp(error, "line 6", 6) != 0 && strncmp(error, "line 7", 6) != 0) fail_msg("%s: which line? %s", laws[i].values, error);
+    if (!strstr(error, laws[i].message))
+      fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", laws[i].values, laws[i].message, error);
+    if (strncmp(error, "line 6", 6) != 0 && strncmp(error, "line 7", 6) != 0)
+      fail_msg("%s: which line? %s", laws[i].values, error);
   }
 }
 

@@ -10,47 +10,50 @@
 
 #include "compiler/ir/ir.h"
 
-static int setup(void **state) { return *state = arena_create(), 0; }
-static int teardown(void **state) { return arena_destroy(*state), 0; }
+static int setup(void **state) {
+  return *state = arena_create(), 0;
+}
+static int teardown(void **state) {
+  return arena_destroy(*state), 0;
+}
 
 // One of each form; elementwise ops share theirs.
-static const char page[] =
-    "fn step {\n"
-    "  %0 = input \"column:x\" : f32[e,3]\n"
-    "  %1 = param \"dense.weight\" : f32[3,5]\n"
-    "  %2 = state \"adam \\\"m\\\" \\\\ \\x0a\" : f64[3]\n"
-    "  %3 = counter \"pass\" : i32\n"
-    "  %4 = const 1.5 : f64\n"
-    "  %5 = const [0.1, -0, inf, -inf, nan, 1e-45] : f32[2,3]\n"
-    "  %6 = const [] : i32[0]\n"
-    "  %7 = const 1 : bool\n"
-    "  %8 = iota axis 1 : i32[2,3]\n"
-    "  %9 = draw normal \"noise\" : f32[e,3]\n"
-    "  %10 = draw uniform \"u\" : f64[e]\n"
-    "  %11 = draw bits \"b\" : i32[e,2]\n"
-    "  %12 = fma %0, %0, %9 : f32[e,3]\n"
-    "  %13 = lt %0, %9 : bool[e,3]\n"
-    "  %14 = select %13, %0, %9 : f32[e,3]\n"
-    "  %15 = cast %14 : f64[e,3]\n"
-    "  %16 = reshape %5 : f32[6]\n"
-    "  %17 = transpose %1 order (1, 0) : f32[5,3]\n"
-    "  %18 = broadcast %0 order (-1, 0, 1) : f32[e,p,3]\n"
-    "  %19 = slice %1 axis 1 from 4 to -1 step -2 : f32[3,3]\n"
-    "  %20 = pad %1 axis 0 before 1 after 2 dilation 3 : f32[10,5]\n"
-    "  %21 = concat %1, %20, %1 axis 0 : f32[16,5]\n"
-    "  %22 = gather %21, %11 batch 0 axis 0 : f32[e,2,5]\n"
-    "  %23 = scatter_add %22, %11 batch 1 axis 1 size 4 : f32[e,4,5]\n"
-    "  %24 = sum %22 axes (0, 2) : f32[2]\n"
-    "  %25 = amax %22 axes (1) : f32[e,5]\n"
-    "  %26 = argmax %22 axis 2 : i32[e,2]\n"
-    "  %27 = cumsum %22 axis 1 : f32[e,2,5]\n"
-    "  %28 = cumsum %22 axis 1 backwards exclusive : f32[e,2,5]\n"
-    "  %29 = einsum \"ei,io->eo\" %0, %1 : f32[e,5]\n"
-    "  %30 = tri_inverse %19 upper : f32[3,3]\n"
-    "  %31 = tri_inverse %19 lower : f32[3,3]\n"
-    "  output \"loss\" %4\n"
-    "  output \"events\" %29\n"
-    "}\n";
+static const char page[] = "fn step {\n"
+                           "  %0 = input \"column:x\" : f32[e,3]\n"
+                           "  %1 = param \"dense.weight\" : f32[3,5]\n"
+                           "  %2 = state \"adam \\\"m\\\" \\\\ \\x0a\" : f64[3]\n"
+                           "  %3 = counter \"pass\" : i32\n"
+                           "  %4 = const 1.5 : f64\n"
+                           "  %5 = const [0.1, -0, inf, -inf, nan, 1e-45] : f32[2,3]\n"
+                           "  %6 = const [] : i32[0]\n"
+                           "  %7 = const 1 : bool\n"
+                           "  %8 = iota axis 1 : i32[2,3]\n"
+                           "  %9 = draw normal \"noise\" : f32[e,3]\n"
+                           "  %10 = draw uniform \"u\" : f64[e]\n"
+                           "  %11 = draw bits \"b\" : i32[e,2]\n"
+                           "  %12 = fma %0, %0, %9 : f32[e,3]\n"
+                           "  %13 = lt %0, %9 : bool[e,3]\n"
+                           "  %14 = select %13, %0, %9 : f32[e,3]\n"
+                           "  %15 = cast %14 : f64[e,3]\n"
+                           "  %16 = reshape %5 : f32[6]\n"
+                           "  %17 = transpose %1 order (1, 0) : f32[5,3]\n"
+                           "  %18 = broadcast %0 order (-1, 0, 1) : f32[e,p,3]\n"
+                           "  %19 = slice %1 axis 1 from 4 to -1 step -2 : f32[3,3]\n"
+                           "  %20 = pad %1 axis 0 before 1 after 2 dilation 3 : f32[10,5]\n"
+                           "  %21 = concat %1, %20, %1 axis 0 : f32[16,5]\n"
+                           "  %22 = gather %21, %11 batch 0 axis 0 : f32[e,2,5]\n"
+                           "  %23 = scatter_add %22, %11 batch 1 axis 1 size 4 : f32[e,4,5]\n"
+                           "  %24 = sum %22 axes (0, 2) : f32[2]\n"
+                           "  %25 = amax %22 axes (1) : f32[e,5]\n"
+                           "  %26 = argmax %22 axis 2 : i32[e,2]\n"
+                           "  %27 = cumsum %22 axis 1 : f32[e,2,5]\n"
+                           "  %28 = cumsum %22 axis 1 backwards exclusive : f32[e,2,5]\n"
+                           "  %29 = einsum \"ei,io->eo\" %0, %1 : f32[e,5]\n"
+                           "  %30 = tri_inverse %19 upper : f32[3,3]\n"
+                           "  %31 = tri_inverse %19 lower : f32[3,3]\n"
+                           "  output \"loss\" %4\n"
+                           "  output \"events\" %29\n"
+                           "}\n";
 
 static void test_page(void **state) {
   const char *error = NULL;
@@ -61,16 +64,30 @@ static void test_page(void **state) {
 
 static void test_spaces_and_comments(void **state) {
   const char *error = NULL;
-  IrFn *fn = ir_read(*state, "# a comment\nfn \"two words\"{%0=const[1,2]:f64[2]#x\n%1=neg %0:f64[2]output\"y\"%1}\n\n", &error);
+  IrFn *fn = ir_read(*state, "# a comment\nfn \"two words\"{%0=const[1,2]:f64[2]#x\n%1=neg %0:f64[2]output\"y\"%1}\n\n",
+                     &error);
   if (!fn) fail_msg("%s", error);
   assert_string_equal(fn->name, "two words");
-  assert_string_equal(ir_text(*state, fn),
-                      "fn \"two words\" {\n  %0 = const [1, 2] : f64[2]\n  %1 = neg %0 : f64[2]\n  output \"y\" %1\n}\n");
+  assert_string_equal(
+      ir_text(*state, fn),
+      "fn \"two words\" {\n  %0 = const [1, 2] : f64[2]\n  %1 = neg %0 : f64[2]\n  output \"y\" %1\n}\n");
 }
 
 static void test_numbers_keep_their_bits(void **state) {
-  static const double numbers[] = {0, 1, 0.1, 1.0 / 3, 2.0 / 3, 1e300, 5e-324, 2.2250738585072014e-308, 123456789.123456789,
-                                   -1e-7, 1.7976931348623157e308, 0x1.fffffffffffffp-3, 9007199254740993.0, 1e23};
+  static const double numbers[] = {0,
+                                   1,
+                                   0.1,
+                                   1.0 / 3,
+                                   2.0 / 3,
+                                   1e300,
+                                   5e-324,
+                                   2.2250738585072014e-308,
+                                   123456789.123456789,
+                                   -1e-7,
+                                   1.7976931348623157e308,
+                                   0x1.fffffffffffffp-3,
+                                   9007199254740993.0,
+                                   1e23};
   enum { N = sizeof numbers / sizeof *numbers };
   IrFn *fn = ir_fn_new(*state, "f");
   IrRef wide = ir_const(fn, ir_type(IR_F64, 1, (int64_t[]){N}), numbers);
@@ -91,7 +108,9 @@ static void test_value_text_is_short(void **state) {
   assert_string_equal(ir_value_text(*state, fn, c), "%0 = const [0, 0, 0, 0, 0, 0, 0, 0, ...] : f64[100]");
 }
 
-static const struct { const char *text, *message; } malformed[] = {
+static const struct {
+  const char *text, *message;
+} malformed[] = {
     {"", "line 1: expected fn, found the end"},
     {"fn", "line 1: expected a word"},
     {"fn f", "line 1: expected {"},
@@ -119,7 +138,8 @@ static void test_malformed(void **state) {
   for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
     const char *error = NULL;
     if (ir_read(*state, malformed[i].text, &error)) fail_msg("accepted: %s", malformed[i].text);
-    if (!strstr(error, malformed[i].message)) fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", malformed[i].text, malformed[i].message, error);
+    if (!strstr(error, malformed[i].message))
+      fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", malformed[i].text, malformed[i].message, error);
   }
 }
 
@@ -130,8 +150,9 @@ static void test_mutilated(void **state) {
     for (size_t cut = 1; cut <= 3; cut++) {
       Arena *arena = arena_create();
       const char *head = arena_strndup(arena, page, at), *error = NULL;
-      const char *texts[2] = {arena_printf(arena, "%s%s", head, page + (at + cut < n ? at + cut : n)),
-                              arena_printf(arena, "%s%s", arena_strndup(arena, page, at + cut < n ? at + cut : n), page + at)};
+      const char *texts[2] = {
+          arena_printf(arena, "%s%s", head, page + (at + cut < n ? at + cut : n)),
+          arena_printf(arena, "%s%s", arena_strndup(arena, page, at + cut < n ? at + cut : n), page + at)};
       for (int k = 0; k < 2; k++) {
         IrFn *fn = ir_read(arena, texts[k], &error);
         assert_true(fn || error);
