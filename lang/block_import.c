@@ -20,6 +20,7 @@ typedef struct Turned { const AstArg *arg; Scope *scope; const struct Turned *ou
 typedef struct Merge {
   Scope *scope;
   Map owners;                 // name -> struct Loaded
+  const char *prefix;         // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
 } Merge;
 
 struct Loaded {
@@ -137,6 +138,17 @@ static Value *make_data(Elab *e, Scope *scope, void *data) {
   return value_data(e, d->name.span, d->name.text, block->model, block);
 }
 
+static Value *make_alias(Elab *e, Scope *scope, void *data) { return scope_value(e, scope, *(const AstName *)data); }
+
+// A net of a file used under a name keeps its weights under that name too: z.encoder beside encoder.
+static void declare_prefixed(Blocks *b, const Merge *merge, const AstDecl *d) {
+  Elab *e = b->e;
+  AstDecl *long_named = arena_dup(e->arena, d, sizeof *d);
+  long_named->name.text = arena_printf(e->arena, "%s%s", merge->prefix, d->name.text);
+  elab_declare(e, merge->scope, long_named);
+  scope_bind_lazy(e, merge->scope, d->name.text, d->name.span, make_alias, &long_named->name);
+}
+
 static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned) {
   Elab *e = b->e;
   const AstDecl *old = declared_before(b, merge->scope, d->name.text);
@@ -150,6 +162,7 @@ static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const Ast
   }
   if (d->override) check_override(b, d, old);
   if (d->kind == DE_DATA) scope_bind_lazy(e, merge->scope, d->name.text, d->name.span, make_data, (void *)d);
+  else if (merge->prefix[0] != 0 && (d->kind == DE_NET || d->kind == DE_FLOW)) declare_prefixed(b, merge, d);
   else elab_declare(e, merge->scope, d);
   VEC_PUSH(e->arena, &b->declarations, d);
   VEC_PUSH(e->arena, &b->declaration_scopes, merge->scope);
@@ -216,6 +229,7 @@ static Scope *module_scope(Blocks *b, Merge *merge, struct Loaded *from, const A
   named->override = false;
   if (!declare(b, merge, from, named)) return NULL;
   inner->scope = scope_new(b->e, b->library);
+  inner->prefix = arena_printf(b->e->arena, "%s%s.", merge->prefix, named->name.text);
   scope_bind(b->e, merge->scope, named->name.text, named->name.span, value_module(b->e, named->name.span, inner->scope));
   return inner->scope;
 }
@@ -369,7 +383,7 @@ bool blocks_load(Blocks *b) {
     return false;
   }
   Merge *merge = ARENA_NEW(e->arena, Merge);
-  merge->scope = b->names;
+  *merge = (Merge){.scope = b->names, .prefix = ""};
   struct Loaded *l = load(b, merge, b->options->path, text, len, file && stat(b->options->path, &id) == 0 ? &id : NULL, NULL, 0);
   for (size_t i = 0; i < l->file->items.len && e->model->doc == NULL; i++) e->model->doc = l->file->items.at[i]->doc;
   for (size_t i = 0; i < l->blocks.fits.len; i++)

@@ -10,7 +10,7 @@ static void declare_data(Blocks *b) {
   for (size_t i = 0; i < b->declarations.len; i++) {
     const AstDecl *d = b->declarations.at[i];
     const Binding *now = scope_own(b->declaration_scopes.at[i], d->name.text);
-    if (d->kind == DE_DATA && now != NULL && now->data == d) scope_value(b->e, b->declaration_scopes.at[i], d->name);
+    if (d->kind == DE_DATA && now != NULL && now->data == d && b->declaration_scopes.at[i] == b->names) scope_value(b->e, b->declaration_scopes.at[i], d->name);
   }
 }
 
@@ -26,7 +26,7 @@ static bool replaced(const Blocks *b, size_t i) {
 static void check_declarations(Blocks *b) {
   for (size_t i = 0; i < b->declarations.len; i++) {
     const AstDecl *d = b->declarations.at[i];
-    if ((d->kind == DE_NET || d->kind == DE_FLOW) && !replaced(b, i))
+    if ((d->kind == DE_NET || d->kind == DE_FLOW) && !replaced(b, i) && b->declaration_scopes.at[i] == b->names)
       elab_check_declaration(b->e, b->declaration_scopes.at[i], d);
   }
 }
