@@ -4,8 +4,8 @@
 //   y = gather x, i batch 0 axis 1 : f32[e,3]    ->    y = slice x axis 1 from 1 to 6 step 2 : f32[e,3]
 #include "compiler/opt/algebra_index.h"
 
-// An index of more stretches with a constant step stays a gather.
-enum { MOST_RUNS = 4 };
+// An index of more stretches with a constant step, or of shorter ones, stays a gather.
+enum { MOST_RUNS = 4, SHORTEST_RUN = 2 };
 
 static int64_t clamp(double x, int64_t n) { return x < 0 ? 0 : x > (double)(n - 1) ? n - 1 : (int64_t)x; }
 
@@ -20,6 +20,7 @@ static int64_t run_length(const int64_t *at, int64_t m, int64_t *step) {
   *step = m > 1 ? at[1] - at[0] : 1;
   int64_t n = m > 1 ? 2 : 1;
   while (n < m && at[n] - at[n - 1] == *step) n++;
+  if (n < m && n == 2 && *step != 1 && *step != -1) *step = n = 1; // two numbers make no pattern
   return n;
 }
 
@@ -44,7 +45,7 @@ static IrRef take_run(Rewrite *rw, IrRef x, int axis, int64_t first, int64_t len
 // x along the axis at the places at[0..m-1], as slices; IR_NONE for too many.
 static IrRef take(Rewrite *rw, IrRef x, int axis, const int64_t *at, int64_t m) {
   int64_t runs = count_runs(at, m), step;
-  if (m == 0 || runs > MOST_RUNS || (runs > 1 && m > 4 && runs * 2 > m)) return IR_NONE;
+  if (m == 0 || runs > MOST_RUNS || (runs > 1 && runs * SHORTEST_RUN > m)) return IR_NONE;
   IrRef parts[MOST_RUNS];
   uint32_t n = 0;
   for (int64_t k = 0; k < m;) {

@@ -137,6 +137,10 @@ static bool best_plan(const Triple *t, Plan *best) {
   Plan plans[2] = {{.first = 1, .second = 2, .third = 0}, {.first = 0, .second = 2, .third = 1}};
   bool found = false;
   for (int i = 0; i < 2; i++) {
+    if (t->value[plans[i].first] > t->value[plans[i].second]) { // one order for all readers: cse finds equal products
+      plans[i].second = plans[i].first;
+      plans[i].first = 2;
+    }
     if (!price(t, &plans[i]) || (found && plans[i].cost >= best->cost)) continue;
     *best = plans[i];
     found = true;

@@ -1,4 +1,4 @@
-// needs: compiler/ad compiler/ir runtime lang/base
+// needs: tests/support compiler/ad compiler/ir runtime lang/base
 // Every derivative rule of ops.def against central differences through the evaluator, first and second derivatives.
 // The table drives: an op with a rule and without a case here fails.
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 
 #include "compiler/ad/ad.h"
 #include "tests/support/differences.h"
+#include "tests/support/random_program.h"
 
 enum { E = IR_EVENTS, P = IR_PAIRS };
 #define AXES(...) (const int64_t[]){__VA_ARGS__}
@@ -383,6 +384,114 @@ static void test_size_is_linear(void **state) {
   }
 }
 
+// ---- random programs: slopes along a random direction in the space of all leaves
+
+typedef struct Program {
+  Arena *arena;
+  IrFn *fn;
+  IrEnv env;
+  IrRef wrt[64];
+  IrArray *varied[64], direction[64];
+  uint32_t n;
+} Program;
+
+static double evaluate(Program *p, IrRef r) {
+  IrFn only = differences_only(p->fn, r);
+  Arena *scratch = arena_create();
+  IrArray out[1];
+  const char *error = "";
+  if (!ir_eval(&only, &p->env, scratch, out, &error)) fail_msg("%s", error);
+  double x = out[0].data[0];
+  arena_destroy(scratch);
+  return x;
+}
+
+static void walk(Program *p, double step) {
+  for (uint32_t k = 0; k < p->n; k++) {
+    for (int64_t i = 0; i < p->varied[k]->n; i++) p->varied[k]->data[i] += step * p->direction[k].data[i];
+  }
+}
+
+static double slope(Program *p, IrRef r, double h) {
+  static const double steps[] = {-2, 1, 2, 1}; // from 0 to -2, -1, 1, 2
+  double f[4];
+  for (int i = 0; i < 4; i++) {
+    walk(p, steps[i] * h);
+    f[i] = evaluate(p, r);
+  }
+  walk(p, -2 * h);
+  return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+}
+
+// A scalar: sum over the leaves of gradient times factor; factors are constants.
+static IrRef along(Program *p, const IrRef *gradient, uint64_t *random, bool use_direction) {
+  IrRef sum = ir_number(p->fn, IR_F64, 0);
+  for (uint32_t k = 0; k < p->n; k++) {
+    if (gradient[k] == IR_NONE) continue;
+    IrRef factor = ir_leaf(p->fn, IR_INPUT, p->direction[k].name, *ir_type_of(p->fn, p->wrt[k]));
+    if (!use_direction) factor = ir_fill(p->fn, *ir_type_of(p->fn, p->wrt[k]), random_between(random, 0.5, 1.5));
+    IrRef product = ir_binary(p->fn, IR_MUL, gradient[k], factor);
+    sum = ir_binary(p->fn, IR_ADD, sum, ir_sum(p->fn, product, (1u << ir_type_of(p->fn, product)->rank) - 1));
+  }
+  return sum;
+}
+
+static void begin_program(Program *p, uint64_t seed, uint64_t *random) {
+  RandomOptions options = {.ops = 25, .smooth = true};
+  *p = (Program){.arena = arena_create(), .env = {.events = 4, .seed = 5}};
+  p->fn = random_program(p->arena, seed, IR_F64, &options);
+  random_leaves(p->arena, p->fn, seed, &p->env);
+  size_t n = p->env.n_leaves;
+  IrArray *leaves = ARENA_ARRAY(p->arena, IrArray, n + 64);
+  for (size_t i = 0; i < n; i++) leaves[i] = p->env.leaves[i];
+  for (IrRef r = 0; r < p->fn->values.len && p->n < 64; r++) {
+    const IrValue *v = ir_at(p->fn, r);
+    if ((v->op != IR_INPUT && v->op != IR_PARAM && v->op != IR_STATE) || v->type.dtype != IR_F64) continue;
+    for (size_t i = 0; i < n; i++) {
+      if (strcmp(leaves[i].name, v->attr.name) == 0) p->varied[p->n] = &leaves[i];
+    }
+    IrArray *d = &p->direction[p->n];
+    *d = (IrArray){arena_printf(p->arena, "direction %u", p->n), p->varied[p->n]->n, NULL};
+    d->data = ARENA_ARRAY(p->arena, double, d->n + 1);
+    for (int64_t i = 0; i < d->n; i++) d->data[i] = random_between(random, -1, 1);
+    p->wrt[p->n++] = r;
+  }
+  for (uint32_t k = 0; k < p->n; k++) leaves[n + k] = p->direction[k];
+  p->env.leaves = leaves;
+  p->env.n_leaves = n + p->n;
+}
+
+static void expect_slope(Program *p, IrRef y, IrRef derivative, uint64_t seed, const char *order) {
+  double expected = slope(p, y, 1e-3), fine = slope(p, y, 2e-4), found = evaluate(p, derivative);
+  if (fabs(expected - fine) > 1e-5 * fmax(1, fabs(fine))) return; // too curved for differences
+  if (fabs(found - fine) > 1e-6 * fmax(1, fabs(fine)) && fabs(found - expected) > 1e-6 * fmax(1, fabs(fine)))
+    fail_msg("program %llu, %s derivative: %.12g, differences %.12g and %.12g\n%s", (unsigned long long)seed, order, found,
+             expected, fine, ir_text(p->arena, p->fn));
+}
+
+static void test_random_programs(void **state) {
+  (void)state;
+  int second = 0;
+  for (uint64_t seed = 0; seed < 60; seed++) {
+    Program p;
+    uint64_t random = seed + 77;
+    begin_program(&p, seed, &random);
+    IrRef loss = IR_NONE, first[64], twice[64], refused;
+    for (size_t i = 0; i < p.fn->outputs.len; i++) {
+      if (strcmp(p.fn->outputs.at[i].name, "loss") == 0) loss = p.fn->outputs.at[i].value;
+    }
+    assert_true(ad_gradient(p.fn, loss, IR_NONE, p.wrt, p.n, first, &refused));
+    expect_slope(&p, loss, along(&p, first, &random, true), seed, "first");
+    IrRef projected = along(&p, first, &random, false);
+    if (ad_gradient(p.fn, projected, IR_NONE, p.wrt, p.n, twice, &refused)) {
+      expect_slope(&p, projected, along(&p, twice, &random, true), seed, "second");
+      second++;
+    }
+    arena_destroy(p.arena);
+  }
+  assert_true(second > 20);
+}
+
 static int setup(void **state) { return *state = arena_create(), 0; }
 static int teardown(void **state) { return arena_destroy(*state), 0; }
 
@@ -391,6 +500,7 @@ int main(void) {
       cmocka_unit_test(test_every_rule),
       cmocka_unit_test(test_known_powers),
       cmocka_unit_test(test_extremum_against_a_number),
+      cmocka_unit_test(test_random_programs),
       cmocka_unit_test_setup_teardown(test_ties, setup, teardown),
       cmocka_unit_test_setup_teardown(test_poles_of_rules, setup, teardown),
       cmocka_unit_test_setup_teardown(test_no_derivative, setup, teardown),
