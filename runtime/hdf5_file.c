@@ -43,9 +43,9 @@ static hid_t open_file(const char *path, HgmError *error) {
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
   hid_t id = H5Fopen(path, H5F_ACC_RDONLY, access);
+  if (id < 0) hgm_hdf5_cause(cause, sizeof cause); // before the next call clears it
   H5Pclose(access);
   if (id >= 0) return id;
-  hgm_hdf5_cause(cause, sizeof cause);
   hgm_fail(error, 1, "%s: the HDF5 file is truncated or damaged (%s); copy or make it again", path, cause);
   return -1;
 }
@@ -58,10 +58,12 @@ static bool add_link(Walk *walk, hid_t group, const char *prefix, const char *na
   if (H5Lget_info(group, name, &info, H5P_DEFAULT) < 0) return true;
   hid_t object = H5Oopen(group, name, H5P_DEFAULT);
   if (object < 0) {
-    char target[1000] = "";
+    char target[1000] = "", cause[200];
+    hgm_hdf5_cause(cause, sizeof cause);
     if (info.type == H5L_TYPE_SOFT) H5Lget_val(group, name, target, sizeof target - 1, H5P_DEFAULT);
     char reason[1100];
-    snprintf(reason, sizeof reason, target[0] != '\0' ? "is a link to %s, which does not exist" : "cannot be opened", target);
+    if (target[0] != '\0') snprintf(reason, sizeof reason, "is a link to %s, which does not exist", target);
+    else snprintf(reason, sizeof reason, "cannot be opened by this HDF5 library (%s); it may be damaged or newer than the library", cause);
     return hgm_hdf5_refuse(walk->file, prefix, name, reason) || hgm_out_of_memory(walk->error, walk->file->path);
   }
   bool fine = true;
