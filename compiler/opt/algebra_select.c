@@ -12,8 +12,10 @@ static IrRef of_mul(Rewrite *rw, const IrValue *v) {
   for (int k = 0; k < 2; k++) {
     IrRef a = v->operands[k], b = v->operands[1 - k];
     if (is_mask(rw, b)) return opt_select(rw, opt_operand(rw, b, 0), a, opt_fill(rw, &v->type, 0));
-    if (!ir_is_fill(rw->to, b, &number) || !opt_is(rw, a, IR_SELECT) || !opt_single(rw, a)) continue;
+    if (!ir_is_fill(rw->to, b, &number) || !opt_is(rw, a, IR_SELECT)) continue;
     IrRef yes = opt_operand(rw, a, 1), no = opt_operand(rw, a, 2), c = opt_operand(rw, a, 0);
+    bool numbers = ir_is_fill(rw->to, yes, &number) && ir_is_fill(rw->to, no, &number);
+    if (!numbers && !opt_single(rw, a)) continue;
     if (is_zero(rw, no)) return opt_select(rw, c, opt_binary(rw, IR_MUL, yes, b), no);
     if (is_zero(rw, yes)) return opt_select(rw, c, yes, opt_binary(rw, IR_MUL, no, b));
   }
