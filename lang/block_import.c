@@ -234,10 +234,23 @@ static Scope *module_scope(Blocks *b, Merge *merge, struct Loaded *from, const A
   return inner->scope;
 }
 
+static bool pin_agrees(Blocks *b, const AstDecl *d, const char *text, size_t len) {
+  char sum[65];
+  const char *pin = strncmp(d->u.use.pin, "sha256:", 7) == 0 ? d->u.use.pin + 7 : NULL;
+  if (pin == NULL || b->options->checksum == NULL) {
+    not_built(b->e, d->u.use.path_span, "the checksum `pin \"%s\"`", d->u.use.pin);
+    return false;
+  }
+  b->options->checksum(text, len, sum);
+  if (strcmp(sum, pin) == 0) return true;
+  Diag *diag = elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "%s has checksum %.8s…, the pin says %.8s…", d->u.use.path, sum, pin);
+  diag_help(b->e->diags, diag, "restore the file, or write `pin \"sha256:%s\"`", sum);
+  return false;
+}
+
 static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned, int depth) {
   Elab *e = b->e;
   if (d->u.use.trained) { not_built(e, d->u.use.path_span, "`use trained \"%s\"`", d->u.use.path); return; }
-  if (d->u.use.pin != NULL) { not_built(e, d->u.use.path_span, "`pin` on \"%s\"", d->u.use.path); return; }
   struct stat id;
   const char *path = find_file(b, from, d->u.use.path, &id);
   size_t len = 0;
@@ -248,6 +261,7 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
     diag_help(e->diags, diag, "paths start at the importing file");
     return;
   }
+  if (d->u.use.pin != NULL && !pin_agrees(b, d, text, len)) return;
   Merge *target = merge;
   if (d->u.use.as.text != NULL) {
     target = ARENA_NEW(e->arena, Merge);

@@ -135,6 +135,7 @@ typedef struct ModelOptions {
   VEC(struct ModelSet { const char *name, *value; }) sets; // --set name=value
   uint64_t seed;                             // fixed draws (permutations) depend on it
   IrDtype real;
+  void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused
 } ModelOptions;
 
 // Parses, resolves, checks and elaborates everything, so that every error of the file is in diags. NULL only when there are errors.
