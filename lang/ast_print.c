@@ -1,4 +1,6 @@
 // --dump-ast: one node a line, indented by two for each level, as `kind name …`; words as in the grammar.
+#include <stdlib.h>
+
 #include "lang/ast.h"
 
 typedef struct Printer { FILE *out; int level; } Printer;
@@ -200,14 +202,21 @@ static void children(Printer *p, const AstExpr *e) {
   }
 }
 
+static void number(Printer *p, const AstExpr *e) { // as few digits as read back to the same number
+  char text[40];
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, e->u.number.value);
+    if (strtod(text, NULL) == e->u.number.value) break;
+  }
+  const char *unit = e->u.number.unit.text;
+  line(p, "%s %s%s%s", e->u.number.integer ? "integer" : "number", text, unit != NULL ? " " : "", unit != NULL ? unit : "");
+}
+
 static void expr(Printer *p, const AstExpr *e) {
   switch (e->kind) {
   case EX_ERROR: line(p, "error"); break;
   case EX_NAME: line(p, "name %s", e->u.name); break;
-  case EX_NUMBER:
-    line(p, "%s %.17g%s%s", e->u.number.integer ? "integer" : "number", e->u.number.value,
-         e->u.number.unit.text != NULL ? " " : "", e->u.number.unit.text != NULL ? e->u.number.unit.text : "");
-    break;
+  case EX_NUMBER: number(p, e); break;
   case EX_STRING: line(p, "string \"%s\"", e->u.string); break;
   case EX_BOOL: line(p, e->u.boolean ? "true" : "false"); break;
   case EX_LIST: line(p, "list"); break;

@@ -15,9 +15,10 @@
 
 enum { TAB = 4, WIDEST = 110, MOST = 20 };
 
-typedef struct Style { const char *error, *warning, *strong, *faint, *off; } Style;
-static const Style PLAIN = {"", "", "", "", ""};
-static const Style COLOURED = {"\x1b[1;31m", "\x1b[1;33m", "\x1b[1m", "\x1b[34m", "\x1b[0m"};
+typedef struct Style { const char *loud, *strong, *faint, *off; } Style; // loud: severity and main place
+static const Style PLAIN = {"", "", "", ""};
+static const Style RED = {"\x1b[1;31m", "\x1b[1m", "\x1b[34m", "\x1b[0m"};
+static const Style YELLOW = {"\x1b[1;33m", "\x1b[1m", "\x1b[34m", "\x1b[0m"};
 
 typedef struct Mark { // one underlined place, in display columns of its line
   const SourceFile *file;
@@ -112,7 +113,7 @@ static void print_line(FILE *out, const Style *style, const Mark *marks, size_t 
     int from = mark->from > first ? mark->from : first, to = mark->to < first + WIDEST ? mark->to : first + WIDEST;
     fprintf(out, "%s%*s |%s", style->faint, width, "", style->off);
     put(out, ' ', (int)strlen(lead) + from - first);
-    fputs(mark->main ? style->error : style->faint, out);
+    fputs(mark->main ? style->loud : style->faint, out);
     put(out, mark->main ? '^' : '-', to - from);
     if (mark->text != NULL && mark->text[0] != '\0') fprintf(out, " %s", mark->text);
     fprintf(out, "%s\n", style->off);
@@ -146,9 +147,10 @@ static void print_marks(FILE *out, const Style *style, Mark *marks, size_t n, co
   }
 }
 
-static void print_one(FILE *out, const Diags *diags, const Diag *d, const Style *style) {
+static void print_one(FILE *out, const Diags *diags, const Diag *d, bool colour) {
   bool error = diag_is_error(d->kind);
-  fprintf(out, "%s%s[%s]%s: %s%s%s\n", error ? style->error : style->warning, error ? "error" : "warning", diag_slug(d->kind),
+  const Style *style = !colour ? &PLAIN : error ? &RED : &YELLOW;
+  fprintf(out, "%s%s[%s]%s: %s%s%s\n", style->loud, error ? "error" : "warning", diag_slug(d->kind),
           style->off, style->strong, d->message, style->off);
   Mark *marks = calloc(d->labels.len + 1, sizeof *marks);
   if (marks == NULL) abort();
@@ -192,7 +194,7 @@ void diags_print(FILE *out, const Diags *diags, bool colour, int max) {
   size_t shown = max > 0 ? (size_t)max : MOST;
   if (shown > n) shown = n;
   for (size_t i = 0; i < shown; i++) {
-    print_one(out, diags, ranked[i].diag, colour ? &COLOURED : &PLAIN);
+    print_one(out, diags, ranked[i].diag, colour);
     fputc('\n', out);
   }
   free(ranked);

@@ -259,6 +259,7 @@ void layout_rewind(Parse *p, size_t token) {
   p->next = p->rewound = token;
   p->before = token - 1;
   p->recovering = false;
+  p->closing = 0; // what is still to be closed is found again
   p->end_next = true;
 }
 
@@ -316,7 +317,7 @@ static int close_braces(Parse *p, Span *span) {
   p->brackets.len--;
   p->begins = false;
   p->last = HGM_TOK_RBRACE;
-  if (p->brackets.len == 1) p->closing = false;
+  if (p->brackets.len <= p->closing) p->closing = 0;
   return HGM_TOK_RBRACE;
 }
 
@@ -336,7 +337,7 @@ static bool begins_item(const Parse *p, size_t i) {
 static int at_end_of_file(Parse *p, Span *span) {
   if (p->brackets.len > 1) {
     report_open_brace(p, p->next);
-    p->closing = true;
+    p->closing = 1;
     return close_braces(p, span);
   }
   if (p->last != HGM_TOK_END) return give_end(p, span);
@@ -360,7 +361,7 @@ static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
   if (t->kind == HGM_TOK_FILE_END) return at_end_of_file(p, span);
   if (p->brackets.len > 1 && !list && begins_item(p, p->next)) {
     report_open_brace(p, p->next);
-    p->closing = true;
+    p->closing = 1;
     return close_braces(p, span);
   }
   if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind)) return give_end(p, span);

@@ -47,7 +47,7 @@ typedef struct Parse {
   bool supplied;           // … which does not stand in the file; its want has been reported
   bool begins;             // the next token begins a statement
   bool end_next;           // END comes before anything else
-  bool closing;            // all open braces are closed before anything else
+  size_t closing;          // before anything else braces are closed until so many brackets are left; 0: none are
   bool recovering;         // after an error: skip to where the statement ends
   size_t depth;            // while recovering: number of brackets around the statement
   size_t rewound;          // the last token that was gone back to, so that none is twice

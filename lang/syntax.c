@@ -30,22 +30,22 @@ static bool takes(const Refusal *r, const char *token) {
 
 // ---- words of blocks
 
-static const struct { Block block; const char *one, *all, *words; } BLOCKS[] = {
-    {BLOCK_FILE, "the top of a file", "files",
+static const struct { Block block; const char *place, *all, *words; } BLOCKS[] = {
+    {BLOCK_FILE, "at the top of a file", "files",
      "param use data net layer fn flow bijection fit train generate score evaluate override"},
-    {BLOCK_DATA, "a data block", "data blocks", "where split"},
-    {BLOCK_RECORD, "a record", "records", ""},
-    {BLOCK_FLOW, "a flow", "flows", "base context repeat"},
-    {BLOCK_BIJECTION, "a bijection", "bijections", "forward inverse learn fixed repeat net"},
-    {BLOCK_NET, "a net", "nets", "learn fixed repeat net"},
-    {BLOCK_LAYER, "a layer", "layers", "learn fixed repeat net"},
-    {BLOCK_FN, "a function", "functions", "repeat"},
-    {BLOCK_DIRECTION, "a direction of a bijection", "directions of a bijection", "repeat"},
-    {BLOCK_TRAIN, "a train block", "train blocks", "update batch epochs steps patience watch keep simultaneous where repeat"},
-    {BLOCK_UPDATE, "an update block", "update blocks", "minimize maximize with repeat"},
-    {BLOCK_GENERATE, "a generate block", "generate blocks", "where repeat"},
-    {BLOCK_SCORE, "a score block", "score blocks", "repeat"},
-    {BLOCK_EVALUATE, "an evaluate block", "evaluate blocks", "metrics observables observable events assert"},
+    {BLOCK_DATA, "in a data block", "data blocks", "where split"},
+    {BLOCK_RECORD, "in a record", "records", ""},
+    {BLOCK_FLOW, "in a flow", "flows", "base context repeat"},
+    {BLOCK_BIJECTION, "in a bijection", "bijections", "forward inverse learn fixed repeat net"},
+    {BLOCK_NET, "in a net", "nets", "learn fixed repeat net"},
+    {BLOCK_LAYER, "in a layer", "layers", "learn fixed repeat net"},
+    {BLOCK_FN, "in a function", "functions", "repeat"},
+    {BLOCK_DIRECTION, "in a direction of a bijection", "directions of a bijection", "repeat"},
+    {BLOCK_TRAIN, "in a train block", "train blocks", "update batch epochs steps patience watch keep simultaneous where repeat"},
+    {BLOCK_UPDATE, "in an update block", "update blocks", "minimize maximize with repeat"},
+    {BLOCK_GENERATE, "in a generate block", "generate blocks", "where repeat"},
+    {BLOCK_SCORE, "in a score block", "score blocks", "repeat"},
+    {BLOCK_EVALUATE, "in an evaluate block", "evaluate blocks", "metrics observables observable events assert"},
 };
 enum { N_BLOCKS = sizeof BLOCKS / sizeof BLOCKS[0], MOST_WORDS = 16 };
 
@@ -105,7 +105,8 @@ static const char *found_text(const Refusal *r) {
     size_t behind = r->before + 1;
     if (r->before == NO_TOKEN || at(r, behind)->kind == HGM_TOK_FILE_END) return "the end of the file";
     int kind = at(r, behind)->kind;
-    if (kind == HGM_TOK_RBRACE || kind == HGM_TOK_SEMI || kind == HGM_TOK_COMMA)
+    bool same_line = !at(r, behind)->first;
+    if (same_line && (kind == HGM_TOK_RBRACE || kind == HGM_TOK_SEMI || kind == HGM_TOK_COMMA))
       return arena_printf(arena, "`%s`", spelling(r, behind));
     return "the end of the line";
   }
@@ -216,13 +217,30 @@ static bool ran_on(const Refusal *r) {
   return false;
 }
 
+// A word of the block around this one, on a line no further right than this block's beginning: its brace was forgotten.
+static bool brace_forgotten(const Refusal *r, size_t token) {
+  Parse *p = r->p;
+  size_t i = p->brackets.len - 1;
+  while (p->brackets.at[i].kind != HGM_TOK_LBRACE) i--;
+  if (i == 0 || r->end || token <= p->rewound || token <= p->brackets.at[i].token || !at(r, token)->first || at(r, token)->text == NULL) return false;
+  size_t outer = i - 1;
+  while (p->brackets.at[outer].kind != HGM_TOK_LBRACE) outer--;
+  size_t opener = p->brackets.at[outer].statement;
+  if (at(r, token)->column > at(r, opener)->column) return false;
+  if (!is_word_of(p->arena, block_index(p->brackets.at[outer].block), at(r, token)->text)) return false;
+  layout_report_open(p, p->brackets.at[i].token, token);
+  layout_rewind(p, token);
+  p->closing = p->brackets.len > i ? i : 0;
+  return true;
+}
+
 static Diag *unknown_word(const Refusal *r, size_t token, bool always) {
   Parse *p = r->p;
   const char *word = spelling(r, token), *list[MOST_WORDS];
   size_t block = block_index(r->block), home = home_of(p->arena, word);
   if (home != N_BLOCKS && !is_word_of(p->arena, block, word)) {
-    Diag *d = diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` belongs in %s, not in %s", word, BLOCKS[home].one,
-                       BLOCKS[block].one);
+    Diag *d = diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` belongs %s, not %s", word, BLOCKS[home].place,
+                       BLOCKS[block].place);
     if (BLOCKS[block].words[0] != '\0')
       diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
     return d;
@@ -311,6 +329,10 @@ static const char *cure(const Refusal *r) {
   if (t->kind == HGM_TOK_DOTDOT) return "`..` stands after `tune` and `over`; `range(0, n)` is a list";
   if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":"))
     return "a weight has a type: `learn w: real[n] = 0`";
+  if (first->kind == HGM_TOK_USE && is_name(t->kind) && r->before == r->statement)
+    return arena_printf(arena, "a file is named by a string: `use \"%s.hgm\"`", t->text);
+  if (first->kind == HGM_TOK_BIJECTION && t->kind == HGM_TOK_LBRACE)
+    return "a bijection names both sides: `bijection shift(t)(x: real -> y: real) { … }`";
   if (t->kind == HGM_TOK_COMMA && r->before == r->statement) return "several names stand in brackets: `(mu, logvar) = …`";
   if (t->kind == HGM_TOK_LPAREN && r->before == r->statement && takes(r, "="))
     return arena_printf(arena, "a statement gives its value a name: `y = %s(…)`", spelling(r, r->before));
@@ -349,7 +371,7 @@ void syntax_report(Parse *p, const char *const *expected, size_t n) {
     layout_recover(p);
     return;
   }
-  if (ran_on(&r)) return;
+  if (ran_on(&r) || ((r.found == r.statement || r.before == r.statement) && brace_forgotten(&r, r.statement))) return;
   if (!bad_beginning(&r) && !bad_first_word(&r) && !two_on_a_line(&r) && !chained_comparison(&r)) report_expected(&r);
   layout_recover(p);
 }
