@@ -47,6 +47,10 @@ static LLVMValueRef offset_of(Emit *e, int64_t base, const int64_t *stride, int 
   return base ? LLVMBuildNSWAdd(k, sum, emit_index(e->m, base * scale), "") : sum;
 }
 
+static LLVMValueRef flat_element(Emit *e, int64_t base) {
+  return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event;
+}
+
 static LLVMValueRef to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
   if (dtype != IR_BOOL) return x;
   return LLVMBuildICmp(e->m->builder, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
@@ -137,7 +141,7 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
   LLVMValueRef pitch = tile_field(e, offsetof(HgmTile, partial_bytes), m->i64);
   LLVMTypeRef byte = LLVMInt8TypeInContext(m->context);
   LLVMValueRef offset = offset_of(e, r->base, r->stride, 0, 1);
-  if (e->nest->mode == NEST_FLAT) offset = e->event;
+  if (e->nest->mode == NEST_FLAT) offset = flat_element(e, r->base);
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[r->index], offset);
   bool flat = e->nest->mode == NEST_FLAT;
   LLVMValueRef first = flat ? masked_load(e, dtype, at) : emit_broadcast(m, memory_vector(e, dtype), at);
@@ -169,7 +173,7 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
   }
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
-      return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], e->event)));
+      return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
     LLVMValueRef at = emit_at(m, element, e->pointers[r->index], offset_of(e, r->base, r->stride, 0, 1));
     return to_register(e, dtype, emit_broadcast(m, vector, at));
   }
@@ -344,7 +348,7 @@ static void store_value(Emit *e, const NestStep *t, LLVMValueRef x) {
     p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, e->nest->tile));
     emit_store(m, x, emit_at(m, element, p, e->event));
     return;
-  case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, e->event)); return;
+  case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_SPLAT:
     p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, 1));
     emit_store(m, LLVMBuildExtractElement(m->builder, x, LLVMConstNull(m->i32), ""), p);
