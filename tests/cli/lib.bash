@@ -1,0 +1,19 @@
+# Shared by the scripts here: each works in $SCRATCH with $HGMC; a failed expectation names itself and ends the script with 1.
+set -u
+cd "$SCRATCH"
+fail() { echo "expected: $*"; [ -e log ] && tail -n 15 log; exit 1; }
+# expect_exit CODE command …: runs it, output in ./log
+expect_exit() {
+  local code=$1; shift
+  timeout 300 "$@" > log 2>&1 < /dev/null
+  local status=$?
+  [ $status -eq "$code" ] || fail "exit $code, got $status: $*"
+}
+# expect_text TEXT: stands in ./log (fixed string)
+expect_text() { grep -qF -- "$1" log || fail "the text «$1»"; }
+same_file() { cmp -s "$1" "$2" || fail "$1 and $2 to be the same bytes"; }
+# weights of a run as text without the path
+dump() { h5dump "$1" | tail -n +2; }
+same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }
+quick="--set layers=2 --set width=16 --set bins=4 --quiet"
+jets="$ROOT/examples/jets.hgm --train $ROOT/examples/data/jets.h5 $quick"
