@@ -139,6 +139,7 @@ static bool tuple_numbers(Elab *e, const Value *v, Span span, const char *what, 
 
 static bool read_rate(Elab *e, Scope *scope, const AstExpr *x, With *with) {
   Value *v = elab_expr(e, scope, x);
+  if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
   if (!value_is_error(v)) v = elab_real(e, v, x->span);
   if (value_is_error(v) || v->kind != VALUE_TENSOR) return false;
   IrFn *fn = e->scene->fn;
