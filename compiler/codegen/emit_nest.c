@@ -4,24 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/codegen/emit.h"
-#include "compiler/codegen/nest.h"
+#include "compiler/codegen/emit_nest.h"
 #include "compiler/codegen/vmath.h"
-
-typedef struct Emit {
-  CodeModule *m;
-  const Nest *nest;
-  LLVMValueRef tile;                // the HgmTile
-  LLVMValueRef *pointers, *locals;
-  LLVMValueRef index[NEST_LOOPS];   // of the loops, outer then inner
-  LLVMValueRef event;               // EVENTS: first event of the lanes; FLAT: first element
-  LLVMValueRef live;                // lanes that count: EVENTS below valid, FLAT below last
-  LLVMValueRef *values, *second;    // by step: its register, or what it accumulates; second: argmax's index
-} Emit;
 
 // ---- small pieces
 
-static LLVMValueRef tile_field(Emit *e, size_t offset, LLVMTypeRef type) {
+LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type) {
   LLVMValueRef at = emit_index(e->m, (int64_t)offset);
   LLVMTypeRef byte = LLVMInt8TypeInContext(e->m->context);
   return LLVMBuildLoad2(e->m->builder, type, LLVMBuildInBoundsGEP2(e->m->builder, byte, e->tile, &at, 1, ""), "");
@@ -34,7 +22,7 @@ static LLVMValueRef lane_numbers(LLVMTypeRef type) {
 }
 
 // base + sum of index stride, in numbers; times scale.
-static LLVMValueRef offset_of(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale) {
+LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale) {
   LLVMBuilderRef k = e->m->builder;
   LLVMValueRef sum = NULL;
   for (int l = first; l < NEST_LOOPS; l++) {
@@ -122,7 +110,7 @@ static LLVMValueRef identity_of(Emit *e, const NestStep *t) {
 
 static LLVMValueRef read_iota(Emit *e, const NestRead *r) {
   LLVMBuilderRef k = e->m->builder;
-  LLVMValueRef row = offset_of(e, r->base, r->stride, 0, 1);
+  LLVMValueRef row = nest_offset(e, r->base, r->stride, 0, 1);
   if (r->divide != 1) row = LLVMBuildUDiv(k, row, emit_index(e->m, r->divide), "");
   row = LLVMBuildURem(k, row, emit_index(e->m, r->modulo > 0 ? r->modulo : 1), "");
   LLVMTypeRef type = point_type(e->m, (IrDtype)r->dtype);
@@ -137,10 +125,10 @@ static LLVMValueRef read_iota(Emit *e, const NestRead *r) {
 static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r) {
   CodeModule *m = e->m;
   IrDtype dtype = (IrDtype)r->dtype;
-  LLVMValueRef count = tile_field(e, offsetof(HgmTile, partials), m->i64);
-  LLVMValueRef pitch = tile_field(e, offsetof(HgmTile, partial_bytes), m->i64);
+  LLVMValueRef count = nest_field(e, offsetof(HgmTile, partials), m->i64);
+  LLVMValueRef pitch = nest_field(e, offsetof(HgmTile, partial_bytes), m->i64);
   LLVMTypeRef byte = LLVMInt8TypeInContext(m->context);
-  LLVMValueRef offset = offset_of(e, r->base, r->stride, 0, 1);
+  LLVMValueRef offset = nest_offset(e, r->base, r->stride, 0, 1);
   if (e->nest->mode == NEST_FLAT) offset = flat_element(e, r->base);
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[r->index], offset);
   bool flat = e->nest->mode == NEST_FLAT;
@@ -164,17 +152,17 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
   case READ_IOTA: return read_iota(e, r);
   case READ_PARTIAL: return read_partials(e, t, r);
   case READ_LOCAL: {
-    LLVMValueRef at = emit_at(m, element, e->locals[r->index], offset_of(e, r->base, r->stride, e->nest->outer, CODE_LANES));
+    LLVMValueRef at = emit_at(m, element, e->locals[r->index], nest_offset(e, r->base, r->stride, e->nest->outer, CODE_LANES));
     return to_register(e, dtype, emit_load(m, vector, at));
   }
   case READ_ROWS: {
-    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], offset_of(e, r->base, r->stride, 0, e->nest->tile));
+    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, e->nest->tile));
     return to_register(e, dtype, emit_load(m, vector, emit_at(m, element, row, e->event)));
   }
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
       return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
-    LLVMValueRef at = emit_at(m, element, e->pointers[r->index], offset_of(e, r->base, r->stride, 0, 1));
+    LLVMValueRef at = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, 1));
     return to_register(e, dtype, emit_broadcast(m, vector, at));
   }
   ir_fail("codegen: read %d", r->kind);
@@ -202,7 +190,7 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_ROWS ? e->nest->tile : 1;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
-  base = emit_at(m, element, base, offset_of(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
+  base = emit_at(m, element, base, nest_offset(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
   if (x->kind == READ_ROWS) base = emit_at(m, element, base, e->event);
   if (same) { // one row for all lanes
     LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
@@ -231,12 +219,12 @@ static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
   LLVMBuilderRef k = m->builder;
   bool f64 = t->dtype == IR_F64;
   LLVMValueRef site = emit_load(m, m->i64, e->pointers[t->site_slot]);
-  LLVMValueRef keys = tile_field(e, offsetof(HgmTile, keys), m->pointer);
-  VDraw draw = {.pass = tile_field(e, offsetof(HgmTile, pass), m->i32), .key = emit_load(m, m->i64, emit_at(m, m->i64, keys, site))};
+  LLVMValueRef keys = nest_field(e, offsetof(HgmTile, keys), m->pointer);
+  VDraw draw = {.pass = nest_field(e, offsetof(HgmTile, pass), m->i32), .key = emit_load(m, m->i64, emit_at(m, m->i64, keys, site))};
   draw.event_lo = draw.event_hi = LLVMConstNull(m->v16i32);
   if (e->nest->mode == NEST_EVENTS) {
-    LLVMValueRef lo = tile_field(e, offsetof(HgmTile, event_lo), m->pointer);
-    LLVMValueRef hi = tile_field(e, offsetof(HgmTile, event_hi), m->pointer);
+    LLVMValueRef lo = nest_field(e, offsetof(HgmTile, event_lo), m->pointer);
+    LLVMValueRef hi = nest_field(e, offsetof(HgmTile, event_hi), m->pointer);
     draw.event_lo = emit_load(m, m->v16i32, emit_at(m, m->i32, lo, e->event));
     draw.event_hi = emit_load(m, m->v16i32, emit_at(m, m->i32, hi, e->event));
   }
@@ -248,7 +236,7 @@ static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
     size *= extent;
   }
   int64_t per = f64 ? 2 : 4;
-  LLVMValueRef element = offset_of(e, 0, stride, 0, 1), elements[4] = {NULL};
+  LLVMValueRef element = nest_offset(e, 0, stride, 0, 1), elements[4] = {NULL};
   LLVMValueRef block = LLVMBuildTrunc(k, LLVMBuildUDiv(k, element, emit_index(m, per), ""), m->i32, "");
   unsigned n = vmath_draw_block(m, &draw, block, t->draw, f64, elements);
   LLVMValueRef word = LLVMBuildURem(k, element, emit_index(m, n), ""), x = elements[0];
@@ -331,26 +319,26 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
 
 // ---- stores
 
-static void store_value(Emit *e, const NestStep *t, LLVMValueRef x) {
+void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   CodeModule *m = e->m;
   IrDtype dtype = (IrDtype)t->dtype;
   LLVMTypeRef element = point_memory_element(m, dtype);
   if (t->slot < 0 && t->local < 0) return;
   x = to_memory(e, dtype, x);
   if (t->local >= 0) {
-    LLVMValueRef offset = offset_of(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES);
+    LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES);
     emit_store(m, x, emit_at(m, element, e->locals[t->local], offset));
   }
   if (t->slot < 0) return;
   LLVMValueRef p = e->pointers[t->slot];
   switch ((NestMode)e->nest->mode) {
   case NEST_EVENTS:
-    p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, e->nest->tile));
+    p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, e->nest->tile));
     emit_store(m, x, emit_at(m, element, p, e->event));
     return;
   case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_SPLAT:
-    p = emit_at(m, element, p, offset_of(e, t->store_base, t->store_stride, 0, 1));
+    p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));
     emit_store(m, LLVMBuildExtractElement(m->builder, x, LLVMConstNull(m->i32), ""), p);
     return;
   }
@@ -375,8 +363,8 @@ static void store_partial(Emit *e, int i, const NestStep *t) {
     x = combine(e, dtype, max, a, b);
   }
   x = LLVMBuildExtractElement(k, x, LLVMConstNull(m->i32), "");
-  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], offset_of(e, t->store_base, t->store_stride, 0, 1));
-  LLVMValueRef fresh = tile_field(e, offsetof(HgmTile, fresh), m->i32);
+  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], nest_offset(e, t->store_base, t->store_stride, 0, 1));
+  LLVMValueRef fresh = nest_field(e, offsetof(HgmTile, fresh), m->i32);
   LLVMValueRef old = emit_load(m, LLVMTypeOf(x), at);
   fresh = LLVMBuildICmp(k, LLVMIntNE, fresh, LLVMConstNull(m->i32), "");
   emit_store(m, LLVMBuildSelect(k, fresh, x, combine(e, dtype, max, old, x), ""), at);
@@ -384,24 +372,24 @@ static void store_partial(Emit *e, int i, const NestStep *t) {
 
 // ---- segments
 
-static void emit_step(Emit *e, int i) {
+void nest_step(Emit *e, int i) {
   const NestStep *t = &e->nest->steps[i];
   if (accumulates(t)) {
     LLVMValueRef running = accumulate(e, i, t);
     if (!running) return;
     LLVMValueRef sum = e->values[i]; // readers in this turn see the running value, the loop carries the sum
-    store_value(e, t, running);
+    nest_store(e, t, running);
     e->second[i] = sum;
     e->values[i] = running;
     return;
   }
   e->values[i] = point_value(e, t);
-  store_value(e, t, e->values[i]);
+  nest_store(e, t, e->values[i]);
 }
 
 static void emit_turn(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++)
-    if (e->nest->steps[i].segment == segment) emit_step(e, (int)i);
+    if (e->nest->steps[i].segment == segment) nest_step(e, (int)i);
 }
 
 // The accumulators that the loops of a segment carry: pointers to where they are kept.
@@ -463,7 +451,7 @@ static void finish_sums(Emit *e, int segment) {
     const NestStep *t = &e->nest->steps[i];
     if (t->segment != segment || !accumulates(t) || t->over_events || t->kind == STEP_SCAN) continue;
     if (t->kind == STEP_ARGMAX) e->values[i] = e->second[i];
-    store_value(e, t, e->values[i]);
+    nest_store(e, t, e->values[i]);
   }
 }
 
@@ -491,7 +479,7 @@ static void emit_events(Emit *e) {
   EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), CODE_LANES, carried, n);
   e->event = loop.index;
   if (n > 0) {
-    LLVMValueRef left = LLVMBuildNSWSub(m->builder, tile_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
+    LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
     left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
     e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i32), left, "");
   }
@@ -507,7 +495,7 @@ static void emit_events(Emit *e) {
 
 static void emit_flat(Emit *e) {
   CodeModule *m = e->m;
-  LLVMValueRef first = tile_field(e, offsetof(HgmTile, first), m->i64), last = tile_field(e, offsetof(HgmTile, last), m->i64);
+  LLVMValueRef first = nest_field(e, offsetof(HgmTile, first), m->i64), last = nest_field(e, offsetof(HgmTile, last), m->i64);
   EmitLoop loop = emit_loop(m, "elements", first, last, CODE_LANES, NULL, 0);
   e->event = loop.index;
   LLVMValueRef left = LLVMBuildNSWSub(m->builder, last, loop.index, "");
@@ -540,16 +528,26 @@ static void make_locals(Emit *e) {
   }
 }
 
-void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
-  LLVMValueRef *space = calloc(nest->n_slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
+Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots) {
+  size_t slots = nest->n_slots + more_slots;
+  LLVMValueRef *space = calloc(slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
   if (!space) ir_fail("out of memory");
-  Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + nest->n_slots};
+  Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space};
   e.values = e.locals + nest->n_locals;
   e.second = e.values + nest->n_steps;
-  LLVMValueRef f = code_kernel(m, name, nest->n_slots, e.pointers);
+  LLVMValueRef f = code_kernel(m, name, (unsigned)slots, e.pointers);
   e.tile = LLVMGetParam(f, 0);
   make_locals(&e);
+  return e;
+}
+
+void nest_end(Emit *e) {
+  LLVMBuildRetVoid(e->m->builder);
+  free(e->space);
+}
+
+void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
+  Emit e = nest_begin(m, name, nest, 0);
   emit_outer(&e, 0);
-  LLVMBuildRetVoid(m->builder);
-  free(space);
+  nest_end(&e);
 }

@@ -1,11 +1,11 @@
 // Which steps share a kernel. Greedy, in the order of the steps: a step joins the kernel that computes what it reads,
 // or one that reads the same, as long as the loops agree; kernels that a step would link are joined first.
 // Groups of a class run in the order of their indices; a step only joins a group that is not before what it reads.
-#include "compiler/codegen/schedule.h"
+#include "compiler/codegen/product.h"
 
 #include <string.h>
 
-enum { COST_LIMIT = 900, LOOK_BACK = 24, INNER_LIMIT = 256 };
+enum { COST_LIMIT = 900, LOOK_BACK = 24, INNER_LIMIT = 256, FOLLOW_STEP = 6, FOLLOW_LIMIT = 40 };
 
 static int step_cost(const Schedule *s, const Step *t) {
   int lanes = t->dtype == IR_F64 ? 2 : 1;
@@ -54,9 +54,20 @@ static int64_t inner_size(const Step *t, int outer) {
   return n;
 }
 
+// Steps that a matrix product does on each finished vector: short formulas, row by row.
+static bool may_follow(const Schedule *s, const Step *t, uint32_t group, int *outer) {
+  const Group *g = &s->groups.at[group];
+  if ((t->kind != STEP_POINT && t->kind != STEP_COPY) || t->loops != g->outer) return false;
+  if (step_cost(s, t) > FOLLOW_STEP || g->cost + step_cost(s, t) > FOLLOW_LIMIT) return false;
+  *outer = shared_outer(s, t, group);
+  return *outer == g->outer;
+}
+
 static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *outer) {
   const Group *g = &s->groups.at[group];
-  if (g->kind != GROUP_NEST || g->class != t->class) return false;
+  if (g->class != t->class) return false;
+  if (g->kind == GROUP_PRODUCT) return may_follow(s, t, group, outer);
+  if (g->kind != GROUP_NEST) return false;
   if (g->cost + step_cost(s, t) > COST_LIMIT) return false;
   int n = *outer = shared_outer(s, t, group);
   if (n < 0) return false;
@@ -229,11 +240,18 @@ static void order_groups(Schedule *s) {
         VEC_PUSH(s->arena, &s->order, (uint32_t)g);
 }
 
-static GroupKind special_kind(const Step *t) { return t->kind == STEP_INVERSE ? GROUP_INVERSE : GROUP_NEST; }
+static GroupKind special_kind(const Schedule *s, const Step *t) {
+  Product product;
+  Gradient gradient;
+  if (t->kind == STEP_INVERSE) return GROUP_INVERSE;
+  if (product_fits(s, t, &product)) return GROUP_PRODUCT;
+  if (gradient_fits(s, t, &gradient)) return GROUP_GRADIENT;
+  return GROUP_NEST;
+}
 
 void schedule_groups(Schedule *s) {
   for (uint32_t i = 0; i < s->steps.len; i++) {
-    GroupKind kind = special_kind(&s->steps.at[i]);
+    GroupKind kind = special_kind(s, &s->steps.at[i]);
     if (kind != GROUP_NEST || !find_home(s, i)) open_group(s, i, kind);
   }
   mark_memory(s);

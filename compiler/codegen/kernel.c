@@ -25,6 +25,27 @@ static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
   key_number(s->arena, &k->key, k->inverse.column_stride);
 }
 
+static void build_product(Schedule *s, Kernel *k, const Group *group) {
+  if (!product_fits(s, &s->steps.at[group->steps.at[0]], &k->product)) ir_fail("codegen: no product");
+  k->nest = nest_build(s, group);
+  k->slots = k->nest->slots;
+  k->n_slots = k->nest->n_slots;
+  key_bytes(s->arena, &k->key, &k->product, sizeof k->product);
+  nest_key(s->arena, k->nest, &k->key);
+}
+
+static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
+  if (!gradient_fits(s, &s->steps.at[group->steps.at[0]], &k->gradient)) ir_fail("codegen: no gradient");
+  k->nest = nest_build(s, group);
+  NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, k->nest->n_slots + 1);
+  memcpy(slots, k->nest->slots, sizeof *slots * k->nest->n_slots);
+  slots[k->nest->n_slots] = (NestSlot){group->scratch, 0};
+  k->slots = slots;
+  k->n_slots = k->nest->n_slots + 1;
+  key_bytes(s->arena, &k->key, &k->gradient, sizeof k->gradient);
+  nest_key(s->arena, k->nest, &k->key);
+}
+
 Kernel kernel_build(Schedule *s, const Group *group) {
   Kernel k = {.kind = group->kind, .cost = group->cost};
   key_number(s->arena, &k.key, group->kind);
@@ -37,7 +58,9 @@ Kernel kernel_build(Schedule *s, const Group *group) {
     nest_key(s->arena, k.nest, &k.key);
     return k;
   case GROUP_INVERSE: build_inverse(s, &k, &s->steps.at[group->steps.at[0]]); return k;
-  case GROUP_PRODUCT: case GROUP_GRADIENT: case GROUP_DEAD: break;
+  case GROUP_PRODUCT: build_product(s, &k, group); return k;
+  case GROUP_GRADIENT: build_gradient(s, &k, group); return k;
+  case GROUP_DEAD: break;
   }
   ir_fail("codegen: a group of kind %d", (int)group->kind);
 }
@@ -46,7 +69,9 @@ void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
   switch (k->kind) {
   case GROUP_NEST: nest_emit(m, name, k->nest); return;
   case GROUP_INVERSE: inverse_emit(m, name, &k->inverse); return;
-  case GROUP_PRODUCT: case GROUP_GRADIENT: case GROUP_DEAD: break;
+  case GROUP_PRODUCT: product_emit(m, name, k->nest, &k->product); return;
+  case GROUP_GRADIENT: gradient_emit(m, name, k->nest, &k->gradient); return;
+  case GROUP_DEAD: break;
   }
   ir_fail("codegen: a kernel of kind %d", (int)k->kind);
 }

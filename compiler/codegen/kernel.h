@@ -2,7 +2,7 @@
 #ifndef HGM_CODEGEN_KERNEL_H
 #define HGM_CODEGEN_KERNEL_H
 
-#include "compiler/codegen/nest.h"
+#include "compiler/codegen/product.h"
 
 typedef struct Inverse {
   bool f64, upper;
@@ -13,6 +13,8 @@ typedef struct Kernel {
   GroupKind kind;
   Nest *nest;          // NEST; PRODUCT: the steps behind the product
   Inverse inverse;
+  Product product;
+  Gradient gradient;
   uint32_t n_slots;
   const NestSlot *slots;
   uint64_t split;      // elements of one flat loop, 0: none

@@ -1,6 +1,6 @@
 // Buffers and where they lie. Arrays of a tile are shared by what is alive at different times within a phase, scratch of
 // the ONCE phases likewise over the whole program. Offsets are multiples of 64 bytes.
-#include "compiler/codegen/schedule.h"
+#include "compiler/codegen/product.h"
 
 #include <stdlib.h>
 
@@ -32,6 +32,20 @@ static void make_buffers(Schedule *s) {
       p->buffer = buffer_new(s, space, 0, p, p->events);
       break;
     }
+  }
+}
+
+static void make_scratch(Schedule *s) {
+  for (size_t o = 0; o < s->order.len; o++) {
+    Group *g = &s->groups.at[s->order.at[o]];
+    if (g->kind != GROUP_GRADIENT) continue;
+    const Step *t = &s->steps.at[g->steps.at[0]];
+    Gradient gradient;
+    if (!gradient_fits(s, t, &gradient)) ir_fail("codegen: no gradient");
+    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)gradient_scratch(s, t, &gradient) + 64), .row_bytes = 1,
+                .first = (int)o, .last = (int)o};
+    VEC_PUSH(s->arena, &s->buffers, b);
+    g->scratch = (uint32_t)s->buffers.len;
   }
 }
 
@@ -128,6 +142,7 @@ static uint64_t place_in_line(Schedule *s, HgmSpace space) {
 
 void schedule_memory(Schedule *s) {
   make_buffers(s);
+  make_scratch(s);
   find_lifetimes(s);
   extend_ports(s);
   s->tile_bytes = place_buffers(s, HGM_SPACE_TILE);

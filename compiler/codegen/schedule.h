@@ -92,6 +92,7 @@ typedef struct Group {
   int64_t extent[NEST_LOOPS];
   bool inner;              // a step has inner loops: outer is fixed
   int cost;                // about how many instructions
+  uint32_t scratch;        // GRADIENT: buffer + 1
   VEC(uint32_t) steps;
 } Group;
 

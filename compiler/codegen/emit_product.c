@@ -1,0 +1,119 @@
+// Kernels around the matrix micro-kernels: further loops outside, the steps that follow on each finished vector inside.
+#include <stddef.h>
+#include <string.h>
+
+#include "compiler/codegen/emit_nest.h"
+#include "compiler/codegen/gemm.h"
+#include "compiler/codegen/product.h"
+
+typedef void Body(Emit *e, void *data);
+
+// for all loops in [from, to) but those in skip (bit mask): body. Extents by loop.
+static void around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, Body *body, void *data) {
+  while (from < to && (skip >> from & 1)) from++;
+  if (from >= to) {
+    body(e, data);
+    return;
+  }
+  EmitLoop loop = emit_loop(e->m, "outer", emit_index(e->m, 0), emit_index(e->m, extent[from]), 1, NULL, 0);
+  e->index[from] = loop.index;
+  around(e, from + 1, to, skip, extent, body, data);
+  emit_loop_end(e->m, &loop, NULL);
+}
+
+// Where an operand begins: strides of the loops that the micro-kernel walks itself left out.
+static LLVMValueRef start_of(Emit *e, const NestRead *r, uint32_t skip, int64_t scale) {
+  int64_t stride[NEST_LOOPS];
+  memcpy(stride, r->stride, sizeof stride);
+  for (int l = 0; l < NEST_LOOPS; l++)
+    if (skip >> l & 1) stride[l] = 0;
+  LLVMTypeRef element = point_memory_element(e->m, (IrDtype)r->dtype);
+  return emit_at(e->m, element, e->pointers[r->index], nest_offset(e, r->base, stride, 0, scale));
+}
+
+typedef struct ProductBody { const Product *product; uint32_t skip; } ProductBody;
+
+typedef struct Epilogue { Emit *e; int loop; } Epilogue;
+
+static LLVMValueRef finish_vector(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
+  const Epilogue *p = data;
+  Emit *e = p->e;
+  (void)m;
+  e->index[p->loop] = row;
+  e->event = event;
+  e->values[0] = value;
+  nest_store(e, &e->nest->steps[0], value);
+  for (uint32_t i = 1; i < e->nest->n_steps; i++) nest_step(e, (int)i);
+  return NULL; // stored above
+}
+
+static void product_body(Emit *e, void *data) {
+  const ProductBody *b = data;
+  const Product *p = b->product;
+  const NestStep *t = &e->nest->steps[0];
+  const NestRead *w = &t->read[p->w], *x = &t->read[p->x];
+  int64_t tile = e->nest->tile;
+  Epilogue epilogue = {e, p->n_loop};
+  Gemm g = {.f64 = t->dtype == IR_F64, .n = p->n, .k = p->k, .tile = tile};
+  g.w_k = w->stride[p->k_loop];
+  g.w_n = w->stride[p->n_loop];
+  g.x_stride = x->stride[p->k_loop] * tile;
+  g.y_stride = tile;
+  g.w = start_of(e, w, b->skip, 1);
+  g.x = start_of(e, x, b->skip, tile);
+  g.epilogue = finish_vector;
+  g.data = &epilogue;
+  gemm_emit(e->m, &g);
+}
+
+void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
+  Emit e = nest_begin(m, name, nest, 0);
+  uint32_t skip = 1u << product->n_loop;
+  for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
+  ProductBody body = {product, skip};
+  around(&e, 0, nest->outer, skip, nest->extent, product_body, &body);
+  nest_end(&e);
+}
+
+// ---- gradients
+
+typedef struct GradientBody { const Gradient *gradient; uint32_t skip; } GradientBody;
+
+static void gradient_body(Emit *e, void *data) {
+  const GradientBody *b = data;
+  const Gradient *g = b->gradient;
+  const NestStep *t = &e->nest->steps[0];
+  const NestRead *ra = &t->read[g->a], *rb = &t->read[g->b];
+  int64_t tile = e->nest->tile, stride[NEST_LOOPS];
+  CodeModule *m = e->m;
+  memcpy(stride, t->store_stride, sizeof stride);
+  for (int l = 0; l < NEST_LOOPS; l++)
+    if (b->skip >> l & 1) stride[l] = 0;
+  GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = tile};
+  gemm.d_stride = g->a_loop >= 0 ? t->store_stride[g->a_loop] : g->columns;
+  gemm.a_stride = g->a_loop >= 0 ? ra->stride[g->a_loop] * tile : tile;
+  gemm.b_stride = rb->stride[g->b_loop] * tile;
+  LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
+  gemm.d = emit_at(m, element, e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
+  gemm.a = start_of(e, ra, b->skip, tile);
+  gemm.b = start_of(e, rb, b->skip, tile);
+  gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
+  gemm.scratch = e->pointers[e->nest->n_slots];
+  LLVMValueRef add = LLVMBuildICmp(m->builder, LLVMIntEQ, nest_field(e, offsetof(HgmTile, fresh), m->i32), LLVMConstInt(m->i32, 0, false), "");
+  for (int l = t->kept; l < t->loops; l++) // later turns of a reduced loop always add
+    add = LLVMBuildOr(m->builder, add, LLVMBuildICmp(m->builder, LLVMIntNE, e->index[l], emit_index(m, 0), ""), "");
+  gemm.add = add;
+  gemm_gradient_emit(m, &gemm);
+}
+
+void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient) {
+  Emit e = nest_begin(m, name, nest, 1);
+  const NestStep *t = &nest->steps[0];
+  uint32_t skip = 1u << gradient->b_loop;
+  if (gradient->a_loop >= 0) skip |= 1u << gradient->a_loop;
+  int64_t extent[NEST_LOOPS] = {0};
+  for (int l = 0; l < t->loops; l++) extent[l] = l < nest->outer ? nest->extent[l] : nest->segments[0].extent[l - nest->outer];
+  GradientBody body = {gradient, skip};
+  around(&e, 0, t->loops, skip, extent, gradient_body, &body);
+  nest_end(&e);
+}

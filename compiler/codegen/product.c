@@ -1,0 +1,67 @@
+#include "compiler/codegen/product.h"
+
+#include "compiler/codegen/gemm.h"
+
+// An array in memory of the step's dtype, per event or not.
+static bool is_array(const Schedule *s, const Access *a, IrDtype dtype, bool events) {
+  const Place *p = &s->places.at[a->place];
+  if (p->events != events || p->dtype != dtype) return false;
+  return p->kind == PLACE_COMPUTED || p->kind == PLACE_LEAF || p->kind == PLACE_DATA;
+}
+
+// The reduced loops walk both operands like one loop.
+static bool one_chain(const Step *t) {
+  for (int l = t->kept; l + 1 < t->loops; l++)
+    for (int k = 0; k < 2; k++)
+      if (t->operand[k].stride[l] != t->operand[k].stride[l + 1] * t->extent[l + 1]) return false;
+  return t->loops > t->kept;
+}
+
+bool product_fits(const Schedule *s, const Step *t, Product *p) {
+  if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || !one_chain(t)) return false;
+  *p = (Product){.w = -1, .n_loop = -1, .k_loop = t->loops - 1, .k = 1};
+  for (int i = 0; i < 2; i++)
+    if (is_array(s, &t->operand[i], t->dtype, false) && is_array(s, &t->operand[1 - i], t->dtype, true)) p->w = i;
+  if (p->w < 0) return false;
+  p->x = 1 - p->w;
+  for (int l = t->kept; l < t->loops; l++) p->k *= t->extent[l];
+  for (int l = 0; l < t->kept; l++) {
+    if (t->operand[p->x].stride[l] != 0 || t->operand[p->w].stride[l] == 0) continue;
+    if (p->n_loop >= 0 && t->extent[l] <= p->n) continue;
+    p->n_loop = l;
+    p->n = t->extent[l];
+  }
+  return p->n_loop >= 0 && p->n * p->k >= 16;
+}
+
+// Which of the two operands walks with the loop; -1: both.
+static int walker(const Step *t, int l) {
+  bool first = t->operand[0].stride[l] != 0, second = t->operand[1].stride[l] != 0;
+  return first && second ? -1 : first ? 0 : 1;
+}
+
+bool gradient_fits(const Schedule *s, const Step *t, Gradient *g) {
+  if (t->kind != STEP_DOT || !t->over_events) return false;
+  for (int i = 0; i < 2; i++)
+    if (!is_array(s, &t->operand[i], t->dtype, true)) return false;
+  *g = (Gradient){.b = -1, .a_loop = -1, .b_loop = -1, .rows = 1};
+  for (int l = 0; l < t->kept; l++) {
+    if (t->extent[l] == 1 || t->store_stride[l] != 1 || walker(t, l) < 0) continue;
+    g->b_loop = l;
+    g->b = walker(t, l);
+    g->columns = t->extent[l];
+  }
+  if (g->b_loop < 0) return false;
+  g->a = 1 - g->b;
+  for (int l = 0; l < t->kept; l++) {
+    if (l == g->b_loop || walker(t, l) != g->a || t->extent[l] <= g->rows) continue;
+    g->a_loop = l;
+    g->rows = t->extent[l];
+  }
+  return g->rows * g->columns >= 4;
+}
+
+int64_t gradient_scratch(const Schedule *s, const Step *t, const Gradient *g) {
+  GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = s->options.tile};
+  return gemm_gradient_scratch(&gemm);
+}

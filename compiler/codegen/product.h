@@ -1,0 +1,27 @@
+// Which contractions the matrix micro-kernels of gemm.h compute, and how the loops of the step map to theirs.
+#ifndef HGM_CODEGEN_PRODUCT_H
+#define HGM_CODEGEN_PRODUCT_H
+
+#include "compiler/codegen/nest.h"
+
+typedef struct Product {  // rows of events times weights: Y[n] = sum over k of W[k, n] X[k]
+  int32_t w, x;           // operands of the step
+  int32_t n_loop, k_loop; // the last of the reduced loops, which lie evenly
+  int64_t n, k;
+} Product;
+
+typedef struct Gradient { // D[a][b] = sum over events of A[a] B[b]
+  int32_t a, b;           // operands of the step
+  int32_t a_loop, b_loop; // a_loop -1: one row
+  int64_t rows, columns;
+} Gradient;
+
+bool product_fits(const Schedule *s, const Step *t, Product *product);
+bool gradient_fits(const Schedule *s, const Step *t, Gradient *gradient);
+int64_t gradient_scratch(const Schedule *s, const Step *t, const Gradient *gradient); // bytes
+
+// The nest's step 0 is the contraction; the other steps of a product follow on each finished vector.
+void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product);
+void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient); // last slot: scratch
+
+#endif
