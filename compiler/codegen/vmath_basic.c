@@ -1,4 +1,6 @@
 // Pieces that all vector functions share, and those that are an instruction or two.
+#include <stdio.h>
+
 #include "compiler/codegen/vmath_internal.h"
 
 Value vmath_polynomial(CodeModule *m, Value x, const double *c, unsigned n) {
@@ -30,4 +32,26 @@ Value vmath_mod(CodeModule *m, Value a, Value b) {
   r = choose(m, below, add(m, r, b), r);
   Value above = less(m, emit_abs(m, r), emit_abs(m, b));
   return choose(m, above, r, sub(m, r, b));
+}
+
+Value vmath_call(CodeModule *m, const char *name, VMathBody *body, const Value *arguments, unsigned n) {
+  LLVMTypeRef given = LLVMTypeOf(arguments[0]), type = m->f64, types[2];
+  if (LLVMGetTypeKind(given) == LLVMVectorTypeKind) type = LLVMVectorType(m->f64, emit_lanes(given));
+  char full[64];
+  snprintf(full, sizeof full, "vmath_%s_%u", name, emit_lanes(given));
+  LLVMValueRef f = LLVMGetNamedFunction(m->module, full);
+  for (unsigned i = 0; i < n; i++) types[i] = type;
+  if (!f) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
+    f = code_function(m, full, type, types, n, true);
+    Value parameters[2];
+    for (unsigned i = 0; i < n; i++) parameters[i] = LLVMGetParam(f, i);
+    LLVMBuildRet(m->builder, body(m, parameters));
+    LLVMPositionBuilderAtEnd(m->builder, here);
+  }
+  Value wide[2];
+  for (unsigned i = 0; i < n; i++)
+    wide[i] = is_f64(arguments[i]) ? arguments[i] : LLVMBuildFPExt(m->builder, arguments[i], type, "");
+  Value y = LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, wide, n, "");
+  return emit_is_f64(given) ? y : LLVMBuildFPTrunc(m->builder, y, given, "");
 }

@@ -53,6 +53,10 @@ Value vmath_log_of(CodeModule *m, Value f, Value k);
 // Splits positive normal x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)): returns 1 + f; *k as a real, *scale_bits: those
 // of 2^-k (meaningless for |k| > 100).
 Value vmath_split(CodeModule *m, Value x, Value *k, Value *scale_bits);
+// Calls body, as a function of the module made at its first use, on n arguments of one type. body works in double: other
+// arguments are widened, the result is rounded back.
+typedef Value VMathBody(CodeModule *m, const Value *arguments);
+Value vmath_call(CodeModule *m, const char *name, VMathBody *body, const Value *arguments, unsigned n);
 // sin(2 pi u) and cos(2 pi u).
 void vmath_sincos_turns(CodeModule *m, Value u, Value *sine, Value *cosine);
 
