@@ -1,5 +1,5 @@
 // Distances between two weighted samples. Weights may be negative; NULL weights are all 1; only sums of weights must be > 0.
-// Not-finite values are left out together with their weights, and counted.
+// Values that are not finite are left out together with their weights, and counted.
 //
 //   Wasserstein-1   ∫ |F(x) - G(x)| dx  over the two weighted empirical distribution functions (Vallender, Theory Probab.
 //                   Appl. 18 (1974) 784), divided by the standard deviation of the truth (1 where that is 0)
@@ -23,7 +23,7 @@ typedef struct HgmDistance {
   double w1;                     // in standard deviations of the truth
   double ks;
   double truth_std;
-  int64_t left_out;              // not-finite values of both samples
+  int64_t left_out;              // values of both samples that are not finite
 } HgmDistance;
 
 bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error);

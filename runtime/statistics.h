@@ -2,7 +2,7 @@
 // rows are cut into blocks of fixed length, each block is summed in row order, blocks are added in order.
 //
 // values: (rows, elements) row-major; weights: (rows) or NULL, may be negative; pool: NULL to run in the caller.
-// Rows where a value is not finite do not count for that element.
+// Rows where a value is not finite do not count for that element. A count of -1 (a sum: NaN) means out of memory.
 #ifndef HGM_STATISTICS_H
 #define HGM_STATISTICS_H
 
@@ -20,7 +20,7 @@ int64_t hgm_statistics_mean_std(HgmPool *pool, const double *values, const doubl
 int64_t hgm_statistics_max_abs(HgmPool *pool, const double *values, int64_t rows, int64_t elements, double *scale);
 // Least and greatest value; high = low + 1 where they are equal. Returns the number of those.
 int64_t hgm_statistics_min_max(HgmPool *pool, const double *values, int64_t rows, int64_t elements, double *low, double *high);
-// Σ values in the same fixed order.
+// Σ of the finite values in the same fixed order.
 double hgm_statistics_sum(HgmPool *pool, const double *values, int64_t n);
 
 #endif

@@ -1,0 +1,219 @@
+#include "runtime/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/philox.h"
+
+enum { HALVINGS = 16 };
+
+typedef struct Point { double value, weight; } Point;
+
+static int by_value(const void *a, const void *b) {
+  const Point *p = a, *q = b;
+  if (p->value != q->value) return p->value < q->value ? -1 : 1;
+  // Equal values in order of weight: sums then do not depend on the order of events.
+  return (p->weight > q->weight) - (p->weight < q->weight);
+}
+
+static double weight_of(const HgmSample *sample, int64_t i) { return sample->weights == NULL ? 1 : sample->weights[i]; }
+
+// The finite values of a sample in ascending order, weights scaled to sum 1. NULL: no memory, or nothing to weigh.
+static Point *sorted(const HgmSample *sample, int64_t *n, HgmError *error) {
+  Point *points = malloc((size_t)(sample->n + 1) * sizeof *points);
+  if (points == NULL) {
+    hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)sample->n);
+    return NULL;
+  }
+  *n = 0;
+  for (int64_t i = 0; i < sample->n; i++)
+    if (isfinite(sample->values[i])) points[(*n)++] = (Point){sample->values[i], weight_of(sample, i)};
+  qsort(points, (size_t)*n, sizeof *points, by_value);
+  double total = 0;
+  for (int64_t i = 0; i < *n; i++) total += points[i].weight;
+  for (int64_t i = 0; i < *n && total > 0; i++) points[i].weight /= total;
+  if (total > 0) return points;
+  hgm_fail(error, 1, "metrics: a sample of %lld finite values has weights that sum to %g; the sum must be positive", (long long)*n, total);
+  free(points);
+  return NULL;
+}
+
+static double standard_deviation(const Point *points, int64_t n) {
+  double mean = 0, squares = 0;
+  for (int64_t i = 0; i < n; i++) mean += points[i].weight * points[i].value;
+  for (int64_t i = 0; i < n; i++) squares += points[i].weight * (points[i].value - mean) * (points[i].value - mean);
+  return squares > 0 ? sqrt(squares) : 0;
+}
+
+// Both distances in one walk over the joined values: between two neighbours F - G is constant.
+static void walk(const Point *a, int64_t n_a, const Point *b, int64_t n_b, double *w1, double *ks) {
+  double difference = 0, last = 0;
+  int64_t i = 0, j = 0;
+  *w1 = *ks = 0;
+  while (i < n_a || j < n_b) {
+    double value = j == n_b || (i < n_a && a[i].value <= b[j].value) ? a[i].value : b[j].value;
+    if (i + j > 0) *w1 += fabs(difference) * (value - last);
+    while (i < n_a && a[i].value == value) difference += a[i++].weight;
+    while (j < n_b && b[j].value == value) difference -= b[j++].weight;
+    if (fabs(difference) > *ks) *ks = fabs(difference);
+    last = value;
+  }
+}
+
+bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error) {
+  int64_t n_a, n_b;
+  *distance = (HgmDistance){0};
+  Point *a = sorted(truth, &n_a, error), *b = a == NULL ? NULL : sorted(other, &n_b, error);
+  if (b != NULL) {
+    walk(a, n_a, b, n_b, &distance->w1, &distance->ks);
+    distance->truth_std = standard_deviation(a, n_a);
+    if (distance->truth_std > 0) distance->w1 /= distance->truth_std;
+    distance->left_out = truth->n - n_a + other->n - n_b;
+  }
+  free(a);
+  free(b);
+  return b != NULL;
+}
+
+// ---- truth against truth
+
+// Deals the points to two halves at random, drawing without replacement on the way: equal sizes, and both stay ascending.
+static void halve(const Point *points, int64_t n, uint64_t key, uint64_t number, Point *a, int64_t *n_a, Point *b, int64_t *n_b) {
+  int64_t want = n / 2;
+  *n_a = *n_b = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double chance = (double)(want - *n_a) / (double)(n - i);
+    if (philox_uniform(key, number, 0, (uint64_t)i) < chance) a[(*n_a)++] = points[i];
+    else b[(*n_b)++] = points[i];
+  }
+}
+
+static bool rescale(Point *points, int64_t n) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i++) total += points[i].weight;
+  for (int64_t i = 0; i < n; i++) points[i].weight /= total;
+  return total > 0;
+}
+
+static void mean_and_spread(const double *x, int n, double *mean, double *spread) {
+  *mean = *spread = 0;
+  for (int i = 0; i < n; i++) *mean += x[i] / n;
+  for (int i = 0; i < n; i++) *spread += (x[i] - *mean) * (x[i] - *mean);
+  *spread = n > 1 ? sqrt(*spread / (n - 1)) : 0;
+}
+
+bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *result, HgmError *error) {
+  *result = (HgmFloor){0};
+  int64_t n, n_a, n_b;
+  Point *points = sorted(truth, &n, error);
+  if (points == NULL) return false;
+  Point *a = malloc((size_t)(n + 1) * sizeof *a), *b = malloc((size_t)(n + 1) * sizeof *b);
+  bool fine = a != NULL && b != NULL;
+  double w1[HALVINGS] = {0}, ks[HALVINGS] = {0}, std = standard_deviation(points, n);
+  uint64_t key = philox_key(seed, "metrics.halves");
+  int done = 0;
+  for (int k = 0; fine && n >= 2 && k < HALVINGS; k++) {
+    halve(points, n, key, (uint64_t)k, a, &n_a, b, &n_b);
+    if (!rescale(a, n_a) || !rescale(b, n_b)) continue; // a half whose negative weights win cannot be compared
+    walk(a, n_a, b, n_b, &w1[done], &ks[done]);
+    w1[done++] /= std > 0 ? std : 1;
+  }
+  mean_and_spread(w1, done, &result->w1, &result->w1_error);
+  mean_and_spread(ks, done, &result->ks, &result->ks_error);
+  free(points);
+  free(a);
+  free(b);
+  return fine || hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)n);
+}
+
+// ---- correlations
+
+// Pearson's coefficients of n columns (rows) with weights that sum to `total`; columns are shifted to mean 0 in place.
+static void correlate(double *const *columns, int n, int64_t rows, const double *weights, double *matrix) {
+  double total = 0;
+  for (int64_t i = 0; i < rows; i++) total += weights[i];
+  for (int k = 0; k < n; k++) {
+    double mean = 0;
+    for (int64_t i = 0; i < rows; i++) mean += weights[i] * columns[k][i];
+    mean = total != 0 ? mean / total : 0;
+    for (int64_t i = 0; i < rows; i++) columns[k][i] -= mean;
+  }
+  for (int k = 0; k < n; k++)
+    for (int l = 0; l <= k; l++) {
+      double sum = 0;
+      for (int64_t i = 0; i < rows; i++) sum += weights[i] * columns[k][i] * columns[l][i];
+      matrix[k * n + l] = sum;
+    }
+  for (int k = 0; k < n; k++)
+    for (int l = 0; l < k; l++) {
+      double scale = matrix[k * n + k] * matrix[l * n + l];
+      bool is_defined = matrix[k * n + k] > 0 && matrix[l * n + l] > 0 && scale > 0;
+      matrix[k * n + l] = matrix[l * n + k] = is_defined ? matrix[k * n + l] / sqrt(scale) : 0;
+    }
+  for (int k = 0; k < n; k++) matrix[k * n + k] = 1;
+}
+
+typedef struct Place { double value; int64_t row; } Place;
+
+static int by_place(const void *a, const void *b) {
+  const Place *p = a, *q = b;
+  if (p->value != q->value) return p->value < q->value ? -1 : 1;
+  return (p->row > q->row) - (p->row < q->row);
+}
+
+// Replaces values by weighted mid-ranks.
+static void rank(double *column, int64_t rows, const double *weights, Place *places) {
+  for (int64_t i = 0; i < rows; i++) places[i] = (Place){column[i], i};
+  qsort(places, (size_t)rows, sizeof *places, by_place);
+  double below = 0;
+  for (int64_t i = 0, next; i < rows; i = next) {
+    double here = 0;
+    for (next = i; next < rows && places[next].value == places[i].value; next++) here += weights[places[next].row];
+    for (int64_t k = i; k < next; k++) column[places[k].row] = below + here / 2;
+    below += here;
+  }
+}
+
+static bool matrix_of(const double *const *columns, int n, int64_t rows, const double *weights, bool by_rank, double *matrix,
+                      HgmError *error) {
+  size_t length = (size_t)rows + 1;
+  double *room = malloc(((size_t)n + 1) * length * sizeof *room), **copies = malloc((size_t)(n + 1) * sizeof *copies);
+  Place *places = malloc(length * sizeof *places);
+  bool fine = room != NULL && copies != NULL && places != NULL;
+  int64_t kept = 0;
+  for (int k = 0; k < n && fine; k++) copies[k] = room + (size_t)(k + 1) * length;
+  for (int64_t i = 0; i < rows && fine; i++) {
+    bool is_finite = true;
+    for (int k = 0; k < n; k++) is_finite = is_finite && isfinite(columns[k][i]);
+    if (!is_finite) continue;
+    for (int k = 0; k < n; k++) copies[k][kept] = columns[k][i];
+    room[kept++] = weights == NULL ? 1 : weights[i];
+  }
+  for (int k = 0; k < n && fine && by_rank; k++) rank(copies[k], kept, room, places);
+  if (fine) correlate(copies, n, kept, room, matrix);
+  free(places);
+  free(copies);
+  free(room);
+  return fine || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", n);
+}
+
+bool hgm_metrics_pearson(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error) {
+  return matrix_of(columns, n, rows, weights, false, matrix, error);
+}
+
+bool hgm_metrics_spearman(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error) {
+  return matrix_of(columns, n, rows, weights, true, matrix, error);
+}
+
+double hgm_metrics_matrix_difference(const double *a, const double *b, int n, int *row, int *column) {
+  double most = 0;
+  *row = *column = 0;
+  for (int k = 0; k < n * n; k++) {
+    if (!(fabs(a[k] - b[k]) > most)) continue;
+    most = fabs(a[k] - b[k]);
+    *row = k / n;
+    *column = k % n;
+  }
+  return most;
+}

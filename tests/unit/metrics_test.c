@@ -1,0 +1,196 @@
+// needs: runtime
+// Oracle: closed forms, and brute force over the definitions (no sorting shared with the code).
+#include "runtime/metrics.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance)) // cmocka's own compares floats
+
+static double draw(uint64_t *state) { // splitmix64, in [0, 1)
+  uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+// F(x) of the definition.
+static double share_below(const HgmSample *s, double x) {
+  double sum = 0, total = 0;
+  for (int64_t i = 0; i < s->n; i++) {
+    double w = s->weights == NULL ? 1 : s->weights[i];
+    total += w;
+    if (s->values[i] <= x) sum += w;
+  }
+  return sum / total;
+}
+
+static int ascending(const void *a, const void *b) {
+  const double *p = a, *q = b;
+  return (*p > *q) - (*p < *q);
+}
+
+static void brute_force(const HgmSample *a, const HgmSample *b, double *w1, double *ks) {
+  int64_t n = a->n + b->n;
+  double *all = malloc((size_t)n * sizeof *all);
+  memcpy(all, a->values, (size_t)a->n * sizeof *all);
+  memcpy(all + a->n, b->values, (size_t)b->n * sizeof *all);
+  qsort(all, (size_t)n, sizeof *all, ascending);
+  *w1 = *ks = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double difference = fabs(share_below(a, all[i]) - share_below(b, all[i]));
+    *ks = fmax(*ks, difference);
+    if (i + 1 < n) *w1 += difference * (all[i + 1] - all[i]);
+  }
+  free(all);
+}
+
+static void shifted_sample(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  double x[N], y[N];
+  for (int i = 0; i < N; i++) x[i] = i, y[i] = i + 2.5;
+  HgmSample a = {x, NULL, N}, b = {y, NULL, N};
+  HgmDistance d;
+  HgmError error = {0};
+  assert_true(hgm_metrics_distance(&a, &b, &d, &error));
+  double std = sqrt(((double)N * N - 1) / 12);
+  assert_near(d.truth_std, std, 1e-9);
+  assert_near(d.w1, 2.5 / std, 1e-12); // a shift moves all mass by itself
+  assert_near(d.ks, 3.0 / N, 1e-12);
+  assert_true(hgm_metrics_distance(&a, &a, &d, &error));
+  assert_true(d.w1 == 0 && d.ks == 0);
+}
+
+static void uniform_against_its_square(void **state) {
+  (void)state;
+  // X uniform, Y = X²: F = x, G = √x: W1 = ∫(√x - x) = 1/6, KS = max(√x - x) = 1/4; midpoints make the sums exact to 1/n.
+  enum { N = 20000 };
+  double *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
+  for (int i = 0; i < N; i++) x[i] = (i + 0.5) / N, y[i] = x[i] * x[i];
+  HgmSample a = {x, NULL, N}, b = {y, NULL, N};
+  HgmDistance d;
+  HgmError error = {0};
+  assert_true(hgm_metrics_distance(&a, &b, &d, &error));
+  assert_near(d.w1 * d.truth_std, 1.0 / 6, 1e-6);
+  assert_near(d.ks, 0.25, 2.0 / N);
+  free(x);
+  free(y);
+}
+
+static void against_brute_force(void **state) {
+  (void)state;
+  uint64_t seed = 3;
+  for (int trial = 0; trial < 200; trial++) {
+    double x[60], y[60], wx[60], wy[60];
+    int64_t n = 1 + (int64_t)(draw(&seed) * 59), m = 1 + (int64_t)(draw(&seed) * 59);
+    bool coarse = trial % 2 == 0, negative = trial % 3 == 0;
+    for (int i = 0; i < 60; i++) {
+      x[i] = coarse ? floor(draw(&seed) * 6) : draw(&seed); // many ties
+      y[i] = coarse ? floor(draw(&seed) * 7) : 0.3 + draw(&seed);
+      wx[i] = negative && i % 4 == 3 ? -0.5 : 0.5 + draw(&seed);
+      wy[i] = negative && i % 5 == 4 ? -0.5 : 0.5 + draw(&seed);
+    }
+    HgmSample a = {x, trial % 5 == 0 ? NULL : wx, n}, b = {y, wy, m};
+    HgmDistance d;
+    HgmError error = {0};
+    double w1, ks;
+    brute_force(&a, &b, &w1, &ks);
+    assert_true(hgm_metrics_distance(&a, &b, &d, &error));
+    assert_near(d.w1 * (d.truth_std > 0 ? d.truth_std : 1), w1, 1e-12);
+    assert_near(d.ks, ks, 1e-12);
+  }
+}
+
+static void what_cannot_be_compared(void **state) {
+  (void)state;
+  double x[] = {1, 2, NAN, INFINITY}, w[] = {1, -1, 1, 1};
+  HgmSample a = {x, NULL, 4}, b = {x, w, 4};
+  HgmDistance d;
+  HgmError error = {0};
+  assert_true(hgm_metrics_distance(&a, &a, &d, &error));
+  assert_int_equal(d.left_out, 4);
+  assert_false(hgm_metrics_distance(&a, &b, &d, &error));
+  assert_non_null(strstr(error.text, "sum to 0"));
+  error = (HgmError){0};
+  HgmSample none = {x, NULL, 0};
+  assert_false(hgm_metrics_distance(&none, &a, &d, &error));
+}
+
+static void halves_of_the_truth(void **state) {
+  (void)state;
+  enum { N = 20000 };
+  double *x = malloc(N * sizeof *x);
+  uint64_t seed = 11;
+  for (int i = 0; i < N; i++) x[i] = draw(&seed);
+  HgmSample a = {x, NULL, N};
+  HgmFloor f, again;
+  HgmError error = {0};
+  assert_true(hgm_metrics_floor(&a, 1, &f, &error));
+  assert_true(hgm_metrics_floor(&a, 1, &again, &error));
+  assert_memory_equal(&f, &again, sizeof f);
+  // For two samples of m events of one uniform law E[KS] = 0.8687 √(2/m) (Kolmogorov's law) and
+  // E[W1] = √(2/π) √(2/m) ∫√(x(1-x))dx = 0.7979 · π/8 · √(2/m), in units of 1/√12. False alarm below 1e-4 with 16 halvings.
+  double scale = sqrt(2.0 / (N / 2.0));
+  assert_near(f.ks / (0.8687 * scale), 1, 0.35);
+  assert_near(f.w1 / (0.7979 * 3.14159265 / 8 * scale * sqrt(12.0)), 1, 0.5);
+  assert_true(f.ks_error > 0 && f.ks_error < f.ks && f.w1_error > 0 && f.w1_error < f.w1);
+  free(x);
+}
+
+static void correlations(void **state) {
+  (void)state;
+  enum { N = 500 };
+  double x[N], y[N], z[N], c[N], twice[2 * N], w[N];
+  uint64_t seed = 17;
+  for (int i = 0; i < N; i++) x[i] = draw(&seed) - 0.5, y[i] = exp(5 * x[i]), z[i] = -x[i] + 0.3 * draw(&seed), c[i] = 4, w[i] = 2;
+  const double *columns[] = {x, y, z, c};
+  double pearson[16], spearman[16], weighted[16];
+  HgmError error = {0};
+  assert_true(hgm_metrics_pearson(columns, 4, N, NULL, pearson, &error));
+  assert_true(hgm_metrics_spearman(columns, 4, N, NULL, spearman, &error));
+  assert_near(spearman[1], 1, 1e-12);     // y is increasing in x
+  assert_true(pearson[1] > 0.5 && pearson[1] < 0.99);
+  assert_true(pearson[3] == 0 && pearson[15] == 1); // constant column
+  // Pearson by its definition.
+  double mx = 0, mz = 0, xz = 0, xx = 0, zz = 0;
+  for (int i = 0; i < N; i++) mx += x[i] / N, mz += z[i] / N;
+  for (int i = 0; i < N; i++) xz += (x[i] - mx) * (z[i] - mz), xx += (x[i] - mx) * (x[i] - mx), zz += (z[i] - mz) * (z[i] - mz);
+  assert_near(pearson[2], xz / sqrt(xx * zz), 1e-12);
+  assert_near(pearson[2], pearson[8], 0);
+  // Spearman without ties: 1 - 6 Σd²/(n(n² - 1)), ranks counted by brute force.
+  double squares = 0;
+  for (int i = 0; i < N; i++) {
+    int rx = 0, rz = 0;
+    for (int k = 0; k < N; k++) rx += x[k] < x[i], rz += z[k] < z[i];
+    squares += (double)(rx - rz) * (rx - rz);
+  }
+  assert_near(spearman[2], 1 - 6 * squares / (N * ((double)N * N - 1)), 1e-12);
+  // Weights of 2 are the same as every event twice, ties included.
+  for (int i = 0; i < N; i++) twice[2 * i] = twice[2 * i + 1] = x[i];
+  double twice_z[2 * N];
+  for (int i = 0; i < N; i++) twice_z[2 * i] = twice_z[2 * i + 1] = z[i];
+  const double *doubled[] = {twice, twice_z};
+  double matrix[4];
+  assert_true(hgm_metrics_spearman(doubled, 2, 2 * N, NULL, matrix, &error));
+  assert_true(hgm_metrics_spearman(columns, 4, N, w, weighted, &error));
+  assert_near(matrix[1], weighted[2], 1e-12);
+  int row, column;
+  weighted[9] += 0.25;
+  assert_near(hgm_metrics_matrix_difference(spearman, weighted, 4, &row, &column), 0.25, 1e-9);
+  assert_true(row == 2 && column == 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(shifted_sample),      cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
+    cmocka_unit_test(what_cannot_be_compared), cmocka_unit_test(halves_of_the_truth),    cmocka_unit_test(correlations),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
