@@ -80,6 +80,16 @@ static Value *unknown_name(Elab *e, Scope *scope, AstName name) {
   return value_error(e);
 }
 
+// Words without a list (`training`, `step`) are worth something else in each scene.
+static bool is_word(const Value *v) {
+  return v->kind == VALUE_CALLABLE && v->u.callable.kind == CALL_BUILTIN && v->u.callable.builtin->parameters == NULL;
+}
+
+static Value *word_value(Elab *e, const Value *v, Span span) {
+  const Builtin *b = v->u.callable.builtin;
+  return builtin_call(e, b, e->builtins, NULL, NULL, NULL, NULL, false, span);
+}
+
 // A lazy name belongs to the file or block that binds it, wherever it is first asked for.
 static Value *make_binding(Elab *e, Scope *at, Binding *b) {
   Place *place = e->place;
@@ -100,7 +110,7 @@ Value *scope_value(Elab *e, Scope *scope, AstName name) {
   if (at == NULL) return unknown_name(e, scope, name);
   Binding *b = scope_own(at, name.text);
   b->used = true;
-  if (b->value != NULL) return b->value;
+  if (b->value != NULL) return is_word(b->value) ? word_value(e, b->value, name.span) : b->value;
   if (b->making) {
     Diag *d = elab_error(e, DIAG_DEPTH, name.span, "`%s` is made from itself", name.text);
     diag_label(e->diags, d, b->span, "`%s` begins here", name.text);

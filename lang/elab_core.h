@@ -10,8 +10,8 @@ typedef enum {
 } BuiltinGroup;
 typedef struct BuiltinCall {
   Span span;
-  Value *value[8];            // in the order of the parameters; NULL: not given
-  Span at[8];
+  Value *value[10];           // in the order of the parameters; NULL: not given
+  Span at[10];
   Values rest;                // of a list with `...`
   Values given;               // behind the bar
   bool has_given;
@@ -20,7 +20,7 @@ typedef Value *BuiltinMake(Elab *e, const struct Builtin *b, BuiltinCall *call);
 typedef struct Builtin {
   const char *name;
   BuiltinGroup group;
-  const char *parameters;     // "v, axis=, but=": those with = may be left out; "..." takes any number; "" none
+  const char *parameters;     // "v, axis=, but=": those with = may be left out; "..." takes any number; NULL: a word
   BuiltinMake *make;          // NULL: in the language, not built yet
   int op;                     // IrOp or kind of distribution
   const char *what;           // one line for people
@@ -88,7 +88,7 @@ Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use);
 // ---- types (elab_type.c)
 Value *elab_coerce_input(Elab *e, Scope *scope, const AstType *t, Value *v, Span span, const char *what); // binds shape names
 Value *elab_coerce_output(Elab *e, Scope *scope, const AstType *t, Value *v, Span span, const char *what);
-bool elab_dims(Elab *e, Scope *scope, const AstType *t, Extents *out, Value *against, Span span, bool bind);
+Value *elab_as_field(Elab *e, const FieldType *t, Value *v, Span span, const char *what); // v as a value of a field's type
 
 // ---- places and weights (elab_weight.c)
 Place *place_enter(Elab *e, const char *path, const char *owner);     // becomes e->place

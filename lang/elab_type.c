@@ -277,12 +277,16 @@ static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) 
     return elab_unflatten(e, vector, t, w->span);
   }
   Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%lld numbers), %s %s", w->what,
-                       w->output ? "promises" : "takes", written(e, w->type), (long long)need,
+                       w->output ? "promises" : "takes", t->name, (long long)need,
                        w->output ? "its body gives" : "this is", value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
-  diag_label(e->diags, d, w->type->span, "declared here");
-  diag_help(e->diags, d, "`dense(len(%s))` makes a vector of the right length", written(e, w->type));
+  if (w->type != NULL) diag_label(e->diags, d, w->type->span, "declared here");
+  diag_help(e->diags, d, "a vector of %lld numbers or the record itself is needed", (long long)need);
   return value_error(e);
+}
+
+Value *elab_as_field(Elab *e, const FieldType *t, Value *v, Span span, const char *what) {
+  return value_is_error(v) ? v : match_field(e, &(Want){NULL, what, span, false}, t, v);
 }
 
 static Value *match_word(Elab *e, const Want *w, Value *v) {
