@@ -18,7 +18,7 @@ typedef struct DataItem { int own; VEC(DataTerm) terms; Span span; } DataItem; /
 
 struct DataField {
   DataBlock *block;
-  const char *name, *label;      // "gen.pt" and "pt"; with several data blocks "jets.gen.pt"
+  const char *name, *label;      // gen.pt and pt; with several data blocks jets.gen.pt
   bool record;
   VEC(DataField *) fields;       // RECORD
   VEC(DataItem) items;           // not RECORD: one a component, or one column of any shape

@@ -39,7 +39,7 @@ static const char *range_text(PrepRange range) {
 }
 
 static bool loses(const char *name) {
-  static const char *const names[] = {"abs", "floor", "round", "sign", "relu", "sin", "cos", "max", "min", "clamp", "cosh"};
+  static const char *const names[] = {"abs", "floor", "round", "sign", "sin", "cos", "max", "min", "clamp", "cosh"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (strcmp(names[i], name) == 0) return true;
   return false;

@@ -155,10 +155,13 @@ static bool has_terms(const DataField *f) {
 
 // By name: angles and pseudorapidities have both signs.
 static bool signed_by_name(const char *name) {
-  const char *words[] = {"eta", "phi", "Eta", "Phi"};
+  static const char endings[] = "etaphi";
   size_t len = strlen(name);
-  for (size_t i = 0; i < 4; i++)
-    if (len >= 3 && strcmp(name + len - 3, words[i]) == 0) return true;
+  for (size_t k = 0; len >= 3 && k < 6; k += 3) {
+    bool same = true;
+    for (size_t i = 0; i < 3; i++) same = same && (name[len - 3 + i] | 32) == endings[k + i]; // | 32: lower case
+    if (same) return true;
+  }
   return false;
 }
 
