@@ -13,10 +13,10 @@
 
 #include "compiler/ad/ad.h"
 #include "compiler/opt/opt.h"
-#include "tests/support/differences.h"
+#include "tests/support/patterns.h"
 #include "tests/support/random_program.h"
 
-enum { EVENTS = 7, RANDOM_PROGRAMS = 150 };
+enum { EVENTS = 7, RANDOM_PROGRAMS = 150, PATTERNS = 600 };
 static const char folder[] = "tests/golden/opt";
 
 static const OptPassInfo *find_pass(const char *name, size_t len) {
@@ -196,6 +196,18 @@ static void test_random_gradients_keep_outputs(void **state) {
   expect_few(&tally);
 }
 
+static void test_patterns_keep_outputs(void **state) {
+  (void)state;
+  Tally tally = {0};
+  for (uint64_t seed = 0; seed < PATTERNS; seed++) {
+    Arena *arena = arena_create();
+    IrFn *fn = random_patterns(arena, seed, 6 + (int)(seed % 4) * 10);
+    expect_sound(arena, "patterns", fn);
+    expect_kept(arena, fn, arena_printf(arena, "patterns %llu", (unsigned long long)seed), true, 1e-9, &tally);
+    arena_destroy(arena);
+  }
+}
+
 // ---- what opt_run promises
 
 static void test_passes_settle(void **state) {
@@ -231,6 +243,7 @@ int main(void) {
       cmocka_unit_test(test_goldens),
       cmocka_unit_test(test_random_programs_keep_outputs),
       cmocka_unit_test(test_random_gradients_keep_outputs),
+      cmocka_unit_test(test_patterns_keep_outputs),
       cmocka_unit_test(test_passes_settle),
       cmocka_unit_test(test_trace_sees_every_pass),
   };
