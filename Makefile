@@ -22,6 +22,7 @@ LDFLAGS = $(LDFLAGS_$(BUILD)) -pthread
 HDF5_CFLAGS = $(shell pkg-config --cflags hdf5)
 HDF5_LIBS   = $(shell pkg-config --libs hdf5)
 LLVM_CFLAGS = $(shell $(LLVM) --cflags)
+LLVM_INCLUDE = -I$(shell $(LLVM) --includedir)
 LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
 LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
               $(shell $(LLVM) --link-static --system-libs) -lstdc++
@@ -74,10 +75,29 @@ needs  = $(foreach m,$(shell sed -n '1s,^// needs: ,,p' $(1)),$(call lib,$(m)))
 define test_rule
 $(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c)
 	@mkdir -p $(O)/tests
-	$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,tests/unit/$(1).c) -Wl,--end-group \
+	$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< \
+	  -Wl,--start-group $(call needs,tests/unit/$(1).c) -Wl,--end-group \
 	  -Wl,--as-needed -lcmocka -lmpfr -lgmp $$(LLVM_SHARED) $$(EXTERNAL)
 endef
 $(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
+
+# ---- kernel benchmarks: bench/*_bench.c, likewise with a first line of needs; run by hand
+define bench_rule
+$(O)/bench/$(1): bench/$(1).c $(call needs,bench/$(1).c)
+	@mkdir -p $(O)/bench
+	$$(CC) $$(CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,bench/$(1).c) -Wl,--end-group \
+	  $$(LLVM_SHARED) $$(EXTERNAL)
+endef
+$(foreach b,$(notdir $(basename $(wildcard bench/*_bench.c))),$(eval $(call bench_rule,$(b))))
+
+# ---- the oracle: the same numbers from PyTorch (tests/oracle); the virtual environment is made on request
+$(O)/tests/oracle_dump: tests/oracle/dump.c $(LIBS)
+	@mkdir -p $(O)/tests
+	$(CC) $(CFLAGS) $(HDF5_CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_SHARED) $(EXTERNAL)
+oracle: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/tests/oracle_dump
+	@tests/oracle/environment.sh
+	@BUILD_DIR=$(O) tests/oracle/run.sh
 
 tests: $(TESTS)
 
