@@ -46,6 +46,8 @@ typedef struct Train { const AstDecl *decl; Scope *scope; } Train;
 
 typedef struct ImportedFile { AstFile *file; Scope *scope; bool own; } ImportedFile; // own: the file that was asked for
 
+typedef struct SceneFields { const Scene *scene; Map prepared, physical; } SceneFields; // DataField.name -> Value
+
 typedef struct Blocks {
   Elab *e;
   const ModelOptions *options;
@@ -58,9 +60,7 @@ typedef struct Blocks {
   VEC(Generator) generators;
   Generator score, evaluate;
   VEC(struct Param *) params;
-  Scene *field_scene;            // the scene that field_values belong to
-  Map field_values;              // DataField.name -> Value, prepared
-  Map physical_values;
+  VEC(SceneFields *) scenes;
 } Blocks;
 
 static inline Blocks *blocks_of(Elab *e) { return e->blocks; }

@@ -121,13 +121,15 @@ static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density)
 
 // ---- values
 
+// A field is one value in a scene: whoever names it again gets the same.
 static Map *cache(Elab *e, bool physical) {
   Blocks *b = blocks_of(e);
-  if (b->field_scene != e->scene) {
-    b->field_scene = e->scene;
-    b->field_values = b->physical_values = (Map){0};
-  }
-  return physical ? &b->physical_values : &b->field_values;
+  for (size_t i = b->scenes.len; i-- > 0;)
+    if (b->scenes.at[i]->scene == e->scene) return physical ? &b->scenes.at[i]->physical : &b->scenes.at[i]->prepared;
+  SceneFields *fields = ARENA_NEW(e->arena, SceneFields);
+  fields->scene = e->scene;
+  VEC_PUSH(e->arena, &b->scenes, fields);
+  return physical ? &fields->physical : &fields->prepared;
 }
 
 static Value *of_parts(Elab *e, DataField *f, Span span, bool physical) {
