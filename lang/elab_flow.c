@@ -214,6 +214,20 @@ static Value *count_error(Elab *e, const AstDecl *decl, size_t have, Span span) 
   return value_error(e);
 }
 
+// physical(v) is scored as v, with the logarithm of the preparation's slope added to *log_jacobian (NULL: none yet).
+static Value *as_prepared(Elab *e, Value *v, Value **log_jacobian, Span span) {
+  if (v->prepared == NULL) return v;
+  if (v->log_jacobian == IR_NONE) {
+    Diag *d = elab_error(e, DIAG_LOG_PROB_WHAT, span, "there is no density in the units of the columns: a step of the preparation makes several numbers of one");
+    diag_label(e->diags, d, v->prepared->span, "prepared here");
+    diag_help(e->diags, d, "score the prepared value, without `physical`");
+    return value_error(e);
+  }
+  Value *j = value_tensor(e, span, tensor_type_real((Extents){0}), v->log_jacobian, (Belongs){.kind = BELONGS_DRAWS});
+  *log_jacobian = *log_jacobian == NULL ? j : elab_binary(e, BIN_ADD, *log_jacobian, j, span);
+  return (Value *)v->prepared;
+}
+
 // The variables in one vector; log_jacobian: of physical values, added up, or NULL.
 static Value *vector_of(Elab *e, const Value *flow, const Values *x, Value **log_jacobian, Span span) {
   const AstDecl *decl = flow->u.flow.decl;
@@ -226,12 +240,8 @@ static Value *vector_of(Elab *e, const Value *flow, const Values *x, Value **log
   if (parts->len != decl->u.flow.vars.len) return count_error(e, decl, parts->len, span);
   Value *record = value_record(e, span);
   for (size_t i = 0; i < parts->len; i++) {
-    Value *v = parts->at[i];
-    if (v->prepared != NULL && v->log_jacobian != IR_NONE) {
-      Value *j = value_tensor(e, span, tensor_type_real((Extents){0}), v->log_jacobian, (Belongs){.kind = BELONGS_DRAWS});
-      *log_jacobian = *log_jacobian == NULL ? j : elab_binary(e, BIN_ADD, *log_jacobian, j, span);
-    }
-    if (v->prepared != NULL) v = (Value *)v->prepared;
+    Value *v = as_prepared(e, parts->at[i], log_jacobian, span);
+    if (value_is_error(v)) return v;
     const FieldType *t = elab_flow_type(e, flow, i);
     if (t != NULL) v = elab_as_field(e, t, v, span, decl->name.text);
     if (value_is_error(v)) return v;
@@ -453,7 +463,10 @@ Value *elab_log_prob(Elab *e, Value *law, const Values *x, const Values *given, 
     diag_help(e->diags, d, "`log_prob(normal, x)`");
     return value_error(e);
   }
-  return distribution_log_prob(e, law, x->at[0], span);
+  Value *jacobian = NULL, *v = as_prepared(e, x->at[0], &jacobian, span);
+  if (value_is_error(v)) return v;
+  Value *p = distribution_log_prob(e, law, v, span);
+  return jacobian == NULL || value_is_error(p) ? p : elab_binary(e, BIN_ADD, p, jacobian, span);
 }
 
 Value *builtin_draw(Elab *e, const Builtin *b, BuiltinCall *call) {
