@@ -83,8 +83,26 @@ static void say_missing(Elab *e, const Given *g, const AstParams *params, Span s
   diag_help(e->diags, d, "`%s(%s)`", what, parameter_list(e, params));
 }
 
+// A setting of a bijection of one number may have more axes than it says: one entry for each component that is acted on.
+static Value *coerce_lifted(Elab *e, Scope *scope, const AstType *t, Value *v, Span at, const char *what) {
+  int extra = v->u.tensor.type.shape.rank - (int)t->u.named.dims.len;
+  Value *one = value_copy(e, v);
+  Extents *s = &one->u.tensor.type.shape;
+  for (int i = extra; i < s->rank; i++) s->axes[i - extra] = s->axes[i];
+  s->rank = (uint8_t)(s->rank - extra);
+  one->u.tensor.ir = IR_NONE;
+  one->u.tensor.type.circular = NULL;
+  one = elab_coerce_input(e, scope, t, one, at, what);
+  return value_is_error(one) ? one : v;
+}
+
+static bool lifts(const AstType *t, const Value *v, bool leading) {
+  if (!leading || t == NULL || t->kind != TY_NAME || v->kind != VALUE_TENSOR) return false;
+  return t->u.named.field.text == NULL && v->u.tensor.type.shape.rank > t->u.named.dims.len;
+}
+
 Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values,
-                        Value *first, Span span, const char *what) {
+                        Value *first, Span span, const char *what, bool leading) {
   Given g = collect(e, caller, params, args, values, first, span, what);
   if (g.bad || (first != NULL && value_is_error(first))) return NULL;
   Scope *scope = scope_new(e, outer);
@@ -94,7 +112,7 @@ Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *p
     Span at = v != NULL && g.at[i].begin ? g.at[i] : span;
     if (v == NULL && p->fallback == NULL) return say_missing(e, &g, params, span, what), NULL;
     if (v == NULL) v = elab_stand(e, elab_expr(e, scope, p->fallback), p->fallback->span);
-    v = elab_coerce_input(e, scope, p->type, v, at, what);
+    v = lifts(p->type, v, leading) ? coerce_lifted(e, scope, p->type, v, at, what) : elab_coerce_input(e, scope, p->type, v, at, what);
     if (value_is_error(v)) return NULL;
     scope_bind(e, scope, p->name.text, p->name.span, v);
   }
@@ -228,13 +246,13 @@ static bool too_deep(Elab *e, Span span, const char *name) {
 static Value *call_definition(Elab *e, Scope *caller, const Callable *c, const AstArgs *args, const Values *values, Value *first, Span span) {
   if (too_deep(e, span, c->name)) return value_error(e);
   Scope *outer = c->settings != NULL ? c->settings : c->scope;
-  Scope *bound = elab_bind_params(e, outer, caller, &c->decl->u.callable.params, args, values, first, span, c->name);
+  Scope *bound = elab_bind_params(e, outer, caller, &c->decl->u.callable.params, args, values, first, span, c->name, false);
   return bound == NULL ? value_error(e) : expand(e, c, bound, span);
 }
 
 static Value *call_lambda(Elab *e, Scope *caller, const Callable *c, const AstArgs *args, const Values *values, Value *first, Span span) {
   if (too_deep(e, span, "fn")) return value_error(e);
-  Scope *bound = elab_bind_params(e, c->scope, caller, &c->lambda->u.fn.params, args, values, first, span, "fn");
+  Scope *bound = elab_bind_params(e, c->scope, caller, &c->lambda->u.fn.params, args, values, first, span, "fn", false);
   if (bound == NULL) return value_error(e);
   VEC_PUSH(e->arena, &e->uses, (ElabUse){span, "fn"});
   Value *v = elab_stand(e, elab_expr(e, bound, c->lambda->u.fn.body), span);
@@ -260,7 +278,7 @@ static bool event_in_settings(Elab *e, const Callable *c, const Scope *bound, Sp
 
 static Value *give_settings(Elab *e, Scope *caller, const Value *callee, const AstArgs *args, Span span) {
   const Callable *c = &callee->u.callable;
-  Scope *bound = elab_bind_params(e, c->scope, caller, &c->decl->u.callable.settings, args, NULL, NULL, span, c->name);
+  Scope *bound = elab_bind_params(e, c->scope, caller, &c->decl->u.callable.settings, args, NULL, NULL, span, c->name, false);
   if (bound == NULL || event_in_settings(e, c, bound, span)) return value_error(e);
   Value *v = value_copy(e, callee);
   v->span = span;
@@ -289,7 +307,7 @@ Value *elab_stand(Elab *e, Value *v, Span span) {
 
 static Value *make_bijection(Elab *e, Scope *caller, const Callable *c, const AstArgs *args, const Values *values, Span span) {
   if (too_deep(e, span, c->name)) return value_error(e);
-  Scope *bound = elab_bind_params(e, c->scope, caller, &c->decl->u.bijection.settings, args, values, NULL, span, c->name);
+  Scope *bound = elab_bind_params(e, c->scope, caller, &c->decl->u.bijection.settings, args, values, NULL, span, c->name, true);
   if (bound == NULL) return value_error(e);
   if (c->decl->u.bijection.value == NULL) return bijection_new(e, c->decl, bound, place_next(e, c->name), span);
   VEC_PUSH(e->arena, &e->uses, (ElabUse){span, c->name});

@@ -81,7 +81,7 @@ Value *elab_call_ast(Elab *e, Scope *scope, Value *callee, const AstExpr *call, 
 Value *elab_stand(Elab *e, Value *v, Span span);                      // a definition as a value: settings by default
 Value *elab_apply_pipe(Elab *e, Scope *scope, const AstExpr *pipe);
 Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values,
-                        Value *first, Span span, const char *what);   // NULL: reported
+                        Value *first, Span span, const char *what, bool leading); // NULL: reported; leading: axes in front may be lifted
 Value *elab_stand_in(Elab *e, const FieldType *type, const char *name, Belongs belongs, Span span); // inputs "name.field" of a type
 Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use);
 
