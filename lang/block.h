@@ -27,6 +27,7 @@ struct DataField {
   VEC(PrepStep *) chain;
   const ClassValues *classes;    // class of […]: the chain is empty
   bool angle;                    // wrapped on output
+  bool broken;                   // not even its size is known
   const char *unit, *text;       // text: the source as written
   FieldType *prepared, *physical;
   Span span;
@@ -46,6 +47,7 @@ typedef struct Train { const AstDecl *decl; Scope *scope; } Train;
 
 typedef struct ImportedFile { AstFile *file; Scope *scope; bool own; } ImportedFile; // own: the file that was asked for
 
+typedef struct Override { const AstDecl *now, *before; Scope *scope; } Override;
 typedef struct SceneFields { const Scene *scene; Map prepared, physical; } SceneFields; // DataField.name -> Value
 
 typedef struct Blocks {
@@ -56,6 +58,8 @@ typedef struct Blocks {
   VEC(const AstDecl *) declarations; // nets and flows of the user's files, to be checked though unused
   VEC(Scope *) declaration_scopes;
   VEC(DataBlock *) data;
+  bool broken;                   // a field is missing: what uses it is not looked at
+  VEC(Override) overrides;
   VEC(Train) trains;
   VEC(Generator) generators;
   Generator score, evaluate;
@@ -67,13 +71,14 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 
 // ---- files (block_import.c): reads, merges and declares. False: reported.
 bool blocks_load(Blocks *b);
+void overrides_check(Blocks *b);                                 // once the data are known
 char *read_text(Arena *arena, const char *path, size_t *len);    // NULL: cannot be read
 // ---- params (block_param.c)
 void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *turned, Scope *turned_scope);
 void params_finish(Blocks *b);                                   // checks all, fills model->params, refuses unknown --set
 // ---- data (block_data.c, block_source.c, block_chain.c)
 DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
-bool data_source(Blocks *b, DataField *f, const AstSource *source);          // columns, formula, unit, chain
+void data_source(Blocks *b, DataField *f, const AstSource *source);          // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span);       // index, added when new
 void data_programs(Blocks *b, DataBlock *d);                                 // fit rounds and prepare

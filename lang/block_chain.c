@@ -45,10 +45,11 @@ static bool loses(const char *name) {
   return false;
 }
 
-static const PrepInfo *find(Elab *e, const char *name, Span span) {
+static const PrepInfo *find(Elab *e, DataField *f, const char *name, Span span) {
   const PrepInfo *info = prep_find(name);
   if (info != NULL) return info;
   if (prep_planned(name)) {
+    f->broken = true; // who knows what it makes of the field
     not_built(e, span, "the preparation `%s`", name);
   } else if (loses(name)) {
     Diag *d = elab_error(e, DIAG_NOT_INVERTIBLE, span, "`%s` maps several numbers to one and cannot be undone", name);
@@ -173,7 +174,7 @@ void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, 
       diag_help(e->diags, d, "like `|> log |> standardize`");
       return;
     }
-    const PrepInfo *info = find(e, named->u.name, named->span);
+    const PrepInfo *info = find(e, f, named->u.name, named->span);
     if (info == NULL) return;
     PrepStep *step = prep_step_new(e->arena, info, arena_printf(e->arena, "%s.%zu", f->name, f->chain.len + 1));
     step->span = x->span;

@@ -79,9 +79,13 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
   f->prepared = field_type_new(e, f);
   f->physical = field_type_new(e, f);
   if (!source->record) {
-    if (type != NULL && !declared_type(b, f, type)) return NULL;
-    if (!data_source(b, f, source)) return NULL;
-    make_types(e, f);
+    bool known = type == NULL || declared_type(b, f, type);
+    if (known) data_source(b, f, source);
+    if (!known || f->broken) {
+      b->broken = true;
+      return NULL;
+    }
+    make_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
     return f;
   }
   if (type != NULL) not_built(e, type->span, "a declared type of a record");
@@ -143,8 +147,8 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   case DT_ERROR: return;
   case DT_SPLIT: split(b, d, item->value); return;
   case DT_WHERE: VEC_PUSH(e->arena, &d->cuts, item->value); return;
-  case DT_DRAW: not_built(e, item->span, "a draw in a data block"); return;
-  case DT_DECLARED: not_built(e, item->span, "a field without a column"); return;
+  case DT_DRAW: not_built(e, item->span, "a draw in a data block"); b->broken = true; return;
+  case DT_DECLARED: not_built(e, item->span, "a field without a column"); b->broken = true; return;
   case DT_FIELD: break;
   }
   for (size_t k = 0; k < d->fields.len; k++)

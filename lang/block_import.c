@@ -119,17 +119,35 @@ static const char *inputs_text(Elab *e, const AstDecl *d) {
   return text;
 }
 
+// How many numbers the i-th input of a net is; -1: not written.
+static int64_t input_numbers(Elab *e, Scope *scope, const AstDecl *d, size_t i) {
+  const AstType *written = d->kind == DE_NET ? d->u.callable.params.at[i].type : NULL;
+  Type t;
+  if (written == NULL || !elab_type(e, scope, written, &t)) return -1;
+  if (t.kind == TYPE_FIELD) return field_type_numbers(t.field);
+  return t.kind == TYPE_TENSOR ? extents_elements(&t.tensor.shape) : -1;
+}
+
+static bool same_inputs(Elab *e, Scope *scope, const AstDecl *a, const AstDecl *b) {
+  if (!has_inputs(b) || a->kind != b->kind || inputs_of(a) != inputs_of(b)) return false;
+  for (size_t i = 0; i < inputs_of(a); i++) {
+    int64_t n = input_numbers(e, scope, a, i), m = input_numbers(e, scope, b, i);
+    if (n >= 0 && m >= 0 && n != m) return false;
+  }
+  return true;
+}
+
 // What replaces a declaration is of its kind and takes as much; callers would break otherwise.
-static void check_override(Blocks *b, const AstDecl *d, const AstDecl *old) {
+void overrides_check(Blocks *b) {
   Elab *e = b->e;
-  if (old == NULL || !has_inputs(d)) return;
-  if (has_inputs(old) && old->kind == d->kind && inputs_of(old) == inputs_of(d) &&
-      (d->kind != DE_NET || strcmp(inputs_text(e, d), inputs_text(e, old)) == 0))
-    return;
-  Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, d->name.span, "the new `%s` takes %s, the one it replaces %s", d->name.text,
-                          inputs_text(e, d), has_inputs(old) ? inputs_text(e, old) : "something else");
-  diag_label(e->diags, diag, old->name.span, "replaced");
-  diag_help(e->diags, diag, "take and give the same types as the one it replaces");
+  for (size_t i = 0; i < b->overrides.len; i++) {
+    const Override *o = &b->overrides.at[i];
+    if (o->before == NULL || !has_inputs(o->now) || same_inputs(e, o->scope, o->now, o->before)) continue;
+    Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, o->now->name.span, "the new `%s` takes %s, the one it replaces %s",
+                            o->now->name.text, inputs_text(e, o->now), has_inputs(o->before) ? inputs_text(e, o->before) : "something else");
+    diag_label(e->diags, diag, o->before->name.span, "replaced");
+    diag_help(e->diags, diag, "take and give the same types as the one it replaces");
+  }
 }
 
 static Value *make_data(Elab *e, Scope *scope, void *data) {
@@ -160,7 +178,7 @@ static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const Ast
     param_declare(b, merge->scope, d, last == NULL ? NULL : last->arg->value, last == NULL ? NULL : last->scope);
     return;
   }
-  if (d->override) check_override(b, d, old);
+  if (d->override) VEC_PUSH(e->arena, &b->overrides, (Override){d, old, merge->scope});
   if (d->kind == DE_DATA) scope_bind_lazy(e, merge->scope, d->name.text, d->name.span, make_data, (void *)d);
   else if (merge->prefix[0] != 0 && (d->kind == DE_NET || d->kind == DE_FLOW)) declare_prefixed(b, merge, d);
   else elab_declare(e, merge->scope, d);

@@ -219,7 +219,7 @@ static void describe_columns(Blocks *b, DataField *f) {
   }
 }
 
-bool data_source(Blocks *b, DataField *f, const AstSource *source) {
+void data_source(Blocks *b, DataField *f, const AstSource *source) {
   Elab *e = b->e;
   VEC(const AstExpr *) reversed = {0}, steps = {0};
   const AstExpr *x = source->value;
@@ -227,25 +227,28 @@ bool data_source(Blocks *b, DataField *f, const AstSource *source) {
   for (size_t i = reversed.len; i-- > 0;) VEC_PUSH(e->arena, &steps, reversed.at[i]);
   f->text = source_text(e, source->value->span);
   if (x->kind == EX_UNIT) f->unit = x->u.unit.unit.text;
-  if (!items_of(b, f, x)) return false;
+  if (!items_of(b, f, x)) {
+    f->broken = f->items.len == 0;
+    if (f->broken) return;
+  }
   check_owner(b, f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
   if (f->vector && (f->shape.rank != 1 || f->shape.axes[0] != (int64_t)f->items.len)) {
     Diag *d = elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len,
                          extents_text(e->arena, "real", &f->shape));
     diag_help(e->diags, d, "`real[%zu]`", f->items.len);
-    return false;
+    f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
+    return;
   }
   if (f->classes != NULL && (steps.len > 0 || has_terms(f) || f->vector)) {
     elab_error(e, DIAG_PREPARATION, source->span, "a class is one column as it is, without a chain");
-    return false;
+    f->broken = true;
+    return;
   }
-  size_t errors = (size_t)e->diags->errors;
   const char *what = f->items.len == 1 && !has_terms(f)
                          ? arena_printf(e->arena, "`%s`", f->block->model->columns.at[f->items.at[0].own].name)
                          : arena_printf(e->arena, "`%s`", f->label);
   data_chain(b, f, steps.at, steps.len, start_range(f), what);
   if (unit_is_angle(f->unit)) f->angle = true; // generated values are brought into range
   describe_columns(b, f);
-  return (size_t)e->diags->errors == errors;
 }

@@ -138,6 +138,10 @@ static bool tuple_numbers(Elab *e, const Value *v, Span span, const char *what, 
 }
 
 static bool read_rate(Elab *e, Scope *scope, const AstExpr *x, With *with) {
+  if (x->kind == EX_CALL && x->u.call.callee->kind == EX_NAME && strcmp(x->u.call.callee->u.name, "plateau") == 0) {
+    not_built(e, x->span, "`plateau`");
+    return false;
+  }
   Value *v = elab_expr(e, scope, x);
   if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
   if (!value_is_error(v)) v = elab_real(e, v, x->span);
@@ -368,8 +372,9 @@ static void step_weights(Elab *e, ModelPhase *phase, const With *with, const Mov
 // `repeat` and `when` with values known now become literals for the training loop.
 static const AstExpr *known_number(Elab *e, const TrainScope *t, const AstExpr *x, const char *what) {
   if (x == NULL) return NULL;
+  e->diags->muted++; // a formula of the step or of the losses knows names that stand for nothing here
   Value *v = elab_expr(e, t->outer, x);
-  if (value_is_error(v)) return NULL;
+  e->diags->muted--;
   if (!value_is_number(v)) { not_built(e, x->span, "%s that changes from step to step", what); return NULL; }
   AstExpr *literal = ARENA_NEW(e->arena, AstExpr);
   *literal = (AstExpr){.kind = EX_NUMBER, .span = x->span};

@@ -79,6 +79,8 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   if (!blocks_load(&b) || diags->errors > 0) return NULL;
   declare_data(&b);
   params_finish(&b);
+  if (b.broken) return NULL;
+  overrides_check(&b);
   for (size_t i = 0; i < b.data.len; i++) data_programs(&b, b.data.at[i]);
   check_declarations(&b);
   for (size_t i = 0; i < b.trains.len; i++) train_block(&b, &b.trains.at[i]);
