@@ -29,40 +29,56 @@ static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
 static LLVMTypeRef vector_type(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
 static LLVMTypeRef element_type(CodeModule *m, bool f64) { return f64 ? m->f64 : m->f32; }
 
-static LLVMValueRef start_value(CodeModule *m, const Gemm *g, LLVMValueRef row, LLVMValueRef event) {
-  LLVMTypeRef type = vector_type(m, g->f64), element = element_type(m, g->f64);
-  if (g->add) return emit_load(m, type, emit_at2(m, element, g->y, row, g->y_stride, event));
-  if (g->bias) return emit_broadcast(m, type, emit_at2(m, element, g->bias, row, g->bias_stride, NULL));
-  return LLVMConstNull(type);
+// Where the chain of one vector begins; y and bias point to this row.
+static LLVMValueRef start_value(CodeModule *m, const Gemm *g, LLVMValueRef y, LLVMValueRef bias) {
+  LLVMTypeRef type = vector_type(m, g->f64);
+  if (g->add) return emit_load(m, type, y);
+  return bias ? emit_broadcast(m, type, bias) : LLVMConstNull(type);
 }
 
-// Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
-static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
+// &base[n]; NULL stays NULL.
+static LLVMValueRef offset(CodeModule *m, const Gemm *g, LLVMValueRef base, int64_t n) {
+  return base ? emit_at(m, element_type(m, g->f64), base, emit_index(m, n)) : NULL;
+}
+
+static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVMValueRef row, int64_t stride,
+                           LLVMValueRef column) {
+  return base ? emit_at2(m, element_type(m, g->f64), base, row, stride, column) : NULL;
+}
+
+// The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
+static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   LLVMTypeRef type = vector_type(m, g->f64), element = element_type(m, g->f64);
-  LLVMValueRef sums[EMIT_CARRIED], rows[EMIT_CARRIED], events[MAX_VECTORS];
-  for (unsigned v = 0; v < b.vectors; v++) events[v] = emit_plus(m, event, v * CODE_LANES);
-  for (unsigned r = 0; r < b.rows; r++) {
-    rows[r] = emit_plus(m, row, r);
-    for (unsigned v = 0; v < b.vectors; v++) sums[r * b.vectors + v] = start_value(m, g, rows[r], events[v]);
-  }
-  LLVMValueRef w = emit_at2(m, element, g->w, row, g->w_n, NULL), x = emit_at(m, element, g->x, event);
   EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, g->k), 1, sums, b.rows * b.vectors);
   LLVMValueRef xk = emit_at2(m, element, x, k.index, g->x_stride, NULL);
   LLVMValueRef wk = emit_at2(m, element, w, k.index, g->w_k, NULL);
   LLVMValueRef xs[MAX_VECTORS], next[EMIT_CARRIED];
-  for (unsigned v = 0; v < b.vectors; v++)
-    xs[v] = emit_load(m, type, emit_at(m, element, xk, emit_index(m, v * CODE_LANES)));
+  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, xk, v * CODE_LANES));
   for (unsigned r = 0; r < b.rows; r++) {
-    LLVMValueRef weight = emit_broadcast(m, type, emit_at(m, element, wk, emit_index(m, r * g->w_n)));
+    LLVMValueRef weight = emit_broadcast(m, type, offset(m, g, wk, r * g->w_n));
     for (unsigned v = 0; v < b.vectors; v++)
       next[r * b.vectors + v] = emit_fma(m, weight, xs[v], k.carried[r * b.vectors + v]);
   }
   emit_loop_end(m, &k, next);
+  for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
+}
+
+// Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
+static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
+  LLVMValueRef sums[EMIT_CARRIED];
+  LLVMValueRef y = row_of(m, g, g->y, row, g->y_stride, event);
+  LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride, NULL);
+  for (unsigned r = 0; r < b.rows; r++)
+    for (unsigned v = 0; v < b.vectors; v++)
+      sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES),
+                                            offset(m, g, bias, r * g->bias_stride));
+  emit_chains(m, g, b, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
-      LLVMValueRef sum = k.carried[r * b.vectors + v];
-      if (g->epilogue) sum = g->epilogue(g->data, m, rows[r], events[v], sum);
-      if (sum) emit_store(m, sum, emit_at2(m, element, g->y, rows[r], g->y_stride, events[v]));
+      LLVMValueRef sum = sums[r * b.vectors + v];
+      if (g->epilogue)
+        sum = g->epilogue(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES), sum);
+      if (sum) emit_store(m, sum, offset(m, g, y, r * g->y_stride + v * CODE_LANES));
     }
 }
 

@@ -155,10 +155,10 @@ static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Blo
       next[r * b.vectors + v] = emit_fma(m, x, bs[v], t.carried[r * b.vectors + v]);
   }
   emit_loop_end(m, &t, next);
+  LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
-      LLVMValueRef d_row = emit_plus(m, row, r), d_column = emit_plus(m, column, v * s->lanes);
-      LLVMValueRef to = emit_at2(m, s->element, g->d, d_row, g->d_stride, d_column);
+      LLVMValueRef to = emit_at(m, s->element, d, emit_index(m, r * g->d_stride + v * s->lanes));
       finish_vector(m, g, s, t.carried[r * b.vectors + v], to, v + 1 < b.vectors ? s->lanes : b.last_lanes);
     }
 }
@@ -254,9 +254,9 @@ static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef ro
   }
   emit_loop_end(m, &t, next);
   LLVMValueRef all = sums_across(m, t.carried, rows * columns);
+  LLVMValueRef d = emit_at2(m, element, g->d, row, g->d_stride, column);
   for (unsigned i = 0; i < rows * columns; i++) {
-    LLVMValueRef r = emit_plus(m, row, i / columns), c = emit_plus(m, column, i % columns);
-    LLVMValueRef to = emit_at2(m, element, g->d, r, g->d_stride, c);
+    LLVMValueRef to = emit_at(m, element, d, emit_index(m, i / columns * g->d_stride + i % columns));
     LLVMValueRef sum = LLVMBuildExtractElement(m->builder, all, emit_index(m, i), "");
     LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, emit_load(m, element, to), "");
     emit_store(m, g->add ? LLVMBuildSelect(m->builder, g->add, total, sum, "") : total, to);
