@@ -184,17 +184,20 @@ static double product_flops(const IrFn *fn) {
 static double peak_flops(void) {
   enum { CHAINS = 16, TURNS = 4000000 };
   Vector sums[CHAINS], a = NUMBERS(0.999f), b = NUMBERS(1e-3f);
-  for (int i = 0; i < CHAINS; i++) sums[i] = b;
+#pragma GCC unroll 16
+  for (int i = 0; i < CHAINS; i++) sums[i] = NUMBERS((float)i);
   double best = 1e9;
   for (int turn = 0; turn < 5; turn++) {
     double start = now();
     for (int k = 0; k < TURNS; k++)
+#pragma GCC unroll 16
       for (int i = 0; i < CHAINS; i++) sums[i] = MULTIPLY_ADD(sums[i], a, b);
     double t = now() - start;
     if (t < best) best = t;
   }
   volatile float keep = 0;
-  for (int i = 0; i < CHAINS; i++) keep += ((const float *)&sums[i])[3];
+#pragma GCC unroll 16
+  for (int i = 0; i < CHAINS; i++) keep += sums[i][3];
   return (double)TURNS * CHAINS * 2 * (sizeof(Vector) / 4) / best;
 }
 
