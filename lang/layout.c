@@ -127,11 +127,27 @@ static int give_error(Parse *p, Span *span) { // the parser goes into recovery w
 
 // ---- braces
 
+static bool may_have_value(int kind) { // `net f(x) = x`
+  return kind == HGM_TOK_NET || kind == HGM_TOK_LAYER || kind == HGM_TOK_FN || kind == HGM_TOK_BIJECTION;
+}
+
+static bool has_value(const Parse *p, size_t statement) {
+  size_t depth = 0;
+  for (size_t i = statement; i < p->next; i++) {
+    int kind = token_at(p, i)->kind;
+    if (kind == HGM_TOK_LPAREN || kind == HGM_TOK_LBRACKET) depth++;
+    if ((kind == HGM_TOK_RPAREN || kind == HGM_TOK_RBRACKET) && depth > 0) depth--;
+    if (depth == 0 && kind == HGM_TOK_ASSIGN) return true;
+  }
+  return false;
+}
+
 static Block block_of(const Parse *p) {
   const Bracket *around = layout_brace(p);
   size_t i = p->begins ? p->next : around->statement;
   if (token_at(p, i)->kind == HGM_TOK_OVERRIDE) i++;
   bool file = around->block == BLOCK_FILE;
+  if (may_have_value(token_at(p, i)->kind) && has_value(p, i)) return BLOCK_UNKNOWN;
   switch (token_at(p, i)->kind) {
   case HGM_TOK_DATA: return file ? BLOCK_DATA : BLOCK_UNKNOWN;
   case HGM_TOK_SCORE: return file ? BLOCK_SCORE : BLOCK_UNKNOWN;
@@ -154,14 +170,15 @@ static Block block_of(const Parse *p) {
 // A statement whose grammar has `HEAD error { … }`: its body is read although its head is broken.
 static bool has_body(const Parse *p) {
   Block block = block_of(p);
-  return !layout_brace(p)->bodied && block != BLOCK_UNKNOWN && block != BLOCK_DIRECTION;
+  return !layout_brace(p)->bodied && block != BLOCK_UNKNOWN;
 }
 
 static void push(Parse *p) {
   const Token *t = token_at(p, p->next);
   Bracket bracket = {.kind = t->kind, .token = p->next};
   if (t->kind == HGM_TOK_LBRACE) {
-    Block block = block_of(p);
+    bool second = !p->begins && layout_brace(p)->bodied; // no head has two bodies
+    Block block = second ? BLOCK_UNKNOWN : block_of(p);
     bracket.block = block == BLOCK_UNKNOWN && p->last == HGM_TOK_ASSIGN ? BLOCK_RECORD : block;
     if (!p->begins) layout_brace(p)->bodied = true;
   }
@@ -180,16 +197,22 @@ static int line_column(const Parse *p, size_t token) { // where the line of a to
 
 static void note_crooked(Parse *p, size_t closing) {
   size_t opening = top(p)->token;
-  if (p->crooked == NO_TOKEN && token_at(p, closing)->first && token_at(p, closing)->column < line_column(p, opening))
+  if (p->crooked == NO_TOKEN && !top(p)->supplied && token_at(p, closing)->first && token_at(p, closing)->column < line_column(p, opening))
     p->crooked = opening;
 }
 
 static void report_open_brace(Parse *p, size_t where) {
+  if (p->crooked == NO_TOKEN && layout_brace(p)->supplied) return; // said when it was supplied
   size_t open = p->crooked != NO_TOKEN ? p->crooked : layout_brace(p)->token;
   layout_report_open(p, open, where);
 }
 
 // ---- after an error
+
+static bool begins_field(const Parse *p) { // behind the comma at hand
+  int after = token_at(p, p->next + 1)->kind == HGM_TOK_FILE_END ? HGM_TOK_FILE_END : token_at(p, p->next + 2)->kind;
+  return top(p)->block == BLOCK_RECORD && (after == HGM_TOK_ASSIGN || after == HGM_TOK_COLON);
+}
 
 static bool in_braces(const Parse *p) { // of the broken statement
   for (size_t i = p->depth; i < p->brackets.len; i++)
@@ -232,7 +255,7 @@ static int recover(Parse *p, HGM_STYPE *value, Span *span) {
       if (p->abandoned) return give_end(p, span);
     } else if (t->kind == HGM_TOK_RPAREN || t->kind == HGM_TOK_RBRACKET) {
       if (inside && in_list(p)) p->brackets.len--;
-    } else if (!inside && (t->kind == HGM_TOK_SEMI || (t->kind == HGM_TOK_COMMA && top(p)->block == BLOCK_RECORD))) {
+    } else if (!inside && (t->kind == HGM_TOK_SEMI || (t->kind == HGM_TOK_COMMA && begins_field(p)))) {
       p->next++;
       return give_end(p, span);
     }
@@ -245,7 +268,7 @@ void layout_recover(Parse *p) {
   if (p->last == HGM_TOK_LBRACE) {
     Block block = top(p)->block;
     depth--;
-    if (block != BLOCK_UNKNOWN && block != BLOCK_DIRECTION && block != BLOCK_RECORD) return; // taken behind the broken head
+    if (block != BLOCK_UNKNOWN && block != BLOCK_RECORD) return; // taken behind the broken head
   }
   while (depth > 1 && p->brackets.at[depth - 1].kind != HGM_TOK_LBRACE) depth--;
   p->recovering = true;
@@ -263,6 +286,71 @@ void layout_rewind(Parse *p, size_t token) {
   p->end_next = true;
 }
 
+// The brace that a head lacks, handed over in front of the next token.
+static int open_brace(Parse *p, Span *span) {
+  *span = (Span){token_at(p, p->before)->span.end, token_at(p, p->before)->span.end};
+  Bracket bracket = {.kind = HGM_TOK_LBRACE, .token = p->before, .block = block_of(p), .supplied = true};
+  layout_brace(p)->bodied = true;
+  VEC_PUSH(p->arena, &p->brackets, bracket);
+  p->open_next = false;
+  p->begins = true;
+  p->last = HGM_TOK_LBRACE;
+  return HGM_TOK_LBRACE;
+}
+
+// After an END that came too early: the lines that stand further right than the statement belonged to it.
+void layout_skip_deeper(Parse *p) {
+  int column = token_at(p, layout_statement(p))->column;
+  for (size_t depth = 0;; p->next++) {
+    const Token *t = token_at(p, p->next);
+    if (t->kind == HGM_TOK_FILE_END || (t->first && t->column <= column) || (t->kind == HGM_TOK_RBRACE && depth == 0)) return;
+    if (t->kind == HGM_TOK_LBRACE) depth++;
+    if (t->kind == HGM_TOK_RBRACE) depth--;
+  }
+}
+
+bool layout_supply_brace(Parse *p, size_t token) {
+  const Token *t = token_at(p, token);
+  if (in_list(p) || !has_body(p) || layout_statement(p) >= token || t->first) return false;
+  for (size_t i = token; !token_at(p, i)->first; i++) // there is one further on
+    if (token_at(p, i)->kind == HGM_TOK_LBRACE) return false;
+  p->next = token;
+  p->before = token - 1;
+  p->begins = p->recovering = false;
+  p->open_next = true;
+  return true;
+}
+
+static bool is_given_value(const Parse *p, size_t i) { // a statement rather than a value
+  int next = token_at(p, i + 1)->kind;
+  return layout_starts_statement(token_at(p, i)->kind) || next == HGM_TOK_ASSIGN || next == HGM_TOK_TILDE ||
+         next == HGM_TOK_COLON || next == HGM_TOK_LBRACE;
+}
+
+// The head of a block ends with its line, without `{` or `= value`, and what follows stands further right.
+static bool lacks_brace(const Parse *p) {
+  size_t statement = layout_statement(p), depth = 0;
+  const Token *t = token_at(p, p->next);
+  if (p->begins || !has_body(p) || t->column <= token_at(p, statement)->column) return false;
+  if (may_have_value(token_at(p, statement)->kind) && !is_given_value(p, p->next)) return false;
+  for (size_t i = statement + 1; i < p->next; i++) {
+    int kind = token_at(p, i)->kind;
+    if (kind == HGM_TOK_LPAREN || kind == HGM_TOK_LBRACKET) depth++;
+    if ((kind == HGM_TOK_RPAREN || kind == HGM_TOK_RBRACKET) && depth > 0) depth--;
+    if (depth == 0 && (kind == HGM_TOK_ASSIGN || kind == HGM_TOK_TILDE || kind == HGM_TOK_COLON)) return false;
+  }
+  return true;
+}
+
+static int report_lacking_brace(Parse *p, Span *span) {
+  int kind = open_brace(p, span);
+  Diag *d = diag_add(p->diags, DIAG_EXPECTED, *span, "expected `{` after `%s`, found the end of the line",
+                     layout_spelling(p, p->before));
+  diag_label(p->diags, d, token_at(p, p->next)->span, "this seems to stand in the block");
+  p->supplied = true;
+  return kind;
+}
+
 // ---- the next token
 
 enum { SKIPPED = -1 }; // nothing to hand over: look again
@@ -275,12 +363,36 @@ static int break_off(Parse *p, Span *span) {
   return give_error(p, span);
 }
 
+// The innermost bracket is closed further on in this line, so what stands here instead is one too many.
+static bool closes_later(const Parse *p, int opening) {
+  size_t depth = 0;
+  for (size_t i = p->next + 1; !token_at(p, i)->first; i++) {
+    int kind = token_at(p, i)->kind;
+    if (kind == opening) depth++;
+    if (kind == closing_of(opening) && depth-- == 0) return true;
+  }
+  return false;
+}
+
+static int skip_closing(Parse *p) {
+  if (p->diags->errors >= MAX_ERRORS) {
+    p->next++;
+    return SKIPPED;
+  }
+  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, token_at(p, p->next)->span, "this `%s` closes nothing",
+                     layout_spelling(p, p->next));
+  diag_help(p->diags, d, "delete it, or open one before");
+  p->next++;
+  return SKIPPED;
+}
+
 static int close_list(Parse *p, const Token *t, HGM_STYPE *value, Span *span) {
   int wanted = closing_of(top(p)->kind);
   if (t->kind == wanted) {
     p->brackets.len--;
     return give(p, wanted, value, span);
   }
+  if (closes_later(p, top(p)->kind)) return skip_closing(p); // `[len v), 3]`
   const Bracket *below = p->brackets.len > 1 ? top(p) - 1 : NULL;
   if (below != NULL && closing_of(below->kind) == t->kind) { // `f([a, b)`
     layout_report_open(p, top(p)->token, p->next);
@@ -296,18 +408,6 @@ static int close_list(Parse *p, const Token *t, HGM_STYPE *value, Span *span) {
   diag_help(p->diags, d, "`(` is closed by `)`, `[` by `]`");
   p->brackets.len--;
   return give(p, wanted, value, span);
-}
-
-static int skip_closing(Parse *p) {
-  if (p->diags->errors >= MAX_ERRORS) {
-    p->next++;
-    return SKIPPED;
-  }
-  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, token_at(p, p->next)->span, "this `%s` closes nothing",
-                     layout_spelling(p, p->next));
-  diag_help(p->diags, d, "delete it, or open one before");
-  p->next++;
-  return SKIPPED;
 }
 
 static int close_braces(Parse *p, Span *span) {
@@ -364,7 +464,8 @@ static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
     p->closing = 1;
     return close_braces(p, span);
   }
-  if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind)) return give_end(p, span);
+  if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind))
+    return lacks_brace(p) ? report_lacking_brace(p, span) : give_end(p, span);
   if (t->kind == HGM_TOK_SEMI && !list) {
     p->next++;
     return give_end(p, span);
@@ -404,6 +505,7 @@ int hgm_lex(HGM_STYPE *value, Span *span, Parse *p) {
     return HGM_TOK_FILE_END;
   }
   if (p->end_next) return give_end(p, span);
+  if (p->open_next) return open_brace(p, span);
   if (p->closing) return close_braces(p, span);
   if (p->recovering) return recover(p, value, span);
   int kind = next_token(p, value, span);

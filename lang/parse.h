@@ -30,6 +30,7 @@ typedef struct Bracket {
   size_t token;          // index of the opening token
   Block block;           // of a brace
   size_t statement;      // of a brace: index of the token that begins the statement now read
+  bool supplied;         // of a brace: it does not stand in the file; token is the one before it
   bool bodied;           // of a brace: that statement has had braces of its own
 } Bracket;
 
@@ -47,6 +48,7 @@ typedef struct Parse {
   bool supplied;           // … which does not stand in the file; its want has been reported
   bool begins;             // the next token begins a statement
   bool end_next;           // END comes before anything else
+  bool open_next;          // … or the `{` that a head lacks
   size_t closing;          // before anything else braces are closed until so many brackets are left; 0: none are
   bool recovering;         // after an error: skip to where the statement ends
   size_t depth;            // while recovering: number of brackets around the statement
@@ -72,6 +74,10 @@ void layout_report_open(Parse *parse, size_t open, size_t where);
 void layout_recover(Parse *parse);
 // … or at an earlier token of the statement, with an END before it.
 void layout_rewind(Parse *parse, size_t token);
+// … or at the next line that stands no further right than the statement …
+// … or with a `{` before this token, where the head of a block lacks its own. False: it does not look so.
+void layout_skip_deeper(Parse *parse);
+bool layout_supply_brace(Parse *parse, size_t token);
 
 void syntax_report(Parse *parse, const char *const *expected, size_t n); // syntax.c: the token handed over last is refused
 void syntax_exhausted(Parse *parse, Span span);

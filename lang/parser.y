@@ -191,14 +191,23 @@ decl: "override" decl[inner]  { $$ = ast_override(p, @$, $inner); }
   | "evaluate" "{" eval_items "}"
                               { $$ = ast_evaluate(p, @$, $eval_items); }
   | "data" error resume datums "}"                  { $$ = ast_decl_error(p, @$); }
+  | "data" error                             { $$ = ast_decl_error(p, @$); }
   | "layer" error resume stmts "}"                  { $$ = ast_decl_error(p, @$); }
+  | "layer" error                            { $$ = ast_decl_error(p, @$); }
   | "fn" error resume stmts "}"                     { $$ = ast_decl_error(p, @$); }
+  | "fn" error                               { $$ = ast_decl_error(p, @$); }
   | "flow" error resume steps "}"                   { $$ = ast_decl_error(p, @$); }
+  | "flow" error                             { $$ = ast_decl_error(p, @$); }
   | "bijection" error resume bijection_stmts "}"    { $$ = ast_decl_error(p, @$); }
+  | "bijection" error                        { $$ = ast_decl_error(p, @$); }
   | "train" error resume train_items "}"            { $$ = ast_decl_error(p, @$); }
+  | "train" error                            { $$ = ast_decl_error(p, @$); }
   | "generate" error resume generate_stmts "}"      { $$ = ast_decl_error(p, @$); }
+  | "generate" error                         { $$ = ast_decl_error(p, @$); }
   | "score" error resume stmts "}"                  { $$ = ast_decl_error(p, @$); }
+  | "score" error                            { $$ = ast_decl_error(p, @$); }
   | "evaluate" error resume eval_items "}"          { $$ = ast_decl_error(p, @$); }
+  | "evaluate" error                         { $$ = ast_decl_error(p, @$); }
   ;
 
 param_decl: "param" name type_opt "=" expr       { $$ = ast_param(p, @$, $name, $type_opt, $expr); }
@@ -224,6 +233,7 @@ resume: "{"                   { yyerrok; }; /* behind a broken head: mistakes in
 net: "net" name params out_opt body
                               { $$ = ast_callable(p, @$, DE_NET, $name, NULL, $params, $out_opt, $body); }
   | "net" error resume stmts "}" { $$ = ast_decl_error(p, @$); }
+  | "net" error               { $$ = ast_decl_error(p, @$); }
   ;
 
 params: "(" ")"               { $$ = (AstParams){0}; }
@@ -298,6 +308,7 @@ simple_stmt: pattern "=" expr { $$ = ast_assign(p, @$, $pattern, NULL, $expr); }
   | "fixed" name ":" type "~" expr { $$ = ast_learn(p, @$, true, true, $name, $type, $expr); }
   | "repeat" expr as_opt "{" stmts "}" { $$ = ast_repeat(p, @$, $expr, $as_opt, $stmts); }
   | "repeat" error resume stmts "}" { $$ = ast_stmt_error(p, @$); }
+  | "repeat" error            { $$ = ast_stmt_error(p, @$); }
   | net                       { $$ = ast_net_stmt(p, @$, $net); }
   ;
 pattern: name                 { $$ = ast_one(p, $name); }
@@ -321,6 +332,10 @@ bijection_stmts: %empty       { $$ = (AstStmts){0}; }
 bijection_stmt: simple_stmt
   | "forward" "{" stmts "}"   { $$ = ast_direction(p, @$, false, $stmts); }
   | "inverse" "{" stmts "}"   { $$ = ast_direction(p, @$, true, $stmts); }
+  | "forward" error resume stmts "}" { $$ = ast_stmt_error(p, @$); }
+  | "inverse" error resume stmts "}" { $$ = ast_stmt_error(p, @$); }
+  | "forward" error           { $$ = ast_stmt_error(p, @$); }
+  | "inverse" error           { $$ = ast_stmt_error(p, @$); }
   ;
 
 /* ---- data */
@@ -361,6 +376,7 @@ step: "base" expr             { $$ = ast_step(p, @$, FS_BASE, NO_NAME, $expr); }
   | step_name "(" args_opt ")" { $$ = ast_step(p, @$, FS_STEP, NO_NAME, ast_call(p, @$, $1, $args_opt, (AstExprs){0}, false)); }
   | "repeat" expr as_opt "{" steps[inner] "}" { $$ = ast_step_repeat(p, @$, $expr, $as_opt, $inner); }
   | "repeat" error resume steps "}" { $$ = ast_step(p, @$, FS_ERROR, NO_NAME, ast_error(p, @error)); }
+  | "repeat" error            { $$ = ast_step(p, @$, FS_ERROR, NO_NAME, ast_error(p, @error)); }
   ;
 %type <expr> step_name;
 step_name: ident              { $$ = ast_name(p, @$, $ident); }
@@ -385,6 +401,7 @@ train_item: stmt              { $$ = ast_train_stmt(p, $stmt); }
   | "simultaneous"            { $$ = ast_train_item(p, @$, TI_SIMULTANEOUS, NULL, NULL); }
   | "update" update_head "{" update_items "}" { $$ = ast_train_update(p, @$, $update_head, $update_items); }
   | "update" error resume update_items "}" { $$ = ast_train_item(p, @$, TI_ERROR, NULL, NULL); }
+  | "update" error            { $$ = ast_train_item(p, @$, TI_ERROR, NULL, NULL); }
   ;
 epochs_of: %empty { $$ = NULL; } | "of" expr "steps" { $$ = $expr; };
 every_opt: %empty { $$ = NULL; } | "every" expr { $$ = $expr; };

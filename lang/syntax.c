@@ -141,6 +141,7 @@ static const char *list_needs(const Refusal *r) {
 
 static bool is_named_elsewhere(const Refusal *r, const char *token, bool operand, bool name, bool operators) {
   if (strcmp(token, "the end of the line") == 0 || strncmp(token, "a ", 2) == 0) return true;
+  if (takes(r, "{") && takes(r, "=") && is_among(" . [ of ", token)) return true; // a type may end here
   if (operand && is_among(OPERANDS, token)) return true;
   if (name && takes(r, "set") && (strcmp(token, "[") == 0 || strcmp(token, "set") == 0)) return true; // a type
   if (name && takes(r, "data") && takes(r, "against") && is_among(SOFT, token)) return true;
@@ -277,7 +278,9 @@ static bool bad_beginning(const Refusal *r) {
   Diag *d = diag_add(p->diags, DIAG_EXPECTED, t->span, "expected %s, found %s", what, found_text(r));
   if (t->kind == HGM_TOK_IF) diag_help(p->diags, d, "`if` chooses a value: `y = if c then a else b`");
   else if (t->kind == HGM_TOK_FOR) diag_help(p->diags, d, "`repeat n as i { … }` repeats statements");
-  else if (is_reserved(t->kind)) diag_help(p->diags, d, "`%s` is a word of the language; choose another name", t->text);
+  else if (r->block == BLOCK_RECORD && t->kind == HGM_TOK_STRING)
+    diag_help(p->diags, d, "several columns stand in brackets: `[\"pt\", \"eta\"]`");
+  else if (is_reserved(t->kind) && r->block != BLOCK_FILE) diag_help(p->diags, d, "`%s` is a word of the language; choose another name", t->text);
   return true;
 }
 
@@ -373,6 +376,10 @@ void syntax_report(Parse *p, const char *const *expected, size_t n) {
   }
   if (ran_on(&r) || ((r.found == r.statement || r.before == r.statement) && brace_forgotten(&r, r.statement))) return;
   if (!bad_beginning(&r) && !bad_first_word(&r) && !two_on_a_line(&r) && !chained_comparison(&r)) report_expected(&r);
+  int first = p->tokens.at[r.statement].kind;
+  bool only_brace = takes(&r, "{") && (!takes(&r, "=") || first == HGM_TOK_FORWARD || first == HGM_TOK_INVERSE);
+  if (!r.end && only_brace && p->last != HGM_TOK_LBRACE && layout_supply_brace(p, r.found)) return;
+  if (r.end && takes(&r, "=") && takes(&r, "{")) layout_skip_deeper(p);
   layout_recover(p);
 }
 

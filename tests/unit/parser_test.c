@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "lang/ast.h"
+#include "lang/parse.h"
 
 typedef struct Parsed { Arena *arena; Diags *diags; AstFile *file; } Parsed;
 
@@ -272,6 +272,48 @@ static void test_independent_mistakes(void **state) {
   arena_destroy(r.arena);
 }
 
+// One token taken away from a file is one mistake: of all the ways to do it few are said as more than one, none as many.
+typedef struct Deletions { int single, several, most; } Deletions;
+
+static void delete_each(Deletions *count, const char *path, const char *text, size_t len) {
+  Arena *arena = arena_create();
+  Sources *sources = sources_new(arena);
+  Parse whole = {.arena = arena, .source = source_add(sources, path, text, len), .diags = diags_new(arena, sources)};
+  whole.file = ARENA_NEW(arena, AstFile);
+  scan_tokens(&whole);
+  char *copy = malloc(len + 1);
+  for (size_t i = 0; i + 1 < whole.tokens.len; i++) {
+    size_t from = whole.tokens.at[i].span.begin - whole.source->base, to = whole.tokens.at[i].span.end - whole.source->base;
+    memcpy(copy, text, from);
+    memcpy(copy + from, text + to, len - to);
+    Parsed r = parse(path, copy, len - (to - from));
+    if (r.diags->errors > 1) count->several++;
+    else count->single++;
+    if (r.diags->errors > count->most) count->most = r.diags->errors;
+    arena_destroy(r.arena);
+  }
+  free(copy);
+  arena_destroy(arena);
+}
+
+static void test_deleted_tokens(void **state) {
+  (void)state;
+  static const char *const FILES[] = {"flows", "layers", "lagan", "spline", "solvers"};
+  Deletions count = {0};
+  for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
+    char path[100];
+    snprintf(path, sizeof path, "stdlib/%s.hgm", FILES[i]);
+    size_t len;
+    char *text = read_file(path, &len);
+    assert_non_null(text);
+    delete_each(&count, path, text, len);
+    free(text);
+  }
+  assert_true(count.single > 2000);
+  assert_true(count.several * 50 < count.single);
+  assert_true(count.most <= 6);
+}
+
 // ---- nothing breaks it
 
 static void reads(const char *text, size_t len) {
@@ -382,7 +424,7 @@ int main(void) {
       cmocka_unit_test(test_library_parses), cmocka_unit_test(test_programs_parse), cmocka_unit_test(test_golden_tree),
       cmocka_unit_test(test_binding), cmocka_unit_test(test_soft_words_are_names), cmocka_unit_test(test_documentation),
       cmocka_unit_test(test_numbers), cmocka_unit_test(test_spans), cmocka_unit_test(test_mistakes),
-      cmocka_unit_test(test_independent_mistakes), cmocka_unit_test(test_truncations), cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_independent_mistakes), cmocka_unit_test(test_deleted_tokens), cmocka_unit_test(test_truncations), cmocka_unit_test(test_mutations),
       cmocka_unit_test(test_depth), cmocka_unit_test(test_odd_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
