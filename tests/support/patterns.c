@@ -111,12 +111,15 @@ static IrRef constant_index(Patterns *p, int64_t n, int64_t m, int rank) {
 // An index from event to event, from below 0 to above n - 1, or known to lie inside.
 static IrRef event_index(Patterns *p, int rank, const int64_t *axes, int64_t n) {
   IrType type = ir_type(IR_F64, rank, axes);
+  if (rank == 2 && chance(p, 30)) // the same for all of the second axis
+    return ir_broadcast(p->fn, event_index(p, 1, axes, n), 2, axes, (int8_t[]){0, -1});
   if (chance(p, 50) && rank < IR_MAX_RANK) {
     IrType wide = type;
     wide.axes[wide.rank++] = 3;
     IrRef inside = condition(p, wide);
     IrRef count = ir_sum(p->fn, ir_cast(p->fn, inside, IR_I32), 1u << rank);
-    return chance(p, 50) ? count : ir_binary(p->fn, IR_SUB, count, ir_number(p->fn, IR_I32, 1));
+    IrRef other = chance(p, 50) ? ir_cast(p->fn, condition(p, type), IR_I32) : ir_fill(p->fn, *type_of(p, count), 1);
+    return chance(p, 50) ? count : ir_binary(p->fn, IR_SUB, count, other);
   }
   IrRef real = ir_binary(p->fn, IR_MUL, leaf(p, type), ir_number(p->fn, IR_F64, (double)n));
   return ir_cast(p->fn, real, IR_I32);
