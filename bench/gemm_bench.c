@@ -74,7 +74,8 @@ static Compiled peak_kernel(const CodeTarget *t) {
   return finish(m);
 }
 
-static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors, unsigned rows) {
+static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors,
+                               unsigned rows) {
   CodeModule *m = code_module_create(t, "forward");
   LLVMValueRef p[3];
   code_kernel(m, "kernel", 3, p);
@@ -84,11 +85,23 @@ static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool t
   return finish(m);
 }
 
+// D = X Gᵀ of X (k, TILE) and G (n, TILE): the gradient of a row-major (k, n) matrix; always stores.
+static Compiled gradient_kernel(const CodeTarget *t, int64_t n, int64_t k, unsigned vectors, unsigned rows) {
+  CodeModule *m = code_module_create(t, "gradient");
+  LLVMValueRef p[4], f = code_kernel(m, "kernel", 4, p);
+  GemmGradient g = {.rows = k, .columns = n, .d_stride = n, .tile = TILE, .a_stride = TILE, .b_stride = TILE, .d = p[2],
+                    .a = p[1], .b = p[0], .scratch = p[3], .valid = emit_load(m, m->i64, LLVMGetParam(f, 0)),
+                    .add = LLVMConstInt(m->i1, 0, false), .block_vectors = vectors, .block_rows = rows};
+  gemm_gradient_emit(m, &g);
+  return finish(m);
+}
+
 // ---- timing
 
 typedef struct Job {
   const char *name;
   HgmKernel *run;      // NULL: sgemm
+  bool gradient;
   void *pointers[4];
   int64_t n, k;
   double flops, times[REPEATS];
@@ -97,6 +110,9 @@ typedef struct Job {
 static void run_once(const Job *j, const HgmTile *tile) {
   if (j->run)
     j->run(tile, j->pointers);
+  else if (j->gradient)
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)j->k, (int)j->n, TILE, 1, j->pointers[1], TILE,
+                j->pointers[0], TILE, 0, j->pointers[2], (int)j->n);
   else
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)j->n, TILE, (int)j->k, 1, j->pointers[0], (int)j->n,
                 j->pointers[1], TILE, 0, j->pointers[2], TILE);
@@ -128,20 +144,30 @@ int main(int argc, char **argv) {
     return 2;
   }
   unsigned vectors = argc > 2 ? (unsigned)atoi(argv[2]) : 0, rows = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
-  static const struct { int64_t n, k; bool transposed; const char *name; } shapes[] = {
-      {128, 128, false, "forward 128x128"}, {128, 128, true, "adjoint 128x128"}, {115, 128, false, "forward 115x128"},
-      {128, 115, true, "adjoint 128x115"},  {232, 128, false, "forward 232x128"}, {128, 5, false, "forward 128x5"}, {5, 128, true, "adjoint 5x128"}};
+  static const struct { int64_t n, k; bool transposed, gradient; const char *name; } shapes[] = {
+      {128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},
+      {115, 128, false, false, "forward 115x128"}, {128, 115, true, false, "adjoint 128x115"},
+      {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
+      {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"},
+      {115, 128, false, true, "gradient 128x115"}, {120, 128, false, true, "gradient 128x120"},
+      {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
+      {5, 128, false, true, "gradient 128x5"}};
   enum { SHAPES = sizeof shapes / sizeof *shapes };
   Job jobs[2 * SHAPES + 1] = {0};
   size_t n_jobs = 0;
   float *w = numbers(256 * 256), *x = numbers(256 * TILE), *y = numbers(256 * TILE), *registers = numbers(24 * 16);
+  float *scratch = numbers(256 * TILE);
   Compiled peak = peak_kernel(t);
-  jobs[n_jobs++] = (Job){"peak", peak.run, {registers}, 0, 0, 4096.0 * 2 * (t->vector_bits == 512 ? 24 * 16 : 12 * 8), {0}};
+  double peak_flops = 4096.0 * 2 * (t->vector_bits == 512 ? 24 * 16 : 12 * 8);
+  jobs[n_jobs++] = (Job){"peak", peak.run, false, {registers}, 0, 0, peak_flops, {0}};
   for (size_t i = 0; i < SHAPES; i++) {
-    Compiled c = forward_kernel(t, shapes[i].n, shapes[i].k, shapes[i].transposed, vectors, rows);
-    double flops = 2.0 * (double)shapes[i].n * (double)shapes[i].k * TILE;
-    jobs[n_jobs++] = (Job){shapes[i].name, c.run, {w, x, y}, shapes[i].n, shapes[i].k, flops, {0}};
-    jobs[n_jobs++] = (Job){"  sgemm", NULL, {w, x, y}, shapes[i].n, shapes[i].k, flops, {0}};
+    int64_t n = shapes[i].n, k = shapes[i].k;
+    bool gradient = shapes[i].gradient;
+    Compiled c = gradient ? gradient_kernel(t, n, k, vectors, rows)
+                          : forward_kernel(t, n, k, shapes[i].transposed, vectors, rows);
+    double flops = 2.0 * (double)n * (double)k * TILE;
+    jobs[n_jobs++] = (Job){shapes[i].name, c.run, gradient, {w, x, y, scratch}, n, k, flops, {0}};
+    jobs[n_jobs++] = (Job){"  sgemm", NULL, gradient, {w, x, y}, n, k, flops, {0}};
   }
   measure(jobs, n_jobs);
   double top = 0;

@@ -10,7 +10,7 @@
 // What is too narrow for that (few rows, few columns left over) is dot products along the lanes: 16 of them at a time,
 // so that their 16 sums across lanes share one tree.
 
-enum { MAX_VECTORS = 8, DOT_ROWS = 4, DOT_COLUMNS = 6, DOTS = 16 };
+enum { MAX_VECTORS = 8, DOT_ROWS = 6, DOTS = 16 };
 
 typedef struct Shape {
   LLVMTypeRef element, vector; // vector: 512 bits, lanes = columns
@@ -25,7 +25,7 @@ static Shape shape_of(CodeModule *m, const GemmGradient *g) {
     s.vector = LLVMVectorType(s.element, s.lanes);
   }
   int64_t rest = g->columns % s.lanes;
-  s.dots = g->rows <= DOT_ROWS || !g->b ? g->columns : rest <= DOT_COLUMNS ? rest : 0;
+  s.dots = g->rows <= DOT_ROWS || !g->b ? g->columns : rest <= s.lanes / 2 ? rest : 0;
   s.outer = g->columns - s.dots;
   return s;
 }

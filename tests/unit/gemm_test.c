@@ -196,7 +196,8 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
   HgmTile tile = {.valid = valid};
   int64_t flag = add;
   k.run(&tile, (void *[]){d.at, a.at, b.at, scratch.at, &flag});
-  int64_t rest = g.columns % (g.f64 ? 8 : 16), chained = g.rows <= 4 || sums ? 0 : rest <= 6 ? g.columns - rest : g.columns;
+  int64_t lanes = g.f64 ? 8 : 16, rest = g.columns % lanes;
+  int64_t chained = g.rows <= 6 || sums ? 0 : rest <= lanes / 2 ? g.columns - rest : g.columns; // others add by a tree
   for (int64_t r = 0; r < g.rows; r++)
     for (int64_t c = 0; c < g.d_stride; c++) {
       double old = get(&start, r * g.d_stride + c), got = get(&d, r * g.d_stride + c), want = old;
