@@ -166,7 +166,7 @@ static void finish_ports(Schedule *s) {
 
 static void fill_program(Compiled *c, Schedule *s, const Tables *t) {
   HgmProgram *p = &c->program;
-  p->name = s->fn->name;
+  p->name = arena_strdup(s->arena, s->fn->name);
   p->tile = s->options.tile;
   p->n_phases = (uint32_t)t->phases.len, p->phases = t->phases.at;
   p->n_commands = (uint32_t)t->commands.len, p->commands = t->commands.at;

@@ -341,7 +341,7 @@ static void output_step(Schedule *s, const IrOutput *output) {
   if (ir_has_events(&v->type) && !class_has_events(class)) class++;
   uint32_t place = place_new(s, PLACE_OUTPUT, &v->type, class);
   Place *p = &s->places.at[place];
-  HgmPort port = {.name = output->name, .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
+  HgmPort port = {.name = arena_strdup(s->arena, output->name), .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
                   .space = HGM_SPACE_TILE, .phase = (uint32_t)class};
   p->port = (uint32_t)s->outputs.len;
   p->memory = true;

@@ -123,7 +123,7 @@ static uint32_t iota_place(Schedule *s, const IrValue *v) {
 static uint32_t leaf_place(Schedule *s, const IrValue *v) {
   uint32_t place = place_new(s, PLACE_LEAF, &v->type, 0);
   Place *p = &s->places.at[place];
-  HgmPort port = {.name = v->attr.name, .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
+  HgmPort port = {.name = arena_strdup(s->arena, v->attr.name), .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
                   .kind = (uint8_t)(v->op - IR_INPUT)};
   p->port = (uint32_t)s->leaves.len;
   VEC_PUSH(s->arena, &s->leaves, port);

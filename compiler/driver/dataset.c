@@ -299,17 +299,22 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
   return true;
 }
 
+static double weight_of(const Table *weights, int64_t row) {
+  if (weights == NULL) return 1;
+  return weights->dtype == HGM_F64 ? ((const double *)weights->data)[row] : (double)((const float *)weights->data)[row];
+}
+
 // Event weights with mean 1 on the training split, as the working type.
-static bool add_weights(Dataset *dataset, Session *session, const double *weights, HgmError *error) {
+static bool add_weights(Dataset *dataset, Session *session, const Table *weights, HgmError *error) {
   Arena *arena = session->arena;
   double sum = 0;
-  for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weights == NULL ? 1 : weights[dataset->chosen[SPLIT_TRAIN][i]];
+  for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
   double mean = sum / (double)dataset->n[SPLIT_TRAIN];
   if (!(mean > 0)) return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table), mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
   char *data = arena_alloc(arena, dtype_bytes(dtype) * (size_t)dataset->rows);
   for (int64_t i = 0; i < dataset->rows; i++) {
-    double w = weights == NULL ? 1 : weights[i] / mean;
+    double w = weight_of(weights, i) / mean;
     if (dtype == HGM_F64) ((double *)(void *)data)[i] = w;
     else ((float *)(void *)data)[i] = (float)w;
   }
@@ -320,7 +325,7 @@ static bool add_weights(Dataset *dataset, Session *session, const double *weight
 
 bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
   Arena *arena = session->arena;
-  double *weights = NULL;
+  Table weights = {0};
   bool ok = true;
   if (dataset->data->prepare != NULL) {
     Bound bound;
@@ -334,14 +339,14 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
       names[k] = arena_strdup(arena, port->name);
       bytes[k] = dtype_bytes(port->dtype) * (size_t)port->elements;
       data[k] = arena_alloc(arena, bytes[k] * (size_t)dataset->rows + 64);
-      if (strcmp(port->name, "weight") == 0) weights = (double *)(void *)data[k];
       Table table = {names[k], port->dtype, port->elements, data[k]};
+      if (strcmp(port->name, "weight") == 0) weights = table;
       if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
     }
     ok = ok && run_over(&bound, all_rows(arena, dataset->rows), dataset->rows, names, data, bytes, (int)n, error);
     bound_destroy(&bound);
   }
-  return ok && add_weights(dataset, session, weights, error);
+  return ok && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
 }
 
 void dataset_close(Dataset *dataset) {
