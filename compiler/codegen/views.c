@@ -222,6 +222,6 @@ uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t alig
 uint32_t schedule_site(Schedule *s, const char *site) {
   for (size_t i = 0; i < s->sites.len; i++)
     if (strcmp(s->sites.at[i], site) == 0) return (uint32_t)i;
-  VEC_PUSH(s->arena, &s->sites, site);
+  VEC_PUSH(s->arena, &s->sites, arena_strdup(s->arena, site));
   return (uint32_t)(s->sites.len - 1);
 }
