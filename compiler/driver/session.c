@@ -99,6 +99,11 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path, .text = source->text,
                         .stdlib = session_stdlib(arena), .search = getenv("HGM_PATH"), .seed = source->seed,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
+  if (!is_library(arena, model.stdlib)) {
+    fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);
+    *exit_code = EXIT_ENVIRONMENT;
+    return false;
+  }
   if (model.text == NULL && !read_model_text(arena, source->path, &model.text, exit_code)) return false;
   for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(arena, &model.files, source->files[i]);
   if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
