@@ -67,9 +67,9 @@ static void draw(Worker *w, Generation *g, int64_t n) {
   w->drawn += n;
 }
 
-static void open_generation(Worker *w, Generation *g) {
+static void open_generation(Worker *w, Generation *g, uint32_t tile) {
   HgmError error = {0};
-  if (!generation_open(g, &w->session, w->session.model->generators.at[0], w->store, &w->dataset.tables, &error)) fail(&error);
+  if (!generation_open(g, &w->session, w->session.model->generators.at[0], tile, w->store, &w->dataset.tables, &error)) fail(&error);
   g->n_given = w->dataset.rows;
 }
 
@@ -125,7 +125,7 @@ static void open_worker(Worker *w, const Options *options, const char *path) {
     slot_fill(store_add(w->store, phase->states.at[i].name, (HgmDtype)phase->states.at[i].type.dtype, ir_elements(&phase->states.at[i].type)), phase->states.at[i].start);
   for (const char *const *name = (const char *const[]){"step", "epoch", "progress", "batch_size", NULL}; *name != NULL; name++) store_add(w->store, *name, HGM_F64, 1);
   HgmError error = {0};
-  if (!bound_create(&w->step, &w->session, phase->updates.at[0].step, 128, w->batch, w->store, &w->dataset.tables, &error)) fail(&error);
+  if (!bound_create(&w->step, &w->session, phase->updates.at[0].step, BULK_TILE, w->batch, w->store, &w->dataset.tables, &error)) fail(&error);
 }
 
 int main(int argc, char **argv) {
@@ -155,8 +155,8 @@ int main(int argc, char **argv) {
     }
     if (sscanf(line, "%63s %lf", verb, &seconds) != 2) continue;
     if (strcmp(verb, "train") != 0 && w.bulk.generator == NULL) {
-      open_generation(&w, &w.bulk);
-      open_generation(&w, &w.one);
+      open_generation(&w, &w.bulk, BULK_TILE);
+      open_generation(&w, &w.one, EVENT_TILE);
     }
     if (strstr(warm, verb) == NULL) {
       double begin = now_ms();

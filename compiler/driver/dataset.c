@@ -237,7 +237,7 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
   for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;
   if (dataset->data->prepare != NULL) {
     Bound bound;
-    bool ok = bound_create(&bound, session, dataset->data->prepare, 128, CHUNK, store, &dataset->tables, error);
+    bool ok = bound_create(&bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error);
     if (ok && hgm_port_find(bound.program->outputs, bound.program->n_outputs, "keep") >= 0) {
       char *data = (char *)keep;
       size_t bytes = sizeof *keep;
@@ -289,7 +289,7 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
       data[k] = arena_alloc(scratch, bytes[k] * (size_t)dataset->n[SPLIT_TRAIN]);
     }
     Bound bound;
-    bool ok = bound_create(&bound, session, round->fn, 128, CHUNK, store, &dataset->tables, error) &&
+    bool ok = bound_create(&bound, session, round->fn, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
               run_over(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
     bound_destroy(&bound);
     for (int k = 0; ok && k < n; k++) ok = fit_statistic(dataset, session, store, &round->fits.at[k], (const double *)(void *)data[k], error);
@@ -329,7 +329,7 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
   bool ok = true;
   if (dataset->data->prepare != NULL) {
     Bound bound;
-    ok = bound_create(&bound, session, dataset->data->prepare, 128, CHUNK, store, &dataset->tables, error);
+    ok = bound_create(&bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error);
     uint32_t n = ok ? bound.program->n_outputs : 0;
     const char **names = ARENA_ARRAY(arena, const char *, n + 1);
     char **data = ARENA_ARRAY(arena, char *, n + 1);

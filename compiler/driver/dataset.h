@@ -37,6 +37,10 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
 void dataset_close(Dataset *dataset);
 bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 
-enum { CHUNK = 16384 }; // events of one call outside of training
+enum {
+  CHUNK = 16384,   // events of one call outside of training
+  BULK_TILE = 128, // events of a tile in training and bulk (docs/execution.md)
+  EVENT_TILE = 16, // and where single events count
+};
 
 #endif

@@ -57,7 +57,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
     store_add(run->store, w->name, (HgmDtype)w->type.dtype, ir_elements(&w->type))->saved = true;
   }
   Generation generation;
-  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, run->store, &dataset->tables, error);
+  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store, &dataset->tables, error);
   generation_close(&generation);
   return ok && open_run_weights(run, error) && evaluate_model(e, session, run->store, dataset, rows, n, error);
 }

@@ -67,7 +67,7 @@ static void take_fake(Evaluation *e, const Generation *g, const Tables *fake, in
 static bool run_observables(Session *session, Store *store, const ModelEvaluate *block, const Tables *tables, const int64_t *rows, int64_t n, double **values,
                             HgmError *error) {
   Bound bound;
-  bool ok = bound_create(&bound, session, block->observables, 128, CHUNK, store, tables, error);
+  bool ok = bound_create(&bound, session, block->observables, BULK_TILE, CHUNK, store, tables, error);
   for (int64_t at = 0; ok && at < n; at += CHUNK) {
     for (size_t i = 0; i < block->list.len; i++) bound_output(&bound, arena_printf(session->arena, "observable:%s", block->list.at[i].name), values[i] + at);
     int64_t m = n - at < CHUNK ? n - at : CHUNK;
@@ -137,7 +137,7 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
   e->weights = truth_weights(session, dataset, rows, n);
   for (size_t i = 0; i < model->weights.len; i++) e->parameters += model->weights.at[i].fixed ? 0 : (double)ir_elements(&model->weights.at[i].type);
   Generation g;
-  bool ok = generation_open(&g, session, model->generators.at[0], store, &dataset->tables, error);
+  bool ok = generation_open(&g, session, model->generators.at[0], BULK_TILE, store, &dataset->tables, error);
   if (ok) {
     g.given = rows;
     g.n_given = n;

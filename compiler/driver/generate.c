@@ -11,10 +11,10 @@ bool column_is_given(const void *generator, const ModelColumn *column) {
   return false;
 }
 
-bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, Store *store, const Tables *tables, HgmError *error) {
+bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, uint32_t tile, Store *store, const Tables *tables, HgmError *error) {
   Arena *arena = store->arena;
   *g = (Generation){.generator = generator};
-  if (!bound_create(&g->bound, session, generator->fn, 128, CHUNK, store, tables, error)) return false;
+  if (!bound_create(&g->bound, session, generator->fn, tile, CHUNK, store, tables, error)) return false;
   g->values = ARENA_ARRAY(arena, double *, generator->outputs.len + 1);
   g->elements = ARENA_ARRAY(arena, int64_t, generator->outputs.len + 1);
   g->rows = ARENA_ARRAY(arena, int64_t, CHUNK);

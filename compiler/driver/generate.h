@@ -14,7 +14,7 @@ typedef struct Generation {
   int64_t n_given;
 } Generation;
 
-bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, Store *store, const Tables *tables, HgmError *error);
+bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, uint32_t tile, Store *store, const Tables *tables, HgmError *error);
 // Events first .. first + n - 1, n <= CHUNK, into g->values. Event k takes row k mod n_given.
 bool generation_chunk(Generation *g, int64_t first, int64_t n, HgmError *error);
 void generation_close(Generation *g);

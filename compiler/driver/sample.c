@@ -190,7 +190,7 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
 static bool sample(Sampling *s, HgmError *error) {
   const Options *options = s->options;
   if (!hgm_writer_check(options->output, options->force, error) || !choose_generator(s, error) || !read_given(s, error)) return false;
-  if (!generation_open(&s->generation, &s->run.session, s->generator, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error)) return false;
+  if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error)) return false;
   s->generation.n_given = s->given_rows;
   if (options->has_seed) s->generation.bound.seed = options->seed;
   int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;

@@ -19,7 +19,7 @@ static bool bind(Scoring *s, HgmError *error) {
   DataFiles files = {0};
   return files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
          dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
-         bound_create(&s->bound, session, session->model->score, 128, CHUNK, s->run.store, &s->dataset.tables, error) && open_run_weights(&s->run, error);
+         bound_create(&s->bound, session, session->model->score, BULK_TILE, CHUNK, s->run.store, &s->dataset.tables, error) && open_run_weights(&s->run, error);
 }
 
 static bool write_scores(Scoring *s, HgmError *error) {

@@ -84,9 +84,9 @@ static bool phase_open(Phase *p, HgmError *error) {
   store_add(store, "batch_size", HGM_F64, 1);
   p->updates = ARENA_ARRAY(store->arena, Bound, p->model->updates.len);
   for (size_t i = 0; i < p->model->updates.len; i++)
-    if (!bound_create(&p->updates[i], session, p->model->updates.at[i].step, 128, p->batch, store, tables, error)) return false;
+    if (!bound_create(&p->updates[i], session, p->model->updates.at[i].step, BULK_TILE, p->batch, store, tables, error)) return false;
   if (p->model->validate != NULL && p->dataset != NULL && p->dataset->n[SPLIT_VALID] > 0)
-    if (!bound_create(&p->validate, session, p->model->validate, 128, CHUNK, store, tables, error)) return false;
+    if (!bound_create(&p->validate, session, p->model->validate, BULK_TILE, CHUNK, store, tables, error)) return false;
   if (p->dataset != NULL) p->order = ARENA_ARRAY(store->arena, int64_t, p->dataset->n[SPLIT_TRAIN] + 1);
   return true;
 }
