@@ -22,12 +22,20 @@ static bool replaced(const Blocks *b, size_t i) {
   return false;
 }
 
-// Nets and flows are checked though nothing uses them; their weights are registered in file order.
-static void check_declarations(Blocks *b) {
+static bool has_weights(const Model *m, const char *owner) {
+  for (size_t i = 0; i < m->weights.len; i++)
+    if (m->weights.at[i].owner != NULL && strcmp(m->weights.at[i].owner, owner) == 0) return true;
+  return false;
+}
+
+// Nets and flows are checked though nothing uses them. Nets come first, so that their mistakes are shown at home; flows are
+// large and are looked at again only when no block has made them.
+static void check_declarations(Blocks *b, AstDeclKind kind) {
   for (size_t i = 0; i < b->declarations.len; i++) {
     const AstDecl *d = b->declarations.at[i];
-    if ((d->kind == DE_NET || d->kind == DE_FLOW) && !replaced(b, i) && b->declaration_scopes.at[i] == b->names)
-      elab_check_declaration(b->e, b->declaration_scopes.at[i], d);
+    if (d->kind != kind || replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
+    if (kind == DE_FLOW && has_weights(b->e->model, d->name.text)) continue;
+    elab_check_declaration(b->e, b->names, d);
   }
 }
 
@@ -48,10 +56,7 @@ static void warn_unmoved(Blocks *b) {
   for (size_t i = 0; i < b->declarations.len && m->phases.len > 0; i++) {
     const AstDecl *d = b->declarations.at[i];
     if ((d->kind != DE_NET && d->kind != DE_FLOW) || replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
-    bool has = false;
-    for (size_t k = 0; k < m->weights.len; k++)
-      has = has || (!m->weights.at[k].fixed && m->weights.at[k].owner != NULL && strcmp(m->weights.at[k].owner, d->name.text) == 0);
-    if (!has || is_updated(m, d->name.text)) continue;
+    if (!has_weights(m, d->name.text) || is_updated(m, d->name.text)) continue;
     Diag *diag = elab_error(b->e, DIAG_WEIGHTS_UNMOVED, d->name.span, "no update moves `%s`", d->name.text);
     diag_help(b->e->diags, diag, "name it in an `update`, or its weights stay as they begin");
   }
@@ -82,12 +87,13 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   if (b.broken) return NULL;
   overrides_check(&b);
   for (size_t i = 0; i < b.data.len; i++) data_programs(&b, b.data.at[i]);
-  check_declarations(&b);
+  check_declarations(&b, DE_NET);
   for (size_t i = 0; i < b.trains.len; i++) train_block(&b, &b.trains.at[i]);
   check_generators(&b);
   for (size_t i = 0; i < b.generators.len; i++) generate_block(&b, &b.generators.at[i]);
   if (b.score.decl != NULL) score_block(&b, &b.score);
   if (b.evaluate.decl != NULL) evaluate_block(&b, &b.evaluate);
+  check_declarations(&b, DE_FLOW);
   warn_unmoved(&b);
   return diags->errors > 0 ? NULL : m;
 }
