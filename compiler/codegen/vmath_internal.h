@@ -40,7 +40,8 @@ static inline Value isub(CodeModule *m, Value a, Value b) { return LLVMBuildSub(
 static inline Value left(CodeModule *m, Value a, unsigned n) { return LLVMBuildShl(m->builder, a, whole(a, n), ""); }
 static inline Value right(CodeModule *m, Value a, unsigned n) { return LLVMBuildLShr(m->builder, a, whole(a, n), ""); }
 
-// c[0] x^(n-1) + ... + c[n-1] by Horner's rule. Coefficients are rounded to x's type.
+// c[0] x^(n-1) + ... + c[n-1], n <= VMATH_COEFFICIENTS. Coefficients are rounded to x's type.
+enum { VMATH_COEFFICIENTS = 32 };
 Value vmath_polynomial(CodeModule *m, Value x, const double *c, unsigned n);
 
 // x rounded to the nearest integer (half to even) for |x y| < 2^21 (f64: 2^50), by adding 1.5 2^23 (2^52): the sum's low
