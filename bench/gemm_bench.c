@@ -79,8 +79,18 @@ static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool t
   CodeModule *m = code_module_create(t, "forward");
   LLVMValueRef p[3];
   code_kernel(m, "kernel", 3, p);
-  Gemm g = {.n = n, .k = k, .w_k = transposed ? 1 : n, .w_n = transposed ? k : 1, .tile = TILE, .x_stride = TILE,
-            .y_stride = TILE, .w = p[0], .x = p[1], .y = p[2], .block_vectors = vectors, .block_rows = rows};
+  Gemm g = {.n = n,
+            .k = k,
+            .w_k = transposed ? 1 : n,
+            .w_n = transposed ? k : 1,
+            .tile = TILE,
+            .x_stride = TILE,
+            .y_stride = TILE,
+            .w = p[0],
+            .x = p[1],
+            .y = p[2],
+            .block_vectors = vectors,
+            .block_rows = rows};
   gemm_emit(m, &g);
   return finish(m);
 }
@@ -89,9 +99,20 @@ static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool t
 static Compiled gradient_kernel(const CodeTarget *t, int64_t n, int64_t k, unsigned vectors, unsigned rows) {
   CodeModule *m = code_module_create(t, "gradient");
   LLVMValueRef p[4], f = code_kernel(m, "kernel", 4, p);
-  GemmGradient g = {.rows = k, .columns = n, .d_stride = n, .tile = TILE, .a_stride = TILE, .b_stride = TILE, .d = p[2],
-                    .a = p[1], .b = p[0], .scratch = p[3], .valid = emit_load(m, m->i64, LLVMGetParam(f, 0)),
-                    .add = LLVMConstInt(m->i1, 0, false), .block_vectors = vectors, .block_rows = rows};
+  GemmGradient g = {.rows = k,
+                    .columns = n,
+                    .d_stride = n,
+                    .tile = TILE,
+                    .a_stride = TILE,
+                    .b_stride = TILE,
+                    .d = p[2],
+                    .a = p[1],
+                    .b = p[0],
+                    .scratch = p[3],
+                    .valid = emit_load(m, m->i64, LLVMGetParam(f, 0)),
+                    .add = LLVMConstInt(m->i1, 0, false),
+                    .block_vectors = vectors,
+                    .block_rows = rows};
   gemm_gradient_emit(m, &g);
   return finish(m);
 }
@@ -100,7 +121,7 @@ static Compiled gradient_kernel(const CodeTarget *t, int64_t n, int64_t k, unsig
 
 typedef struct Job {
   const char *name;
-  HgmKernel *run;      // NULL: sgemm
+  HgmKernel *run; // NULL: sgemm
   bool gradient;
   void *pointers[4];
   int64_t n, k;
@@ -144,14 +165,17 @@ int main(int argc, char **argv) {
     return 2;
   }
   unsigned vectors = argc > 2 ? (unsigned)atoi(argv[2]) : 0, rows = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
-  static const struct { int64_t n, k; bool transposed, gradient; const char *name; } shapes[] = {
-      {128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},
-      {115, 128, false, false, "forward 115x128"}, {128, 115, true, false, "adjoint 128x115"},
-      {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
-      {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"},
-      {115, 128, false, true, "gradient 128x115"}, {120, 128, false, true, "gradient 128x120"},
-      {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
-      {5, 128, false, true, "gradient 128x5"}};
+  static const struct {
+    int64_t n, k;
+    bool transposed, gradient;
+    const char *name;
+  } shapes[] = {{128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},
+                {115, 128, false, false, "forward 115x128"}, {128, 115, true, false, "adjoint 128x115"},
+                {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
+                {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"},
+                {115, 128, false, true, "gradient 128x115"}, {120, 128, false, true, "gradient 128x120"},
+                {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
+                {5, 128, false, true, "gradient 128x5"}};
   enum { SHAPES = sizeof shapes / sizeof *shapes };
   Job jobs[2 * SHAPES + 1] = {0};
   size_t n_jobs = 0;

@@ -22,8 +22,12 @@ static LLVMValueRef divide(CodeModule *m, LLVMValueRef x) {
   return LLVMBuildFDiv(m->builder, emit_number(LLVMTypeOf(x), 1), x, "");
 }
 
-static LLVMValueRef atan2_one(CodeModule *m, LLVMValueRef x) { return vmath_atan2(m, x, emit_number(LLVMTypeOf(x), 0.7)); }
-static LLVMValueRef power(CodeModule *m, LLVMValueRef x) { return vmath_pow(m, x, emit_number(LLVMTypeOf(x), 1.3)); }
+static LLVMValueRef atan2_one(CodeModule *m, LLVMValueRef x) {
+  return vmath_atan2(m, x, emit_number(LLVMTypeOf(x), 0.7));
+}
+static LLVMValueRef power(CodeModule *m, LLVMValueRef x) {
+  return vmath_pow(m, x, emit_number(LLVMTypeOf(x), 1.3));
+}
 
 static VDraw draw_of(CodeModule *m, LLVMValueRef x) {
   LLVMValueRef word = LLVMBuildBitCast(m->builder, x, LLVMVectorType(m->i32, emit_lanes(LLVMTypeOf(x))), "");
@@ -36,19 +40,35 @@ static LLVMValueRef four_normals(CodeModule *m, LLVMValueRef x) {
   VDraw draw = draw_of(m, x);
   LLVMValueRef e[4];
   vmath_draw_block(m, &draw, LLVMConstInt(m->i32, 0, false), 2, false, e);
-  return LLVMBuildFAdd(m->builder, LLVMBuildFAdd(m->builder, e[0], e[1], ""), LLVMBuildFAdd(m->builder, e[2], e[3], ""), "");
+  return LLVMBuildFAdd(m->builder, LLVMBuildFAdd(m->builder, e[0], e[1], ""), LLVMBuildFAdd(m->builder, e[2], e[3], ""),
+                       "");
 }
 
-static const Row rows[] = {
-    {"divide", divide, 0.5, 2},          {"sqrt", vmath_sqrt, 0, 4},           {"exp", vmath_exp, -5, 5},
-    {"expm1", vmath_expm1, -5, 5},       {"log", vmath_log, 0.01, 9},          {"log1p", vmath_log1p, -0.9, 9},
-    {"sin", vmath_sin, -9, 9},           {"cos", vmath_cos, -9, 9},            {"atan2", atan2_one, -9, 9},
-    {"tanh", vmath_tanh, -5, 5},         {"sigmoid", vmath_sigmoid, -5, 5},    {"softplus", vmath_softplus, -5, 5},
-    {"sinh", vmath_sinh, -5, 5},         {"cosh", vmath_cosh, -5, 5},          {"asinh", vmath_asinh, -5, 5},
-    {"erf", vmath_erf, -4, 4},           {"four normals", four_normals, 0, 1}, {"erfc, call", vmath_erfc, -4, 4},
-    {"pow, call", power, 0.1, 9},        {"normal_icdf, call", vmath_normal_icdf, 0, 1},
-    {"lgamma, call", vmath_lgamma, 0.1, 9},   {"digamma, call", vmath_digamma, 0.1, 9},
-    {"trigamma, call", vmath_trigamma, 0.1, 9}, {"i0e, call", vmath_i0e, 0, 20}, {"i1e, call", vmath_i1e, 0, 20}};
+static const Row rows[] = {{"divide", divide, 0.5, 2},
+                           {"sqrt", vmath_sqrt, 0, 4},
+                           {"exp", vmath_exp, -5, 5},
+                           {"expm1", vmath_expm1, -5, 5},
+                           {"log", vmath_log, 0.01, 9},
+                           {"log1p", vmath_log1p, -0.9, 9},
+                           {"sin", vmath_sin, -9, 9},
+                           {"cos", vmath_cos, -9, 9},
+                           {"atan2", atan2_one, -9, 9},
+                           {"tanh", vmath_tanh, -5, 5},
+                           {"sigmoid", vmath_sigmoid, -5, 5},
+                           {"softplus", vmath_softplus, -5, 5},
+                           {"sinh", vmath_sinh, -5, 5},
+                           {"cosh", vmath_cosh, -5, 5},
+                           {"asinh", vmath_asinh, -5, 5},
+                           {"erf", vmath_erf, -4, 4},
+                           {"four normals", four_normals, 0, 1},
+                           {"erfc, call", vmath_erfc, -4, 4},
+                           {"pow, call", power, 0.1, 9},
+                           {"normal_icdf, call", vmath_normal_icdf, 0, 1},
+                           {"lgamma, call", vmath_lgamma, 0.1, 9},
+                           {"digamma, call", vmath_digamma, 0.1, 9},
+                           {"trigamma, call", vmath_trigamma, 0.1, 9},
+                           {"i0e, call", vmath_i0e, 0, 20},
+                           {"i1e, call", vmath_i1e, 0, 20}};
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static Image compile(const char *cpu) {
@@ -96,7 +116,10 @@ static int by_value(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-  static union { float f32[N]; double f64[N]; } x, y;
+  static union {
+    float f32[N];
+    double f64[N];
+  } x, y;
   static double times[2 * ROWS][REPEATS];
   Image image = compile(argc > 1 ? argv[1] : NULL);
   for (int r = 0; r < REPEATS; r++)
@@ -106,8 +129,10 @@ int main(int argc, char **argv) {
       HgmKernel *kernel = image_kernel(&image, name);
       for (int i = 0; i < N; i++) {
         double v = rows[f / 2].low + (rows[f / 2].high - rows[f / 2].low) * (i + 0.5) / N;
-        if (f % 2) x.f64[i] = v;
-        else x.f32[i] = (float)v;
+        if (f % 2)
+          x.f64[i] = v;
+        else
+          x.f32[i] = (float)v;
       }
       kernel(NULL, (void *[]){&x, &y});
       double start = seconds();

@@ -144,7 +144,7 @@ static void finish_ports(Schedule *s) {
   for (size_t i = 0; i < s->leaves.len; i++) s->leaves.at[i].phase = UINT32_MAX;
   for (size_t i = 0; i < s->steps.len; i++) {
     const Step *t = &s->steps.at[i];
-    for (int k = 0; k < t->n_operands; k++) {
+    for (int k = 0; k < t->n_operands && t->kind != STEP_NONE; k++) {
       const Place *p = &s->places.at[t->operand[k].place];
       if (p->kind != PLACE_LEAF || !p->events) continue;
       HgmPort *port = &s->leaves.at[p->port];

@@ -4,7 +4,7 @@
 #include "compiler/codegen/schedule.h"
 
 static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter",
-                                    "draw", "partial", "inverse"};
+                                    "draw", "partial", "inverse", "none"};
 static const char *const group_kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
 
 static void print_step(const Schedule *s, const Step *t, FILE *out) {

@@ -18,7 +18,9 @@ LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes) {
   return lanes == 1 ? element : LLVMVectorType(element, lanes);
 }
 
-bool emit_is_f64(LLVMTypeRef type) { return LLVMGetTypeKind(emit_element(type)) == LLVMDoubleTypeKind; }
+bool emit_is_f64(LLVMTypeRef type) {
+  return LLVMGetTypeKind(emit_element(type)) == LLVMDoubleTypeKind;
+}
 
 LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like) {
   LLVMTypeRef element = emit_is_f64(like) ? m->i64 : m->i32;
@@ -42,7 +44,9 @@ LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x) {
   return constant_in_lanes(like, LLVMConstInt(emit_element(like), x, false));
 }
 
-LLVMValueRef emit_index(CodeModule *m, int64_t i) { return LLVMConstInt(m->i64, (uint64_t)i, true); }
+LLVMValueRef emit_index(CodeModule *m, int64_t i) {
+  return LLVMConstInt(m->i64, (uint64_t)i, true);
+}
 
 // ---- arithmetic
 
@@ -56,10 +60,18 @@ LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRe
   return intrinsic(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3);
 }
 
-LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.sqrt", &a, 1); }
-LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.floor", &a, 1); }
-LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.nearbyint", &a, 1); }
-LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.fabs", &a, 1); }
+LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) {
+  return intrinsic(m, "llvm.sqrt", &a, 1);
+}
+LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) {
+  return intrinsic(m, "llvm.floor", &a, 1);
+}
+LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) {
+  return intrinsic(m, "llvm.nearbyint", &a, 1);
+}
+LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) {
+  return intrinsic(m, "llvm.fabs", &a, 1);
+}
 
 LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign) {
   return intrinsic(m, "llvm.copysign", (LLVMValueRef[]){magnitude, sign}, 2);

@@ -261,7 +261,7 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
   case STEP_GATHER: return emit_gather(e, t);
   case STEP_SCATTER: return scattered(e, t);
   case STEP_DRAW: return emit_draw(e, t);
-  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: case STEP_SCAN: case STEP_INVERSE: break;
+  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: case STEP_SCAN: case STEP_INVERSE: case STEP_NONE: break;
   }
   ir_fail("codegen: step %d", t->kind);
 }
@@ -312,7 +312,7 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
     e->values[i] = combine(e, dtype, false, old, x);
     return t->exclusive ? old : e->values[i];
   }
-  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL: case STEP_INVERSE: break;
+  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL: case STEP_INVERSE: case STEP_NONE: break;
   }
   ir_fail("codegen: step %d", t->kind);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { COST_LIMIT = 900, LOOK_BACK = 24, INNER_LIMIT = 256, FOLLOW_STEP = 6, FOLLOW_LIMIT = 40 };
+enum { LOOK_BACK = 24, FOLLOW_STEP = 6 };
 
 static int step_cost(const Schedule *s, const Step *t) {
   int lanes = t->dtype == IR_F64 ? 2 : 1;
@@ -20,7 +20,7 @@ static int least_outer(const Step *t) {
   case STEP_SCATTER: return t->loops > t->kept || t->over_events ? t->kept : 0;
   case STEP_SCAN: return t->kept - 1;
   case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL:
-  case STEP_INVERSE: return 0;
+  case STEP_INVERSE: case STEP_NONE: return 0;
   }
   return 0;
 }
@@ -58,7 +58,7 @@ static int64_t inner_size(const Step *t, int outer) {
 static bool may_follow(const Schedule *s, const Step *t, uint32_t group, int *outer) {
   const Group *g = &s->groups.at[group];
   if ((t->kind != STEP_POINT && t->kind != STEP_COPY) || t->loops != g->outer) return false;
-  if (step_cost(s, t) > FOLLOW_STEP || g->cost + step_cost(s, t) > FOLLOW_LIMIT) return false;
+  if (step_cost(s, t) > FOLLOW_STEP || g->cost + step_cost(s, t) > GROUP_FOLLOW_LIMIT) return false;
   *outer = shared_outer(s, t, group);
   return *outer == g->outer;
 }
@@ -68,16 +68,16 @@ static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *oute
   if (g->class != t->class) return false;
   if (g->kind == GROUP_PRODUCT) return may_follow(s, t, group, outer);
   if (g->kind != GROUP_NEST) return false;
-  if (g->cost + step_cost(s, t) > COST_LIMIT) return false;
+  if (g->cost + step_cost(s, t) > GROUP_COST_LIMIT) return false;
   int n = *outer = shared_outer(s, t, group);
   if (n < 0) return false;
   if (n < g->outer) {
     if (g->inner) return false;
     int64_t inner = 1;
     for (int l = n; l < g->outer; l++) inner *= g->extent[l];
-    if (inner > INNER_LIMIT) return false;
+    if (inner > GROUP_INNER_LIMIT) return false;
   }
-  return inner_size(t, n) <= INNER_LIMIT || t->loops == 0 || n == t->loops;
+  return inner_size(t, n) <= GROUP_INNER_LIMIT || t->loops == 0 || n == t->loops;
 }
 
 static void put_step(Schedule *s, uint32_t index, uint32_t group) {
@@ -141,7 +141,7 @@ static bool reads_group(const Schedule *s, const Group *g, uint32_t source) {
 static void try_merge(Schedule *s, uint32_t a, uint32_t b) {
   Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
   if (ga->kind != GROUP_NEST || gb->kind != GROUP_NEST || ga->class != gb->class || ga->outer != gb->outer) return;
-  if (ga->cost + gb->cost > COST_LIMIT || b - a > LOOK_BACK) return;
+  if (ga->cost + gb->cost > GROUP_COST_LIMIT || b - a > LOOK_BACK) return;
   for (int l = 0; l < ga->outer; l++)
     if (ga->extent[l] != gb->extent[l]) return;
   for (size_t i = 0; i < ga->steps.len; i++) {
@@ -186,6 +186,7 @@ static bool reads_the_same(const Schedule *s, const Step *t, const Group *g) {
     for (int k = 0; k < t->n_operands; k++) {
       const Place *p = &s->places.at[t->operand[k].place];
       if (p->kind == PLACE_NUMBER || p->kind == PLACE_IOTA || p->rows <= 1) continue;
+      if (class_has_events(t->class) && (p->kind != PLACE_COMPUTED || p->class != t->class)) continue;
       if (!class_has_events(t->class) && !access_identical(s, t, &t->operand[k])) continue;
       for (int j = 0; j < u->n_operands; j++)
         if (u->operand[j].place == t->operand[k].place && p->events == class_has_events(t->class)) return true;
@@ -196,8 +197,12 @@ static bool reads_the_same(const Schedule *s, const Step *t, const Group *g) {
 
 static bool find_home(Schedule *s, uint32_t index) {
   const Step *t = &s->steps.at[index];
-  uint32_t source = last_source(s, t);
+  uint32_t source = last_source(s, t), other = s->places.at[t->place].last_group;
   int outer;
+  if (source == UINT32_MAX && !s->places.at[t->place].partial && other != UINT32_MAX && may_join(s, t, other, &outer)) {
+    join(s, index, other, outer); // another part of the same array
+    return true;
+  }
   if (source != UINT32_MAX && may_join(s, t, source, &outer)) {
     for (int k = 0; k < t->n_operands; k++) { // link the kernels of the other operands
       const Place *p = &s->places.at[t->operand[k].place];
@@ -226,7 +231,7 @@ static void mark_memory(Schedule *s) {
     for (int k = 0; k < t->n_operands; k++) {
       Place *p = &s->places.at[t->operand[k].place];
       if (p->kind != PLACE_COMPUTED) continue;
-      if (t->kind == STEP_PARTIAL) continue;
+      if (t->kind == STEP_PARTIAL || t->kind == STEP_NONE) continue;
       if (p->first_group != t->group || p->last_group != t->group) p->memory = true;
       if (p->events && p->class < t->class) p->crosses = true;
     }
@@ -254,6 +259,7 @@ void schedule_groups(Schedule *s) {
     GroupKind kind = special_kind(s, &s->steps.at[i]);
     if (kind != GROUP_NEST || !find_home(s, i)) open_group(s, i, kind);
   }
+  schedule_recompute(s);
   mark_memory(s);
   order_groups(s);
 }

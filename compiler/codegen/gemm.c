@@ -26,8 +26,12 @@ static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
   return width == 2 ? (Block){1, 6} : (Block){1, 2};
 }
 
-static LLVMTypeRef vector_type(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
-static LLVMTypeRef element_type(CodeModule *m, bool f64) { return f64 ? m->f64 : m->f32; }
+static LLVMTypeRef vector_type(CodeModule *m, bool f64) {
+  return f64 ? m->v16f64 : m->v16f32;
+}
+static LLVMTypeRef element_type(CodeModule *m, bool f64) {
+  return f64 ? m->f64 : m->f32;
+}
 
 // Where the chain of one vector begins; y and bias point to this row.
 static LLVMValueRef start_value(CodeModule *m, const Gemm *g, LLVMValueRef y, LLVMValueRef bias) {
@@ -70,14 +74,13 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
   LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride, NULL);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++)
-      sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES),
-                                            offset(m, g, bias, r * g->bias_stride));
+      sums[r * b.vectors + v] =
+          start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES), offset(m, g, bias, r * g->bias_stride));
   emit_chains(m, g, b, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef sum = sums[r * b.vectors + v];
-      if (g->epilogue)
-        sum = g->epilogue(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES), sum);
+      if (g->epilogue) sum = g->epilogue(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES), sum);
       if (sum) emit_store(m, sum, offset(m, g, y, r * g->y_stride + v * CODE_LANES));
     }
 }

@@ -11,12 +11,12 @@
 
 // Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
 typedef struct Gemm {
-  bool f64;                // dtype of all arrays
-  int64_t n, k;            // rows of Y, length of the chain: any number >= 1
-  int64_t w_k, w_n;        // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
-  int64_t tile;            // events, a multiple of CODE_LANES
+  bool f64;                   // dtype of all arrays
+  int64_t n, k;               // rows of Y, length of the chain: any number >= 1
+  int64_t w_k, w_n;           // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
+  int64_t tile;               // events, a multiple of CODE_LANES
   int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally tile
-  LLVMValueRef w, x, y;    // pointers; y may be NULL where the epilogue stores itself
+  LLVMValueRef w, x, y;       // pointers; y may be NULL where the epilogue stores itself
   // Start of the chain: add: what Y holds; else bias[row * bias_stride] (NULL: zero).
   bool add;
   LLVMValueRef bias;
@@ -37,14 +37,14 @@ void gemm_emit(CodeModule *m, const Gemm *g);
 // b NULL, columns 1: sums of the rows of A, for bias gradients.
 typedef struct GemmGradient {
   bool f64;
-  int64_t rows, columns;   // extents of a and b
+  int64_t rows, columns; // extents of a and b
   int64_t d_stride;
-  int64_t tile;            // events, a multiple of CODE_LANES
+  int64_t tile;               // events, a multiple of CODE_LANES
   int64_t a_stride, b_stride; // numbers from one row of A (B) to the next, normally tile
-  LLVMValueRef d, a, b;    // pointers
-  LLVMValueRef valid;      // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
-  LLVMValueRef scratch;    // gemm_gradient_scratch bytes, 64-byte aligned
-  LLVMValueRef add;        // i1: add to D, or store over it; NULL: add
+  LLVMValueRef d, a, b;       // pointers
+  LLVMValueRef valid;         // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
+  LLVMValueRef scratch;       // gemm_gradient_scratch bytes, 64-byte aligned
+  LLVMValueRef add;           // i1: add to D, or store over it; NULL: add
   unsigned block_vectors, block_rows; // as above, vectors along the columns; 0: chosen
 } GemmGradient;
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);

@@ -15,7 +15,7 @@ enum { MAX_VECTORS = 8, DOT_ROWS = 6, DOTS = 16 };
 typedef struct Shape {
   LLVMTypeRef element, vector; // vector: 512 bits, lanes = columns
   unsigned lanes;
-  int64_t outer, dots;         // columns by outer products, then columns by dot products
+  int64_t outer, dots; // columns by outer products, then columns by dot products
 } Shape;
 
 static Shape shape_of(CodeModule *m, const GemmGradient *g) {
@@ -69,8 +69,7 @@ static void transpose_square(CodeModule *m, LLVMValueRef rows[16], unsigned lane
   for (unsigned q = 0; q < lanes; q += part) {
     LLVMValueRef *r = rows + q, t[4];
     for (unsigned i = 0; i < part; i++) t[i] = unpack(m, r[i & ~1u], r[i | 1], lanes, 1, i % 2);
-    for (unsigned i = 0; i < part; i++)
-      r[i] = part == 2 ? t[i] : unpack(m, t[i / 2], t[i / 2 + 2], lanes, 2, i % 2);
+    for (unsigned i = 0; i < part; i++) r[i] = part == 2 ? t[i] : unpack(m, t[i / 2], t[i / 2 + 2], lanes, 2, i % 2);
   }
   // Row q part + c now holds, in its 128-bit part g, column g part + c of the rows q part ... : transpose the parts.
   LLVMValueRef out[16];
@@ -194,7 +193,9 @@ static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
 
 // ---- dot products along the lanes
 
-static LLVMTypeRef lanes_of(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
+static LLVMTypeRef lanes_of(CodeModule *m, bool f64) {
+  return f64 ? m->v16f64 : m->v16f32;
+}
 
 // Lanes of events event..event+15 that count.
 static LLVMValueRef valid_lanes(CodeModule *m, LLVMValueRef event, LLVMValueRef valid) {

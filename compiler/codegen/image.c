@@ -24,7 +24,9 @@ typedef struct Object {
 
 // ---- reading
 
-static bool inside(const Object *o, uint64_t offset, uint64_t size) { return offset <= o->size && size <= o->size - offset; }
+static bool inside(const Object *o, uint64_t offset, uint64_t size) {
+  return offset <= o->size && size <= o->size - offset;
+}
 
 static bool read_symbols(Object *o, const Elf64_Shdr *s, HgmError *error) {
   if (s->sh_link >= o->n_sections) return hgm_fail(error, 3, "an object's symbol table has no names");

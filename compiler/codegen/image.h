@@ -28,11 +28,11 @@ typedef struct ImageSymbol {
 } ImageSymbol;
 
 typedef struct Image {
-  uint8_t *bytes;        // the image, relocated; what a cache writes
-  size_t size;           // a multiple of the page size
-  ImageSymbol *symbols;  // global functions of all objects, in order
+  uint8_t *bytes;       // the image, relocated; what a cache writes
+  size_t size;          // a multiple of the page size
+  ImageSymbol *symbols; // global functions of all objects, in order
   size_t n_symbols;
-  uint8_t *code;         // the executable mapping; NULL before image_map
+  uint8_t *code; // the executable mapping; NULL before image_map
 } Image;
 
 // Lays out the objects one behind the other and relocates them. False (internal error) on a refused object, or on two

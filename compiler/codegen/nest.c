@@ -20,7 +20,7 @@ static bool reduces(const Step *t) {
   case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: return true;
   case STEP_SCATTER: return t->loops > t->kept || t->over_events;
   case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_SCAN: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL:
-  case STEP_INVERSE: return false;
+  case STEP_INVERSE: case STEP_NONE: return false;
   }
   return false;
 }

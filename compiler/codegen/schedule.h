@@ -3,6 +3,7 @@
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
 //   fuse.c      steps -> groups: what one kernel computes
+//   recompute.c cheap values once more where they are read, instead of kept
 //   memory.c    buffers and their places
 //
 // Classes. A value without the event axis is computed ONCE, one with it for every EVENT. A sum over events ends a phase:
@@ -17,6 +18,10 @@
 #include "compiler/codegen/codegen.h"
 
 enum { NEST_LOOPS = 12, NEST_OPERANDS = 3 };
+
+// Bounds of what one kernel holds: instructions in about, turns of inner loops together, instructions that follow on a
+// finished vector of a matrix product (they are repeated for each register of its block).
+enum { GROUP_COST_LIMIT = 900, GROUP_INNER_LIMIT = 256, GROUP_FOLLOW_LIMIT = 40 };
 
 typedef enum { PLACE_DEAD, PLACE_NUMBER, PLACE_IOTA, PLACE_DATA, PLACE_LEAF, PLACE_COMPUTED, PLACE_OUTPUT } PlaceKind;
 
@@ -63,6 +68,7 @@ typedef enum {
   STEP_DRAW,
   STEP_PARTIAL, // adds up partial sums of the place itself
   STEP_INVERSE, // triangular
+  STEP_NONE,    // left out
 } StepKind;
 
 typedef struct Step {
@@ -127,6 +133,7 @@ typedef struct Schedule {
 void schedule_views(Schedule *s);   // views.c: places and views of all values that are needed
 void schedule_steps(Schedule *s);   // steps.c
 void schedule_groups(Schedule *s);  // fuse.c
+void schedule_recompute(Schedule *s); // recompute.c
 void schedule_memory(Schedule *s);  // memory.c
 void schedule_print(const Schedule *s, FILE *out);
 

@@ -200,25 +200,35 @@ static void scatter_step(Schedule *s, IrRef r, uint32_t place) {
   push(s, t);
 }
 
+static bool is_constant(const Schedule *s, IrRef r) {
+  PlaceKind kind = s->places.at[s->views[r].place].kind;
+  return kind == PLACE_NUMBER || kind == PLACE_IOTA || kind == PLACE_DATA;
+}
+
+// Computed parts first: constant ones then find the kernel of their neighbours.
 static void concat_steps(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   View all = s->views[r];
-  int64_t from = 0;
-  for (uint32_t k = 0; k < v->n_operands; k++) {
-    const IrType *part = ir_type_of(s->fn, v->operands[k]);
-    Step t = step_new(s, STEP_COPY, IR_NONE, place);
-    int axis_of[NEST_LOOPS];
-    same_axes(part, axis_of);
-    for (int i = 0; i < part->rank; i++) {
-      if (part->axes[i] < 0) continue;
-      t.store_stride[t.loops] = all.stride[i];
-      add_loop(&t, part->axes[i]);
+  for (int pass = 0; pass < 2; pass++) {
+    int64_t from = 0;
+    for (uint32_t k = 0; k < v->n_operands; k++) {
+      const IrType *part = ir_type_of(s->fn, v->operands[k]);
+      int64_t at = from;
+      from += part->axes[v->attr.axis];
+      if (is_constant(s, v->operands[k]) != (pass == 1)) continue;
+      Step t = step_new(s, STEP_COPY, IR_NONE, place);
+      int axis_of[NEST_LOOPS];
+      same_axes(part, axis_of);
+      for (int i = 0; i < part->rank; i++) {
+        if (part->axes[i] < 0) continue;
+        t.store_stride[t.loops] = all.stride[i];
+        add_loop(&t, part->axes[i]);
+      }
+      t.kept = t.loops;
+      t.store_base = at * all.stride[v->attr.axis];
+      add_operand(s, &t, v->operands[k], axis_of);
+      push(s, t);
     }
-    t.kept = t.loops;
-    t.store_base = from * all.stride[v->attr.axis];
-    from += part->axes[v->attr.axis];
-    add_operand(s, &t, v->operands[k], axis_of);
-    push(s, t);
   }
 }
 
@@ -247,9 +257,6 @@ static void pad_steps(Schedule *s, IrRef r, uint32_t place) {
   int axis = v->attr.axis;
   int64_t extent = part->axes[axis], dilation = v->attr.step, before = v->attr.from, after = v->attr.to;
   int64_t covered = extent ? (extent - 1) * dilation + 1 : 0;
-  if (before) zero_step(s, place, v, &all, 0, before, 1, 1);
-  if (dilation > 1 && extent > 1) zero_step(s, place, v, &all, before + 1, extent - 1, dilation, dilation - 1);
-  if (after) zero_step(s, place, v, &all, before + covered, after, 1, 1);
   Step t = step_new(s, STEP_COPY, IR_NONE, place);
   int axis_of[NEST_LOOPS];
   same_axes(part, axis_of);
@@ -262,6 +269,9 @@ static void pad_steps(Schedule *s, IrRef r, uint32_t place) {
   t.store_base = before * all.stride[axis];
   add_operand(s, &t, v->operands[0], axis_of);
   push(s, t);
+  if (before) zero_step(s, place, v, &all, 0, before, 1, 1);
+  if (dilation > 1 && extent > 1) zero_step(s, place, v, &all, before + 1, extent - 1, dilation, dilation - 1);
+  if (after) zero_step(s, place, v, &all, before + covered, after, 1, 1);
 }
 
 // The old axes, in the order of the old elements: the new place has the same rows.

@@ -26,9 +26,10 @@ static void start_llvm(void) {
 
 // Processors of LLVM 19 with 512-bit vectors, for a target named without its features.
 static bool cpu_has_512(const char *cpu) {
-  static const char *const names[] = {"skylake-avx512", "cascadelake",    "cooperlake",    "cannonlake", "icelake-client",
-                                      "icelake-server", "tigerlake",      "rocketlake",    "znver4",     "sapphirerapids",
-                                      "emeraldrapids",  "graniterapids",  "graniterapids-d", "znver5",   "x86-64-v4"};
+  static const char *const names[] = {"skylake-avx512",  "cascadelake",    "cooperlake",    "cannonlake",
+                                      "icelake-client",  "icelake-server", "tigerlake",     "rocketlake",
+                                      "znver4",          "sapphirerapids", "emeraldrapids", "graniterapids",
+                                      "graniterapids-d", "znver5",         "x86-64-v4"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (!strcmp(cpu, names[i])) return true;
   return false;
@@ -174,7 +175,9 @@ unsigned code_module_instructions(const CodeModule *m) {
   return n;
 }
 
-char *code_module_text(const CodeModule *m) { return LLVMPrintModuleToString(m->module); }
+char *code_module_text(const CodeModule *m) {
+  return LLVMPrintModuleToString(m->module);
+}
 
 static LLVMMemoryBufferRef emit(const CodeModule *m, LLVMCodeGenFileType kind) {
   char *message = NULL;
@@ -187,7 +190,9 @@ static LLVMMemoryBufferRef emit(const CodeModule *m, LLVMCodeGenFileType kind) {
   return buffer;
 }
 
-LLVMMemoryBufferRef code_module_object(const CodeModule *m) { return emit(m, LLVMObjectFile); }
+LLVMMemoryBufferRef code_module_object(const CodeModule *m) {
+  return emit(m, LLVMObjectFile);
+}
 
 char *code_module_assembly(const CodeModule *m) {
   LLVMMemoryBufferRef buffer = emit(m, LLVMAssemblyFile);

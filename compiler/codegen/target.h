@@ -2,7 +2,8 @@
 //
 //   CodeTarget *target = code_target_create(NULL, NULL, &error);            // one a thread; NULL: the host
 //   CodeModule *m = code_module_create(target, "kernel_7");                 // context, module and builder of its own
-//   LLVMValueRef f = code_kernel(m, "kernel_7", 3, pointers);               // void (HgmTile *, void **); pointers loaded
+//   LLVMValueRef f = code_kernel(m, "kernel_7", 3, pointers);               // void (HgmTile *, void **); pointers
+//   loaded
 //   ... emit through m->builder (emit.h, vmath.h, gemm.h) ...
 //   LLVMBuildRetVoid(m->builder);
 //   LLVMMemoryBufferRef object = code_module_object(m);                     // verified, compiled: an ELF object
@@ -26,9 +27,9 @@ enum { CODE_LANES = 16 }; // events of one vector in IR, whatever the dtype and 
 
 typedef struct CodeTarget {
   LLVMTargetMachineRef machine;
-  char *cpu, *features;       // as given to LLVM; also part of a cache key
+  char *cpu, *features; // as given to LLVM; also part of a cache key
   char *triple, *layout;
-  unsigned vector_bits;       // 512 or 256: widest legal vector
+  unsigned vector_bits; // 512 or 256: widest legal vector
 } CodeTarget;
 
 // cpu, features NULL: the host's. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
@@ -59,6 +60,6 @@ char *code_module_text(const CodeModule *m);            // LLVM IR; free with LL
 // Verifies and compiles to an ELF object. An invalid module is our own bug: ir_fail with LLVM's message.
 // The caller disposes of the buffer (LLVMDisposeMemoryBuffer).
 LLVMMemoryBufferRef code_module_object(const CodeModule *m);
-char *code_module_assembly(const CodeModule *m);        // for dumps; free()
+char *code_module_assembly(const CodeModule *m); // for dumps; free()
 
 #endif

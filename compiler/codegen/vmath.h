@@ -17,27 +17,27 @@ LLVMValueRef vmath_expm1(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_log(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_log1p(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_sqrt(CodeModule *m, LLVMValueRef x);
-LLVMValueRef vmath_sin(CodeModule *m, LLVMValueRef x);          // see vmath.def for the range of the bound
+LLVMValueRef vmath_sin(CodeModule *m, LLVMValueRef x); // see vmath.def for the range of the bound
 LLVMValueRef vmath_cos(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_atan2(CodeModule *m, LLVMValueRef y, LLVMValueRef x);
 LLVMValueRef vmath_tanh(CodeModule *m, LLVMValueRef x);
-LLVMValueRef vmath_sigmoid(CodeModule *m, LLVMValueRef x);      // 1 / (1 + exp(-x))
-LLVMValueRef vmath_softplus(CodeModule *m, LLVMValueRef x);     // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
+LLVMValueRef vmath_sigmoid(CodeModule *m, LLVMValueRef x);  // 1 / (1 + exp(-x))
+LLVMValueRef vmath_softplus(CodeModule *m, LLVMValueRef x); // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
 LLVMValueRef vmath_sinh(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_cosh(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_asinh(CodeModule *m, LLVMValueRef x);
 LLVMValueRef vmath_erf(CodeModule *m, LLVMValueRef x);
-LLVMValueRef vmath_erfc(CodeModule *m, LLVMValueRef x);         // call
-LLVMValueRef vmath_normal_icdf(CodeModule *m, LLVMValueRef x);  // call
-LLVMValueRef vmath_lgamma(CodeModule *m, LLVMValueRef x);       // call; log |gamma|
-LLVMValueRef vmath_digamma(CodeModule *m, LLVMValueRef x);      // call
-LLVMValueRef vmath_trigamma(CodeModule *m, LLVMValueRef x);     // call
-LLVMValueRef vmath_i0e(CodeModule *m, LLVMValueRef x);          // call; exp(-|x|) I0(x)
-LLVMValueRef vmath_i1e(CodeModule *m, LLVMValueRef x);          // call
+LLVMValueRef vmath_erfc(CodeModule *m, LLVMValueRef x);                // call
+LLVMValueRef vmath_normal_icdf(CodeModule *m, LLVMValueRef x);         // call
+LLVMValueRef vmath_lgamma(CodeModule *m, LLVMValueRef x);              // call; log |gamma|
+LLVMValueRef vmath_digamma(CodeModule *m, LLVMValueRef x);             // call
+LLVMValueRef vmath_trigamma(CodeModule *m, LLVMValueRef x);            // call
+LLVMValueRef vmath_i0e(CodeModule *m, LLVMValueRef x);                 // call; exp(-|x|) I0(x)
+LLVMValueRef vmath_i1e(CodeModule *m, LLVMValueRef x);                 // call
 LLVMValueRef vmath_pow(CodeModule *m, LLVMValueRef x, LLVMValueRef y); // call
 LLVMValueRef vmath_mod(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a - b floor(a / b)
 LLVMValueRef vmath_floor(CodeModule *m, LLVMValueRef x);
-LLVMValueRef vmath_round(CodeModule *m, LLVMValueRef x);        // half to even
+LLVMValueRef vmath_round(CodeModule *m, LLVMValueRef x); // half to even
 
 // ---- draws (rules: runtime/philox.h)
 typedef struct VDraw {

@@ -3,8 +3,8 @@
 
 #include "compiler/codegen/vmath_internal.h"
 
-// Estrin's scheme: neighbours are joined with x, pairs with x^2, fours with x^4: a few products more than Horner's rule,
-// but a third of its depth, and in fused loops it is the length of the dependent chain that costs.
+// Estrin's scheme: neighbours are joined with x, pairs with x^2, fours with x^4: a few products more than Horner's
+// rule, but a third of its depth, and in fused loops it is the length of the dependent chain that costs.
 Value vmath_polynomial(CodeModule *m, Value x, const double *c, unsigned n) {
   Value work[VMATH_COEFFICIENTS], power = x;
   for (unsigned i = 0; i < n; i++) work[i] = number(x, c[n - 1 - i]); // lowest first
@@ -28,9 +28,15 @@ Value vmath_power_of_two(CodeModule *m, Value sum_bits, int offset, Value like) 
   return as_real(m, iadd(m, left(m, sum_bits, mantissa), one), like);
 }
 
-Value vmath_sqrt(CodeModule *m, Value x) { return emit_sqrt(m, x); }
-Value vmath_floor(CodeModule *m, Value x) { return emit_floor(m, x); }
-Value vmath_round(CodeModule *m, Value x) { return emit_round(m, x); }
+Value vmath_sqrt(CodeModule *m, Value x) {
+  return emit_sqrt(m, x);
+}
+Value vmath_floor(CodeModule *m, Value x) {
+  return emit_floor(m, x);
+}
+Value vmath_round(CodeModule *m, Value x) {
+  return emit_round(m, x);
+}
 
 // The quotient's rounding may carry it over a whole number: one step puts the remainder back between 0 and b.
 Value vmath_mod(CodeModule *m, Value a, Value b) {

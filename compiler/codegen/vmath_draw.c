@@ -7,7 +7,8 @@ static void product_words(CodeModule *m, Value a, uint32_t constant, Value *high
   unsigned lanes = emit_lanes(type);
   LLVMTypeRef pairs = emit_with_lanes(m->i64, lanes > 1 ? lanes / 2 : 1);
   if (lanes == 1) {
-    Value product = LLVMBuildMul(m->builder, LLVMBuildZExt(m->builder, a, pairs, ""), emit_integer(pairs, constant), "");
+    Value product =
+        LLVMBuildMul(m->builder, LLVMBuildZExt(m->builder, a, pairs, ""), emit_integer(pairs, constant), "");
     *low = LLVMBuildTrunc(m->builder, product, type, "");
     *high = LLVMBuildTrunc(m->builder, right(m, product, 32), type, "");
     return;

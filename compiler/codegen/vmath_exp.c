@@ -40,11 +40,13 @@ static Value scalef(CodeModule *m, Value p, Value n) {
 static Value scaled(CodeModule *m, Value p, Value n, Value sum_bits) {
   unsigned lanes = emit_lanes(LLVMTypeOf(p)), mantissa = is_f64(p) ? 52 : 23;
   if (m->target->vector_bits == 512 && (lanes == 16 || (lanes == 8 && is_f64(p)))) return scalef(m, p, n);
-  // n in two halves: the first product is exact, the second rounds. low = floor(n / 2) from n + 2048, which is positive.
+  // n in two halves: the first product is exact, the second rounds. low = floor(n / 2) from n + 2048, which is
+  // positive.
   Value integer = isub(m, sum_bits, bits_of(m, pair(p, 0x1.8p23, 0x1.8p52)));
   Value low = isub(m, right(m, iadd(m, integer, whole(integer, 2048)), 1), whole(integer, 1024));
   Value high = isub(m, integer, low), one = bits_of(m, number(p, 1));
-  Value a = as_real(m, iadd(m, left(m, low, mantissa), one), p), b = as_real(m, iadd(m, left(m, high, mantissa), one), p);
+  Value a = as_real(m, iadd(m, left(m, low, mantissa), one), p),
+        b = as_real(m, iadd(m, left(m, high, mantissa), one), p);
   return mul(m, mul(m, p, a), b);
 }
 
@@ -64,10 +66,17 @@ Value vmath_exp(CodeModule *m, Value x) {
 // (exp(x) - 1) / 4: with q = exp(r) - 1 it is q 2^(n-2) + (2^(n-2) - 1/4), and neither overflows before its sinh.
 static Value quarter_expm1(CodeModule *m, Value x) {
   static const double f32[] = {0x1.6d4e78p-10, 0x1.120c38p-7, 0x1.5554e8p-5, 0x1.5554dcp-3, 0.5}; // 2^-25.2
-  static const double f64[] = {0x1.1f86f0def2ce8p-29, 0x1.af4ecf3058f07p-26, 0x1.27e4cfaefd041p-22,
-                               0x1.71de01aacddadp-19, 0x1.a01a01ab9885dp-16, 0x1.a01a01ac1e913p-13,
-                               0x1.6c16c16c156a5p-10, 0x1.111111111005p-7,   0x1.5555555555557p-5,
-                               0x1.5555555555557p-3,  0.5}; // 2^-60
+  static const double f64[] = {0x1.1f86f0def2ce8p-29,
+                               0x1.af4ecf3058f07p-26,
+                               0x1.27e4cfaefd041p-22,
+                               0x1.71de01aacddadp-19,
+                               0x1.a01a01ab9885dp-16,
+                               0x1.a01a01ac1e913p-13,
+                               0x1.6c16c16c156a5p-10,
+                               0x1.111111111005p-7,
+                               0x1.5555555555557p-5,
+                               0x1.5555555555557p-3,
+                               0.5}; // 2^-60
   x = at_least(m, at_most(m, x, pair(x, 89.5, 710.5)), pair(x, -30, -60));
   Value n, sum_bits, r = reduce(m, x, &n, &sum_bits), scale = vmath_power_of_two(m, sum_bits, -2, x);
   Value p = is_f64(x) ? vmath_polynomial(m, r, f64, 11) : vmath_polynomial(m, r, f32, 5);

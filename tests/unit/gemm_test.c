@@ -25,11 +25,15 @@ typedef struct Array {
   void *at;
 } Array;
 
-static double get(const Array *a, int64_t i) { return a->f64 ? ((double *)a->at)[i] : (double)((float *)a->at)[i]; }
+static double get(const Array *a, int64_t i) {
+  return a->f64 ? ((double *)a->at)[i] : (double)((float *)a->at)[i];
+}
 
 static void set(Array *a, int64_t i, double x) {
-  if (a->f64) ((double *)a->at)[i] = x;
-  else ((float *)a->at)[i] = (float)x;
+  if (a->f64)
+    ((double *)a->at)[i] = x;
+  else
+    ((float *)a->at)[i] = (float)x;
 }
 
 static Array array(bool f64, int64_t n, uint32_t seed) {
@@ -69,7 +73,8 @@ static Compiled finish(CodeModule *m) {
   return c;
 }
 
-static LLVMValueRef twice_plus_row(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
+static LLVMValueRef twice_plus_row(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event,
+                                   LLVMValueRef value) {
   (void)data, (void)event;
   LLVMTypeRef type = LLVMTypeOf(value);
   LLVMValueRef r = LLVMBuildSIToFP(m->builder, row, emit_element(type), "");
@@ -109,8 +114,14 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
 }
 
 static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transposed) {
-  return (Gemm){.f64 = f64, .n = n, .k = k, .w_k = transposed ? 1 : n, .w_n = transposed ? k : 1, .tile = tile,
-                .x_stride = tile, .y_stride = tile};
+  return (Gemm){.f64 = f64,
+                .n = n,
+                .k = k,
+                .w_k = transposed ? 1 : n,
+                .w_n = transposed ? k : 1,
+                .tile = tile,
+                .x_stride = tile,
+                .y_stride = tile};
 }
 
 static CodeTarget *target(const char *cpu) {
@@ -124,8 +135,8 @@ static const char *const machines[] = {NULL, "haswell"};
 
 static void test_forward_shapes(void **state) {
   (void)state;
-  static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},    {2, 7, 48},     {3, 2, 128},    {5, 128, 128},
-                                      {7, 5, 112},  {12, 16, 64},   {13, 1, 16},    {24, 9, 128},   {25, 33, 32},
+  static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},     {2, 7, 48},      {3, 2, 128},    {5, 128, 128},
+                                      {7, 5, 112},  {12, 16, 64},    {13, 1, 16},     {24, 9, 128},   {25, 33, 32},
                                       {40, 40, 16}, {115, 128, 128}, {128, 115, 128}, {232, 24, 128}, {37, 128, 80}};
   for (int machine = 0; machine < 2; machine++) {
     CodeTarget *t = target(machines[machine]);
@@ -166,7 +177,8 @@ static void test_strides(void **state) {
 
 // ---- weight gradients
 
-static double plain_gradient(const GemmGradient *g, const Array *a, const Array *b, int64_t r, int64_t c, int64_t valid) {
+static double plain_gradient(const GemmGradient *g, const Array *a, const Array *b, int64_t r, int64_t c,
+                             int64_t valid) {
   double sum = 0;
   for (int64_t t = 0; t < valid; t++)
     sum = fma_of(g->f64, get(a, r * g->a_stride + t), b ? get(b, c * g->b_stride + t) : 1, sum);
@@ -214,14 +226,19 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
 }
 
 static GemmGradient gradient(bool f64, int64_t rows, int64_t columns, int64_t tile) {
-  return (GemmGradient){.f64 = f64, .rows = rows, .columns = columns, .d_stride = columns, .tile = tile,
-                        .a_stride = tile, .b_stride = tile};
+  return (GemmGradient){.f64 = f64,
+                        .rows = rows,
+                        .columns = columns,
+                        .d_stride = columns,
+                        .tile = tile,
+                        .a_stride = tile,
+                        .b_stride = tile};
 }
 
 static void test_gradient_shapes(void **state) {
   (void)state;
-  static const int64_t shapes[][4] = {{1, 1, 16, 16},     {1, 5, 128, 100},    {3, 40, 128, 127},  {5, 128, 128, 128},
-                                      {128, 5, 128, 128}, {6, 7, 64, 1},       {13, 16, 128, 17},  {24, 31, 32, 31},
+  static const int64_t shapes[][4] = {{1, 1, 16, 16},     {1, 5, 128, 100},    {3, 40, 128, 127},   {5, 128, 128, 128},
+                                      {128, 5, 128, 128}, {6, 7, 64, 1},       {13, 16, 128, 17},   {24, 31, 32, 31},
                                       {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
   for (int machine = 0; machine < 2; machine++) {
     CodeTarget *t = target(machines[machine]);

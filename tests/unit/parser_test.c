@@ -417,6 +417,7 @@ static void test_odd_files(void **state) {
                                       "override", "param", "data", "score", "train", "\xff\xfe", "net f(x", "|", "..", "=", "in", "1", "x"};
   for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) reads(TEXTS[i], strlen(TEXTS[i]));
   reads("param a\0 = 1\n", 13);
+  reads("fn\0f(x) = x\nnet f\0(x \0", 22);
 }
 
 int main(void) {
