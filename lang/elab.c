@@ -5,6 +5,8 @@
 
 #include "lang/elab_core.h"
 
+enum { SMALL_SCOPE = 9 }; // from here on names are hashed
+
 Elab *elab_new(Model *model, Sources *sources, Diags *diags) {
   Elab *e = ARENA_NEW(model->arena, Elab);
   e->arena = model->arena;
@@ -30,8 +32,10 @@ static Binding *binding_new(Elab *e, Scope *scope, const char *name, Span span) 
   Binding *b = ARENA_NEW(e->arena, Binding);
   b->name = name;
   b->span = span;
-  map_put(e->arena, &scope->names, name, b);
   VEC_PUSH(e->arena, &scope->order, b);
+  if (scope->order.len == SMALL_SCOPE)
+    for (size_t i = 0; i < scope->order.len; i++) map_put(e->arena, &scope->names, scope->order.at[i]->name, scope->order.at[i]);
+  else if (scope->order.len > SMALL_SCOPE) map_put(e->arena, &scope->names, name, b);
   return b;
 }
 
@@ -48,7 +52,12 @@ Binding *scope_bind_lazy(Elab *e, Scope *scope, const char *name, Span span, Laz
   return b;
 }
 
-Binding *scope_own(const Scope *scope, const char *name) { return map_get(&scope->names, name); }
+Binding *scope_own(const Scope *scope, const char *name) {
+  if (scope->order.len >= SMALL_SCOPE) return map_get(&scope->names, name);
+  for (size_t i = scope->order.len; i > 0; i--)
+    if (strcmp(scope->order.at[i - 1]->name, name) == 0) return scope->order.at[i - 1];
+  return NULL;
+}
 
 Binding *scope_find(const Scope *scope, const char *name) {
   for (const Scope *s = scope; s != NULL; s = s->parent) {

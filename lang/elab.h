@@ -23,7 +23,7 @@ typedef struct Binding {
 } Binding;
 struct Scope {
   Scope *parent;              // NULL: outermost
-  Map names;                  // of Binding
+  Map names;                  // of Binding, once there are many
   VEC(Binding *) order;
   bool carries;               // body of a repeat: assignment to a name of the parent carries it
 };

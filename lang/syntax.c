@@ -120,6 +120,7 @@ static const char *found_text(const Refusal *r) {
 
 static bool is_among(const char *words, const char *token) { // words: each between blanks
   size_t len = strlen(token);
+  if (len == 0) return false; // a zero byte
   for (const char *place = strstr(words, token); place != NULL; place = strstr(place + 1, token))
     if (place > words && place[-1] == ' ' && place[len] == ' ') return true;
   return false;
@@ -324,7 +325,7 @@ static const char *cure(const Refusal *r) {
   bool adjacent = before != NULL && before->span.end == t->span.begin;
   if (is_reserved(t->kind) && takes(r, "a name") && !takes(r, "a number"))
     return arena_printf(arena, "`%s` is a word of the language; choose another name", t->text);
-  if (is_among(" + - * / ", spelling(r, r->found)) && at(r, r->found + 1)->kind == HGM_TOK_ASSIGN)
+  if (t->kind != HGM_TOK_FILE_END && is_among(" + - * / ", spelling(r, r->found)) && at(r, r->found + 1)->kind == HGM_TOK_ASSIGN)
     return "a statement gives a new value with `=`; there is no `+=`";
   if (t->kind == HGM_TOK_ASSIGN && takes(r, "==") && open_before(r, r->found) == NO_TOKEN) return "`==` compares";
   if (t->kind == HGM_TOK_STAR && adjacent && before->kind == HGM_TOK_STAR) return "`^` is the power: `x^2`";

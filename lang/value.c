@@ -1,12 +1,19 @@
 #include "lang/value.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "lang/elab.h"
 
+// Numbers and strings come by the ten thousand (masks, orders): they get no room for a tensor.
+static size_t value_size(ValueKind kind) {
+  bool small = kind == VALUE_INT || kind == VALUE_REAL || kind == VALUE_BOOL || kind == VALUE_STRING;
+  return small ? offsetof(Value, u) + sizeof(double) : sizeof(Value);
+}
+
 static Value *value_new(Elab *e, ValueKind kind, Span span) {
-  Value *v = ARENA_NEW(e->arena, Value);
+  Value *v = arena_alloc(e->arena, value_size(kind));
   v->kind = kind;
   v->span = span;
   v->log_jacobian = IR_NONE;
@@ -62,7 +69,7 @@ Value *value_data(Elab *e, Span span, const char *name, ModelData *data, const v
   return v;
 }
 
-Value *value_copy(Elab *e, const Value *v) { return arena_dup(e->arena, v, sizeof *v); }
+Value *value_copy(Elab *e, const Value *v) { return arena_dup(e->arena, v, value_size(v->kind)); }
 
 bool value_is_number(const Value *v) { return v->kind == VALUE_INT || v->kind == VALUE_REAL || v->kind == VALUE_BOOL; }
 
