@@ -1,0 +1,119 @@
+"""Layers and bijections in plain PyTorch, written from the papers and the reference of the language."""
+import math
+
+import torch
+from torch.nn import functional as F
+
+
+class Place:
+    """Where weights stand: `encoder.mlp_1.dense_2.w`. Layers of one name are counted from 1 in the order of use."""
+
+    def __init__(self, weights, path):
+        self.weights, self.path, self.counts = weights, path, {}
+
+    def __getitem__(self, name):
+        return self.weights[f"{self.path}.{name}"]
+
+    def next(self, layer):
+        self.counts[layer] = self.counts.get(layer, 0) + 1
+        return Place(self.weights, f"{self.path}.{layer}_{self.counts[layer]}")
+
+    def child(self, name):
+        return Place(self.weights, f"{self.path}.{name}")
+
+
+def dense(place, x):
+    here = place.next("dense")
+    return F.linear(x, here["w"].T, here["b"])
+
+
+def mlp(place, x, depth, activation, context=None):
+    here = place.next("mlp")
+    h = x if context is None else torch.cat([x, context], dim=1)
+    for _ in range(depth):
+        h = activation(dense(here, h))
+    return h
+
+
+def resnet(place, x, blocks, context=None):
+    """Residual blocks with pre-activation; a context is joined at the input and gates each block (1906.04032)."""
+    here = place.next("resnet")
+    h = dense(here, x if context is None else torch.cat([x, context], dim=1))
+    for _ in range(blocks):
+        a = dense(here, F.relu(h))
+        b = dense(here, F.relu(a))
+        h = h + (b if context is None else F.glu(torch.cat([b, dense(here, context)], dim=1), dim=1))
+    return h
+
+
+class Spline:
+    """Monotonic rational-quadratic splines (1906.04032, equations 4 to 8), one for each component.
+
+    p: (events, components, numbers): widths, heights, inner slopes, and for angles the slope at the seam."""
+
+    def __init__(self, p, bins, reach, circular, least=1e-3):
+        self.reach, self.bins = reach, bins
+        share = lambda logits: least + (1 - least * bins) * torch.softmax(logits, dim=-1)
+        self.widths = 2 * reach[:, None] * share(p[..., :bins])
+        self.heights = 2 * reach[:, None] * share(p[..., bins:2 * bins])
+        one = math.log(math.expm1(1 - least))
+        slopes = least + F.softplus(p[..., 2 * bins:] + one)
+        edge = torch.where(circular, slopes[..., -1], torch.ones_like(slopes[..., -1]))[..., None]
+        self.slopes = torch.cat([edge, slopes[..., :bins - 1], edge], dim=-1)
+        self.left = F.pad(torch.cumsum(self.widths, dim=-1), (1, 0)) - reach[:, None]
+        self.bottom = F.pad(torch.cumsum(self.heights, dim=-1), (1, 0)) - reach[:, None]
+
+    def bin(self, knots, v):
+        index = torch.searchsorted(knots[..., 1:-1].detach().contiguous(), v.detach()[..., None].contiguous(), right=True)
+        take = lambda array: torch.gather(array, -1, index)[..., 0]
+        slope_right = torch.gather(self.slopes, -1, index + 1)[..., 0]
+        return take(self.left), take(self.bottom), take(self.widths), take(self.heights), take(self.slopes), slope_right
+
+    def masked(self, v, function):
+        inside = torch.abs(v) < self.reach
+        value, log_det = function(torch.where(inside, v, torch.zeros_like(v)))
+        return torch.where(inside, value, v), torch.where(inside, log_det, torch.zeros_like(v)).sum(dim=-1)
+
+    def log_slope(self, s, d0, d1, t):
+        top = s**2 * (d1 * t**2 + 2 * s * t * (1 - t) + d0 * (1 - t) ** 2)
+        return torch.log(top) - 2 * torch.log(s + (d1 + d0 - 2 * s) * t * (1 - t))
+
+    def forward(self, x):
+        def inner(x):
+            x0, y0, w, h, d0, d1 = self.bin(self.left, x)
+            s, t = h / w, (x - x0) / w
+            y = y0 + h * (s * t**2 + d0 * t * (1 - t)) / (s + (d1 + d0 - 2 * s) * t * (1 - t))
+            return y, self.log_slope(s, d0, d1, t)
+        return self.masked(x, inner)
+
+    def inverse(self, y):
+        def inner(y):
+            x0, y0, w, h, d0, d1 = self.bin(self.bottom, y)
+            s, rise = h / w, y - y0
+            a = h * (s - d0) + rise * (d1 + d0 - 2 * s)
+            b = h * d0 - rise * (d1 + d0 - 2 * s)
+            c = -s * rise
+            t = 2 * c / (-b - torch.sqrt(b**2 - 4 * a * c))
+            return x0 + w * t, -self.log_slope(s, d0, d1, t)
+        return self.masked(y, inner)
+
+
+def linear_lu_to_noise(here, x):
+    """x L U + b with a unit lower and an upper triangle whose diagonal is softplus + 1e-3."""
+    n = x.shape[1]
+    size = F.softplus(here["d"]) + 1e-3
+    lower = torch.tril(here["l"], -1) + torch.eye(n, dtype=x.dtype)
+    upper = torch.triu(here["u"], 1) + torch.diag(size)
+    return x @ (lower @ upper) + here["b"], torch.log(size).sum()
+
+
+def wrap(x):
+    return x - 2 * math.pi * torch.ceil((x.detach() - math.pi) / (2 * math.pi))
+
+
+def standard_normal(x):
+    return -0.5 * (x**2 + math.log(2 * math.pi)).sum(dim=1)
+
+
+def kl_to_standard_normal(mu, logvar):
+    return 0.5 * (torch.exp(logvar) + mu**2 - 1 - logvar).sum(dim=1)
