@@ -71,7 +71,7 @@ Value *builtin_law(Elab *e, const Builtin *builtin, BuiltinCall *call) {
   }
   if (kind == DISTRIBUTION_MIXTURE && b->kind != VALUE_DISTRIBUTION) {
     Diag *d = elab_error(e, DIAG_DISTRIBUTION, call->span, "the parts of a mixture are a law, this is %s", value_text(e->arena, b));
-    diag_help(e->diags, d, "`mixture(logits, normal(mu, sigma))`: the parts lie along the first axis of mu");
+    diag_help(e->diags, d, "`mixture_law(logits, normal(mu, sigma))`: the parts lie along the first axis of mu");
     return value_error(e);
   }
   bool whole = kind == DISTRIBUTION_PERMUTATION || kind == DISTRIBUTION_ORTHOGONAL || kind == DISTRIBUTION_CATEGORICAL;

@@ -306,7 +306,7 @@ static Value *base_of(Elab *e, const Open *o, int64_t n, Span span) {
   if (value_is_error(o->base)) return o->base;
   if (o->base->kind != VALUE_DISTRIBUTION) {
     Diag *d = elab_error(e, DIAG_DRAW_WHAT, o->base->span.begin ? o->base->span : span, "a base is a distribution, this is %s", value_text(e->arena, o->base));
-    diag_help(e->diags, d, "`base normal`, `base uniform(0, 1)`, `base mixture(logits, normal(mu, sigma))`");
+    diag_help(e->diags, d, "`base normal`, `base uniform(0, 1)`, `base mixture_law(logits, normal(mu, sigma))`");
     return value_error(e);
   }
   Extents shape;

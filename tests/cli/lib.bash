@@ -15,5 +15,5 @@ same_file() { cmp -s "$1" "$2" || fail "$1 and $2 to be the same bytes"; }
 # weights of a run as text without the path
 dump() { h5dump "$1" | tail -n +2; }
 same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }
-quick="--set layers=2 --set width=16 --set bins=4 --quiet"
+quick="--set layers=4 --set width=16 --set bins=4 --quiet"
 jets="$ROOT/examples/jets.hgm --train $ROOT/examples/data/jets.h5 $quick"

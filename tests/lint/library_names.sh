@@ -3,6 +3,6 @@ cd "$ROOT"; bad=0
 names=$(sed -nE 's/^(override )?(layer|fn|bijection|net|flow) +([A-Za-z_0-9]+).*/\3/p' stdlib/*.hgm | sort -u)
 [ "$(wc -w <<< "$names")" -gt 40 ] || { echo "found only these names in stdlib: $names"; exit 1; }
 for name in $names; do
-  if grep -rnE "\"$name\"" lang compiler runtime --include='*.[chyl]' --include='*.def'; then echo "\`$name\` is a name of stdlib/"; bad=1; fi
+  if grep -rnE "^[^/]*\"$name\"" lang compiler runtime --include='*.[chyl]' --include='*.def' | grep -v '/selftest.c:'; then echo "\`$name\` is a name of stdlib/"; bad=1; fi
 done
 exit $bad
