@@ -260,8 +260,13 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
 
 static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
   int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
-  double *first = store_add(store, fit->states[0], HGM_F64, n)->data;
-  double *second = fit->states[1] == NULL ? NULL : store_add(store, fit->states[1], HGM_F64, n)->data;
+  double *places[2] = {NULL, NULL};
+  for (int k = 0; k < 2 && fit->states[k] != NULL; k++) {
+    Slot *slot = store_add(store, fit->states[k], HGM_F64, n);
+    slot->saved = true;
+    places[k] = slot->data;
+  }
+  double *first = places[0], *second = places[1];
   for (int64_t i = 0; i < rows * n; i++)
     if (!isfinite(values[i]))
       return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`", fit->field,

@@ -51,11 +51,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
   if (options->has_events && options->events < n) n = options->events;
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
-  // Generators and observables are bound before the weights are read; metrics follow.
-  for (size_t i = 0; i < session->model->weights.len; i++) {
-    const ModelWeight *w = &session->model->weights.at[i];
-    store_add(run->store, w->name, (HgmDtype)w->type.dtype, ir_elements(&w->type))->saved = true;
-  }
+  // Binding asks for the statistics that the generator needs, so that they are read with the weights.
   Generation generation;
   bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store, &dataset->tables, error);
   generation_close(&generation);

@@ -90,7 +90,11 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
                .round_f32 = true, .watch = watch, .watch_data = &w};
   const char *message;
   IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, w.bad) : IR_NONE;
-  if (at == IR_NONE)
+  IrOp op = at == IR_NONE ? IR_CONST : ir_at(fn, at)->op;
+  if (op == IR_PARAM || op == IR_STATE)
+    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, fn->name, (long long)step,
+             ir_at(fn, at)->attr.name, cure);
+  else if (at == IR_NONE)
     hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld, event %lld; %s", term, fn->name, (long long)step, (long long)id, cure);
   else
     hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s", term, fn->name,

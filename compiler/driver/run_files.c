@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/driver/train.h"
 #include "runtime/sha256.h"
 
 static const char *const type_names[HGM_N_FILE_TYPES] = {
@@ -72,6 +73,7 @@ bool open_run(OpenRun *run, const Options *options, const char *argument, int *e
   Arena *arena = run->session.arena;
   run->store = store_new(arena);
   store_add(run->store, "batch_size", HGM_F64, 1);
+  train_add_weights(&run->session, run->store);
   model_hash(&run->session, run->manifest->precision, run->hash);
   size_t len = strlen(argument);
   if (len > 3 && strcmp(argument + len - 3, ".h5") == 0) run->weights = argument;

@@ -9,6 +9,7 @@
 
 #include "compiler/ir/ir.h"
 #include "compiler/opt/opt.h"
+#include "runtime/sha256.h"
 
 double now_ms(void) {
   struct timespec t;
@@ -97,7 +98,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
     return false;
   }
   ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path, .text = source->text,
-                        .stdlib = session_stdlib(arena), .search = getenv("HGM_PATH"), .seed = source->seed,
+                        .stdlib = session_stdlib(arena), .search = getenv("HGM_PATH"), .checksum = hgm_sha256_of, .seed = source->seed,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
   if (!is_library(arena, model.stdlib)) {
     fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);

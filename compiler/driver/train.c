@@ -26,18 +26,23 @@ static void begin_one(void *data, int64_t index, int thread) {
   arena_destroy(arena);
 }
 
-void train_begin_weights(Session *session, Store *store) {
+void train_add_weights(const Session *session, Store *store) {
   const Model *model = session->model;
-  size_t n = model->weights.len;
-  Beginning b = {session, ARENA_ARRAY(store->arena, Slot *, n + 1), ARENA_ARRAY(store->arena, const char *, n + 1)};
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < model->weights.len; i++) {
     const ModelWeight *weight = &model->weights.at[i];
     Slot *slot = store_add(store, weight->name, (HgmDtype)weight->type.dtype, ir_elements(&weight->type));
     slot->saved = true;
     slot->rank = weight->type.rank;
     memcpy(slot->shape, weight->type.axes, sizeof slot->shape);
-    b.slots[i] = slot;
   }
+}
+
+void train_begin_weights(Session *session, Store *store) {
+  const Model *model = session->model;
+  size_t n = model->weights.len;
+  Beginning b = {session, ARENA_ARRAY(store->arena, Slot *, n + 1), ARENA_ARRAY(store->arena, const char *, n + 1)};
+  train_add_weights(session, store);
+  for (size_t i = 0; i < n; i++) b.slots[i] = store_find(store, model->weights.at[i].name);
   hgm_pool_run(session->pool, (int64_t)n, begin_one, &b);
   for (size_t i = 0; i < n; i++)
     if (b.failures[i] != NULL) ir_fail("cannot compute the beginning of %s", b.failures[i]);
@@ -186,9 +191,22 @@ static bool validate(Phase *p, double *loss, HgmError *error) {
   return true;
 }
 
+// A loss may stay finite for a step after its gradient was not: such weights never replace a good checkpoint.
+static bool weights_are_finite(const Training *t, HgmError *error) {
+  const Store *store = t->store;
+  for (size_t i = 0; i < store->slots.len; i++) {
+    const Slot *slot = store->slots.at[i];
+    for (int64_t k = 0; slot->saved && k < slot->n; k++)
+      if (!isfinite(slot_number(slot, k)))
+        return hgm_fail(error, EXIT_USER, "`%s` is no longer finite at step %.0f: a gradient was not; a smaller learning rate or `clip(5)` behind the optimizer "
+                        "usually cures it; the last good weights are kept", slot->name, t->position.step);
+  }
+  return true;
+}
+
 static bool save(Training *t, const char *name, HgmError *error) {
   char path[4096];
-  return hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
+  return weights_are_finite(t, error) && hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
          snapshot_save(t->store, &t->position, t->model_hash, path, t->io, error);
 }
 
@@ -274,11 +292,13 @@ static Dataset *dataset_of(Training *t, const ModelData *data) {
 
 TrainResult train_run(Training *t, HgmError *error) {
   const Model *model = t->session->model;
+  char path[4096];
+  if (t->resumed && t->position.done != 0) // nothing is left to train
+    return hgm_run_file(hgm_run_path(t->run), "model.h5", path, sizeof path, error) && snapshot_load(t->store, NULL, t->model_hash, path, error) ? TRAIN_DONE : TRAIN_FAILED;
   while (t->position.phase < (double)model->phases.len) {
     const ModelPhase *m = model->phases.at[(int)t->position.phase];
     Phase p = {.t = t, .model = m, .dataset = dataset_of(t, m->data)};
     TrainResult result = TRAIN_FAILED;
-    char path[4096];
     bool ok = phase_open(&p, error);
     if (ok && t->resumed)
       ok = hgm_run_file(hgm_run_path(t->run), "last.h5", path, sizeof path, error) && snapshot_load(t->store, &t->position, t->model_hash, path, error);

@@ -22,6 +22,8 @@ typedef struct Training {
 
 typedef enum { TRAIN_DONE, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;
 
+// Slots for every weight of the model, with their shapes.
+void train_add_weights(const Session *session, Store *store);
 // Every weight of the model as it begins: a function of the seed and the weight's name.
 void train_begin_weights(Session *session, Store *store);
 // Runs what is left of all phases. After TRAIN_DONE the store holds the weights that count (best, or last).

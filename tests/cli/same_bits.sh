@@ -1,10 +1,10 @@
 # The same bits: for one thread and two, after kill -9 and --resume, for events drawn alone or among others.
 . "$ROOT/tests/cli/lib.bash"
-run() { $HGMC run $jets --epochs 3 "$@" > log 2>&1; [ $? -le 1 ] || fail "run $*"; }
+run() { $HGMC run $jets --epochs 8 "$@" > log 2>&1; [ $? -le 1 ] || fail "run $*"; }
 run --threads 1 -o one
 run --threads 2 -o two
 same_weights one/model.h5 two/model.h5
-$HGMC run $jets --epochs 3 --threads 2 -o killed > log 2>&1 &
+$HGMC run $jets --epochs 8 --threads 2 -o killed > log 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ -s killed/last.h5 ] && break; sleep 0.05; done
 sleep 0.15; kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
