@@ -93,17 +93,23 @@ class Spline:
             a = h * (s - d0) + rise * (d1 + d0 - 2 * s)
             b = h * d0 - rise * (d1 + d0 - 2 * s)
             c = -s * rise
-            t = 2 * c / (-b - torch.sqrt(b**2 - 4 * a * c))
+            t = (2 * c / (-b - torch.sqrt(torch.clamp(b**2 - 4 * a * c, min=0)))).detach().clamp(0, 1)
+            for _ in range(2):  # the root loses half of the digits where the discriminant cancels: Newton's steps bring them back
+                under = s + (d1 + d0 - 2 * s) * t * (1 - t)
+                slope = s**2 * (d1 * t**2 + 2 * s * t * (1 - t) + d0 * (1 - t) ** 2) / under**2
+                t = t - ((s * t**2 + d0 * t * (1 - t)) / under * s - rise / w) / slope
             return x0 + w * t, -self.log_slope(s, d0, d1, t)
         return self.masked(y, inner)
 
 
 def linear_lu_to_noise(here, x):
-    """x L U + b with a unit lower and an upper triangle whose diagonal is softplus + 1e-3."""
+    """x L U + b with a unit lower and an upper triangle whose diagonal is softplus + 1e-3; the triangle above is stored column by column."""
     n = x.shape[1]
     size = F.softplus(here["d"]) + 1e-3
-    lower = torch.tril(here["l"], -1) + torch.eye(n, dtype=x.dtype)
-    upper = torch.triu(here["u"], 1) + torch.diag(size)
+    rows, columns = torch.tril_indices(n, n, -1)  # row by row
+    lower, upper = torch.eye(n, dtype=x.dtype), torch.diag(size)
+    lower = lower.index_put((rows, columns), here["l"])
+    upper = upper.index_put((columns, rows), here["u"])
     return x @ (lower @ upper) + here["b"], torch.log(size).sum()
 
 
