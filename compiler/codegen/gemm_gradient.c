@@ -25,7 +25,7 @@ static Shape shape_of(CodeModule *m, const GemmGradient *g) {
     s.vector = LLVMVectorType(s.element, s.lanes);
   }
   int64_t rest = g->columns % s.lanes;
-  s.dots = g->rows <= DOT_ROWS || !g->b ? g->columns : rest <= s.lanes / 2 ? rest : 0;
+  s.dots = g->rows <= DOT_ROWS ? g->columns : rest <= s.lanes / 2 ? rest : 0;
   s.outer = g->columns - s.dots;
   return s;
 }

@@ -12,7 +12,7 @@ for column in Jet_pt Jet_phi Jet_nConstituents Jet_puId GenJet_pt; do expect_tex
 expect_text 'ATTRIBUTE "seed"'
 h5dump -d Jet_puId fake.h5 | sed -n '/DATA {/,/}/p' | grep -oE '[0-9]+(,|$)' | tr -d , | sort -u | tr '\n' ' ' > ids
 for id in $(cat ids); do case $id in 0|4|6|7) ;; *) fail "puId in 0 4 6 7, found $id" ;; esac; done
-expect_exit 1 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 10 -o fake.h5
+expect_exit 2 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 10 -o fake.h5
 expect_text "--force"
 expect_exit 0 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 10 -o fake.h5 --force
 expect_exit 0 $HGMC score run --data $ROOT/examples/data/jets.h5 -o score.h5
@@ -22,5 +22,5 @@ expect_text "Wasserstein"
 [ -s eval.json ] || fail "eval.json"
 expect_exit 0 $HGMC inspect run
 expect_text "sha256"
-expect_exit 1 $HGMC run $jets --epochs 1 -o run
+expect_exit 2 $HGMC run $jets --epochs 1 -o run
 expect_text "--force"

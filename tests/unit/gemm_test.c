@@ -196,13 +196,13 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
     for (int64_t r = 0; r < g.rows; r++) set(&a, r * g.a_stride + e, NAN);
     for (int64_t c = 0; c < g.columns; c++) set(&b, c * g.b_stride + e, INFINITY);
   }
+  Array scratch = array(true, gemm_gradient_scratch(&g) / 8, 8); // from the numbers alone: the pointers come later
   CodeModule *m = code_module_create(t, "gradient");
   LLVMValueRef p[5];
   LLVMValueRef kernel = code_kernel(m, "kernel", 5, p);
   g.d = p[0], g.a = p[1], g.b = sums ? NULL : p[2], g.scratch = p[3];
   g.valid = emit_load(m, m->i64, LLVMGetParam(kernel, 0)); // HgmTile.valid is its first member
   g.add = LLVMBuildICmp(m->builder, LLVMIntNE, emit_load(m, m->i64, p[4]), emit_index(m, 0), "");
-  Array scratch = array(true, gemm_gradient_scratch(&g) / 8, 8);
   gemm_gradient_emit(m, &g);
   Compiled k = finish(m);
   HgmTile tile = {.valid = valid};
