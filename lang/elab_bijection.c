@@ -186,7 +186,13 @@ static Value *run_direction(Elab *e, const Bijection *b, bool inverse, Value *x,
   if (value_is_error(y) || value_is_error(det)) return value_error(e);
   *log_det = sum_of_log_det(e, &l, det, span);
   if (value_is_error(*log_det)) return *log_det;
-  if (!l.on) return elab_coerce_output(e, inner, inverse ? decl->u.bijection.from.type : decl->u.bijection.to.type, y, y->span, decl->name.text);
+  if (!l.on) {
+    y = elab_coerce_output(e, inner, inverse ? decl->u.bijection.from.type : decl->u.bijection.to.type, y, y->span, decl->name.text);
+    if (y->kind != VALUE_TENSOR || !of_one_number(&decl->u.bijection.from)) return y;
+    y = value_copy(e, y); // a map of one number makes an angle of an angle
+    y->u.tensor.type.circular = x->u.tensor.type.circular;
+    return y;
+  }
   y = unlift(e, &l, y, span);
   if (!value_is_error(y)) y->u.tensor.type.circular = l.circular;
   return y;

@@ -58,8 +58,11 @@ Value *builtin_clamp(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 Value *builtin_wrap(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
+  const char *bijection = e->in_bijection;
+  e->in_bijection = NULL; // whole turns tear nothing
   Value *turns = elab_unary(e, IR_ROUND, elab_binary(e, BIN_DIV, call->value[0], value_real(e, call->span, 2 * PI), call->span), call->span);
   Value *v = elab_binary(e, BIN_SUB, call->value[0], elab_binary(e, BIN_MUL, turns, value_real(e, call->span, 2 * PI), call->span), call->span);
+  e->in_bijection = bijection;
   if (v->kind != VALUE_TENSOR) return v;
   int64_t n = circular_count(&v->u.tensor.type);
   bool *flags = ARENA_ARRAY(e->arena, bool, n > 0 ? n : 1);

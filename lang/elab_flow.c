@@ -313,9 +313,9 @@ static Value *base_of(Elab *e, const Open *o, int64_t n, Span span) {
   if (!distribution_shape(e, o->base, &shape)) return value_error(e);
   if (shape.rank == 0) return distribution_copies(e, o->base, (Extents){.rank = 1, .axes = {n}}, o->base->span);
   if (shape.rank == 1 && shape.axes[0] == n) return o->base;
-  Diag *d = elab_error(e, DIAG_BASE_SIZE, span, "the base is %s, the flow `%s` is over %lld numbers", extents_text(e->arena, "real", &shape),
+  Diag *d = elab_error(e, DIAG_BASE_SIZE, o->base->span.begin ? o->base->span : span, "the base is %s, the flow `%s` is over %lld numbers", extents_text(e->arena, "real", &shape),
                        o->decl->name.text, (long long)n);
-  if (o->base->span.begin != 0) diag_label(e->diags, d, o->base->span, "the base");
+  diag_label(e->diags, d, o->decl->name.span, "the flow");
   diag_help(e->diags, d, "`base normal` fits any size");
   return value_error(e);
 }

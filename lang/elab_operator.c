@@ -149,9 +149,18 @@ static bool is_p4_pair(const Value *a, const Value *b) {
   return pa || pb;
 }
 
+// An angle moved along is an angle still, so that scaling it afterwards is seen.
+static void still_angle(Value *v, const Value *from) {
+  if (v->kind != VALUE_TENSOR || from->kind != VALUE_TENSOR) return;
+  if (from->u.tensor.lifted_circular != NULL) v->u.tensor.lifted_circular = from->u.tensor.lifted_circular;
+  bool same = extents_equal(&v->u.tensor.type.shape, &from->u.tensor.type.shape);
+  if (same && from->u.tensor.type.circular != NULL) v->u.tensor.type.circular = from->u.tensor.type.circular;
+}
+
 static Value *sum_like(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   if (!units_meet(e, a, b, span, op == IR_ADD ? "adding" : "subtracting")) return value_error(e);
   Value *v = is_whole_pair(a, b) ? tensor_whole(e, op, a, b, span) : tensor_combine(e, op, a, b, span);
+  if (e->in_bijection != NULL) still_angle(v, a), still_angle(v, b);
   return with_unit(v, unit_of(a) ? unit_of(a) : unit_of(b));
 }
 
