@@ -26,6 +26,7 @@ struct Scope {
   Map names;                  // of Binding, once there are many
   VEC(Binding *) order;
   bool carries;               // body of a repeat: assignment to a name of the parent carries it
+  bool captured;              // a function made inside keeps it
 };
 Scope *scope_new(Elab *e, Scope *parent);
 Binding *scope_bind(Elab *e, Scope *scope, const char *name, Span span, Value *value);      // replaces silently
@@ -86,7 +87,7 @@ struct Elab {
   int32_t next_hidden;
   const char *in_bijection;    // name of the bijection whose direction is elaborated, or NULL
   int depth;                  // of expressions inside each other
-  bool too_deep;              // said once: definitions use each other without end
+  bool too_deep, too_large;   // said once: definitions use each other without end; the program has too many values
   ElabHooks hooks;
   void *blocks;               // state of the blocks
 };

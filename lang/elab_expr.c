@@ -3,7 +3,7 @@
 
 #include "lang/elab_core.h"
 
-enum { DEEPEST_EXPRESSION = 4000 };
+enum { DEEPEST_EXPRESSION = 4000, MOST_VALUES = 1000000 };
 
 static Value *elab_number(Elab *e, Scope *scope, const AstExpr *x) {
   (void)scope;
@@ -95,9 +95,13 @@ static bool comprehend(Elab *e, Scope *scope, const AstExpr *x, size_t depth, Va
   Values elements = {0};
   const AstFor *loop = &x->u.comprehension.loops.at[depth];
   if (!loop_elements(e, scope, loop, &elements)) return false;
+  Scope *inner = NULL; // one for all elements, unless a function keeps it
   for (size_t i = 0; i < elements.len; i++) {
-    Scope *inner = scope_new(e, scope);
-    if (!bind_element(e, inner, loop, elements.at[i], x->span) || !comprehend(e, inner, x, depth + 1, out)) return false;
+    bool again = inner != NULL && !inner->captured && loop->names.len == 1 && inner->order.len == 1;
+    if (again) inner->order.at[0]->value = elements.at[i];
+    else inner = scope_new(e, scope);
+    if (!again && !bind_element(e, inner, loop, elements.at[i], x->span)) return false;
+    if (!comprehend(e, inner, x, depth + 1, out)) return false;
   }
   return true;
 }
@@ -143,6 +147,7 @@ static Value *elab_if(Elab *e, Scope *scope, const AstExpr *x) {
 }
 
 static Value *elab_fn(Elab *e, Scope *scope, const AstExpr *x) {
+  for (Scope *s = scope; s != NULL && !s->captured; s = s->parent) s->captured = true;
   Value *v = value_copy(e, value_error(e));
   v->kind = VALUE_CALLABLE;
   v->span = x->span;
@@ -273,8 +278,18 @@ static Value *elab_expr_at(Elab *e, Scope *scope, const AstExpr *x) {
   return value_error(e);
 }
 
+static bool too_large(Elab *e, Span span) {
+  if (e->scene->fn->values.len < MOST_VALUES) return false;
+  if (!e->too_large) {
+    Diag *d = elab_error(e, DIAG_TOO_LARGE, span, "the program has more than %d values here", MOST_VALUES);
+    diag_help(e->diags, d, "make the repeats and lists smaller: each pass is written out");
+  }
+  e->too_large = true;
+  return true;
+}
+
 Value *elab_expr(Elab *e, Scope *scope, const AstExpr *x) {
-  if (e->depth > DEEPEST_EXPRESSION) return value_error(e);
+  if (e->depth > DEEPEST_EXPRESSION || too_large(e, x->span)) return value_error(e);
   const SourceFile *file = source_of(e->sources, x->span);
   IrFn *fn = e->scene->fn;
   uint32_t before = fn->span;

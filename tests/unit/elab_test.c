@@ -309,6 +309,7 @@ static void wrong_formulas_are_refused(void **state) {
     {"s = grad(sum(x), 2 * x)[0]", "grad-what"}, {"s = grad(sum(argmax(x)), x)[0]", "no-derivative"}, {"s = sum(batch(x))", "not-built"},
     {"s = if x then 1 else 0", "type"}, {"s = x[0] and true", "operator"}, {"s = sum(x.pt)", "record-field"}, {"s = 1 in Gev", "unit-unknown"},
     {"s = (1 GeV) + (1 MeV)", "unit"}, {"s = \"a\" + x[0]", "type"},
+    {"a = x[0]; repeat 100000 { repeat 9 { a = sin(a) + cos(a) } }; s = a", "too-large"}, {"repeat 1000000 { a = x[0] }; s = x[0]", "too-large"},
   };
   Arena *arena = arena_create();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
