@@ -99,6 +99,30 @@ oracle: deps
 	@tests/oracle/environment.sh
 	@BUILD_DIR=$(O) tests/oracle/run.sh
 
+# ---- beside the peers: bench/*.hgm through the ordinary path
+$(O)/bench/worker: bench/worker.c $(LIBS)
+	@mkdir -p $(O)/bench
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+bench: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
+	@bench/run.sh $(O)/bench/worker $(CASES)
+
+# ---- a minute of each fuzzer (clang's libFuzzer)
+FUZZ_parser := tests/fuzz/parser_fuzz.c $(addprefix lang/,layout.c ast_build.c ast_decl.c syntax.c ast_print.c diag.c diag_print.c source.c) \
+               $(GEN)/parser.c $(GEN)/lexer.c $(wildcard lang/base/*.c)
+FUZZ_ir_read := tests/fuzz/ir_read_fuzz.c $(wildcard compiler/ir/*.c) runtime/philox.c $(wildcard lang/base/*.c)
+fuzz: $(GEN)/parser.h $(GEN)/lexer.h
+	@command -v clang > /dev/null || { echo "fuzzing needs clang: apt-get install clang libclang-rt-dev"; exit 2; }
+	@$(foreach f,parser ir_read,mkdir -p build/fuzz/$(f) && cp stdlib/*.hgm tests/golden/opt/*.ir build/fuzz/$(f)/ && \
+	  clang -g -O1 -std=c11 -D_POSIX_C_SOURCE=200809L -I. -I$(GEN) -fsanitize=fuzzer,address,undefined $(FUZZ_$(f)) -lm -o build/fuzz/$(f)_fuzz && \
+	  build/fuzz/$(f)_fuzz -max_total_time=60 -max_len=4096 build/fuzz/$(f) &&) true
+
+# ---- rules about the sources, and what other compilers see
+lint: $(O)/hgmc
+	@tests/run.sh $(O) lint/
+	@command -v cppcheck > /dev/null && cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 -I. lang compiler runtime \
+	  || echo "cppcheck is not installed or found something"
+
 tests: $(TESTS)
 
 check: deps
