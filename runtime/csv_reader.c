@@ -325,7 +325,7 @@ static bool bad_width(Csv *csv, int cells, CellEnd end) {
   if (end == END_FILE && cells < csv->n_columns)
     return hgm_fail(csv->error, 1, "%s, line %lld: the file ends in the middle of a row (%d cells of %d, no line end): it is half "
                     "written; make it again or remove the line", csv->file->path, (long long)csv->row_line, cells, csv->n_columns);
-  return hgm_fail(csv->error, 1, "%s, line %lld: %d cells where the header has %d", csv->file->path, (long long)csv->row_line, cells,
+  return hgm_fail(csv->error, 1, "%s, line %lld: %d cells where the header has %d; correct the line or remove it", csv->file->path, (long long)csv->row_line, cells,
                   csv->n_columns);
 }
 

@@ -1,5 +1,6 @@
 // Rows of columns as doubles or codes, whatever the format.
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,8 +160,12 @@ static bool put_code(void *data, int64_t row, const char *text, size_t n, HgmErr
     *codes->out++ = at;
     return true;
   }
-  return hgm_fail(error, 1, "%s: column `%s` has \"%.*s\" in row %lld, which is not among the %d categories listed for it",
-                  hgm_table_name(codes->table), codes->name, (int)(n < 60 ? n : 60), text, (long long)row, codes->n_texts);
+  char listed[600] = "";
+  size_t used = 0;
+  for (int k = 0; k < codes->n_texts && used < 400; k++)
+    used += (size_t)snprintf(listed + used, sizeof listed - used, "%s\"%.80s\"", k > 0 ? ", " : "", codes->texts[k]);
+  return hgm_fail(error, 1, "%s: column `%s` has \"%.*s\" in row %lld, which the model does not list (%s%s); add it to the list or correct the file",
+                  hgm_table_name(codes->table), codes->name, (int)(n < 60 ? n : 60), text, (long long)row, listed, used < 400 ? "" : ", …");
 }
 
 typedef struct Distinct {

@@ -28,24 +28,26 @@ static const char *shape_text(Arena *arena, int rank, const int64_t *shape) {
   return arena_printf(arena, "%s)", text);
 }
 
-static void column_missing(Session *session, const HgmTable *table, const ModelColumn *column, const char *path) {
+// Absent (in one of the files), or there in a form that cannot be read: the table says which.
+static void column_refused(Session *session, const HgmTable *table, const ModelColumn *column, const char *reason) {
   int n = hgm_table_n_columns(table);
-  const char **names = ARENA_ARRAY(session->arena, const char *, n + 1);
-  for (int i = 0; i < n; i++) names[i] = hgm_table_column(table, i)->name;
-  const char *near = diag_nearest(path, names, (size_t)n);
-  Diag *d = near ? diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s has no `%s`; did you mean `%s`?", hgm_table_name(table), path, near)
-                 : diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s has no `%s`", hgm_table_name(table), path);
+  if (hgm_table_find(table, column_path(session->arena, column)) >= 0) {
+    diag_add(session->diags, DIAG_COLUMN_UNREADABLE, column->span, "%s", reason);
+    return;
+  }
+  Diag *d = diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s", reason);
   const char *list = "";
-  for (int i = 0; i < n && i < 12; i++) list = arena_printf(session->arena, "%s%s%s", list, i ? ", " : "", names[i]);
-  if (n > 0) diag_help(session->diags, d, "it has %s%s", list, n > 12 ? arena_printf(session->arena, " and %d more", n - 12) : "");
+  for (int i = 0; i < n && i < 12; i++) list = arena_printf(session->arena, "%s%s`%s`", list, i ? ", " : "", hgm_table_column(table, i)->name);
+  if (n > 0) diag_help(session->diags, d, "its columns are %s%s", list, n > 12 ? arena_printf(session->arena, " and %d more", n - 12) : "");
 }
 
 // The column's index in the table, or -1 after a diagnostic.
 static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
   const char *path = column_path(session->arena, column);
-  int place = hgm_table_find(table, path);
-  if (place < 0) {
-    column_missing(session, table, column, path);
+  int place;
+  HgmError refusal = {0};
+  if (!hgm_table_require(table, path, &place, &refusal)) {
+    column_refused(session, table, column, refusal.text);
     return -1;
   }
   const HgmColumn *found = hgm_table_column(table, place);
@@ -59,8 +61,11 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     return -1;
   }
   if (found->elements != column_elements(column)) {
-    diag_add(session->diags, DIAG_COLUMN_SHAPE, column->span, "`%s` of %s is %s, the field wants %s", path, hgm_table_name(table),
-             shape_text(session->arena, found->rank, found->shape), shape_text(session->arena, column->rank, column->shape));
+    Diag *d = diag_add(session->diags, DIAG_COLUMN_SHAPE, column->span, "`%s` of %s is %s, the field wants %s", path, hgm_table_name(table),
+                       shape_text(session->arena, found->rank, found->shape), shape_text(session->arena, column->rank, column->shape));
+    const char *declared = "";
+    for (int i = 0; i < found->rank; i++) declared = arena_printf(session->arena, "%s%s%lld", declared, i ? ", " : "", (long long)found->shape[i]);
+    if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }
   return place;
@@ -107,7 +112,9 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   hgm_column_report_text(dataset->table, dataset->places[i], report, text, sizeof text);
   int64_t bad = report->infinite + (column->allows_nan ? 0 : report->nan);
   if (bad > 0)
-    return hgm_fail(error, EXIT_USER, "%s; declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file", text);
+    return hgm_fail(error, EXIT_USER, "%s, counted from 0; %s", text,
+                    report->infinite > 0 ? "correct the file or leave those rows out"
+                                         : "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file");
   if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);
   if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
   if (column->kind != COLUMN_CATEGORY) return true;

@@ -94,9 +94,11 @@ static bool read_given(Sampling *s, HgmError *error) {
   if (!check_fixes(s, error)) return false;
   if (s->generator->given.len == 0) return true;
   s->given_rows = 1;
-  if (left > 0 && s->options->given.len == 0)
-    return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given %s and %zu more: say where they are with --given FILE, or pin them with --fix", s->generator->given.at[0]->name,
-                    s->generator->given.len - 1);
+  if (left > 0 && s->options->given.len == 0) {
+    const char *names = "";
+    for (size_t i = 0; i < s->generator->given.len; i++) names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", s->generator->given.at[i]->name);
+    return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given %s: say where they are with --given FILE, or pin them with --fix COLUMN=VALUE", names);
+  }
   if (s->options->given.len > 0) {
     s->data = data_of_given(session->model, s->generator);
     DataFiles files = {.of = {s->options->given}};
