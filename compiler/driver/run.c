@@ -1,6 +1,8 @@
 // hgmc run MODEL.hgm --train DATA [-o DIR] [--resume]: check, read, fit, train, evaluate; everything ends in the run directory.
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
@@ -127,6 +129,17 @@ static bool save_manifest(Run *r, HgmError *error) {
   return describe_data(r, &m, error) && hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
 }
 
+// A run that was replaced leaves nothing that could be taken for the new one's.
+static bool remove_old_results(const Run *r, HgmError *error) {
+  static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json"};
+  char path[4096];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (!hgm_run_file(hgm_run_path(r->directory), names[i], path, sizeof path, error)) return false;
+    if (unlink(path) != 0 && errno != ENOENT) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be removed: %s", path, strerror(errno));
+  }
+  return true;
+}
+
 static bool prepare(Run *r, HgmError *error) {
   Session *session = &r->session;
   r->training = (Training){.session = session, .store = store_new(session->arena), .run = r->directory, .model_hash = r->hash, .started_ms = r->training.started_ms,
@@ -139,7 +152,7 @@ static bool prepare(Run *r, HgmError *error) {
   if (!r->options->quiet)
     fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
             hgm_pool_threads(session->pool), hgm_run_path(r->directory));
-  if (r->old == NULL) return save_manifest(r, error);
+  if (r->old == NULL) return save_manifest(r, error) && remove_old_results(r, error);
   char path[4096];
   Store *nothing = store_new(session->arena);
   r->training.resumed = true;

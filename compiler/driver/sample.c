@@ -62,6 +62,27 @@ static bool check_fixes(const Sampling *s, HgmError *error) {
   return true;
 }
 
+// The number that a text on the command line stands for: a listed text or number for a category, any number else.
+static bool pinned_value(Arena *arena, const ModelColumn *column, const char *text, double *value, HgmError *error) {
+  const char *listed = "";
+  for (size_t i = 0; i < column->texts.len; i++) {
+    *value = (double)i;
+    if (strcmp(column->texts.at[i], text) == 0) return true;
+    listed = arena_printf(arena, "%s%s%s", listed, i ? ", " : "", column->texts.at[i]);
+  }
+  if (column->kind == COLUMN_TEXT_CATEGORY)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s=%s: the model does not list this value; it lists %s", column->name, text, listed);
+  char *end;
+  *value = strtod(text, &end);
+  if (end == text || *end != '\0' || column->rank > 0) return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s=%s: expected a number", column->name, text);
+  if (column->kind != COLUMN_CATEGORY) return true;
+  for (size_t i = 0; i < column->values.len; i++) {
+    if (column->values.at[i] == *value) return true;
+    listed = arena_printf(arena, "%s%s%g", listed, i ? ", " : "", column->values.at[i]);
+  }
+  return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s=%s: the model does not list this value; it lists %s", column->name, text, listed);
+}
+
 // A pinned column: one value for every row.
 static bool pin_columns(Sampling *s, int64_t rows, HgmError *error) {
   Arena *arena = s->run.session.arena;
@@ -69,9 +90,8 @@ static bool pin_columns(Sampling *s, int64_t rows, HgmError *error) {
     const ModelColumn *column = s->generator->given.at[i];
     const char *text = pinned(s, column->name);
     if (text == NULL) continue;
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || column->rank > 0) return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s=%s: expected a number", column->name, text);
+    double value = 0;
+    if (!pinned_value(arena, column, text, &value, error)) return false;
     double *values = ARENA_ARRAY(arena, double, rows + 1);
     for (int64_t r = 0; r < rows; r++) values[r] = value;
     Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, 1, values};
@@ -92,6 +112,8 @@ static bool read_given(Sampling *s, HgmError *error) {
   size_t left = 0;
   for (size_t i = 0; i < s->generator->given.len; i++) left += pinned(s, s->generator->given.at[i]->name) == NULL;
   if (!check_fixes(s, error)) return false;
+  if (s->generator->given.len == 0 && s->options->given.len > 0)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given nothing, so --given %s has no use; leave it out", s->options->given.at[0]);
   if (s->generator->given.len == 0) return true;
   s->given_rows = 1;
   if (left > 0 && s->options->given.len == 0) {

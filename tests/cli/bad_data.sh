@@ -55,7 +55,7 @@ refused 1 "error[column-missing]" "bad.csv has no column \`a\`; did you mean \`A
 sed '1s/.*/something,else/' good.csv > bad.csv
 refused 1 "bad.csv has no column \`a\`" "its columns are \`something\`, \`else\`"
 sed '1s/.*/a,c/' good.csv > other.csv
-expect_exit 1 $HGMC check flow.hgm --data good.csv other.csv
+expect_exit 1 $HGMC check flow.hgm --data good.csv --data other.csv
 expect_text "other.csv has no column \`b\`, which good.csv has"
 
 # ---- text where numbers should be
@@ -148,6 +148,11 @@ expect_exit 1 $HGMC sample given --given regions2.csv -n 10 -o drawn.csv
 expect_text "column \`region\` has \"HF\" in row 1, which the model does not list (\"EB\", \"EE\"); add it to the list or correct the file"
 expect_exit 2 $HGMC sample given -n 10 -o drawn.csv
 expect_text "this generator is given \`region\`: say where they are with --given FILE, or pin them with --fix"
+expect_exit 2 $HGMC sample given --fix region=HF -n 10 -o drawn.csv
+expect_text "--fix region=HF: the model does not list this value; it lists EB, EE"
+expect_exit 0 $HGMC sample given --fix region=EE -n 10 -o drawn.csv --force
+! grep -q EB drawn.csv || fail "only the pinned region"
+rm drawn.csv
 expect_exit 1 $HGMC score given --data regions.csv -o score.csv
 expect_text "score"
 
@@ -165,13 +170,17 @@ expect_exit 2 $HGMC run flow.hgm --train good.csv -o empty --resume
 expect_text "empty: holds no run to resume"
 cp -r run broken; head -c 1000 run/model.h5 > broken/model.h5
 expect_exit 1 $HGMC sample broken -n 10 -o drawn.csv
-expect_text "broken/model.h5: the HDF5 file is truncated or damaged"
+expect_text "broken/model.h5: the checkpoint is truncated or damaged"
 cp -r run mixed; cp given/model.h5 mixed/model.h5
 expect_exit 1 $HGMC sample mixed -n 10 -o drawn.csv
 expect_text "mixed/model.h5 belongs to another model"
 cp -r run torn; head -c 100 run/manifest.json > torn/manifest.json
 expect_exit 1 $HGMC sample torn -n 10 -o drawn.csv
 expect_text "torn/manifest.json"
+expect_exit 2 $HGMC sample run --given good.csv -n 10 -o drawn.csv
+expect_text "this generator is given nothing"
+expect_exit 0 $HGMC run flow.hgm --train good.csv -o run --epochs 2 --force
+[ "$(wc -l < run/metrics.csv)" -eq 3 ] || fail "two lines and a header in the metrics of a run that replaced another"
 
 # ---- a loss that becomes non-finite: term, step, source line, event; the last good weights are kept
 flow_model burst.hgm '["a", "b"]' '+ log(1.5 - epoch)'
@@ -189,3 +198,31 @@ expect_exit 1 $HGMC run fast.hgm --train good.csv -o fast
 expect_text "is not finite in step"
 expect_text "a smaller learning rate"
 [ ! -e fast/model.h5 ] || fail "no model after the first steps failed"
+
+# ---- a full disk: what was saved before stays whole, and the run goes on when there is room again
+mkdir small
+if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=200k none small 2> /dev/null; then
+  trap 'umount "$SCRATCH/small"' EXIT
+  expect_exit 0 $HGMC run flow.hgm --train good.csv -o whole --epochs 3
+  cp flow.hgm good.csv small; cd small
+  expect_exit 0 $HGMC run flow.hgm --train good.csv -o run --epochs 2
+  expect_exit 0 $HGMC sample run -n 10 -o ../before.csv
+  cp run/best.h5 run/model.h5 ..; cp run/manifest.json ..
+  head -c 300000 /dev/zero > filler 2> /dev/null
+  expect_exit 2 $HGMC run flow.hgm --train good.csv -o run --epochs 3 --force
+  expect_text "run/manifest.json: cannot be written: No space left on device"
+  expect_text "the file as it was before is untouched"
+  same_file run/best.h5 ../best.h5; same_file run/model.h5 ../model.h5; same_file run/manifest.json ../manifest.json
+  expect_exit 2 $HGMC sample run -n 1000 -o drawn.h5
+  expect_text "drawn.h5"; expect_text "No space left on device"
+  [ -z "$(ls | grep drawn)" ] || fail "no half file"
+  expect_exit 2 $HGMC sample run -n 10000 -o drawn.csv
+  expect_text "drawn.csv: cannot be written: No space left on device"
+  [ -z "$(ls | grep drawn)" ] || fail "no half file"
+  rm filler; head -c 124000 /dev/zero > filler # room for the manifest, and for one checkpoint
+  rm -r run; df . | tail -n 1
+  $HGMC run flow.hgm --train good.csv -o run --epochs 3 > log 2>&1; status=$?
+  cd ..
+else
+  echo "a disk of 200 kB could not be mounted: saving to a full disk was left out"
+fi
