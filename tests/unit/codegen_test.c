@@ -1,4 +1,4 @@
-// needs: compiler/codegen tests/support compiler/ir runtime lang/base
+// needs: compiler/codegen compiler/ad tests/support compiler/ir runtime lang/base
 // Compiled programs against the evaluator: hand-made ones, one for each op, and random programs; every number of events
 // around a vector and a tile, float32 and float64; the same bits with one and two threads.
 #include <setjmp.h>
@@ -10,10 +10,12 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "compiler/ad/ad.h"
 #include "compiler/codegen/codegen.h"
 #include "tests/support/random_program.h"
 
 static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
+enum { CODE_TILE_SMALL = 16 }; // what single events are run with
 enum { EVENT_COUNTS = sizeof event_counts / sizeof *event_counts, MOST_EVENTS = 257 };
 
 static size_t bytes_of(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
@@ -134,18 +136,10 @@ static void check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
   CodegenOptions options = codegen_defaults();
   options.dump = getenv("HGM_TEST_DUMP");
   options.verify = true;
+  if (seed % 4 == 2) options.tile = CODE_TILE_SMALL;
   HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
   for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, event_counts[i], seed, f32, label);
   codegen_free(program);
-}
-
-static void check_text(const char *text) {
-  Arena *arena = arena_create();
-  const char *error = NULL;
-  IrFn *fn = ir_read(arena, text, &error);
-  if (!fn) fail_msg("%s", error);
-  check(fn, 1, strstr(text, "f32") != NULL, "text");
-  arena_destroy(arena);
 }
 
 static void test_sum(void **state) {
@@ -161,8 +155,122 @@ static void test_sum(void **state) {
   arena_destroy(arena);
 }
 
+static IrRef leaf(IrFn *fn, IrOp op, const char *name, IrDtype dtype, int rank, const int64_t *axes) {
+  return ir_leaf(fn, op, name, ir_type(dtype, rank, axes));
+}
+
+// Forward, backward and a momentum step of a small network: matrix products, what follows on them, weight and bias gradients.
+static void test_network(void **state) {
+  (void)state;
+  static const int64_t widths[] = {5, 20, 33, 3};
+  for (int f64 = 0; f64 < 2; f64++) {
+    IrDtype real = f64 ? IR_F64 : IR_F32;
+    Arena *arena = arena_create();
+    IrFn *fn = ir_fn_new(arena, "network");
+    IrRef x = leaf(fn, IR_INPUT, "x", real, 2, (int64_t[]){IR_EVENTS, widths[0]}), weights[6], g[6], refused;
+    for (int l = 0; l < 3; l++) {
+      weights[2 * l] = leaf(fn, IR_PARAM, arena_printf(arena, "w%d", l), real, 2, (int64_t[]){widths[l], widths[l + 1]});
+      weights[2 * l + 1] = leaf(fn, IR_PARAM, arena_printf(arena, "b%d", l), real, 1, &widths[l + 1]);
+      x = ir_einsum(fn, "ek,kn->en", x, weights[2 * l]);
+      x = ir_binary(fn, IR_ADD, x, ir_broadcast_like(fn, weights[2 * l + 1], x));
+      if (l < 2) x = l ? ir_unary(fn, IR_TANH, x) : ir_binary(fn, IR_MAX, x, ir_number(fn, real, 0));
+    }
+    ir_output(fn, "y", x);
+    IrRef loss = ir_sum(fn, ir_cast(fn, ir_binary(fn, IR_MUL, x, x), IR_F64), 3);
+    ir_output(fn, "loss", loss);
+    assert_true(ad_gradient(fn, loss, IR_NONE, weights, 6, g, &refused));
+    for (int k = 0; k < 6; k++) {
+      IrRef m = ir_leaf(fn, IR_STATE, arena_printf(arena, "m%d", k), *ir_type_of(fn, weights[k]));
+      m = ir_binary(fn, IR_ADD, ir_binary(fn, IR_MUL, m, ir_number(fn, real, 0.5)), g[k]);
+      ir_output(fn, arena_printf(arena, "set:m%d", k), m);
+      ir_output(fn, arena_printf(arena, "set:w%d", k), ir_binary(fn, IR_SUB, weights[k], ir_binary(fn, IR_MUL, m, ir_number(fn, real, 0.01))));
+    }
+    check(fn, 3, !f64, f64 ? "network f64" : "network f32");
+    arena_destroy(arena);
+  }
+}
+
+typedef struct Contraction { const char *spec; int rank[2]; int64_t axes[2][4]; } Contraction;
+
+// Every kind of contraction: dense in both orientations, weight gradients, per-event matrices, weights alone.
+static void test_contractions(void **state) {
+  (void)state;
+  enum { E = IR_EVENTS };
+  static const Contraction all[] = {
+      {"ek,kn->en", {2, 2}, {{E, 37}, {37, 41}}},          {"ek,nk->en", {2, 2}, {{E, 37}, {41, 37}}},
+      {"nk,ek->en", {2, 2}, {{41, 7}, {E, 7}}},            {"ek,kn->en", {2, 2}, {{E, 1}, {1, 16}}},
+      {"esk,kn->esn", {3, 2}, {{E, 3, 9}, {9, 17}}},       {"esk,skn->esn", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},
+      {"esk,skn->en", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},    {"eks,skn->en", {3, 3}, {{E, 9, 3}, {3, 9, 17}}},
+      {"ek,en->kn", {2, 2}, {{E, 37}, {E, 41}}},           {"ek,en->nk", {2, 2}, {{E, 5}, {E, 33}}},
+      {"esk,esn->kn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},    {"esk,esn->skn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},
+      {"e,en->n", {1, 2}, {{E}, {E, 20}}},                 {"e,e->", {1, 1}, {{E}, {E}}},
+      {"esk,etk->est", {3, 3}, {{E, 4, 5}, {E, 6, 5}}},    {"ek,ek->e", {2, 2}, {{E, 30}, {E, 30}}},
+      {"ei,ej->eij", {2, 2}, {{E, 4}, {E, 3}}},            {"ij,jk->ik", {2, 2}, {{6, 7}, {7, 8}}},
+  };
+  for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
+    for (int f64 = 0; f64 < 2; f64++) {
+      Arena *arena = arena_create();
+      IrFn *fn = ir_fn_new(arena, "contraction");
+      IrRef r[2];
+      for (int k = 0; k < 2; k++)
+        r[k] = leaf(fn, all[c].axes[k][0] == E ? IR_INPUT : IR_PARAM, k ? "b" : "a", f64 ? IR_F64 : IR_F32, all[c].rank[k], all[c].axes[k]);
+      ir_output(fn, "y", ir_einsum(fn, all[c].spec, r[0], r[1]));
+      check(fn, 7, !f64, all[c].spec);
+      arena_destroy(arena);
+    }
+  }
+}
+
+// What needs all events first crosses a phase: standardised with the batch's own mean and spread.
+static void test_phases(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "phases");
+  IrRef x = leaf(fn, IR_INPUT, "x", IR_F64, 2, (int64_t[]){IR_EVENTS, 6}), n = ir_leaf(fn, IR_COUNTER, "n", ir_scalar(IR_F64));
+  IrRef t = ir_unary(fn, IR_TANH, x), shift = ir_binary(fn, IR_ADD, n, ir_number(fn, IR_F64, 100));
+  IrRef mean = ir_binary(fn, IR_DIV, ir_sum(fn, t, 1), shift);
+  IrRef d = ir_binary(fn, IR_SUB, t, ir_broadcast_like(fn, mean, t));
+  IrRef spread = ir_unary(fn, IR_SQRT, ir_binary(fn, IR_ADD, ir_sum(fn, ir_binary(fn, IR_MUL, d, d), 1), ir_number(fn, IR_F64, 1)));
+  IrRef z = ir_binary(fn, IR_DIV, d, ir_broadcast_like(fn, spread, d));
+  ir_output(fn, "z", z);
+  ir_output(fn, "largest", ir_amax(fn, z, 1));
+  ir_output(fn, "x", x); // an input as it came
+  check(fn, 2, false, "phases");
+  arena_destroy(arena);
+}
+
+// Without events: what weights start from is drawn, and sums are zero.
+static void test_no_events(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "start");
+  ir_output(fn, "value", ir_draw(fn, IR_DRAW_NORMAL, "w", ir_type(IR_F32, 2, (int64_t[]){7, 5})));
+  IrRef x = leaf(fn, IR_INPUT, "x", IR_F32, 2, (int64_t[]){IR_EVENTS, 3});
+  ir_output(fn, "sum", ir_sum(fn, x, 1));
+  CodegenOptions options = codegen_defaults();
+  HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
+  IrEnv none = {.events = 1, .seed = 5}, env;
+  random_leaves(arena, fn, 1, &none);
+  const IrArray *exact = evaluate(arena, fn, &none, false);
+  env = none;
+  void **some = execute(arena, program, &env, 1);
+  HgmError error = {0};
+  HgmWork *work = hgm_work_create(program, 1, 0, &error);
+  float value[35], sum[3] = {9, 9, 9};
+  void *outputs[2] = {value, sum};
+  HgmCall call = {.leaves = (const void *[]){NULL}, .outputs = outputs, .seed = 5};
+  if (!hgm_execute(program, work, NULL, &call, &error)) fail_msg("%s", error.text);
+  assert_memory_equal(value, some[0], sizeof value);
+  for (int i = 0; i < 35; i++) assert_true(fabs((double)value[i] - exact[0].data[i]) < 1e-5);
+  for (int i = 0; i < 3; i++) assert_true(sum[i] == 0);
+  hgm_work_destroy(work);
+  codegen_free(program);
+  arena_destroy(arena);
+}
+
 static void test_random(void **state) {
   (void)state;
+  bool reached[IR_OP_COUNT] = {0};
   const char *one = getenv("HGM_TEST_SEED");
   for (uint64_t seed = one ? strtoull(one, NULL, 10) : 0; seed < (one ? strtoull(one, NULL, 10) + 1 : 40); seed++) {
     Arena *arena = arena_create();
@@ -171,12 +279,15 @@ static void test_random(void **state) {
                              .no_events_reduced = seed % 3 == 0};
     IrFn *fn = random_program(arena, seed, real, &options);
     check(fn, seed, real == IR_F32, arena_printf(arena, "seed %llu", (unsigned long long)seed));
+    for (IrRef r = 0; r < fn->values.len; r++) reached[ir_at(fn, r)->op] = true;
     arena_destroy(arena);
   }
+  for (int op = 0; op < IR_OP_COUNT && !one; op++)
+    if (!reached[op]) fail_msg("no program has %s", ir_op_info[op].name);
 }
 
 int main(void) {
-  (void)check_text;
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum), cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),          cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
+                                     cmocka_unit_test(test_phases),       cmocka_unit_test(test_no_events), cmocka_unit_test(test_random)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
