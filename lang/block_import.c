@@ -381,7 +381,8 @@ static void load_library(Blocks *b) {
     size_t len = 0;
     char *text = read_text(e->arena, path, &len);
     if (text == NULL) continue;
-    SourceFile *source = source_add(e->sources, path, text, len);
+    // messages name a library file without the folder it happens to lie in
+    SourceFile *source = source_add(e->sources, arena_printf(e->arena, "stdlib/%s", names.at[i]), text, len);
     source->library = true;
     AstFile *file = ast_parse(e->arena, e->sources, source, e->diags);
     for (size_t k = 0; k < file->items.len; k++)

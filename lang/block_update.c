@@ -71,6 +71,7 @@ static void add_loss(Elab *e, Loss *loss, Value *v, Span span, bool maximize) {
 static Loss read_loss(Blocks *b, Scope *scope, const AstUpdate *u) {
   Elab *e = b->e;
   Loss loss = {.per_event = IR_NONE, .per_step = IR_NONE, .weight = IR_NONE};
+  int errors = e->diags->errors;
   for (size_t i = 0; i < u->items.len; i++) {
     const AstUpdateItem *item = u->items.at[i];
     switch (item->kind) {
@@ -82,6 +83,7 @@ static Loss read_loss(Blocks *b, Scope *scope, const AstUpdate *u) {
     case UI_WITH: break;
     }
   }
+  if (e->diags->errors > errors) fail(&loss); // what follows from a mistake in it is not said again
   return loss;
 }
 
