@@ -150,12 +150,31 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   push(s, t);
 }
 
+// Turns a place of computed constants into one in memory: for those who read it at places that only the data know.
+static void put_into_memory(Schedule *s, uint32_t place) {
+  Place *p = &s->places.at[place];
+  if (p->kind != PLACE_IOTA && p->kind != PLACE_NUMBER) return;
+  size_t size = dtype_bytes(p->dtype);
+  uint8_t *bytes = arena_alloc(s->arena, size * (size_t)p->rows + 1);
+  for (int64_t i = 0; i < p->rows; i++) {
+    double x = p->kind == PLACE_NUMBER ? p->number : (double)(i / p->divide % p->modulo);
+    if (p->dtype == IR_F32) ((float *)bytes)[i] = (float)x;
+    else if (p->dtype == IR_F64) ((double *)bytes)[i] = x;
+    else ((int32_t *)bytes)[i] = p->dtype == IR_BOOL ? x != 0 : (int32_t)x;
+  }
+  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_constant(s, bytes, size * (size_t)p->rows, 64), .row_bytes = (int64_t)size};
+  VEC_PUSH(s->arena, &s->buffers, b);
+  p->kind = PLACE_DATA;
+  p->buffer = (uint32_t)s->buffers.len;
+}
+
 // y[B, M, S, R] = x[B, M, index[B, S], R]
 static void gather_step(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   const IrType *x = ir_type_of(s->fn, v->operands[0]), *index = ir_type_of(s->fn, v->operands[1]);
   int batch = v->attr.batch, axis = v->attr.axis, own = index->rank - batch;
   if (x->axes[axis] < 0) ir_fail("codegen: gather over events is not built yet");
+  put_into_memory(s, s->views[v->operands[0]].place);
   Step t = step_new(s, STEP_GATHER, r, place);
   loops_of_place(s, &t);
   int x_axis[NEST_LOOPS], index_axis[NEST_LOOPS], l = 0;
@@ -339,7 +358,10 @@ static void value_steps(Schedule *s, IrRef r, uint32_t place) {
     break;
   case IRL_SCAN: scan_step(s, r, place); return;
   case IRL_CONTRACT: einsum_step(s, r, place); break;
-  case IRL_ONCE: point_step(s, r, place, STEP_INVERSE); return;
+  case IRL_ONCE:
+    put_into_memory(s, s->views[v->operands[0]].place);
+    point_step(s, r, place, STEP_INVERSE);
+    return;
   }
   split_event_sum(s, first, place);
 }

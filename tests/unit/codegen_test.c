@@ -239,6 +239,21 @@ static void test_phases(void **state) {
   arena_destroy(arena);
 }
 
+// Gathers from what has no array of its own, and the inverse of a constant.
+static void test_constants(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "constants");
+  IrRef x = leaf(fn, IR_INPUT, "x", IR_F64, 1, (int64_t[]){IR_EVENTS});
+  IrRef index = ir_cast(fn, ir_binary(fn, IR_MUL, ir_unary(fn, IR_ABS, x), ir_number(fn, IR_F64, 6)), IR_I32);
+  ir_output(fn, "from iota", ir_gather(fn, ir_iota(fn, ir_type(IR_F64, 1, (int64_t[]){9}), 0), index, 0, 0));
+  ir_output(fn, "from number", ir_gather(fn, ir_fill(fn, ir_type(IR_F64, 1, (int64_t[]){9}), 2.5), index, 0, 0));
+  double same[9] = {2, 2, 2, 2, 2, 2, 2, 2, 2};
+  ir_output(fn, "inverse", ir_tri_inverse(fn, ir_const(fn, ir_type(IR_F64, 2, (int64_t[]){3, 3}), same), true));
+  check(fn, 2, false, "constants");
+  arena_destroy(arena);
+}
+
 // Without events: what weights start from is drawn, and sums are zero.
 static void test_no_events(void **state) {
   (void)state;
@@ -288,6 +303,6 @@ static void test_random(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),          cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
-                                     cmocka_unit_test(test_phases),       cmocka_unit_test(test_no_events), cmocka_unit_test(test_random)};
+                                     cmocka_unit_test(test_phases),       cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events), cmocka_unit_test(test_random)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
