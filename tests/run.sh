@@ -27,8 +27,10 @@ for program in "$build"/tests/*_test; do
   [ -x "$program" ] || continue
   name=unit/$(basename "$program"); wanted "$name" || continue
   CMOCKA_MESSAGE_OUTPUT=TAP timeout 900 "$program" > "$scratch/log" 2>&1; status=$?
-  ok=$(grep -c '^ok ' "$scratch/log"); bad=$(grep -c '^not ok ' "$scratch/log"); skips=$(grep -c '^ok .*# SKIP' "$scratch/log")
-  passed=$((passed + ok - skips)); skipped=$((skipped + skips)); failed=$((failed + bad))
+  # cmocka 1.1.5 says `not ok … # SKIP` of a test that was skipped, later versions `ok … # SKIP`
+  skips=$(grep -cE '^(not )?ok .*# SKIP' "$scratch/log"); sed -i -E '/^(not )?ok .*# SKIP/d' "$scratch/log"
+  ok=$(grep -c '^ok ' "$scratch/log"); bad=$(grep -c '^not ok ' "$scratch/log")
+  passed=$((passed + ok)); skipped=$((skipped + skips)); failed=$((failed + bad))
   grep -a '^skipped' "$scratch/log"
   if [ "$bad" -gt 0 ] || [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then
     [ "$bad" -eq 0 ] && failed=$((failed + 1))
