@@ -39,7 +39,7 @@ def coupling(run, here, x, context, circular, bins, tail, subnet, flip, inverted
     halves = [list(range(n // 2)), list(range(n // 2, n))]
     stay, move = halves[::-1] if flip else halves
     angles = torch.tensor([circular[i] for i in move])
-    reach = torch.where(angles, torch.pi, tail).to(run.dtype)
+    reach = torch.tensor([np.pi if circular[i] else tail for i in move], dtype=run.dtype)
     lines, circles = [i for i in stay if not circular[i]], [i for i in stay if circular[i]]
     known = torch.cat([x[:, lines], torch.cos(x[:, circles]), torch.sin(x[:, circles])], dim=1)
     each = 3 * bins - 1 + int(angles.any())
