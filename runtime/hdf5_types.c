@@ -5,7 +5,10 @@
 
 #include "runtime/hdf5_reader.h"
 
-void hgm_hdf5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+void hgm_hdf5_quiet(void) {
+  H5dont_atexit(); // its clean-up at exit reads freed memory when a file could not be closed on a full disk (1.10); only before all else
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
 
 static herr_t take_innermost(unsigned n, const H5E_error2_t *entry, void *data) {
   const char **found = data;

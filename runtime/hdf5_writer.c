@@ -159,23 +159,30 @@ static bool append(HgmWriter *writer, const double *const *values, int64_t rows,
   return true;
 }
 
-// Closes what is open; false when what was still in HDF5's caches could not be written.
-static bool close_all(HgmWriter *writer) {
+static void close_all(HgmWriter *writer) {
   Output *output = writer->backend;
-  bool fine = true;
   for (int k = 0; output->datasets != NULL && k < writer->n_columns; k++) {
-    if (output->datasets[k] >= 0) fine = H5Dclose(output->datasets[k]) >= 0 && fine;
+    if (output->datasets[k] >= 0) H5Dclose(output->datasets[k]);
     output->datasets[k] = -1;
   }
-  if (output->file >= 0) fine = H5Fflush(output->file, H5F_SCOPE_GLOBAL) >= 0 && fine;
-  if (output->file >= 0) fine = H5Fclose(output->file) >= 0 && fine;
+  if (output->file >= 0) H5Fclose(output->file);
   output->file = -1;
-  return fine;
 }
 
+// False when what was still in HDF5's caches could not be written: each call is judged before the next one clears its cause.
 static bool end(HgmWriter *writer, HgmError *error) {
+  Output *output = writer->backend;
   hgm_hdf5_quiet();
-  return close_all(writer) || failed(writer, "end of", writer->temporary, error);
+  bool fine = true;
+  for (int k = 0; fine && k < writer->n_columns; k++) {
+    fine = H5Dclose(output->datasets[k]) >= 0 || failed(writer, "column", writer->columns[k].name, error);
+    if (fine) output->datasets[k] = -1;
+  }
+  fine = fine && (H5Fflush(output->file, H5F_SCOPE_GLOBAL) >= 0 || failed(writer, "end of", writer->temporary, error));
+  if (!fine) return false; // abandon closes the rest
+  fine = H5Fclose(output->file) >= 0 || failed(writer, "end of", writer->temporary, error);
+  output->file = -1;
+  return fine;
 }
 
 static void abandon(HgmWriter *writer) {
