@@ -1,7 +1,7 @@
 // How fast a compiled training step runs: forward, backward and Adam of a spline flow (the flow10 case) or of the
 // function in an IR text file, against the machine's multiply-add peak times the products' operations.
 //
-//   step_bench [--threads N] [--events N] [--dump schedule|llvm|asm|opt] [--profile] [--raw] [FILE.ir]
+//   step_bench [--threads N] [--events N] [--tile N] [--dump schedule|llvm|asm|opt] [--profile] [--raw] [FILE.ir]
 //
 // Built by hand, as the unit tests are, with -march=native: it is no part of `make check`.
 #include <immintrin.h>
@@ -223,14 +223,15 @@ static void *random_array(Arena *arena, const HgmPort *port, int64_t events) {
   return array;
 }
 
-typedef struct Options { int threads; int64_t events; const char *dump, *file; bool profile, raw; } Options;
+typedef struct Options { int threads; uint32_t tile; int64_t events; const char *dump, *file; bool profile, raw; } Options;
 
 static Options parse(int argc, char **argv) {
-  Options o = {.threads = 1, .events = 1024};
+  Options o = {.threads = 1, .tile = 128, .events = 1024};
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) o.threads = atoi(argv[++i]);
     else if (strcmp(argv[i], "--events") == 0 && i + 1 < argc) o.events = atoi(argv[++i]);
     else if (strcmp(argv[i], "--dump") == 0 && i + 1 < argc) o.dump = argv[++i];
+    else if (strcmp(argv[i], "--tile") == 0 && i + 1 < argc) o.tile = (uint32_t)atoi(argv[++i]);
     else if (strcmp(argv[i], "--profile") == 0) o.profile = true;
     else if (strcmp(argv[i], "--raw") == 0) o.raw = true; // no optimisation
     else o.file = argv[i];
@@ -251,6 +252,7 @@ int main(int argc, char **argv) {
   HgmPool *pool = hgm_pool_create(o.threads);
   CodegenOptions options = codegen_defaults();
   options.dump = o.dump;
+  options.tile = o.tile;
   CodegenStats stats;
   HgmProgram *p = codegen_compile(best, &options, pool, &stats);
   double t2 = now();

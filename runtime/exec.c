@@ -1,14 +1,16 @@
 // Runs a compiled program: phases in order, tiles of events within a phase, ranges of tiles on the pool's threads.
 // Which thread takes which range never shows: a range has sums of its own, added up in order by the program itself.
 // While kernels run the floating-point mode is the default one (round to nearest, no flush to zero), then the caller's.
+#define _DEFAULT_SOURCE // madvise
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <xmmintrin.h>
 
 #include "runtime/philox.h"
 #include "runtime/program.h"
 
-enum { SPLIT_LEAST = 8192, DEFAULT_MODE = 0x1f80 };
+enum { SPLIT_LEAST = 8192, DEFAULT_MODE = 0x1f80, LARGE_PAGE = 2 << 20 };
 
 typedef struct Lane { // what a thread has of its own
   unsigned char *tile;
@@ -40,9 +42,12 @@ typedef struct Run { // one execution
   int64_t chunk;
 } Run;
 
+// Zeroed; large pieces in large pages where the system has them.
 static void *take(HgmWork *work, uint64_t bytes) {
-  bytes = (bytes + 63) / 64 * 64 + 64;
-  void *p = aligned_alloc(64, bytes);
+  uint64_t align = bytes >= LARGE_PAGE ? LARGE_PAGE : 64;
+  bytes = (bytes + align) / align * align;
+  void *p = aligned_alloc(align, bytes);
+  if (p && align == LARGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
   if (p) memset(p, 0, bytes);
   work->bytes += bytes;
   return p;
