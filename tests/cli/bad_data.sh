@@ -203,26 +203,35 @@ expect_text "a smaller learning rate"
 mkdir small
 if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=200k none small 2> /dev/null; then
   trap 'umount "$SCRATCH/small"' EXIT
+  room() { rm -f small/filler; head -c $(($(df -k --output=avail small | tail -n 1) * 1024 - $1 * 1024)) /dev/zero > small/filler; }
   expect_exit 0 $HGMC run flow.hgm --train good.csv -o whole --epochs 3
-  cp flow.hgm good.csv small; cd small
-  expect_exit 0 $HGMC run flow.hgm --train good.csv -o run --epochs 2
-  expect_exit 0 $HGMC sample run -n 10 -o ../before.csv
-  cp run/best.h5 run/model.h5 ..; cp run/manifest.json ..
-  head -c 300000 /dev/zero > filler 2> /dev/null
-  expect_exit 2 $HGMC run flow.hgm --train good.csv -o run --epochs 3 --force
-  expect_text "run/manifest.json: cannot be written: No space left on device"
+  expect_exit 0 $HGMC run flow.hgm --train good.csv -o small/run --epochs 2
+  cp -r small/run kept
+  room 0
+  expect_exit 2 $HGMC run flow.hgm --train good.csv -o small/run --epochs 3 --force
+  expect_text "small/run/manifest.json: cannot be written: No space left on device"
   expect_text "the file as it was before is untouched"
-  same_file run/best.h5 ../best.h5; same_file run/model.h5 ../model.h5; same_file run/manifest.json ../manifest.json
-  expect_exit 2 $HGMC sample run -n 1000 -o drawn.h5
-  expect_text "drawn.h5"; expect_text "No space left on device"
-  [ -z "$(ls | grep drawn)" ] || fail "no half file"
-  expect_exit 2 $HGMC sample run -n 10000 -o drawn.csv
-  expect_text "drawn.csv: cannot be written: No space left on device"
-  [ -z "$(ls | grep drawn)" ] || fail "no half file"
-  rm filler; head -c 124000 /dev/zero > filler # room for the manifest, and for one checkpoint
-  rm -r run; df . | tail -n 1
-  $HGMC run flow.hgm --train good.csv -o run --epochs 3 > log 2>&1; status=$?
-  cd ..
+  for file in best.h5 last.h5 model.h5 manifest.json metrics.csv; do same_file small/run/$file kept/$file; done
+  for free in 0 4 8 12; do
+    room $free
+    for ending in h5 csv npy npz; do
+      expect_exit 2 $HGMC sample small/run -n 20000 -o small/drawn.$ending
+      expect_text "small/drawn.$ending"
+      expect_text "No space left on device"
+      [ -z "$(ls small | grep drawn)" ] || fail "no half file"
+    done
+  done
+  rm -r small/run
+  room 52 # enough for the first epoch's weights, best and last, and not for the second's
+  expect_exit 2 $HGMC run flow.hgm --train good.csv -o small/run --epochs 3
+  expect_text "train epoch 1"
+  expect_text "cannot be written: No space left on device; the file as it was before is untouched"
+  ls small/run > log
+  ! grep -q tmp log || fail "no half file"
+  expect_exit 0 $HGMC sample small/run -n 10 -o fulldisk.csv
+  rm small/filler
+  expect_exit 0 $HGMC run flow.hgm --train good.csv -o small/run --epochs 3 --resume
+  same_weights whole/model.h5 small/run/model.h5
 else
   echo "a disk of 200 kB could not be mounted: saving to a full disk was left out"
 fi
