@@ -1,4 +1,4 @@
-// Cheap values that another kernel reads are computed there again where all they need lies in memory anyway: a mask or a
+// Cheap values that another kernel reads are computed there again where what they need lies in memory anyway: a mask or a
 // clamp costs one instruction, keeping it costs a store, a load and cache. What nobody reads any more goes.
 #include "compiler/codegen/schedule.h"
 
@@ -11,6 +11,7 @@ typedef struct Recompute {
   Schedule *s;
   Readers *readers;    // by place
   uint32_t *writers;   // by place: number of steps that store to it
+  uint32_t *writer;    // by place: one of them
 } Recompute;
 
 static bool cheap(const Recompute *r, const Step *t) {
@@ -56,10 +57,22 @@ static bool all_fit(const Recompute *r, const Step *t) {
   return outside;
 }
 
-static bool operands_stay(const Recompute *r, const Step *t) {
-  for (int k = 0; k < t->n_operands; k++)
-    if (!stays_in_memory(r, t->operand[k].place)) return false;
-  return true;
+// Rows that would have to be kept for a reader elsewhere: none of what is in memory or is cheap to derive from it.
+static int64_t rows_to_keep(const Recompute *r, uint32_t place, int depth) {
+  if (stays_in_memory(r, place)) return 0;
+  const Place *p = &r->s->places.at[place];
+  const Step *t = &r->s->steps.at[r->writer[place]];
+  if (depth == 0 || r->writers[place] != 1 || !p->regular || p->partial || !cheap(r, t)) return p->rows;
+  int64_t rows = 0;
+  for (int k = 0; k < t->n_operands; k++) rows += rows_to_keep(r, t->operand[k].place, depth - 1);
+  return rows < p->rows ? rows : p->rows;
+}
+
+// Worth it where at most half as much is kept instead.
+static bool saves_memory(const Recompute *r, const Step *t) {
+  int64_t rows = 0;
+  for (int k = 0; k < t->n_operands; k++) rows += rows_to_keep(r, t->operand[k].place, 3);
+  return 2 * rows <= r->s->places.at[t->place].rows;
 }
 
 static void insert_before(Schedule *s, Group *g, uint32_t step, uint32_t reader) {
@@ -146,10 +159,12 @@ static void remove_step(Recompute *r, uint32_t index) {
 
 void schedule_recompute(Schedule *s) {
   uint32_t n = (uint32_t)s->steps.len;
-  Recompute r = {s, ARENA_ARRAY(s->arena, Readers, s->places.len + 1), ARENA_ARRAY(s->arena, uint32_t, s->places.len + 1)};
+  size_t places = s->places.len + 1;
+  Recompute r = {s, ARENA_ARRAY(s->arena, Readers, places), ARENA_ARRAY(s->arena, uint32_t, places), ARENA_ARRAY(s->arena, uint32_t, places)};
   for (uint32_t i = 0; i < n; i++) {
     const Step *t = &s->steps.at[i];
     r.writers[t->place]++;
+    r.writer[t->place] = i;
     for (int k = 0; k < t->n_operands; k++) {
       Reader one = {i, (uint32_t)k};
       VEC_PUSH(s->arena, &r.readers[t->operand[k].place], one);
@@ -159,7 +174,7 @@ void schedule_recompute(Schedule *s) {
     const Step *t = &s->steps.at[i];
     if (!cheap(&r, t) || r.writers[t->place] != 1 || !s->places.at[t->place].regular || s->places.at[t->place].partial) continue;
     if (s->places.at[t->place].kind != PLACE_COMPUTED) continue;
-    if (all_fit(&r, t) && operands_stay(&r, t)) recompute_for_all(&r, i);
+    if (all_fit(&r, t) && saves_memory(&r, t)) recompute_for_all(&r, i);
     if (r.readers[s->steps.at[i].place].len == 0) remove_step(&r, i);
   }
 }
