@@ -89,7 +89,7 @@ typedef struct HgmProgram {
   uint32_t max_partials;         // for a batch of n tiles: min(max_partials, n) ranges
 } HgmProgram;
 
-// What a call works on. Weights and states have the dtype of their port.
+// What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays.
 typedef struct HgmCall {
   const void *const *leaves;     // by leaf: array (counters, params, states), or the table's base (per event)
   const int64_t *strides;        // by leaf, per event: numbers from one row to the next

@@ -1,7 +1,7 @@
 // Tensor IR -> machine code: schedule into phases, fuse, plan memory, lower to LLVM IR, object, flat image.
 // Only this folder includes LLVM headers.
 //
-//   CodegenOptions o = codegen_host(); HgmProgram *p = codegen_compile(fn, &o, pool, &stats);  ...  codegen_free(p);
+//   CodegenOptions o = codegen_defaults(); HgmProgram *p = codegen_compile(fn, &o, pool, &stats);  ...  codegen_free(p);
 #ifndef HGM_CODEGEN_H
 #define HGM_CODEGEN_H
 
