@@ -1,6 +1,6 @@
 // What a model computes in one training step, written down for an independent implementation to compare with.
 //
-//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events 257] [--noise 0.05] [--threads 2] [--evaluate]
+//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events 257] [--noise 0.02] [--threads 2] [--evaluate]
 //
 // Loads the model by the ordinary path, reads the data (`-`: standard normal columns), fits and prepares, begins the weights and
 // adds noise to all of them (zero-initialised layers would hide most of a network), runs one step of the first phase on the first
@@ -232,7 +232,7 @@ int main(int argc, char **argv) {
   Dump d = {.options = {.seed = SEED, .quiet = true}};
   d.events = strtoll(option(argc, argv, "--events", "257"), NULL, 10);
   d.options.threads = (int)strtol(option(argc, argv, "--threads", "2"), NULL, 10);
-  d.noise = strtod(option(argc, argv, "--noise", "0.05"), NULL);
+  d.noise = strtod(option(argc, argv, "--noise", "0.02"), NULL);
   for (int i = 4; i < argc; i++) d.evaluate |= strcmp(argv[i], "--evaluate") == 0;
   int exit_code;
   SessionSource source = {.path = argv[1], .seed = SEED, .precision = option(argc, argv, "--precision", "f32")};

@@ -45,7 +45,8 @@ class Field:
         return self
 
     def standardize(self):
-        mean, std = self.train.mean(axis=0), self.train.std(axis=0)
+        wide = self.train.astype(np.longdouble)  # numpy's float64 sums along rows lose three digits
+        mean, std = wide.mean(axis=0).astype(float), wide.std(axis=0).astype(float)
         place = f"stat:{self.name}.{self.steps + 1}."
         for fitted, own in ((self.owner.dump[place + "mean"], mean), (self.owner.dump[place + "std"], std)):
             error = np.max(np.abs(fitted - own) / np.maximum(std, np.abs(own)))
