@@ -15,6 +15,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+// HDF5 1.10 loses 96 bytes of its own per dataset whose header it cannot decode (latest_format.h5); objects that we leave open
+// are found by H5Fget_obj_count below.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
+
 static const char FOLDER[] = "../shared/data/awkward";
 
 // One column of a file: rows and first value, or the message of opening, asking or loading.
