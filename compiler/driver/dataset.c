@@ -243,15 +243,13 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
   int32_t *keep = ARENA_ARRAY(arena, int32_t, dataset->rows + 1);
   for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;
   if (dataset->data->prepare != NULL) {
-    Bound bound;
-    bool ok = bound_create(&bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error);
-    if (ok && hgm_port_find(bound.program->outputs, bound.program->n_outputs, "keep") >= 0) {
+    Bound *bound = &dataset->prepare;
+    if (!bound_create(bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error)) return false;
+    if (hgm_port_find(bound->program->outputs, bound->program->n_outputs, "keep") >= 0) {
       char *data = (char *)keep;
       size_t bytes = sizeof *keep;
-      ok = run_over(&bound, all_rows(arena, dataset->rows), dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error);
+      if (!run_over(bound, all_rows(arena, dataset->rows), dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error)) return false;
     }
-    bound_destroy(&bound);
-    if (!ok) return false;
   }
   for (int s = 0; s < SPLIT_COUNT; s++) dataset->chosen[s] = ARENA_ARRAY(arena, int64_t, dataset->rows + 1);
   for (int64_t row = 0; row < dataset->rows; row++) {
@@ -335,19 +333,18 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   return true;
 }
 
-bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error) {
   Arena *arena = session->arena;
   Table weights = {0};
   bool ok = true;
   if (dataset->data->prepare != NULL) {
-    Bound bound;
-    ok = bound_create(&bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error);
-    uint32_t n = ok ? bound.program->n_outputs : 0;
+    Bound *bound = &dataset->prepare;
+    uint32_t n = bound->program->n_outputs;
     const char **names = ARENA_ARRAY(arena, const char *, n + 1);
     char **data = ARENA_ARRAY(arena, char *, n + 1);
     size_t *bytes = ARENA_ARRAY(arena, size_t, n + 1);
     for (uint32_t k = 0; k < n; k++) {
-      const HgmPort *port = &bound.program->outputs[k];
+      const HgmPort *port = &bound->program->outputs[k];
       names[k] = arena_strdup(arena, port->name);
       bytes[k] = dtype_bytes(port->dtype) * (size_t)port->elements;
       data[k] = arena_alloc(arena, bytes[k] * (size_t)dataset->rows + 64);
@@ -355,14 +352,15 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
       if (strcmp(port->name, "weight") == 0) weights = table;
       if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
     }
-    ok = ok && run_over(&bound, all_rows(arena, dataset->rows), dataset->rows, names, data, bytes, (int)n, error);
-    bound_destroy(&bound);
+    ok = run_over(bound, all_rows(arena, dataset->rows), dataset->rows, names, data, bytes, (int)n, error);
+    bound_destroy(bound);
   }
   return ok && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
 }
 
 void dataset_close(Dataset *dataset) {
   for (size_t i = 0; dataset->columns != NULL && i < dataset->data->columns.len; i++) free(dataset->columns[i]);
+  bound_destroy(&dataset->prepare);
   if (dataset->table != NULL) hgm_table_close(dataset->table);
   *dataset = (Dataset){0};
 }

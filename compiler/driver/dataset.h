@@ -23,6 +23,7 @@ typedef struct Dataset {
   int64_t n[SPLIT_COUNT];
   int64_t cut;                  // rows that `where` left out
   Tables tables;                // column:*, later prep:*, weight:*
+  Bound prepare;                // compiled once, for the cuts and for the preparation
 } Dataset;
 
 // Finds and reads the columns that the model names (only those that `wanted` accepts; NULL: all). A missing or misfit column
@@ -33,7 +34,7 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
 bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error);
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
 bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
-bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
+bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error); // prep:* and weight:* tables
 void dataset_close(Dataset *dataset);
 bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 

@@ -69,7 +69,7 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (data->columns.len == 0) continue; // a simulated source
     if (files.of[SPLIT_TRAIN].len == 0) return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error) || !dataset_cut(dataset, session, r->training.store, error) ||
-        !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, r->training.store, error))
+        !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, error))
       return false;
     if (!r->options->quiet)
       fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],

@@ -90,8 +90,6 @@ static bool phase_open(Phase *p, HgmError *error) {
   p->updates = ARENA_ARRAY(store->arena, Bound, p->model->updates.len);
   for (size_t i = 0; i < p->model->updates.len; i++)
     if (!bound_create(&p->updates[i], session, p->model->updates.at[i].step, BULK_TILE, p->batch, store, tables, error)) return false;
-  if (p->model->validate != NULL && p->dataset != NULL && p->dataset->n[SPLIT_VALID] > 0)
-    if (!bound_create(&p->validate, session, p->model->validate, BULK_TILE, CHUNK, store, tables, error)) return false;
   if (p->dataset != NULL) p->order = ARENA_ARRAY(store->arena, int64_t, p->dataset->n[SPLIT_TRAIN] + 1);
   return true;
 }
@@ -178,7 +176,11 @@ static bool step_once(Phase *p, HgmError *error) {
 // Weighted mean of the loss over the validation split; NaN without one.
 static bool validate(Phase *p, double *loss, HgmError *error) {
   *loss = NAN;
-  if (p->validate.program == NULL) return true;
+  if (p->model->validate == NULL || p->dataset == NULL || p->dataset->n[SPLIT_VALID] == 0) return true;
+  // Compiled when first wanted: training does not wait for it.
+  if (p->validate.program == NULL &&
+      !bound_create(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, p->t->store, &p->dataset->tables, error))
+    return false;
   double sum = 0, weight = 0;
   int64_t n = p->dataset->n[SPLIT_VALID];
   for (int64_t at = 0; at < n; at += CHUNK) {
