@@ -32,7 +32,7 @@ for program in "$build"/tests/*_test; do
   ok=$(grep -c '^ok ' "$scratch/log"); bad=$(grep -c '^not ok ' "$scratch/log")
   passed=$((passed + ok)); skipped=$((skipped + skips)); failed=$((failed + bad))
   grep -a '^skipped' "$scratch/log"
-  if [ "$bad" -gt 0 ] || [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then
+  if [ "$bad" -gt 0 ] || [ $status -ne 0 ] || [ $((ok + skips)) -eq 0 ]; then
     [ "$bad" -eq 0 ] && failed=$((failed + 1))
     names+=("$name"); echo "FAILED $name (exit $status)"; grep -av '^ok ' "$scratch/log" | tail -n 40
   fi
