@@ -1,14 +1,35 @@
-# The examples of docs/language.md are files that hgmc accepts; those marked `hgm wrong` print what stands behind them.
+# Every example of docs/language.md: ```hgm is a file that `hgmc check` accepts, ```hgm wrong is followed by a ```text block with
+# exactly what it prints. ```hgm part is not run. Imports of the examples are looked for in examples/.
 . "$ROOT/tests/cli/lib.bash"
-awk '/^```hgm part/ {skip = 1; next} /^```hgm( wrong)?$/ {n++; kind = $2; name = sprintf("%02d%s.hgm", n, kind == "wrong" ? "-wrong" : ""); on = 1; next}
-     /^```text$/ && kind == "wrong" {name = sprintf("%02d-wrong.expected", n); on = 1; kind = ""; next}
-     /^```$/ {on = 0; skip = 0; next} on {print > name}' "$ROOT/docs/language.md"
-count=0
-for file in [0-9]*.hgm; do
-  case $file in
-    *-wrong.hgm) expect_exit 1 $HGMC check $file; diff -u "${file%.hgm}.expected" log || fail "the output of $file" ;;
-    *) expect_exit 0 $HGMC check $file; expect_text "no errors" ;;
+export HGM_PATH="$ROOT/examples"
+awk '
+  /^```/ && !open {
+    open = 1; out = ""
+    if ($0 == "```hgm") { n++; out = n ".good" }
+    else if ($0 == "```hgm wrong") { n++; out = n ".wrong"; wrong = n }
+    else if ($0 == "```text" && wrong == n && wrong > 0) { out = n ".text"; wrong = 0 }
+    if (out != "") printf "" > out
+    next
+  }
+  /^```$/ { open = 0; out = ""; next }
+  open && out != "" { print > out }
+' "$ROOT/docs/language.md"
+
+ran=0 bad=0
+for block in *.good *.wrong; do
+  [ -e "$block" ] || continue
+  number=${block%.*}
+  cp "$block" example.hgm
+  timeout 60 "$HGMC" check example.hgm > log 2>&1 < /dev/null
+  status=$?
+  ran=$((ran + 1))
+  case $block in
+    *.good) if [ $status -ne 0 ]; then bad=$((bad + 1)); echo "example $number, exit $status:"; cat "$block" log; fi ;;
+    *.wrong)
+      [ -s "$number.text" ] || { bad=$((bad + 1)); echo "example $number has no text block behind it"; continue; }
+      [ $status -eq 1 ] || { bad=$((bad + 1)); echo "example $number is accepted, or exit $status is not 1"; cat "$block"; }
+      diff -u "$number.text" log || bad=$((bad + 1)) ;;
   esac
-  count=$((count + 1))
 done
-[ $count -ge 8 ] || fail "at least 8 examples, found $count"
+[ $ran -ge 15 ] || fail "15 examples or more in docs/language.md, found $ran"
+[ $bad -eq 0 ] || { echo "$bad of $ran examples do not hold"; exit 1; }
