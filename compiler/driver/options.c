@@ -46,7 +46,6 @@ static const OptSpec specs[] = {
     {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect "},
     {"force", 0, OPT_FLAG, NULL, "writes over what exists", AT(force), NO_FLAG, " run sample score eval "},
     {"quiet", 'q', OPT_FLAG, NULL, "no progress", AT(quiet), NO_FLAG, " run sample score eval selftest "},
-    {"bijections", 0, OPT_FLAG, NULL, "tests both directions and determinants of every bijection on random points", AT(test_bijections), NO_FLAG, " check "},
     {"time-passes", 0, OPT_FLAG, NULL, "says where the compile time goes", AT(time_passes), NO_FLAG, " run sample score eval check "},
     {"dump", 0, OPT_TEXT, "STAGE", "prints ast, ir, opt, schedule, plan, llvm or asm of every program", AT(dump), NO_FLAG, " check "},
     {"no-colour", 0, OPT_FLAG, NULL, "plain diagnostics on a terminal too", AT(no_colour), NO_FLAG, " run check show "},
