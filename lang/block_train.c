@@ -108,7 +108,8 @@ static void length_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const
   }
 }
 
-static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl) {
+// sound: the updates had no mistake, so what they do not use is known
+static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl, bool sound) {
   Span here = decl->name.span.begin != 0 ? decl->name.span : decl->span;
   if (phase->batch == 0) {
     Diag *d = elab_error(e, DIAG_NO_BATCH, here, "this train block does not say how many events a step takes");
@@ -117,7 +118,7 @@ static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl) 
   if (phase->epochs == 0 && phase->steps == 0) {
     Diag *d = elab_error(e, DIAG_NO_END, here, "this train block does not say when it ends");
     diag_help(e->diags, d, "add `epochs 100`, or `steps 50_000`");
-  } else if (phase->data == NULL && phase->steps == 0 && phase->steps_per_epoch == 0) {
+  } else if (sound && phase->data == NULL && phase->steps == 0 && phase->steps_per_epoch == 0) {
     Diag *d = elab_error(e, DIAG_NO_END, here, "without data there are no epochs");
     diag_help(e->diags, d, "`steps 50_000`, or `epochs 100 of 500 steps`");
   }
@@ -131,6 +132,7 @@ static void one_phase(Blocks *b, const TrainScope *t) {
   Elab *e = b->e;
   ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
   size_t updates = 0;
+  int errors_before = e->diags->errors;
   phase->name = t->site;
   phase->span = head_of(t->decl);
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) updates += t->decl->u.train.items.at[i]->kind == TI_UPDATE;
@@ -148,7 +150,7 @@ static void one_phase(Blocks *b, const TrainScope *t) {
   }
   AstDecl head = *t->decl;
   head.span = phase->span;
-  check_length(e, phase, &head);
+  check_length(e, phase, &head, e->diags->errors == errors_before);
   VEC_PUSH(e->arena, &e->model->phases, phase);
 }
 

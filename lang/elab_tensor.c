@@ -133,10 +133,12 @@ Value *tensor_fill(Elab *e, Span span, Extents shape, double x) {
 }
 
 static Value *type_error(Elab *e, Value *v, Span span) {
-  Diag *d = elab_error(e, DIAG_TYPE, span, "numbers are needed here, this is %s", value_text(e->arena, v));
+  bool waits = v->kind == VALUE_CALLABLE && v->u.callable.settings_given;
+  DiagKind kind = waits ? DIAG_NO_DATA_LIST : DIAG_TYPE;
+  Diag *d = elab_error(e, kind, span, "numbers are needed here, this is %s", value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   const char *cure = "numbers, lists of numbers, fields and what nets give can stand here";
-  if (v->kind == VALUE_CALLABLE) cure = v->u.callable.settings_given ? "a layer waits for data: `x |> layer(…)`" : "call it: `f(x)`";
+  if (v->kind == VALUE_CALLABLE) cure = waits ? "a layer waits for data: `x |> layer(…)`" : "call it: `f(x)`";
   if (v->kind == VALUE_DISTRIBUTION || v->kind == VALUE_FLOW) cure = "draw from it: `z ~ …`, or score with `log_prob(…, x)`";
   if (v->kind == VALUE_DATA) cure = "name one of its fields";
   diag_help(e->diags, d, "%s", cure);
