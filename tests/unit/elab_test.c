@@ -301,7 +301,7 @@ static void wrong_formulas_are_refused(void **state) {
     {"s = y", "unknown-name"}, {"s = sum(x) + sqroot(x[0])", "unknown-name"}, {"s = sum(x + [1, 2])", "shape"},
     {"s = sum(x + reshape(x, 3, 1))", "stretch"}, {"s = sum(reshape(x, 2, 2))", "reshape"}, {"s = x[3]", "index"}, {"s = x[0, 0]", "index"},
     {"s = sum(x, axis = 1)", "axis"}, {"s = sum(einsum(\"i,j->k\", x, x))", "einsum"}, {"s = sum(ones(2, 3) @ ones(2))", "shape"},
-    {"s = x(1)", "not-callable"}, {"s = sum(elu(x))", "settings-first"}, {"s = sum(x) + dense(3)", "type"}, {"s = mse(x)", "arguments"},
+    {"s = x(1)", "not-callable"}, {"s = sum(elu(x))", "settings-first"}, {"s = sum(x) + dense(3)", "no-data-list"}, {"s = mse(x)", "arguments"},
     {"s = mse(x, x, x)", "arguments"}, {"s = clamp(x[0], low = 1)", "arguments"}, {"s = max(x[0], 1, 2)", "arguments"},
     {"(a, b) = x; s = a", "pattern-count"}, {"a = 1; a = 2; s = a", "given-twice"}, {"s = sum(x |> dense(2))", "weights-place"},
     {"s = len(eye(x[0]))", "not-setting"}, {"s = log_prob(x, 1)", "log-prob-what"}, {"s ~ x", "draw-what"}, {"s ~ normal | x", "given-extra"},
