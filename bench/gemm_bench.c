@@ -74,8 +74,7 @@ static Compiled peak_kernel(const CodeTarget *t) {
   return finish(m);
 }
 
-static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors,
-                               unsigned rows) {
+static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors, unsigned rows) {
   CodeModule *m = code_module_create(t, "forward");
   LLVMValueRef p[3];
   code_kernel(m, "kernel", 3, p);
@@ -129,14 +128,13 @@ typedef struct Job {
 } Job;
 
 static void run_once(const Job *j, const HgmTile *tile) {
-  if (j->run)
-    j->run(tile, j->pointers);
+  if (j->run) j->run(tile, j->pointers);
   else if (j->gradient)
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)j->k, (int)j->n, TILE, 1, j->pointers[1], TILE,
-                j->pointers[0], TILE, 0, j->pointers[2], (int)j->n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)j->k, (int)j->n, TILE, 1, j->pointers[1], TILE, j->pointers[0], TILE, 0, j->pointers[2],
+                (int)j->n);
   else
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)j->n, TILE, (int)j->k, 1, j->pointers[0], (int)j->n,
-                j->pointers[1], TILE, 0, j->pointers[2], TILE);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)j->n, TILE, (int)j->k, 1, j->pointers[0], (int)j->n, j->pointers[1], TILE, 0, j->pointers[2],
+                TILE);
 }
 
 static double median_rate(Job *j) {
@@ -169,12 +167,10 @@ int main(int argc, char **argv) {
     int64_t n, k;
     bool transposed, gradient;
     const char *name;
-  } shapes[] = {{128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},
-                {115, 128, false, false, "forward 115x128"}, {128, 115, true, false, "adjoint 128x115"},
-                {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
-                {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"},
-                {115, 128, false, true, "gradient 128x115"}, {120, 128, false, true, "gradient 128x120"},
-                {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
+  } shapes[] = {{128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},  {115, 128, false, false, "forward 115x128"},
+                {128, 115, true, false, "adjoint 128x115"},  {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
+                {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"}, {115, 128, false, true, "gradient 128x115"},
+                {120, 128, false, true, "gradient 128x120"}, {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
                 {5, 128, false, true, "gradient 128x5"}};
   enum { SHAPES = sizeof shapes / sizeof *shapes };
   Job jobs[2 * SHAPES + 1] = {0};
@@ -187,8 +183,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < SHAPES; i++) {
     int64_t n = shapes[i].n, k = shapes[i].k;
     bool gradient = shapes[i].gradient;
-    Compiled c = gradient ? gradient_kernel(t, n, k, vectors, rows)
-                          : forward_kernel(t, n, k, shapes[i].transposed, vectors, rows);
+    Compiled c = gradient ? gradient_kernel(t, n, k, vectors, rows) : forward_kernel(t, n, k, shapes[i].transposed, vectors, rows);
     double flops = 2.0 * (double)n * (double)k * TILE;
     jobs[n_jobs++] = (Job){shapes[i].name, c.run, gradient, {w, x, y, scratch}, n, k, flops, {0}};
     jobs[n_jobs++] = (Job){"  sgemm", NULL, gradient, {w, x, y}, n, k, flops, {0}};

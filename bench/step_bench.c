@@ -42,9 +42,7 @@ static IrRef mul(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_MUL, a, b
 static IrRef quotient(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_DIV, a, b); }
 static IrRef scaled(IrFn *fn, IrRef a, double x) { return mul(fn, a, like(fn, x, a)); }
 static IrRef plus(IrFn *fn, IrRef a, double x) { return add(fn, a, like(fn, x, a)); }
-static IrRef clamp(IrFn *fn, IrRef a, double low, double high) {
-  return ir_binary(fn, IR_MIN, ir_binary(fn, IR_MAX, a, like(fn, low, a)), like(fn, high, a));
-}
+static IrRef clamp(IrFn *fn, IrRef a, double low, double high) { return ir_binary(fn, IR_MIN, ir_binary(fn, IR_MAX, a, like(fn, low, a)), like(fn, high, a)); }
 
 // [e, m] to [e, m, n]
 static IrRef along(IrFn *fn, IrRef a, int64_t n) {
@@ -90,7 +88,10 @@ static IrRef spline(IrFn *fn, IrRef p, IrRef x, IrRef *log_det) {
   return ir_select(fn, inside, y, x);
 }
 
-typedef struct Weights { IrRef at[64]; uint32_t n; } Weights;
+typedef struct Weights {
+  IrRef at[64];
+  uint32_t n;
+} Weights;
 
 static IrRef dense(IrFn *fn, Weights *w, IrRef x, int64_t n, int layer) {
   int64_t k = ir_type_of(fn, x)->axes[1];
@@ -223,7 +224,13 @@ static void *random_array(Arena *arena, const HgmPort *port, int64_t events) {
   return array;
 }
 
-typedef struct Options { int threads; uint32_t tile; int64_t events; const char *dump, *file; bool profile, raw; } Options;
+typedef struct Options {
+  int threads;
+  uint32_t tile;
+  int64_t events;
+  const char *dump, *file;
+  bool profile, raw;
+} Options;
 
 static Options parse(int argc, char **argv) {
   Options o = {.threads = 1, .tile = 128, .events = 1024};
@@ -257,10 +264,10 @@ int main(int argc, char **argv) {
   HgmProgram *p = codegen_compile(best, &options, pool, &stats);
   double t2 = now();
   if (o.dump && strcmp(o.dump, "opt") == 0) ir_print(stdout, best);
-  printf("%s: %zu values, optimised %zu in %.1f ms; compiled in %.1f ms (schedule %.1f, machine %.1f, image %.1f)\n", fn->name,
-         fn->values.len, best->values.len, (t1 - t0) * 1e3, (t2 - t1) * 1e3, stats.schedule_ms, stats.machine_ms, stats.image_ms);
-  printf("%u kernels, %u commands, %u instructions; %llu bytes a tile, %llu of partial sums\n", stats.kernels, stats.commands,
-         stats.instructions, (unsigned long long)p->tile_bytes, (unsigned long long)p->partial_bytes);
+  printf("%s: %zu values, optimised %zu in %.1f ms; compiled in %.1f ms (schedule %.1f, machine %.1f, image %.1f)\n", fn->name, fn->values.len,
+         best->values.len, (t1 - t0) * 1e3, (t2 - t1) * 1e3, stats.schedule_ms, stats.machine_ms, stats.image_ms);
+  printf("%u kernels, %u commands, %u instructions; %llu bytes a tile, %llu of partial sums\n", stats.kernels, stats.commands, stats.instructions,
+         (unsigned long long)p->tile_bytes, (unsigned long long)p->partial_bytes);
   HgmError error = {0};
   HgmWork *work = hgm_work_create(p, o.threads, o.events, &error);
   const void **leaves = ARENA_ARRAY(arena, const void *, p->n_leaves + 1);
@@ -279,8 +286,8 @@ int main(int argc, char **argv) {
   double flops = product_flops(best) * (double)o.events;
   int loss = hgm_port_find(p->outputs, p->n_outputs, "loss");
   if (loss >= 0) printf("loss %.10g\n", ((double *)outputs[loss])[0]);
-  printf("%.3f ms a step, %.0f events/s; products %.0f kflop an event; peak %.1f GFLOP/s a core; fraction %.3f\n", fastest * 1e3,
-         (double)o.events / fastest, flops / (double)o.events * 1e-3, peak * 1e-9, flops / peak / fastest / o.threads);
+  printf("%.3f ms a step, %.0f events/s; products %.0f kflop an event; peak %.1f GFLOP/s a core; fraction %.3f\n", fastest * 1e3, (double)o.events / fastest,
+         flops / (double)o.events * 1e-3, peak * 1e-9, flops / peak / fastest / o.threads);
   if (o.profile) profile(p, work, &call);
   hgm_work_destroy(work);
   codegen_free(p);
@@ -295,8 +302,7 @@ static void profile(const HgmProgram *p, HgmWork *work, const HgmCall *call) {
   for (int i = 0; i < 4; i++) spaces[i] = calloc(1, sizes[i] + 64), spaces[i] += 64 - (uintptr_t)spaces[i] % 64;
   uint32_t *ids = calloc(p->tile, 4);
   uint64_t *keys = calloc(p->n_sites + 1, 8);
-  HgmTile tile = {.valid = p->tile, .event_lo = ids, .event_hi = ids, .keys = keys, .fresh = 1, .partials = 4,
-                  .partial_bytes = 0};
+  HgmTile tile = {.valid = p->tile, .event_lo = ids, .event_hi = ids, .keys = keys, .fresh = 1, .partials = 4, .partial_bytes = 0};
   double *spent = calloc(p->n_kernels, sizeof *spent);
   uint32_t *calls = calloc(p->n_kernels, sizeof *calls);
   double tiles = (double)call->events / p->tile;
@@ -306,8 +312,10 @@ static void profile(const HgmProgram *p, HgmWork *work, const HgmCall *call) {
       void *pointers[256];
       for (uint32_t k = 0; k < c->n_pointers && k < 256; k++) {
         const HgmPointer *q = &p->pointers[c->first_pointer + k];
-        char *base = q->space == HGM_SPACE_LEAF ? (char *)call->leaves[q->index] : q->space == HGM_SPACE_OUTPUT ? call->outputs[q->index]
-                     : q->space == HGM_SPACE_DATA ? (char *)p->data : spaces[q->space];
+        char *base = q->space == HGM_SPACE_LEAF     ? (char *)call->leaves[q->index]
+                     : q->space == HGM_SPACE_OUTPUT ? call->outputs[q->index]
+                     : q->space == HGM_SPACE_DATA   ? (char *)p->data
+                                                    : spaces[q->space];
         pointers[k] = base + q->offset;
       }
       tile.first = 0, tile.last = (int64_t)c->split;
@@ -322,6 +330,5 @@ static void profile(const HgmProgram *p, HgmWork *work, const HgmCall *call) {
       calls[c->kernel]++;
     }
   }
-  for (uint32_t k = 0; k < p->n_kernels; k++)
-    printf("kernel_%u: %8.1f us a step in %u calls\n", k, spent[k] * 1e6, calls[k]);
+  for (uint32_t k = 0; k < p->n_kernels; k++) printf("kernel_%u: %8.1f us a step in %u calls\n", k, spent[k] * 1e6, calls[k]);
 }

@@ -18,16 +18,10 @@ typedef struct Row {
   double low, high;
 } Row;
 
-static LLVMValueRef divide(CodeModule *m, LLVMValueRef x) {
-  return LLVMBuildFDiv(m->builder, emit_number(LLVMTypeOf(x), 1), x, "");
-}
+static LLVMValueRef divide(CodeModule *m, LLVMValueRef x) { return LLVMBuildFDiv(m->builder, emit_number(LLVMTypeOf(x), 1), x, ""); }
 
-static LLVMValueRef atan2_one(CodeModule *m, LLVMValueRef x) {
-  return vmath_atan2(m, x, emit_number(LLVMTypeOf(x), 0.7));
-}
-static LLVMValueRef power(CodeModule *m, LLVMValueRef x) {
-  return vmath_pow(m, x, emit_number(LLVMTypeOf(x), 1.3));
-}
+static LLVMValueRef atan2_one(CodeModule *m, LLVMValueRef x) { return vmath_atan2(m, x, emit_number(LLVMTypeOf(x), 0.7)); }
+static LLVMValueRef power(CodeModule *m, LLVMValueRef x) { return vmath_pow(m, x, emit_number(LLVMTypeOf(x), 1.3)); }
 
 static VDraw draw_of(CodeModule *m, LLVMValueRef x) {
   LLVMValueRef word = LLVMBuildBitCast(m->builder, x, LLVMVectorType(m->i32, emit_lanes(LLVMTypeOf(x))), "");
@@ -40,8 +34,7 @@ static LLVMValueRef four_normals(CodeModule *m, LLVMValueRef x) {
   VDraw draw = draw_of(m, x);
   LLVMValueRef e[4];
   vmath_draw_block(m, &draw, LLVMConstInt(m->i32, 0, false), 2, false, e);
-  return LLVMBuildFAdd(m->builder, LLVMBuildFAdd(m->builder, e[0], e[1], ""), LLVMBuildFAdd(m->builder, e[2], e[3], ""),
-                       "");
+  return LLVMBuildFAdd(m->builder, LLVMBuildFAdd(m->builder, e[0], e[1], ""), LLVMBuildFAdd(m->builder, e[2], e[3], ""), "");
 }
 
 static const Row rows[] = {{"divide", divide, 0.5, 2},
@@ -129,10 +122,8 @@ int main(int argc, char **argv) {
       HgmKernel *kernel = image_kernel(&image, name);
       for (int i = 0; i < N; i++) {
         double v = rows[f / 2].low + (rows[f / 2].high - rows[f / 2].low) * (i + 0.5) / N;
-        if (f % 2)
-          x.f64[i] = v;
-        else
-          x.f32[i] = (float)v;
+        if (f % 2) x.f64[i] = v;
+        else x.f32[i] = (float)v;
       }
       kernel(NULL, (void *[]){&x, &y});
       double start = seconds();
@@ -141,8 +132,7 @@ int main(int argc, char **argv) {
     }
   printf("%-20s %8s %8s   ns an element\n", "", "f32", "f64");
   for (int f = 0; f < 2 * ROWS; f++) qsort(times[f], REPEATS, sizeof *times[f], by_value);
-  for (int f = 0; f < ROWS; f++)
-    printf("%-20s %8.3f %8.3f\n", rows[f].name, times[2 * f][REPEATS / 2], times[2 * f + 1][REPEATS / 2]);
+  for (int f = 0; f < ROWS; f++) printf("%-20s %8.3f %8.3f\n", rows[f].name, times[2 * f][REPEATS / 2], times[2 * f + 1][REPEATS / 2]);
   image_free(&image);
   return 0;
 }

@@ -122,8 +122,10 @@ static void open_worker(Worker *w, const Options *options, const char *path) {
   make_events(w, phase->data);
   train_begin_weights(&w->session, w->store);
   for (size_t i = 0; i < phase->states.len; i++)
-    slot_fill(store_add(w->store, phase->states.at[i].name, (HgmDtype)phase->states.at[i].type.dtype, ir_elements(&phase->states.at[i].type)), phase->states.at[i].start);
-  for (const char *const *name = (const char *const[]){"step", "epoch", "progress", "batch_size", NULL}; *name != NULL; name++) store_add(w->store, *name, HGM_F64, 1);
+    slot_fill(store_add(w->store, phase->states.at[i].name, (HgmDtype)phase->states.at[i].type.dtype, ir_elements(&phase->states.at[i].type)),
+              phase->states.at[i].start);
+  for (const char *const *name = (const char *const[]){"step", "epoch", "progress", "batch_size", NULL}; *name != NULL; name++)
+    store_add(w->store, *name, HGM_F64, 1);
   HgmError error = {0};
   if (!bound_create(&w->step, &w->session, phase->updates.at[0].step, BULK_TILE, w->batch, w->store, &w->dataset.tables, &error)) fail(&error);
 }

@@ -21,8 +21,7 @@ static void above(Parse *p, AstExpr *e, const AstExpr *child) {
   if (child->depth + 1 > e->depth) e->depth = child->depth + 1;
   if (e->depth <= AST_MAX_DEPTH) return;
   Span place = {e->span.begin, e->span.begin + 1};
-  Diag *d = diag_add(p->diags, DIAG_NESTED, place, "nested too deeply: this formula has more than %d steps inside each other",
-                     AST_MAX_DEPTH);
+  Diag *d = diag_add(p->diags, DIAG_NESTED, place, "nested too deeply: this formula has more than %d steps inside each other", AST_MAX_DEPTH);
   diag_help(p->diags, d, "give the inner parts names of their own");
   *e = (AstExpr){.kind = EX_ERROR, .span = e->span, .depth = 1};
 }

@@ -11,7 +11,7 @@ AstExpr *ast_name(Parse *p, Span span, AstName name);
 AstExpr *ast_number(Parse *p, Span span, const Token *token, AstName unit);
 AstExpr *ast_string(Parse *p, Span span, const char *text);
 AstExpr *ast_bool(Parse *p, Span span, bool value);
-AstExpr *ast_items(Parse *p, Span span, AstExprKind kind, AstExprs items);       // LIST, TUPLE
+AstExpr *ast_items(Parse *p, Span span, AstExprKind kind, AstExprs items); // LIST, TUPLE
 AstExpr *ast_fill(Parse *p, Span span, AstExpr *value, AstExpr *count);
 AstExpr *ast_comprehension(Parse *p, Span span, AstExpr *body, AstFors loops);
 AstExpr *ast_unary(Parse *p, Span span, AstUnary op, AstExpr *operand);
@@ -74,8 +74,7 @@ AstDecl *ast_tune_choices(Parse *p, AstDecl *param, AstExpr *list);
 AstDecl *ast_tune_when(Parse *p, Span when, AstDecl *param, AstExpr *condition);
 AstDecl *ast_use(Parse *p, Span span, bool trained, Span path_span, const char *path, const char *pin, AstArgs args, AstName as);
 AstDecl *ast_data(Parse *p, Span span, AstName name, const char *from, AstDatums items);
-AstDecl *ast_callable(Parse *p, Span span, AstDeclKind kind, AstName name, const AstParams *settings, AstParams params, AstOut out,
-                      AstBody body);
+AstDecl *ast_callable(Parse *p, Span span, AstDeclKind kind, AstName name, const AstParams *settings, AstParams params, AstOut out, AstBody body);
 AstDecl *ast_flow(Parse *p, Span span, AstName name, AstVars vars, AstVars given, AstFlowSteps steps);
 AstDecl *ast_bijection_value(Parse *p, Span span, AstName name, AstParams settings, AstExpr *value);
 AstDecl *ast_bijection(Span span, AstName name, AstParams settings, AstDecl *sides, AstStmts body);

@@ -240,8 +240,7 @@ AstDecl *ast_data(Parse *p, Span span, AstName name, const char *from, AstDatums
   return d;
 }
 
-AstDecl *ast_callable(Parse *p, Span span, AstDeclKind kind, AstName name, const AstParams *settings, AstParams params, AstOut out,
-                      AstBody body) {
+AstDecl *ast_callable(Parse *p, Span span, AstDeclKind kind, AstName name, const AstParams *settings, AstParams params, AstOut out, AstBody body) {
   AstDecl *d = new_decl(p, span, kind, name);
   d->u.callable.two_lists = settings != NULL;
   if (settings != NULL) d->u.callable.settings = *settings;

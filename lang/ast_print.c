@@ -3,7 +3,10 @@
 
 #include "lang/ast.h"
 
-typedef struct Printer { FILE *out; int level; } Printer;
+typedef struct Printer {
+  FILE *out;
+  int level;
+} Printer;
 
 static void expr(Printer *p, const AstExpr *e);
 static void decl(Printer *p, const AstDecl *d);
@@ -43,8 +46,7 @@ static void type(Printer *p, const AstType *t) {
   switch (t->kind) {
   case TY_ERROR: line(p, "type error"); break;
   case TY_NAME:
-    line(p, "type %s%s%s", t->u.named.name.text, t->u.named.field.text != NULL ? "." : "",
-         t->u.named.field.text != NULL ? t->u.named.field.text : "");
+    line(p, "type %s%s%s", t->u.named.name.text, t->u.named.field.text != NULL ? "." : "", t->u.named.field.text != NULL ? t->u.named.field.text : "");
     p->level++;
     for (size_t i = 0; i < t->u.named.dims.len; i++) {
       const AstDim *dim = &t->u.named.dims.at[i];
@@ -165,8 +167,13 @@ static void comprehension(Printer *p, const AstExpr *e) {
 
 static void children(Printer *p, const AstExpr *e) {
   switch (e->kind) {
-  case EX_ERROR: case EX_NAME: case EX_NUMBER: case EX_STRING: case EX_BOOL: break;
-  case EX_LIST: case EX_TUPLE:
+  case EX_ERROR:
+  case EX_NAME:
+  case EX_NUMBER:
+  case EX_STRING:
+  case EX_BOOL: break;
+  case EX_LIST:
+  case EX_TUPLE:
     for (size_t i = 0; i < e->u.items.len; i++) expr(p, e->u.items.at[i]);
     break;
   case EX_FILL:
@@ -253,7 +260,8 @@ static void stmt(Printer *p, const AstStmt *s) {
   }
   p->level++;
   switch (s->kind) {
-  case ST_ERROR: case ST_NET: break;
+  case ST_ERROR:
+  case ST_NET: break;
   case ST_ASSIGN:
     names(p, "name", &s->u.assign.pattern.names);
     type(p, s->u.assign.type);
@@ -359,10 +367,16 @@ static void train_item(Printer *p, const AstTrainItem *t) {
   case TI_STATEMENT: stmt(p, t->statement); break;
   case TI_WHERE: role(p, "where", t->value); break;
   case TI_BATCH: role(p, "batch", t->value); break;
-  case TI_EPOCHS: role(p, "epochs", t->value); role(p, "of steps", t->second); break;
+  case TI_EPOCHS:
+    role(p, "epochs", t->value);
+    role(p, "of steps", t->second);
+    break;
   case TI_STEPS: role(p, "steps", t->value); break;
   case TI_PATIENCE: role(p, "patience", t->value); break;
-  case TI_WATCH: role(p, "watch", t->value); role(p, "every", t->second); break;
+  case TI_WATCH:
+    role(p, "watch", t->value);
+    role(p, "every", t->second);
+    break;
   case TI_KEEP: line(p, "keep %s", t->keep.text); break;
   case TI_SIMULTANEOUS: line(p, "simultaneous"); break;
   case TI_UPDATE: update(p, t->update); break;
@@ -454,7 +468,9 @@ static void inside(Printer *p, const AstDecl *d) {
     if (d->u.data.from != NULL) line(p, "from \"%s\"", d->u.data.from);
     for (size_t i = 0; i < d->u.data.items.len; i++) datum(p, d->u.data.items.at[i]);
     break;
-  case DE_NET: case DE_LAYER: case DE_FN: callable(p, d); break;
+  case DE_NET:
+  case DE_LAYER:
+  case DE_FN: callable(p, d); break;
   case DE_FLOW:
     vars(p, "var", &d->u.flow.vars);
     vars(p, "given", &d->u.flow.given);

@@ -13,22 +13,30 @@ typedef struct DataBlock DataBlock;
 typedef struct DataField DataField;
 
 // What a formula of columns does with the field's own column: own op other, from left to right.
-typedef struct DataTerm { AstBinary op; int column; double number; } DataTerm; // column: index in the data block, -1: number
-typedef struct DataItem { int own; VEC(DataTerm) terms; Span span; } DataItem; // own: index in the data block
+typedef struct DataTerm {
+  AstBinary op;
+  int column;
+  double number;
+} DataTerm; // column: index in the data block, -1: number
+typedef struct DataItem {
+  int own;
+  VEC(DataTerm) terms;
+  Span span;
+} DataItem; // own: index in the data block
 
 struct DataField {
   DataBlock *block;
-  const char *name, *label;      // gen.pt and pt; with several data blocks jets.gen.pt
+  const char *name, *label; // gen.pt and pt; with several data blocks jets.gen.pt
   bool record;
-  VEC(DataField *) fields;       // RECORD
-  VEC(DataItem) items;           // not RECORD: one a component, or one column of any shape
-  bool vector;                   // items stand side by side on an axis, even if there is one
-  Extents shape;                 // physical shape of one event
+  VEC(DataField *) fields; // RECORD
+  VEC(DataItem) items;     // not RECORD: one a component, or one column of any shape
+  bool vector;             // items stand side by side on an axis, even if there is one
+  Extents shape;           // physical shape of one event
   VEC(PrepStep *) chain;
-  const ClassValues *classes;    // class of […]: the chain is empty
-  bool angle;                    // wrapped on output
-  bool broken;                   // not even its size is known
-  const char *unit, *text;       // text: the source as written
+  const ClassValues *classes; // class of […]: the chain is empty
+  bool angle;                 // wrapped on output
+  bool broken;                // not even its size is known
+  const char *unit, *text;    // text: the source as written
   FieldType *prepared, *physical;
   Span span;
 };
@@ -36,29 +44,45 @@ struct DataField {
 struct DataBlock {
   const AstDecl *decl;
   ModelData *model;
-  Scope *scope;                  // where it was declared
+  Scope *scope; // where it was declared
   VEC(DataField *) fields;
-  DataField *weight;             // NULL: none
+  DataField *weight; // NULL: none
   VEC(const AstExpr *) cuts;
 };
 
-typedef struct Generator { const AstDecl *decl; Scope *scope; } Generator;
-typedef struct Train { const AstDecl *decl; Scope *scope; } Train;
+typedef struct Generator {
+  const AstDecl *decl;
+  Scope *scope;
+} Generator;
+typedef struct Train {
+  const AstDecl *decl;
+  Scope *scope;
+} Train;
 
-typedef struct ImportedFile { AstFile *file; Scope *scope; bool own; } ImportedFile; // own: the file that was asked for
+typedef struct ImportedFile {
+  AstFile *file;
+  Scope *scope;
+  bool own;
+} ImportedFile; // own: the file that was asked for
 
-typedef struct Override { const AstDecl *now, *before; Scope *scope; } Override;
-typedef struct SceneFields { const Scene *scene; Map prepared, physical; } SceneFields; // DataField.name -> Value
+typedef struct Override {
+  const AstDecl *now, *before;
+  Scope *scope;
+} Override;
+typedef struct SceneFields {
+  const Scene *scene;
+  Map prepared, physical;
+} SceneFields; // DataField.name -> Value
 
 typedef struct Blocks {
   Elab *e;
   const ModelOptions *options;
-  Scope *library, *names;        // names: of the file that was asked for
+  Scope *library, *names; // names: of the file that was asked for
   VEC(struct Loaded *) loaded;
   VEC(const AstDecl *) declarations; // nets and flows of the user's files, to be checked though unused
   VEC(Scope *) declaration_scopes;
   VEC(DataBlock *) data;
-  bool broken;                   // a field is missing: what uses it is not looked at
+  bool broken; // a field is missing: what uses it is not looked at
   VEC(Override) overrides;
   VEC(Train) trains;
   VEC(Generator) generators;
@@ -71,44 +95,44 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 
 // ---- files (block_import.c): reads, merges and declares. False: reported.
 bool blocks_load(Blocks *b);
-void overrides_check(Blocks *b);                                 // once the data are known
-char *read_text(Arena *arena, const char *path, size_t *len);    // NULL: cannot be read
+void overrides_check(Blocks *b);                              // once the data are known
+char *read_text(Arena *arena, const char *path, size_t *len); // NULL: cannot be read
 // ---- params (block_param.c)
 void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *turned, Scope *turned_scope);
-void params_finish(Blocks *b);                                   // checks all, fills model->params, refuses unknown --set
+void params_finish(Blocks *b); // checks all, fills model->params, refuses unknown --set
 // ---- data (block_data.c, block_source.c, block_chain.c)
 DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
-void data_source(Blocks *b, DataField *f, const AstSource *source);          // columns, formula, unit, chain
+void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
-int data_column(Blocks *b, DataBlock *d, const char *name, Span span);       // index, added when new
-void data_programs(Blocks *b, DataBlock *d);                                 // fit rounds and prepare
-const char *source_text(Elab *e, Span span);                                 // the bytes of a span
+int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
+void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
+const char *source_text(Elab *e, Span span);                           // the bytes of a span
 // ---- fields as values (block_field.c)
 void fields_hooks(Elab *e);
-Value *field_prepared(Elab *e, DataField *f, Span span);         // in the current scene
+Value *field_prepared(Elab *e, DataField *f, Span span); // in the current scene
 Value *field_physical(Elab *e, DataField *f, Span span);
 void fields_bind(Blocks *b, Scope *scope, DataBlock *d, bool physical); // bare names of the fields, lazily
-Scope *fields_scope(Blocks *b, Scope *outer, bool physical);     // child of outer with the fields of all data blocks
-IrRef field_column(Elab *e, const DataBlock *d, int column);     // column:NAME, f64
-IrRef field_source(Elab *e, const DataField *f, IrRef own);      // the formula on stacked own columns
-IrRef field_own(Elab *e, const DataField *f);                    // own columns stacked, f64 [e, shape]
+Scope *fields_scope(Blocks *b, Scope *outer, bool physical);            // child of outer with the fields of all data blocks
+IrRef field_column(Elab *e, const DataBlock *d, int column);            // column:NAME, f64
+IrRef field_source(Elab *e, const DataField *f, IrRef own);             // the formula on stacked own columns
+IrRef field_own(Elab *e, const DataField *f);                           // own columns stacked, f64 [e, shape]
 IrRef field_forward(Elab *e, const DataField *f, IrRef x, size_t from, size_t to);
-IrRef field_inverse(Elab *e, const DataField *f, IrRef y);       // back to the formula's value
-IrOp formula_inverse(AstBinary op);                              // ADD for SUB and so on
-IrRef field_weight(Elab *e, const DataBlock *d);                 // weight:NAME real [e], or IR_NONE
-size_t field_first_draw(const DataField *f);                     // chain.len when it draws nothing
+IrRef field_inverse(Elab *e, const DataField *f, IrRef y); // back to the formula's value
+IrOp formula_inverse(AstBinary op);                        // ADD for SUB and so on
+IrRef field_weight(Elab *e, const DataBlock *d);           // weight:NAME real [e], or IR_NONE
+size_t field_first_draw(const DataField *f);               // chain.len when it draws nothing
 bool field_uses_draws(const DataField *f);
 // ---- phases (block_train.c, block_update.c)
 void train_block(Blocks *b, const Train *t);
 typedef struct TrainScope {
-  Scope *outer;                  // of the file, with the name of the repeat
-  const char *site;              // prefix of draw sites: the phase's name
+  Scope *outer;     // of the file, with the name of the repeat
+  const char *site; // prefix of draw sites: the phase's name
   const AstDecl *decl;
-  Map *optimizers;               // path of a net -> the AstExpr of its optimizer, within the phase
+  Map *optimizers; // path of a net -> the AstExpr of its optimizer, within the phase
 } TrainScope;
 void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
-Scope *train_names(Blocks *b, const TrainScope *t);              // fields and definitions, lazily, for one program
+Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
 // ---- samplers, scores, evaluation
 void generate_block(Blocks *b, const Generator *g);
@@ -117,6 +141,6 @@ void evaluate_block(Blocks *b, const Generator *g);
 
 // ---- small things
 void not_built(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
-IrRef over_events(Elab *e, const Value *tensor);                 // scalar per event in f64 [e]
+IrRef over_events(Elab *e, const Value *tensor); // scalar per event in f64 [e]
 
 #endif

@@ -8,10 +8,13 @@
 // Does a preparation that wants `domain` take values of `range`?
 static bool takes(PrepRange domain, PrepRange range) {
   switch (domain) {
-  case PREP_ANY: case PREP_ANGLE: case PREP_INTEGER: return true;
+  case PREP_ANY:
+  case PREP_ANGLE:
+  case PREP_INTEGER: return true;
   case PREP_POSITIVE: return range == PREP_SAME || range == PREP_POSITIVE;
   case PREP_ABOVE_MINUS_ONE: return range == PREP_SAME || range == PREP_POSITIVE || range == PREP_UNIT || range == PREP_INTEGER;
-  case PREP_UNIT: case PREP_SIGNED: return range == PREP_SAME || range == PREP_UNIT;
+  case PREP_UNIT:
+  case PREP_SIGNED: return range == PREP_SAME || range == PREP_UNIT;
   case PREP_SAME: return true;
   }
   return true;
@@ -22,7 +25,11 @@ static const char *domain_text(PrepRange domain) {
   case PREP_POSITIVE: return "positive numbers";
   case PREP_ABOVE_MINUS_ONE: return "numbers above -1";
   case PREP_UNIT: return "numbers from 0 to 1";
-  case PREP_SAME: case PREP_ANY: case PREP_SIGNED: case PREP_ANGLE: case PREP_INTEGER: return "any number";
+  case PREP_SAME:
+  case PREP_ANY:
+  case PREP_SIGNED:
+  case PREP_ANGLE:
+  case PREP_INTEGER: return "any number";
   }
   return "any number";
 }
@@ -33,7 +40,10 @@ static const char *range_text(PrepRange range) {
   case PREP_ANGLE: return "is an angle";
   case PREP_INTEGER: return "counts from 0";
   case PREP_UNIT: return "lies between 0 and 1";
-  case PREP_SAME: case PREP_ANY: case PREP_POSITIVE: case PREP_ABOVE_MINUS_ONE: return "may be negative";
+  case PREP_SAME:
+  case PREP_ANY:
+  case PREP_POSITIVE:
+  case PREP_ABOVE_MINUS_ONE: return "may be negative";
   }
   return "may be negative";
 }
@@ -64,7 +74,10 @@ static const PrepInfo *find(Elab *e, DataField *f, const char *name, Span span) 
 }
 
 static bool number_of(Elab *e, Scope *scope, const AstExpr *x, const char *what, double *out) {
-  if (x->kind == EX_NAME && strcmp(x->u.name, "nan") == 0) { *out = NAN; return true; }
+  if (x->kind == EX_NAME && strcmp(x->u.name, "nan") == 0) {
+    *out = NAN;
+    return true;
+  }
   Value *v = elab_expr(e, scope, x);
   if (value_is_error(v)) return false;
   return elab_setting_number(e, v, x->span, what, out);
@@ -97,8 +110,7 @@ static bool settings(Elab *e, Scope *scope, const AstExpr *x, PrepStep *step) {
       return false;
     }
     given[which] = true;
-    good = (known[which].list ? list_of(e, scope, arg->value, step)
-                              : number_of(e, scope, arg->value, step->info->name, &step->setting[which])) && good;
+    good = (known[which].list ? list_of(e, scope, arg->value, step) : number_of(e, scope, arg->value, step->info->name, &step->setting[which])) && good;
   }
   for (int k = 0; k < n; k++) {
     if (given[k] || (!known[k].required && !known[k].list)) continue;
@@ -136,8 +148,7 @@ static void check_domain(Elab *e, const DataField *f, const PrepStep *s, PrepRan
     diag_help(e->diags, d, "put `%s` first", s->info->name);
   }
   if (s->info->kind == PREP_CLIP) {
-    Diag *d = elab_error(e, DIAG_SATURATED, s->span, "`clip(%g, %g)` loses what lies outside; generated values stay inside",
-                         s->setting[0], s->setting[1]);
+    Diag *d = elab_error(e, DIAG_SATURATED, s->span, "`clip(%g, %g)` loses what lies outside; generated values stay inside", s->setting[0], s->setting[1]);
     diag_help(e->diags, d, "cut with `where` if events outside shall not be learnt at all");
   }
 }

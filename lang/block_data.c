@@ -7,9 +7,7 @@ enum { MAX_ROUNDS = 16 };
 
 // ---- fields
 
-static const char *dotted(Elab *e, const char *outer, const char *name) {
-  return outer == NULL ? name : arena_printf(e->arena, "%s.%s", outer, name);
-}
+static const char *dotted(Elab *e, const char *outer, const char *name) { return outer == NULL ? name : arena_printf(e->arena, "%s.%s", outer, name); }
 
 static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
   Elab *e = b->e;
@@ -18,7 +16,10 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
     not_built(e, t->span, "a field that is prepared with the numbers of another");
     return false;
   }
-  if (t->kind == TY_SET || t->kind == TY_LIST) { not_built(e, t->span, "a field that is a set or a list"); return false; }
+  if (t->kind == TY_SET || t->kind == TY_LIST) {
+    not_built(e, t->span, "a field that is a set or a list");
+    return false;
+  }
   if (!elab_type(e, f->block->scope, t, &type)) return false;
   if (type.kind != TYPE_TENSOR || type.tensor.element == ELEMENT_BOOL || type.tensor.p4) {
     not_built(e, t->span, "a field of this type");
@@ -126,8 +127,7 @@ static void split(Blocks *b, DataBlock *d, const AstExpr *x) {
   if (!part_of_split(b, d, x, &n)) return;
   double total = d->model->split[0] + d->model->split[1] + d->model->split[2];
   if (total > 1 + 1e-9 || !(d->model->split[0] > 0)) {
-    Diag *diag = elab_error(b->e, DIAG_SPLIT, x->span, total > 1 ? "%s adds up to more than 1" : "%s leaves nothing to train on",
-                            source_text(b->e, x->span));
+    Diag *diag = elab_error(b->e, DIAG_SPLIT, x->span, total > 1 ? "%s adds up to more than 1" : "%s leaves nothing to train on", source_text(b->e, x->span));
     diag_help(b->e->diags, diag, "training / validation / test: `split 0.8 / 0.1 / 0.1`");
     return;
   }
@@ -147,8 +147,14 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   case DT_ERROR: return;
   case DT_SPLIT: split(b, d, item->value); return;
   case DT_WHERE: VEC_PUSH(e->arena, &d->cuts, item->value); return;
-  case DT_DRAW: not_built(e, item->span, "a draw in a data block"); b->broken = true; return;
-  case DT_DECLARED: not_built(e, item->span, "a field without a column"); b->broken = true; return;
+  case DT_DRAW:
+    not_built(e, item->span, "a draw in a data block");
+    b->broken = true;
+    return;
+  case DT_DECLARED:
+    not_built(e, item->span, "a field without a column");
+    b->broken = true;
+    return;
   case DT_FIELD: break;
   }
   for (size_t k = 0; k < d->fields.len; k++)
@@ -193,7 +199,8 @@ static ModelFitKind fit_kind(PrepFit fit) {
   switch (fit) {
   case PREP_FIT_MEAN_STD: return FIT_MEAN_STD;
   case PREP_FIT_MAXABS: return FIT_MAXABS;
-  case PREP_FIT_MINMAX: case PREP_FIT_NEAREST: return FIT_MINMAX;
+  case PREP_FIT_MINMAX:
+  case PREP_FIT_NEAREST: return FIT_MINMAX;
   case PREP_FIT_NONE: break;
   }
   ir_fail("a preparation without statistics is fitted");
@@ -221,9 +228,14 @@ static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out
       done = i;
       int64_t n = ir_elements(&s->in);
       ir_output(out->fn, s->name, prep_fitted(out->fn, s, x));
-      VEC_PUSH(e->arena, &out->fits, (ModelFit){.kind = fit_kind(s->info->fit), .output = s->name,
-                                                .states = {s->states[0], s->states[1]}, .n = n, .field = f->name, .span = s->span,
-                                                .columns = column_names(e, f, n)});
+      VEC_PUSH(e->arena, &out->fits,
+               (ModelFit){.kind = fit_kind(s->info->fit),
+                          .output = s->name,
+                          .states = {s->states[0], s->states[1]},
+                          .n = n,
+                          .field = f->name,
+                          .span = s->span,
+                          .columns = column_names(e, f, n)});
     }
     at += fit_delays(s);
   }

@@ -4,12 +4,15 @@
 #include "lang/block.h"
 #include "lang/unit.h"
 
-typedef struct MetricName { const char *name; bool built; } MetricName;
+typedef struct MetricName {
+  const char *name;
+  bool built;
+} MetricName;
 static const MetricName metrics[] = {
-    {"wasserstein", true}, {"ks", true}, {"spearman", true}, {"correlations", true}, {"chi2", false}, {"js", false},
-    {"covariance", false}, {"frechet", false}, {"kernel_distance", false}, {"sinkhorn", false}, {"classifier", false},
-    {"roc", false}, {"confusion", false}, {"profile", false}, {"calibration", false}, {"nll", false}, {"inversion", false},
-    {"modes", false}, {"holes", false}, {"sigma_sd", false}, {"nearest", false}, {"pixels", false},
+    {"wasserstein", true}, {"ks", true},        {"spearman", true},         {"correlations", true}, {"chi2", false},       {"js", false},
+    {"covariance", false}, {"frechet", false},  {"kernel_distance", false}, {"sinkhorn", false},    {"classifier", false}, {"roc", false},
+    {"confusion", false},  {"profile", false},  {"calibration", false},     {"nll", false},         {"inversion", false},  {"modes", false},
+    {"holes", false},      {"sigma_sd", false}, {"nearest", false},         {"pixels", false},
 };
 static const char *const budgets[] = {"parameters", "events_per_second", "training_time", "sampler_bytes"};
 enum { METRICS = sizeof metrics / sizeof metrics[0], BUDGETS = sizeof budgets / sizeof budgets[0] };
@@ -46,14 +49,27 @@ static const char *metric_name(Elab *e, const AstExpr *x, bool budget) {
 
 static void check_formula(Elab *e, const AstExpr *x) {
   switch (x->kind) {
-  case EX_BINARY: check_formula(e, x->u.binary.left); check_formula(e, x->u.binary.right); return;
-  case EX_UNARY: check_formula(e, x->u.unary.operand); return;
-  case EX_NUMBER: case EX_BOOL: case EX_ERROR: return;
-  case EX_NAME: case EX_FIELD: case EX_CALL: metric_name(e, x, true); return;
-  case EX_STRING: case EX_LIST: case EX_FILL: case EX_COMPREHENSION: case EX_TUPLE: case EX_PIPE: case EX_UNIT: case EX_IF:
-  case EX_FN: case EX_INDEX:
-    not_built(e, x->span, "this in an assertion");
+  case EX_BINARY:
+    check_formula(e, x->u.binary.left);
+    check_formula(e, x->u.binary.right);
     return;
+  case EX_UNARY: check_formula(e, x->u.unary.operand); return;
+  case EX_NUMBER:
+  case EX_BOOL:
+  case EX_ERROR: return;
+  case EX_NAME:
+  case EX_FIELD:
+  case EX_CALL: metric_name(e, x, true); return;
+  case EX_STRING:
+  case EX_LIST:
+  case EX_FILL:
+  case EX_COMPREHENSION:
+  case EX_TUPLE:
+  case EX_PIPE:
+  case EX_UNIT:
+  case EX_IF:
+  case EX_FN:
+  case EX_INDEX: not_built(e, x->span, "this in an assertion"); return;
   }
 }
 
@@ -62,8 +78,22 @@ static bool is_condition(const AstExpr *x) {
   if (x->kind == EX_UNARY) return x->u.unary.op == UN_NOT;
   if (x->kind != EX_BINARY) return false;
   switch (x->u.binary.op) {
-  case BIN_EQ: case BIN_NE: case BIN_LT: case BIN_LE: case BIN_GT: case BIN_GE: case BIN_AND: case BIN_OR: return true;
-  case BIN_ADD: case BIN_SUB: case BIN_MUL: case BIN_DIV: case BIN_FLOORDIV: case BIN_MOD: case BIN_MATMUL: case BIN_POW: return false;
+  case BIN_EQ:
+  case BIN_NE:
+  case BIN_LT:
+  case BIN_LE:
+  case BIN_GT:
+  case BIN_GE:
+  case BIN_AND:
+  case BIN_OR: return true;
+  case BIN_ADD:
+  case BIN_SUB:
+  case BIN_MUL:
+  case BIN_DIV:
+  case BIN_FLOORDIV:
+  case BIN_MOD:
+  case BIN_MATMUL:
+  case BIN_POW: return false;
   }
   return false;
 }
@@ -124,7 +154,10 @@ static bool add_observable(Elab *e, ModelEvaluate *out, const char *name, Value 
 }
 
 static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalItem *item) {
-  if (item->against != NULL) { not_built(e, item->against->span, "`against`"); return; }
+  if (item->against != NULL) {
+    not_built(e, item->against->span, "`against`");
+    return;
+  }
   Value *v = elab_expr(e, scope, item->value);
   ModelObservable o = {.label = item->label, .log = item->log};
   scope_bind(e, scope, item->name.text, item->name.span, v)->used = true;

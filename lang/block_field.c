@@ -48,8 +48,7 @@ static IrOp forward_op(AstBinary op) { return op == BIN_ADD ? IR_ADD : op == BIN
 IrOp formula_inverse(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
 
 static IrRef source_part(Elab *e, const DataField *f, const DataItem *item, IrRef own) {
-  for (size_t i = 0; i < item->terms.len; i++)
-    own = ir_binary(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
+  for (size_t i = 0; i < item->terms.len; i++) own = ir_binary(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
   return own;
 }
 
@@ -70,9 +69,7 @@ static IrRef class_index(Elab *e, const DataField *f, IrRef x) {
   return place;
 }
 
-IrRef field_source(Elab *e, const DataField *f, IrRef own) {
-  return class_index(e, f, has_terms(f) ? stack(e, f, source_part, own) : own);
-}
+IrRef field_source(Elab *e, const DataField *f, IrRef own) { return class_index(e, f, has_terms(f) ? stack(e, f, source_part, own) : own); }
 
 // ---- chains
 
@@ -253,8 +250,7 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
   DataField *f = find_in(d, name.text);
   if (f == NULL) {
     const char *list = "";
-    for (size_t i = 0; i < d->fields.len; i++)
-      list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
+    for (size_t i = 0; i < d->fields.len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
     elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
     return value_error(e);
   }
@@ -281,7 +277,10 @@ static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
   } else {
     y = ir_cast(fn, elab_per_event(e, v), IR_F64);
     own = field_inverse(e, f, y);
-    if (has_terms(f)) { not_built(e, span, "`physical` of a generated value that is a formula of columns"); return value_error(e); }
+    if (has_terms(f)) {
+      not_built(e, span, "`physical` of a generated value that is a formula of columns");
+      return value_error(e);
+    }
   }
   bool density = false;
   IrRef jacobian = log_jacobian(e, f, own, &density);
@@ -334,8 +333,7 @@ static Value *hook_weight(Elab *e, Value *v, Span span) {
 }
 
 void fields_hooks(Elab *e) {
-  e->hooks = (ElabHooks){.field_type = hook_type, .field_named = hook_named, .data_field = hook_field, .physical = hook_physical,
-                         .weight_of = hook_weight};
+  e->hooks = (ElabHooks){.field_type = hook_type, .field_named = hook_named, .data_field = hook_field, .physical = hook_physical, .weight_of = hook_weight};
 }
 
 IrRef over_events(Elab *e, const Value *tensor) { return ir_cast(e->scene->fn, elab_per_event(e, tensor), IR_F64); }

@@ -10,9 +10,9 @@ static const double pi = 3.14159265358979323846;
 typedef struct Output {
   Elab *e;
   DataBlock *data;
-  VEC(const DataField *) fields;     // generated, without parts
-  VEC(IrRef) sources;                // of each: the formula's value in physical numbers, f64
-  IrRef *column;                     // by column: its value, IR_NONE: not yet
+  VEC(const DataField *) fields; // generated, without parts
+  VEC(IrRef) sources;            // of each: the formula's value in physical numbers, f64
+  IrRef *column;                 // by column: its value, IR_NONE: not yet
   bool *making, *given;
 } Output;
 
@@ -53,8 +53,7 @@ static void generated(Elab *e, const DataField *f, Value *v, Span span, Output *
     v = elab_unflatten(e, vector, f->prepared, span);
     if (value_is_error(v)) return;
   }
-  if (!leaves_of(e, f, v, out))
-    elab_error(e, DIAG_OUTPUT_TYPE, span, "`%s` of the data is not %s", f->name, value_text(e->arena, v));
+  if (!leaves_of(e, f, v, out)) elab_error(e, DIAG_OUTPUT_TYPE, span, "`%s` of the data is not %s", f->name, value_text(e->arena, v));
 }
 
 // ---- from fields to columns
@@ -88,8 +87,8 @@ static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item,
 
 static void needs_column(Output *out, int column, const DataField *needs) {
   const char *name = out->data->model->columns.at[column].name;
-  Diag *d = elab_error(out->e, DIAG_INVERSE_NEEDS, needs->span, "`%s = %s` is undone with %s, which is neither generated nor given",
-                       needs->label, needs->text, name);
+  Diag *d =
+      elab_error(out->e, DIAG_INVERSE_NEEDS, needs->span, "`%s = %s` is undone with %s, which is neither generated nor given", needs->label, needs->text, name);
   diag_help(out->e->diags, d, "generate the field of %s too, or say `generate given …`", name);
 }
 
@@ -123,8 +122,7 @@ static void mark_given(const DataField *f, Output *out) {
 static Value *not_there(Elab *e, Scope *scope, void *data) {
   (void)scope;
   const DataField *f = data;
-  Diag *d = elab_error(e, DIAG_UNKNOWN_NAME, f->span, "`%s` is used by `generate`, which neither generates it before nor is given it",
-                       f->name);
+  Diag *d = elab_error(e, DIAG_UNKNOWN_NAME, f->span, "`%s` is used by `generate`, which neither generates it before nor is given it", f->name);
   diag_help(e->diags, d, "`generate given %s { … }`", f->label);
   return value_error(e);
 }
@@ -182,7 +180,10 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
 
 static Output output_new(Elab *e, DataBlock *d) {
   size_t n = d == NULL ? 0 : d->model->columns.len;
-  Output out = {.e = e, .data = d, .column = ARENA_ARRAY(e->arena, IrRef, n + 1), .making = ARENA_ARRAY(e->arena, bool, n + 1),
+  Output out = {.e = e,
+                .data = d,
+                .column = ARENA_ARRAY(e->arena, IrRef, n + 1),
+                .making = ARENA_ARRAY(e->arena, bool, n + 1),
                 .given = ARENA_ARRAY(e->arena, bool, n + 1)};
   for (size_t i = 0; i < n; i++) out.column[i] = IR_NONE;
   return out;
@@ -202,8 +203,7 @@ void generate_block(Blocks *b, const Generator *g) {
   Scope *absent = scope_new(e, g->scope), *scope = scope_new(e, absent);
   for (size_t i = 0; i < b->data.len; i++)
     for (size_t k = 0; k < b->data.at[i]->fields.len; k++)
-      scope_bind_lazy(e, absent, b->data.at[i]->fields.at[k]->label, b->data.at[i]->fields.at[k]->span, not_there,
-                      b->data.at[i]->fields.at[k]);
+      scope_bind_lazy(e, absent, b->data.at[i]->fields.at[k]->label, b->data.at[i]->fields.at[k]->span, not_there, b->data.at[i]->fields.at[k]);
   bool good = bind_given(b, scope, d, &decl->u.generate.given, &out);
   Scope *body = scope_new(e, scope);
   for (size_t i = 0; i < decl->u.generate.body.len; i++) {

@@ -13,14 +13,21 @@
 enum { MAX_FILE_BYTES = 16 << 20, MAX_IMPORT_DEPTH = 64 };
 
 typedef VEC(const AstDecl *) Decls;
-typedef struct BlockList { Decls trains, generators, scores, evaluates, fits; } BlockList;
-typedef struct Turned { const AstArg *arg; Scope *scope; const struct Turned *outer; bool *used; } Turned;
+typedef struct BlockList {
+  Decls trains, generators, scores, evaluates, fits;
+} BlockList;
+typedef struct Turned {
+  const AstArg *arg;
+  Scope *scope;
+  const struct Turned *outer;
+  bool *used;
+} Turned;
 
 // One scope that several files share: who declared which name.
 typedef struct Merge {
   Scope *scope;
-  Map owners;                 // name -> struct Loaded
-  const char *prefix;         // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
+  Map owners;         // name -> struct Loaded
+  const char *prefix; // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
 } Merge;
 
 struct Loaded {
@@ -82,8 +89,7 @@ static bool declare(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl 
     return false;
   }
   if (old != NULL && !d->override) {
-    Diag *diag = elab_error(e, DIAG_NAME_CLASH, d->name.span, "`%s` comes from %s and is declared here too", d->name.text,
-                            owner->path);
+    Diag *diag = elab_error(e, DIAG_NAME_CLASH, d->name.span, "`%s` comes from %s and is declared here too", d->name.text, owner->path);
     diag_label(e->diags, diag, old->span, "declared here");
     diag_help(e->diags, diag, "write `override` to replace it");
     return false;
@@ -105,9 +111,7 @@ static const AstDecl *declared_before(const Blocks *b, const Scope *scope, const
 }
 
 static size_t inputs_of(const AstDecl *d) { return d->kind == DE_FLOW ? d->u.flow.vars.len : d->u.callable.params.len; }
-static bool has_inputs(const AstDecl *d) {
-  return d->kind == DE_FLOW || d->kind == DE_NET || d->kind == DE_LAYER || d->kind == DE_FN;
-}
+static bool has_inputs(const AstDecl *d) { return d->kind == DE_FLOW || d->kind == DE_NET || d->kind == DE_LAYER || d->kind == DE_FN; }
 
 static const char *inputs_text(Elab *e, const AstDecl *d) {
   const char *text = "";
@@ -143,8 +147,8 @@ void overrides_check(Blocks *b) {
   for (size_t i = 0; i < b->overrides.len; i++) {
     const Override *o = &b->overrides.at[i];
     if (o->before == NULL || !has_inputs(o->now) || same_inputs(e, o->scope, o->now, o->before)) continue;
-    Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, o->now->name.span, "the new `%s` takes %s, the one it replaces %s",
-                            o->now->name.text, inputs_text(e, o->now), has_inputs(o->before) ? inputs_text(e, o->before) : "something else");
+    Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, o->now->name.span, "the new `%s` takes %s, the one it replaces %s", o->now->name.text,
+                            inputs_text(e, o->now), has_inputs(o->before) ? inputs_text(e, o->before) : "something else");
     diag_label(e->diags, diag, o->before->name.span, "replaced");
     diag_help(e->diags, diag, "take and give the same types as the one it replaces");
   }
@@ -188,8 +192,7 @@ static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const Ast
 
 // ---- files
 
-static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id,
-                           const Turned *turned, int depth);
+static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id, const Turned *turned, int depth);
 
 static const char *directory(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/');
@@ -235,8 +238,7 @@ static void append_blocks(Arena *arena, BlockList *to, const BlockList *from) {
 static void check_turned(Blocks *b, const AstDecl *d, const bool *used, const Scope *scope) {
   for (size_t i = 0; i < d->u.use.args.len; i++) {
     const AstArg *arg = &d->u.use.args.at[i];
-    if (arg->name.text == NULL)
-      elab_error(b->e, DIAG_ARGUMENTS, arg->value->span, "params are turned by name: `use \"%s\" (name = …)`", d->u.use.path);
+    if (arg->name.text == NULL) elab_error(b->e, DIAG_ARGUMENTS, arg->value->span, "params are turned by name: `use \"%s\" (name = …)`", d->u.use.path);
     else if (!used[i]) param_unknown(b, arg->name.span, d->u.use.path, arg->name.text, scope);
   }
 }
@@ -268,14 +270,16 @@ static bool pin_agrees(Blocks *b, const AstDecl *d, const char *text, size_t len
 
 static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned, int depth) {
   Elab *e = b->e;
-  if (d->u.use.trained) { not_built(e, d->u.use.path_span, "`use trained \"%s\"`", d->u.use.path); return; }
+  if (d->u.use.trained) {
+    not_built(e, d->u.use.path_span, "`use trained \"%s\"`", d->u.use.path);
+    return;
+  }
   struct stat id;
   const char *path = find_file(b, from, d->u.use.path, &id);
   size_t len = 0;
   char *text = path == NULL ? NULL : read_text(e->arena, path, &len);
   if (text == NULL) {
-    Diag *diag = elab_error(e, DIAG_IMPORT_MISSING, d->u.use.path_span, "no `%s` beside this file, in HGM_PATH or in the library",
-                            d->u.use.path);
+    Diag *diag = elab_error(e, DIAG_IMPORT_MISSING, d->u.use.path_span, "no `%s` beside this file, in HGM_PATH or in the library", d->u.use.path);
     diag_help(e->diags, diag, "paths start at the importing file");
     return;
   }
@@ -330,14 +334,25 @@ static void own_blocks(Blocks *b, struct Loaded *l) {
 
 static bool is_block(AstDeclKind kind) {
   switch (kind) {
-  case DE_TRAIN: case DE_GENERATE: case DE_SCORE: case DE_EVALUATE: case DE_FIT: case DE_ERROR: return true;
-  case DE_PARAM: case DE_USE: case DE_DATA: case DE_NET: case DE_LAYER: case DE_FN: case DE_FLOW: case DE_BIJECTION: return false;
+  case DE_TRAIN:
+  case DE_GENERATE:
+  case DE_SCORE:
+  case DE_EVALUATE:
+  case DE_FIT:
+  case DE_ERROR: return true;
+  case DE_PARAM:
+  case DE_USE:
+  case DE_DATA:
+  case DE_NET:
+  case DE_LAYER:
+  case DE_FN:
+  case DE_FLOW:
+  case DE_BIJECTION: return false;
   }
   return true;
 }
 
-static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id,
-                           const Turned *turned, int depth) {
+static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id, const Turned *turned, int depth) {
   Elab *e = b->e;
   struct Loaded *l = ARENA_NEW(e->arena, struct Loaded);
   if (depth > MAX_IMPORT_DEPTH) return NULL;
@@ -419,11 +434,9 @@ bool blocks_load(Blocks *b) {
   *merge = (Merge){.scope = b->names, .prefix = ""};
   struct Loaded *l = load(b, merge, b->options->path, text, len, file && stat(b->options->path, &id) == 0 ? &id : NULL, NULL, 0);
   for (size_t i = 0; i < l->file->items.len && e->model->doc == NULL; i++) e->model->doc = l->file->items.at[i]->doc;
-  for (size_t i = 0; i < l->blocks.fits.len; i++)
-    not_built(e, span_join(l->blocks.fits.at[i]->span, (Span){0, 0}), "`fit`");
+  for (size_t i = 0; i < l->blocks.fits.len; i++) not_built(e, span_join(l->blocks.fits.at[i]->span, (Span){0, 0}), "`fit`");
   for (size_t i = 0; i < l->blocks.trains.len; i++) VEC_PUSH(e->arena, &b->trains, (Train){l->blocks.trains.at[i], b->names});
-  for (size_t i = 0; i < l->blocks.generators.len; i++)
-    VEC_PUSH(e->arena, &b->generators, (Generator){l->blocks.generators.at[i], b->names});
+  for (size_t i = 0; i < l->blocks.generators.len; i++) VEC_PUSH(e->arena, &b->generators, (Generator){l->blocks.generators.at[i], b->names});
   refuse_two(e, &l->blocks.scores, "score");
   refuse_two(e, &l->blocks.evaluates, "evaluate");
   if (l->blocks.scores.len > 0) b->score = (Generator){l->blocks.scores.at[0], b->names};

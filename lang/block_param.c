@@ -18,20 +18,19 @@ static void check_range(Elab *e, const Param *p, Value *v) {
   Value *low = elab_expr(e, p->scope, d->u.param.low), *high = elab_expr(e, p->scope, d->u.param.high);
   if (value_is_error(low) || value_is_error(high)) return;
   if (!value_is_number(low) || !value_is_number(high) || !value_is_number(v)) {
-    Diag *diag = elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "a range is of numbers, `%s` is %s", d->name.text,
-                            value_text(e->arena, v));
+    Diag *diag = elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "a range is of numbers, `%s` is %s", d->name.text, value_text(e->arena, v));
     diag_help(e->diags, diag, "`tune [a, b, c]` lists the choices");
     return;
   }
   if (whole(v) && (!whole(low) || !whole(high))) {
-    elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "`tune %s..%s` gives real numbers, `%s` is an int",
-               source_text(e, d->u.param.low->span), source_text(e, d->u.param.high->span), d->name.text);
+    elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "`tune %s..%s` gives real numbers, `%s` is an int", source_text(e, d->u.param.low->span),
+               source_text(e, d->u.param.high->span), d->name.text);
     return;
   }
   double x = value_number(v), a = value_number(low), b = value_number(high);
   if (x >= a && x <= b) return;
-  Diag *diag = elab_error(e, DIAG_PARAM_RANGE, v->span, "`%s = %s` lies outside its range %s..%s", d->name.text,
-                          source_text(e, v->span), source_text(e, d->u.param.low->span), source_text(e, d->u.param.high->span));
+  Diag *diag = elab_error(e, DIAG_PARAM_RANGE, v->span, "`%s = %s` lies outside its range %s..%s", d->name.text, source_text(e, v->span),
+                          source_text(e, d->u.param.low->span), source_text(e, d->u.param.high->span));
   diag_label(e->diags, diag, span_join(d->u.param.low->span, d->u.param.high->span), "the range");
   diag_help(e->diags, diag, "choose a value inside, or widen the range in its `tune`");
 }
@@ -44,8 +43,7 @@ static void check_choices(Elab *e, const Param *p, Value *v) {
     if (value_is_static(choice) ? value_same(choice, v) : choice->kind == v->kind) return;
   }
   Diag *diag = elab_error(e, DIAG_PARAM_RANGE, v->span, "`%s = %s` is none of its choices", d->name.text, source_text(e, v->span));
-  diag_label(e->diags, diag, span_join(d->u.param.choices.at[0]->span, d->u.param.choices.at[d->u.param.choices.len - 1]->span),
-             "the choices");
+  diag_label(e->diags, diag, span_join(d->u.param.choices.at[0]->span, d->u.param.choices.at[d->u.param.choices.len - 1]->span), "the choices");
   diag_help(e->diags, diag, "take one of them, or add it to the list");
 }
 
@@ -55,16 +53,14 @@ static Value *make(Elab *e, Scope *scope, void *data) {
   const AstDecl *d = p->decl;
   Value *fallback = elab_expr(e, p->scope, d->u.param.value), *v = fallback;
   if (value_is_error(fallback)) return fallback;
-  if (d->u.param.type != NULL && d->u.param.type->kind == TY_NAME && strcmp(d->u.param.type->u.named.name.text, "real") == 0 &&
-      whole(fallback))
+  if (d->u.param.type != NULL && d->u.param.type->kind == TY_NAME && strcmp(d->u.param.type->u.named.name.text, "real") == 0 && whole(fallback))
     v = fallback = value_real(e, fallback->span, value_number(fallback));
   if (p->turned != NULL) {
     v = elab_expr(e, p->turned_scope, p->turned);
     if (value_is_error(v)) return v;
     Value *fitting = of_type(e, fallback, v);
     if (fitting == NULL) {
-      Diag *diag = elab_error(e, DIAG_TYPE, p->turned->span, "`%s` is %s, found %s", d->name.text, value_text(e->arena, fallback),
-                              value_text(e->arena, v));
+      Diag *diag = elab_error(e, DIAG_TYPE, p->turned->span, "`%s` is %s, found %s", d->name.text, value_text(e->arena, fallback), value_text(e->arena, v));
       diag_label(e->diags, diag, d->u.param.value->span, "its default");
       diag_help(e->diags, diag, "give a value like the default, %s", source_text(e, d->u.param.value->span));
       return value_error(e);
@@ -135,13 +131,11 @@ void params_finish(Blocks *b) {
     binding->used = used;
     if (p->scope != b->names) continue;
     const AstExpr *value = p->turned != NULL ? p->turned : p->decl->u.param.value;
-    VEC_PUSH(e->arena, &e->model->params, (ModelParam){p->decl->name.text, source_text(e, value->span), p->decl->doc,
-                                                       p->decl->name.span, p->turned != NULL});
+    VEC_PUSH(e->arena, &e->model->params, (ModelParam){p->decl->name.text, source_text(e, value->span), p->decl->doc, p->decl->name.span, p->turned != NULL});
   }
   for (size_t i = 0; i < b->options->sets.len; i++) {
     bool known = false;
-    for (size_t k = 0; k < e->model->params.len; k++)
-      known = known || strcmp(e->model->params.at[k].name, b->options->sets.at[i].name) == 0;
+    for (size_t k = 0; k < e->model->params.len; k++) known = known || strcmp(e->model->params.at[k].name, b->options->sets.at[i].name) == 0;
     if (!known) param_unknown(b, (Span){0, 0}, b->options->path, b->options->sets.at[i].name, b->names);
   }
 }

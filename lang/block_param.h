@@ -6,8 +6,8 @@
 
 typedef struct Param {
   const AstDecl *decl;
-  Scope *scope;               // where it is declared: defaults and ranges are evaluated there
-  const AstExpr *turned;      // NULL: the default stands
+  Scope *scope;          // where it is declared: defaults and ranges are evaluated there
+  const AstExpr *turned; // NULL: the default stands
   Scope *turned_scope;
 } Param;
 

@@ -15,7 +15,10 @@ typedef VEC(const char *) Words;
 // "{a,b}_{x,y}" -> a_x a_y b_x b_y. False: a brace is not closed or the family is too large.
 static bool expand(Arena *arena, const char *text, Words *out) {
   const char *open = strchr(text, '{');
-  if (open == NULL) { VEC_PUSH(arena, out, text); return true; }
+  if (open == NULL) {
+    VEC_PUSH(arena, out, text);
+    return true;
+  }
   const char *close = strchr(open, '}');
   if (close == NULL) return false;
   const char *head = arena_strndup(arena, text, (size_t)(open - text));
@@ -56,10 +59,16 @@ static void refuse_source(Elab *e, const AstExpr *x) {
 static bool operand(Blocks *b, DataField *f, const AstExpr *x, Words *names, double *number) {
   Elab *e = b->e;
   if (x->kind == EX_STRING) return family(b, f, x, names);
-  if (x->kind == EX_BINARY || x->kind == EX_LIST) { not_built(e, x->span, "a formula on the right of a formula"); return false; }
+  if (x->kind == EX_BINARY || x->kind == EX_LIST) {
+    not_built(e, x->span, "a formula on the right of a formula");
+    return false;
+  }
   Value *v = elab_expr(e, f->block->scope, x);
   if (value_is_error(v)) return false;
-  if (value_is_number(v)) { *number = value_number(v); return true; }
+  if (value_is_number(v)) {
+    *number = value_number(v);
+    return true;
+  }
   refuse_source(e, x);
   return false;
 }
@@ -103,8 +112,7 @@ static bool set_unit(Blocks *b, DataField *f, AstName unit, size_t first) {
   }
   for (size_t i = first; i < f->items.len; i++) {
     bool ratio = false;
-    for (size_t k = 0; k < f->items.at[i].terms.len; k++)
-      ratio = ratio || f->items.at[i].terms.at[k].op == BIN_MUL || f->items.at[i].terms.at[k].op == BIN_DIV;
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++) ratio = ratio || f->items.at[i].terms.at[k].op == BIN_MUL || f->items.at[i].terms.at[k].op == BIN_DIV;
     if (ratio) continue; // the unit is the ratio's, not the column's
     ModelColumn *c = &f->block->model->columns.at[f->items.at[i].own];
     double factor;
@@ -126,8 +134,7 @@ static bool items_of(Blocks *b, DataField *f, const AstExpr *x) {
     Words names = {0};
     if (!family(b, f, x, &names)) return false;
     f->vector = f->vector || names.len > 1;
-    for (size_t i = 0; i < names.len; i++)
-      VEC_PUSH(e->arena, &f->items, (DataItem){.own = data_column(b, f->block, names.at[i], x->span), .span = x->span});
+    for (size_t i = 0; i < names.len; i++) VEC_PUSH(e->arena, &f->items, (DataItem){.own = data_column(b, f->block, names.at[i], x->span), .span = x->span});
     return true;
   }
   case EX_LIST:
@@ -139,10 +146,19 @@ static bool items_of(Blocks *b, DataField *f, const AstExpr *x) {
   case EX_BINARY: return formula(b, f, x);
   case EX_UNIT: return items_of(b, f, x->u.unit.operand) && set_unit(b, f, x->u.unit.unit, first);
   case EX_ERROR: return false;
-  case EX_NAME: case EX_NUMBER: case EX_BOOL: case EX_FILL: case EX_COMPREHENSION: case EX_TUPLE: case EX_UNARY: case EX_PIPE:
-  case EX_IF: case EX_FN: case EX_FIELD: case EX_CALL: case EX_INDEX:
-    refuse_source(e, x);
-    return false;
+  case EX_NAME:
+  case EX_NUMBER:
+  case EX_BOOL:
+  case EX_FILL:
+  case EX_COMPREHENSION:
+  case EX_TUPLE:
+  case EX_UNARY:
+  case EX_PIPE:
+  case EX_IF:
+  case EX_FN:
+  case EX_FIELD:
+  case EX_CALL:
+  case EX_INDEX: refuse_source(e, x); return false;
   }
   return false;
 }
@@ -181,8 +197,8 @@ static void check_owner(Blocks *b, const DataField *f) {
   for (size_t i = 0; i < f->items.len; i++)
     for (size_t k = 0; k < i; k++)
       if (f->items.at[i].own == f->items.at[k].own) {
-        Diag *d = elab_error(b->e, DIAG_GIVEN_TWICE, f->items.at[i].span, "`%s` stands twice in this field",
-                             f->block->model->columns.at[f->items.at[i].own].name);
+        Diag *d =
+            elab_error(b->e, DIAG_GIVEN_TWICE, f->items.at[i].span, "`%s` stands twice in this field", f->block->model->columns.at[f->items.at[i].own].name);
         diag_help(b->e->diags, d, "a column is generated once");
         return;
       }
@@ -234,8 +250,8 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   check_owner(b, f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
   if (f->vector && (f->shape.rank != 1 || f->shape.axes[0] != (int64_t)f->items.len)) {
-    Diag *d = elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len,
-                         extents_text(e->arena, "real", &f->shape));
+    Diag *d =
+        elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len, extents_text(e->arena, "real", &f->shape));
     diag_help(e->diags, d, "`real[%zu]`", f->items.len);
     f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
     return;
@@ -245,9 +261,8 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
     f->broken = true;
     return;
   }
-  const char *what = f->items.len == 1 && !has_terms(f)
-                         ? arena_printf(e->arena, "`%s`", f->block->model->columns.at[f->items.at[0].own].name)
-                         : arena_printf(e->arena, "`%s`", f->label);
+  const char *what = f->items.len == 1 && !has_terms(f) ? arena_printf(e->arena, "`%s`", f->block->model->columns.at[f->items.at[0].own].name)
+                                                        : arena_printf(e->arena, "`%s`", f->label);
   data_chain(b, f, steps.at, steps.len, start_range(f), what);
   if (unit_is_angle(f->unit)) f->angle = true; // generated values are brought into range
   describe_columns(b, f);

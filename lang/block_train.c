@@ -9,9 +9,12 @@
 typedef struct Definition {
   const AstStmt *statement;
   const char *site;
-  Scope *made;                   // NULL until a program asks
+  Scope *made; // NULL until a program asks
 } Definition;
-typedef struct DefinedName { Definition *definition; const char *name; } DefinedName;
+typedef struct DefinedName {
+  Definition *definition;
+  const char *name;
+} DefinedName;
 
 static Value *make_defined(Elab *e, Scope *scope, void *data) {
   const DefinedName *d = data;
@@ -104,7 +107,9 @@ static void length_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const
   case TI_SIMULTANEOUS:
     if (updates > 1) not_built(e, item->span, "`simultaneous`");
     return;
-  case TI_ERROR: case TI_STATEMENT: case TI_UPDATE: return;
+  case TI_ERROR:
+  case TI_STATEMENT:
+  case TI_UPDATE: return;
   }
 }
 

@@ -6,21 +6,24 @@
 #include "lang/optimizer.h"
 
 typedef struct Loss {
-  IrRef per_event;               // f64 [e], weighted; IR_NONE: none
-  IrRef per_step;                // f64 scalar; IR_NONE: none
-  IrRef weight;                  // f64 [e] of the data; IR_NONE: ones
-  const ModelData *data;         // of the events it is about
+  IrRef per_event;       // f64 [e], weighted; IR_NONE: none
+  IrRef per_step;        // f64 scalar; IR_NONE: none
+  IrRef weight;          // f64 [e] of the data; IR_NONE: ones
+  const ModelData *data; // of the events it is about
   bool given, bad;
 } Loss;
 
 typedef struct With {
   Optimizer optimizer;
-  const AstExpr *written;        // the optimizer as written
-  IrRef rate;                    // f64 scalar
-  double clip, decay;            // 0: none
+  const AstExpr *written; // the optimizer as written
+  IrRef rate;             // f64 scalar
+  double clip, decay;     // 0: none
 } With;
 
-typedef struct Target { const char *path, *name; Span span; } Target;
+typedef struct Target {
+  const char *path, *name;
+  Span span;
+} Target;
 typedef VEC(Target) Targets;
 
 static void fail(Loss *loss) { loss->bad = true; }
@@ -43,7 +46,10 @@ static void add_loss(Elab *e, Loss *loss, Value *v, Span span, bool maximize) {
   IrFn *fn = e->scene->fn;
   loss->given = true;
   if (!value_is_error(v)) v = elab_real(e, v, span);
-  if (value_is_error(v) || v->kind != VALUE_TENSOR) { fail(loss); return; }
+  if (value_is_error(v) || v->kind != VALUE_TENSOR) {
+    fail(loss);
+    return;
+  }
   if (v->u.tensor.type.shape.rank != 0) {
     Diag *d = elab_error(e, DIAG_LOSS_SHAPE, span, "minimize needs one number per event, found %s", value_text(e->arena, v));
     if (v->span.begin != 0 && v->span.begin != span.begin) diag_label(e->diags, d, v->span, "this is %s", value_text(e->arena, v));
@@ -54,7 +60,10 @@ static void add_loss(Elab *e, Loss *loss, Value *v, Span span, bool maximize) {
   bool events = ir_has_events(ir_type_of(fn, v->u.tensor.ir));
   IrRef x = ir_cast(fn, v->u.tensor.ir, IR_F64);
   if (maximize) x = ir_unary(fn, IR_NEG, x);
-  if (!events) { loss->per_step = plus(fn, loss->per_step, x); return; }
+  if (!events) {
+    loss->per_step = plus(fn, loss->per_step, x);
+    return;
+  }
   if (v->u.tensor.belongs.kind == BELONGS_EVENTS) {
     if (loss->data != NULL && loss->data != v->u.tensor.belongs.data) {
       not_built(e, span, "a step over the events of two data blocks");
@@ -76,9 +85,8 @@ static Loss read_loss(Blocks *b, Scope *scope, const AstUpdate *u) {
     const AstUpdateItem *item = u->items.at[i];
     switch (item->kind) {
     case UI_STATEMENT: elab_statement(e, scope, item->statement); break;
-    case UI_MINIMIZE: case UI_MAXIMIZE:
-      add_loss(e, &loss, elab_expr(e, scope, item->value), item->value->span, item->kind == UI_MAXIMIZE);
-      break;
+    case UI_MINIMIZE:
+    case UI_MAXIMIZE: add_loss(e, &loss, elab_expr(e, scope, item->value), item->value->span, item->kind == UI_MAXIMIZE); break;
     case UI_ERROR: fail(&loss); break;
     case UI_WITH: break;
     }
@@ -112,7 +120,10 @@ static Targets read_targets(Blocks *b, Scope *scope, const AstUpdate *u) {
     const char *path = NULL;
     if (v->kind == VALUE_FLOW) path = v->u.flow.path;
     if (v->kind == VALUE_CALLABLE && v->u.callable.kind == CALL_NET) path = v->u.callable.path;
-    if (path != NULL) { VEC_PUSH(e->arena, &targets, (Target){path, source_text(e, x->span), x->span}); continue; }
+    if (path != NULL) {
+      VEC_PUSH(e->arena, &targets, (Target){path, source_text(e, x->span), x->span});
+      continue;
+    }
     const char *what = v->type != NULL && v->type->field != NULL ? "data" : value_text(e->arena, v);
     Diag *d = elab_error(e, DIAG_UPDATE_WHAT, x->span, "`update %s`: this is %s", source_text(e, x->span), what);
     diag_help(e->diags, d, "nets and flows are updated");
@@ -191,7 +202,10 @@ static bool read_optimizer(Elab *e, Scope *scope, const AstExpr *x, With *with) 
 static bool read_modifier(Elab *e, Scope *scope, const AstExpr *x, const char *name, With *with) {
   static const char *const later[] = {"clip_weights", "ema", "plateau"};
   for (size_t i = 0; i < 3; i++)
-    if (strcmp(name, later[i]) == 0) { not_built(e, x->span, "`%s`", name); return false; }
+    if (strcmp(name, later[i]) == 0) {
+      not_built(e, x->span, "`%s`", name);
+      return false;
+    }
   double *out = strcmp(name, "clip") == 0 ? &with->clip : strcmp(name, "decay") == 0 ? &with->decay : NULL;
   if (out == NULL) {
     Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` is no optimizer", name);
@@ -251,10 +265,13 @@ static bool read_with(Blocks *b, Scope *scope, const AstUpdate *u, With *with) {
 static void check_one_optimizer(Elab *e, const TrainScope *t, const Targets *targets, const With *with) {
   for (size_t i = 0; i < targets->len; i++) {
     const AstExpr *old = map_get(t->optimizers, targets->at[i].path);
-    if (old == NULL) { map_put(e->arena, t->optimizers, targets->at[i].path, (void *)with->written); continue; }
+    if (old == NULL) {
+      map_put(e->arena, t->optimizers, targets->at[i].path, (void *)with->written);
+      continue;
+    }
     if (strcmp(source_text(e, old->span), source_text(e, with->written->span)) == 0) continue;
-    Diag *d = elab_error(e, DIAG_OPTIMIZER_TWO, with->written->span, "`%s` is updated with `%s` here and with `%s` before",
-                         targets->at[i].name, source_text(e, with->written->span), source_text(e, old->span));
+    Diag *d = elab_error(e, DIAG_OPTIMIZER_TWO, with->written->span, "`%s` is updated with `%s` here and with `%s` before", targets->at[i].name,
+                         source_text(e, with->written->span), source_text(e, old->span));
     diag_label(e->diags, d, old->span, "before");
     diag_help(e->diags, d, "write the same `with` in both updates");
   }
@@ -262,7 +279,11 @@ static void check_one_optimizer(Elab *e, const TrainScope *t, const Targets *tar
 
 // ---- the step
 
-typedef struct Move { const ModelWeight *weight; IrRef value, gradient; const char *owner; } Move;
+typedef struct Move {
+  const ModelWeight *weight;
+  IrRef value, gradient;
+  const char *owner;
+} Move;
 typedef VEC(Move) Moves;
 
 static void no_path(Elab *e, IrFn *fn, const Target *t, IrRef loss, const Moves *moves, const AstUpdate *u) {
@@ -280,8 +301,7 @@ static void no_path(Elab *e, IrFn *fn, const Target *t, IrRef loss, const Moves 
   }
   Diag *d = elab_error(e, DIAG_LOSS_CONSTANT, t->span, "this loss does not depend on `%s`, which the block updates", t->name);
   for (size_t i = 0; i < u->items.len; i++)
-    if (u->items.at[i]->kind == UI_MINIMIZE || u->items.at[i]->kind == UI_MAXIMIZE)
-      diag_label(e->diags, d, u->items.at[i]->value->span, "the loss");
+    if (u->items.at[i]->kind == UI_MINIMIZE || u->items.at[i]->kind == UI_MAXIMIZE) diag_label(e->diags, d, u->items.at[i]->value->span, "the loss");
   diag_help(e->diags, d, "use it in the loss, or leave it out of `update`");
 }
 
@@ -322,9 +342,7 @@ static IrRef state(Elab *e, ModelPhase *phase, const char *name, IrType type) {
   return ir_leaf(e->scene->fn, IR_STATE, name, type);
 }
 
-static void set(Elab *e, const char *name, IrRef value) {
-  ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", name), value);
-}
+static void set(Elab *e, const char *name, IrRef value) { ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", name), value); }
 
 // How often the optimizer of a net has stepped, this step included; kept once a net.
 static IrRef count_of(Elab *e, ModelPhase *phase, const With *with, const char *owner, Map *counts) {
@@ -377,7 +395,10 @@ static const AstExpr *known_number(Elab *e, const TrainScope *t, const AstExpr *
   e->diags->muted++; // a formula of the step or of the losses knows names that stand for nothing here
   Value *v = elab_expr(e, t->outer, x);
   e->diags->muted--;
-  if (!value_is_number(v)) { not_built(e, x->span, "%s that changes from step to step", what); return NULL; }
+  if (!value_is_number(v)) {
+    not_built(e, x->span, "%s that changes from step to step", what);
+    return NULL;
+  }
   AstExpr *literal = ARENA_NEW(e->arena, AstExpr);
   *literal = (AstExpr){.kind = EX_NUMBER, .span = x->span};
   literal->u.number.value = value_number(v);

@@ -5,7 +5,10 @@
 #include <strings.h>
 
 enum { SEVERITY_ERROR, SEVERITY_WARNING };
-static const struct { const char *slug, *explanation; int severity; } KINDS[DIAG_COUNT] = {
+static const struct {
+  const char *slug, *explanation;
+  int severity;
+} KINDS[DIAG_COUNT] = {
 #define DIAG(ENUM, slug, severity, explanation) [DIAG_##ENUM] = {slug, explanation, severity},
 #include "lang/diag.def"
 #undef DIAG

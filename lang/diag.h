@@ -23,8 +23,12 @@ typedef struct Diag {
   DiagKind kind;
   Span span;
   const char *message;
-  VEC(struct DiagLabel { Span span; const char *text; }) labels; // the other parties: underlined with ---
-  const char *here;  // label of the main span, may be NULL
+  VEC(struct DiagLabel {
+    Span span;
+    const char *text;
+  })
+  labels;           // the other parties: underlined with ---
+  const char *here; // label of the main span, may be NULL
   const char *note, *help;
 } Diag;
 
@@ -33,7 +37,7 @@ typedef struct Diags {
   const Sources *sources;
   VEC(Diag *) all;
   int errors, warnings;
-  int muted;         // > 0: diag_add still returns a Diag, but drops it (alternatives tried)
+  int muted; // > 0: diag_add still returns a Diag, but drops it (alternatives tried)
 } Diags;
 
 Diags *diags_new(Arena *arena, const Sources *sources);
@@ -47,7 +51,7 @@ void diag_note(Diags *diags, Diag *d, const char *format, ...) __attribute__((fo
 void diags_print(FILE *out, const Diags *diags, bool colour, int max);
 const char *diag_slug(DiagKind kind);
 bool diag_is_error(DiagKind kind);
-const char *diag_explanation(const char *slug);   // NULL: no such slug
+const char *diag_explanation(const char *slug); // NULL: no such slug
 // The nearest of n candidates (case-insensitive equality, else Damerau-Levenshtein <= max(1, len / 3)), or NULL.
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n);
 

@@ -15,7 +15,9 @@
 
 enum { TAB = 4, WIDEST = 110, MOST = 20 };
 
-typedef struct Style { const char *loud, *strong, *faint, *off; } Style; // loud: severity and main place
+typedef struct Style {
+  const char *loud, *strong, *faint, *off;
+} Style; // loud: severity and main place
 static const Style PLAIN = {"", "", "", ""};
 static const Style RED = {"\x1b[1;31m", "\x1b[1m", "\x1b[34m", "\x1b[0m"};
 static const Style YELLOW = {"\x1b[1;33m", "\x1b[1m", "\x1b[34m", "\x1b[0m"};
@@ -136,8 +138,7 @@ static void print_marks(FILE *out, const Style *style, Mark *marks, size_t n, co
       while (same < n && marks[same].file == marks[i].file && marks[same].line == marks[i].line) same++;
       if ((marks[i].file != main->file) == (other == 1)) {
         if (marks[i].file != shown) {
-          fprintf(out, "%s%*s:::%s %s:%d:%d\n", style->faint, width, "", style->off, marks[i].file->path, marks[i].line,
-                  marks[i].from + 1);
+          fprintf(out, "%s%*s:::%s %s:%d:%d\n", style->faint, width, "", style->off, marks[i].file->path, marks[i].line, marks[i].from + 1);
           shown = marks[i].file;
         }
         print_line(out, style, marks + i, same - i, width);
@@ -150,8 +151,7 @@ static void print_marks(FILE *out, const Style *style, Mark *marks, size_t n, co
 static void print_one(FILE *out, const Diags *diags, const Diag *d, bool colour) {
   bool error = diag_is_error(d->kind);
   const Style *style = !colour ? &PLAIN : error ? &RED : &YELLOW;
-  fprintf(out, "%s%s[%s]%s: %s%s%s\n", style->loud, error ? "error" : "warning", diag_slug(d->kind),
-          style->off, style->strong, d->message, style->off);
+  fprintf(out, "%s%s[%s]%s: %s%s%s\n", style->loud, error ? "error" : "warning", diag_slug(d->kind), style->off, style->strong, d->message, style->off);
   Mark *marks = calloc(d->labels.len + 1, sizeof *marks);
   if (marks == NULL) abort();
   Mark main = mark_of(diags, d->span, d->here, true, 0);
@@ -175,7 +175,10 @@ static void print_one(FILE *out, const Diags *diags, const Diag *d, bool colour)
   if (d->help != NULL) fprintf(out, "%s%*s =%s help: %s\n", style->faint, width, "", style->off, d->help);
 }
 
-typedef struct Ranked { const Diag *diag; size_t order; } Ranked;
+typedef struct Ranked {
+  const Diag *diag;
+  size_t order;
+} Ranked;
 static int by_span(const void *left, const void *right) {
   const Ranked *a = left, *b = right;
   if (a->diag->span.begin != b->diag->span.begin) return a->diag->span.begin < b->diag->span.begin ? -1 : 1;

@@ -90,9 +90,7 @@ static Value *unknown_name(Elab *e, Scope *scope, AstName name) {
 }
 
 // Words without a list (`training`, `step`) are worth something else in each scene.
-static bool is_word(const Value *v) {
-  return v->kind == VALUE_CALLABLE && v->u.callable.kind == CALL_BUILTIN && v->u.callable.builtin->parameters == NULL;
-}
+static bool is_word(const Value *v) { return v->kind == VALUE_CALLABLE && v->u.callable.kind == CALL_BUILTIN && v->u.callable.builtin->parameters == NULL; }
 
 static Value *word_value(Elab *e, const Value *v, Span span) {
   const Builtin *b = v->u.callable.builtin;

@@ -12,84 +12,94 @@
 #include "lang/value.h"
 
 // ---- scopes
-typedef Value *(*LazyMake)(Elab *e, Scope *scope, void *data);      // called once, at first use
+typedef Value *(*LazyMake)(Elab *e, Scope *scope, void *data); // called once, at first use
 typedef struct Binding {
   const char *name;
   Span span;
-  Value *value;               // NULL until made
+  Value *value; // NULL until made
   LazyMake make;
   void *data;
   bool making, used;
 } Binding;
 struct Scope {
-  Scope *parent;              // NULL: outermost
-  Map names;                  // of Binding, once there are many
+  Scope *parent; // NULL: outermost
+  Map names;     // of Binding, once there are many
   VEC(Binding *) order;
-  bool carries;               // body of a repeat: assignment to a name of the parent carries it
-  bool captured;              // a function made inside keeps it
+  bool carries;  // body of a repeat: assignment to a name of the parent carries it
+  bool captured; // a function made inside keeps it
 };
 Scope *scope_new(Elab *e, Scope *parent);
-Binding *scope_bind(Elab *e, Scope *scope, const char *name, Span span, Value *value);      // replaces silently
+Binding *scope_bind(Elab *e, Scope *scope, const char *name, Span span, Value *value); // replaces silently
 Binding *scope_bind_lazy(Elab *e, Scope *scope, const char *name, Span span, LazyMake make, void *data);
-Binding *scope_own(const Scope *scope, const char *name);            // of this scope alone, or NULL
-Binding *scope_find(const Scope *scope, const char *name);           // here or outside, or NULL
-Value *scope_value(Elab *e, Scope *scope, AstName name);             // unknown-name with the nearest; poison
+Binding *scope_own(const Scope *scope, const char *name);  // of this scope alone, or NULL
+Binding *scope_find(const Scope *scope, const char *name); // here or outside, or NULL
+Value *scope_value(Elab *e, Scope *scope, AstName name);   // unknown-name with the nearest; poison
 const char *scope_nearest(Elab *e, const Scope *scope, const char *name);
 
 // ---- scenes: the program under construction
 typedef enum {
-  SCENE_TRAIN, SCENE_VALIDATE, SCENE_GENERATE, SCENE_SCORE, SCENE_PREPARE, SCENE_OBSERVE, SCENE_INIT, SCENE_SETTINGS,
+  SCENE_TRAIN,
+  SCENE_VALIDATE,
+  SCENE_GENERATE,
+  SCENE_SCORE,
+  SCENE_PREPARE,
+  SCENE_OBSERVE,
+  SCENE_INIT,
+  SCENE_SETTINGS,
 } ScenePurpose;
 typedef struct Scene {
   struct Scene *outer;
   ScenePurpose purpose;
   IrFn *fn;
-  const char *site;           // prefix of draw sites: "train", "train.update_1", "generate"; may be changed between statements
-  Belongs draws;              // whom draws belong to: DRAWS with an event axis; in INIT: NOTHING, without
-  Map sites;                  // how often a site was used
-  Map memo;                   // calls of nets already built: key -> Value
-  bool training;              // `training`: dropout and the like act
+  const char *site; // prefix of draw sites: "train", "train.update_1", "generate"; may be changed between statements
+  Belongs draws;    // whom draws belong to: DRAWS with an event axis; in INIT: NOTHING, without
+  Map sites;        // how often a site was used
+  Map memo;         // calls of nets already built: key -> Value
+  bool training;    // `training`: dropout and the like act
 } Scene;
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
-void scene_close(Elab *e);                                           // back to the outer one
+void scene_close(Elab *e);                                                            // back to the outer one
 // A name for a draw, unique in the scene: site . place . name, then .2, .3 …
 const char *scene_site(Elab *e, const char *name);
 
 // ---- weights: where they stand
 typedef struct Place {
   struct Place *outer;
-  const char *path, *owner;   // "encoder.mlp_1", "encoder"; path "" outside of nets
-  Map ordinals;               // of layer names used so far
+  const char *path, *owner; // "encoder.mlp_1", "encoder"; path "" outside of nets
+  Map ordinals;             // of layer names used so far
 } Place;
 
 // ---- what the core asks the blocks (any may be NULL: nothing known)
 typedef struct ElabHooks {
-  const FieldType *(*field_type)(Elab *e, const Value *data, const char *name);  // NULL: no such field; "gen" or "gen.pt"
+  const FieldType *(*field_type)(Elab *e, const Value *data, const char *name);   // NULL: no such field; "gen" or "gen.pt"
   const FieldType *(*field_named)(Elab *e, const Scope *scope, const char *name); // a field of any data block in scope (flow variables)
-  Value *(*data_field)(Elab *e, const Value *data, AstName name);    // base.x where values are wanted; reports record-field
-  Value *(*physical)(Elab *e, Value *v, Span span);                  // fills prepared and log_jacobian
+  Value *(*data_field)(Elab *e, const Value *data, AstName name);                 // base.x where values are wanted; reports record-field
+  Value *(*physical)(Elab *e, Value *v, Span span);                               // fills prepared and log_jacobian
   Value *(*weight_of)(Elab *e, Value *v, Span span);
   Value *(*fit_call)(Elab *e, const Value *fit, const Values *args, Span span);
 } ElabHooks;
 
-typedef struct ElabUse { Span span; const char *what; } ElabUse;     // a template in expansion: "in this use of `dense`"
+typedef struct ElabUse {
+  Span span;
+  const char *what;
+} ElabUse; // a template in expansion: "in this use of `dense`"
 
 struct Elab {
   Arena *arena;
   Sources *sources;
   Diags *diags;
   Model *model;
-  Scope *builtins;            // outermost scope; the library's scope is its child
-  Scene *scene;               // never NULL: SCENE_SETTINGS outermost (its tensors are no settings)
-  Place *place;               // never NULL
-  VEC(ElabUse) uses;          // innermost last
-  Map weights;                // path -> index + 1 into model->weights
+  Scope *builtins;   // outermost scope; the library's scope is its child
+  Scene *scene;      // never NULL: SCENE_SETTINGS outermost (its tensors are no settings)
+  Place *place;      // never NULL
+  VEC(ElabUse) uses; // innermost last
+  Map weights;       // path -> index + 1 into model->weights
   int32_t next_hidden;
-  const char *in_bijection;    // name of the bijection whose direction is elaborated, or NULL
-  int depth;                  // of expressions inside each other
-  bool too_deep, too_large;   // said once: definitions use each other without end; the program has too many values
+  const char *in_bijection; // name of the bijection whose direction is elaborated, or NULL
+  int depth;                // of expressions inside each other
+  bool too_deep, too_large; // said once: definitions use each other without end; the program has too many values
   ElabHooks hooks;
-  void *blocks;               // state of the blocks
+  void *blocks; // state of the blocks
 };
 
 // model: arena, seed and real must be set. Outermost names are bound.
@@ -104,13 +114,13 @@ void elab_declare(Elab *e, Scope *scope, const AstDecl *decl);
 void elab_check_declaration(Elab *e, Scope *scope, const AstDecl *decl);
 
 // ---- expressions and statements
-Value *elab_expr(Elab *e, Scope *scope, const AstExpr *x);           // never NULL
-Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s);      // binds its names; poison when it failed, else not
+Value *elab_expr(Elab *e, Scope *scope, const AstExpr *x);      // never NULL
+Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s); // binds its names; poison when it failed, else not
 void elab_statements(Elab *e, Scope *scope, const AstStmts *list);
 void elab_bind_pattern(Elab *e, Scope *scope, const AstPattern *pattern, Value *v, Span span); // pattern-count, given-twice
-Value *elab_call(Elab *e, Value *callee, const Values *args, Span span); // positional; two lists: the data list
+Value *elab_call(Elab *e, Value *callee, const Values *args, Span span);                       // positional; two lists: the data list
 Value *elab_member(Elab *e, Value *object, AstName name, Span span);
-Value *elab_unary(Elab *e, IrOp op, Value *a, Span span);            // elementwise op on numbers, lists, tensors
+Value *elab_unary(Elab *e, IrOp op, Value *a, Span span); // elementwise op on numbers, lists, tensors
 Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span);
 Value *elab_index_static(Elab *e, Value *v, int axis, const int64_t *index, int64_t n, Span span); // index list on one axis
 
@@ -119,24 +129,24 @@ bool elab_setting_int(Elab *e, Value *v, Span span, const char *what, int64_t *o
 bool elab_setting_number(Elab *e, Value *v, Span span, const char *what, double *out);
 
 // ---- tensors
-Value *elab_tensor(Elab *e, Value *v, Span span);                    // numbers, lists, records of numbers; else poison
-Value *elab_real(Elab *e, Value *v, Span span);                      // the same with real elements (class[2], bool: 0 or 1)
+Value *elab_tensor(Elab *e, Value *v, Span span); // numbers, lists, records of numbers; else poison
+Value *elab_real(Elab *e, Value *v, Span span);   // the same with real elements (class[2], bool: 0 or 1)
 Value *elab_cast(Elab *e, Value *v, IrDtype dtype);
-IrRef elab_per_event(Elab *e, const Value *tensor);                  // its IR with the event axis (broadcast if it has none)
-Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span); // two-data
-Value *elab_flatten(Elab *e, Value *v, Span span);                   // a vector: records in order, class as one-hot, p4 as 4
+IrRef elab_per_event(Elab *e, const Value *tensor);                              // its IR with the event axis (broadcast if it has none)
+Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);           // two-data
+Value *elab_flatten(Elab *e, Value *v, Span span);                               // a vector: records in order, class as one-hot, p4 as 4
 Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span); // back; poison (output-type) if it does not fit
-Value *elab_sum(Elab *e, Value *v, Span span);                       // over all axes of an event's value
+Value *elab_sum(Elab *e, Value *v, Span span);                                   // over all axes of an event's value
 Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, TensorType type, Belongs belongs);
-Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data,
-                          Belongs belongs, Span span);               // a tensor, or a record of the type's fields
+Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs,
+                          Span span); // a tensor, or a record of the type's fields
 
 // ---- types
 typedef enum { TYPE_ANY, TYPE_TENSOR, TYPE_FIELD, TYPE_INT, TYPE_BOOL, TYPE_STRING, TYPE_LIST, TYPE_WORD } TypeKind;
 typedef struct Type {
   TypeKind kind;
-  TensorType tensor;          // TENSOR
-  const FieldType *field;     // FIELD
+  TensorType tensor;      // TENSOR
+  const FieldType *field; // FIELD
   Span span;
 } Type;
 // A written type whose dimensions are known now (outputs, fields, params). False: reported.
@@ -146,6 +156,6 @@ bool elab_type(Elab *e, Scope *scope, const AstType *t, Type *out);
 Value *elab_distribution(Elab *e, Span span, DistributionKind kind, Value *a, Value *b);
 Value *elab_draw(Elab *e, Value *from, const Values *given, bool has_given, const char *name, Span span);
 Value *elab_log_prob(Elab *e, Value *d, const Values *x, const Values *given, bool has_given, Span span); // f64 per event
-const FieldType *elab_flow_type(Elab *e, const Value *flow, size_t variable); // declared or by name of a field; NULL: unknown
+const FieldType *elab_flow_type(Elab *e, const Value *flow, size_t variable);                             // declared or by name of a field; NULL: unknown
 
 #endif

@@ -20,7 +20,12 @@ static int parameter_index(const AstParams *params, const char *name) {
   return -1;
 }
 
-typedef struct Given { Value **value; Span *at; size_t next; bool bad; } Given;
+typedef struct Given {
+  Value **value;
+  Span *at;
+  size_t next;
+  bool bad;
+} Given;
 
 static void give_next(Elab *e, Given *g, const AstParams *params, Value *v, Span at, Span span, const char *what) {
   while (g->next < params->len && g->value[g->next] != NULL) g->next++;
@@ -57,8 +62,7 @@ static void give_named(Elab *e, Given *g, const AstParams *params, const AstArg 
   }
 }
 
-static Given collect(Elab *e, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values, Value *first,
-                     Span span, const char *what) {
+static Given collect(Elab *e, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values, Value *first, Span span, const char *what) {
   Given g = {ARENA_ARRAY(e->arena, Value *, params->len + 1), ARENA_ARRAY(e->arena, Span, params->len + 1), 0, false};
   if (first != NULL) give_next(e, &g, params, first, first->span, span, what);
   for (size_t i = 0; values != NULL && i < values->len; i++) give_next(e, &g, params, values->at[i], values->at[i]->span, span, what);
@@ -101,8 +105,8 @@ static bool lifts(const AstType *t, const Value *v, bool leading) {
   return t->u.named.field.text == NULL && v->u.tensor.type.shape.rank > t->u.named.dims.len;
 }
 
-Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values,
-                        Value *first, Span span, const char *what, bool leading) {
+Scope *elab_bind_params(Elab *e, Scope *outer, Scope *caller, const AstParams *params, const AstArgs *args, const Values *values, Value *first, Span span,
+                        const char *what, bool leading) {
   Given g = collect(e, caller, params, args, values, first, span, what);
   if (g.bad || (first != NULL && value_is_error(first))) return NULL;
   Scope *scope = scope_new(e, outer);
@@ -175,22 +179,30 @@ Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use) {
 
 static const char *value_key(Elab *e, const Value *v) {
   switch (v->kind) {
-    case VALUE_INT: return arena_printf(e->arena, "i%lld", (long long)v->u.integer);
-    case VALUE_REAL: return arena_printf(e->arena, "r%.17g", v->u.real);
-    case VALUE_BOOL: return v->u.boolean ? "true" : "false";
-    case VALUE_TENSOR: return v->u.tensor.ir == IR_NONE || v->u.tensor.hidden.n > 0 ? NULL : arena_printf(e->arena, "t%u", v->u.tensor.ir);
-    case VALUE_RECORD: case VALUE_LIST: {
-      const char *text = "(";
-      size_t n = v->kind == VALUE_LIST ? v->u.list.len : v->u.record.fields.len;
-      for (size_t i = 0; i < n; i++) {
-        const char *part = value_key(e, v->kind == VALUE_LIST ? v->u.list.at[i] : v->u.record.fields.at[i].value);
-        if (part == NULL) return NULL;
-        text = arena_printf(e->arena, "%s%s,", text, part);
-      }
-      return arena_printf(e->arena, "%s)", text);
+  case VALUE_INT: return arena_printf(e->arena, "i%lld", (long long)v->u.integer);
+  case VALUE_REAL: return arena_printf(e->arena, "r%.17g", v->u.real);
+  case VALUE_BOOL: return v->u.boolean ? "true" : "false";
+  case VALUE_TENSOR: return v->u.tensor.ir == IR_NONE || v->u.tensor.hidden.n > 0 ? NULL : arena_printf(e->arena, "t%u", v->u.tensor.ir);
+  case VALUE_RECORD:
+  case VALUE_LIST: {
+    const char *text = "(";
+    size_t n = v->kind == VALUE_LIST ? v->u.list.len : v->u.record.fields.len;
+    for (size_t i = 0; i < n; i++) {
+      const char *part = value_key(e, v->kind == VALUE_LIST ? v->u.list.at[i] : v->u.record.fields.at[i].value);
+      if (part == NULL) return NULL;
+      text = arena_printf(e->arena, "%s%s,", text, part);
     }
-    case VALUE_ERROR: case VALUE_STRING: case VALUE_CALLABLE: case VALUE_DISTRIBUTION: case VALUE_BIJECTION:
-    case VALUE_FLOW: case VALUE_FIT: case VALUE_DATA: case VALUE_MODULE: return NULL;
+    return arena_printf(e->arena, "%s)", text);
+  }
+  case VALUE_ERROR:
+  case VALUE_STRING:
+  case VALUE_CALLABLE:
+  case VALUE_DISTRIBUTION:
+  case VALUE_BIJECTION:
+  case VALUE_FLOW:
+  case VALUE_FIT:
+  case VALUE_DATA:
+  case VALUE_MODULE: return NULL;
   }
   return NULL;
 }
@@ -332,7 +344,15 @@ static Value *not_callable(Elab *e, const Value *v, Span span) {
   return value_error(e);
 }
 
-typedef struct Call { Scope *caller; const AstArgs *args; const Values *values; const Values *given; bool has_given; Value *first; Span span; } Call;
+typedef struct Call {
+  Scope *caller;
+  const AstArgs *args;
+  const Values *values;
+  const Values *given;
+  bool has_given;
+  Value *first;
+  Span span;
+} Call;
 
 static Value *call_member(Elab *e, const Callable *c, const Call *call) {
   Values x = {0};
@@ -385,14 +405,15 @@ static Value *call_any(Elab *e, Value *callee, const Call *call) {
     return value_error(e);
   }
   switch (c->kind) {
-    case CALL_FN: case CALL_LAYER: case CALL_NET:
-      if (waits_for_settings(c)) return give_settings(e, call->caller, callee, call->args, call->span);
-      return call_definition(e, call->caller, c, call->args, call->values, call->first, call->span);
-    case CALL_BIJECTION: return make_bijection(e, call->caller, c, call->args, call->values, call->span);
-    case CALL_LAMBDA: return call_lambda(e, call->caller, c, call->args, call->values, call->first, call->span);
-    case CALL_BUILTIN:
-      return builtin_call(e, c->builtin, call->caller, call->args, call->values, call->first, call->given, call->has_given, call->span);
-    case CALL_MEMBER: return call_member(e, c, call);
+  case CALL_FN:
+  case CALL_LAYER:
+  case CALL_NET:
+    if (waits_for_settings(c)) return give_settings(e, call->caller, callee, call->args, call->span);
+    return call_definition(e, call->caller, c, call->args, call->values, call->first, call->span);
+  case CALL_BIJECTION: return make_bijection(e, call->caller, c, call->args, call->values, call->span);
+  case CALL_LAMBDA: return call_lambda(e, call->caller, c, call->args, call->values, call->first, call->span);
+  case CALL_BUILTIN: return builtin_call(e, c->builtin, call->caller, call->args, call->values, call->first, call->given, call->has_given, call->span);
+  case CALL_MEMBER: return call_member(e, c, call);
   }
   return value_error(e);
 }

@@ -47,8 +47,8 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
   if (extents_equal(&t->type.shape, &shape)) return v;
   if (tensor_ir(e, v) == IR_NONE) return value_error(e);
   if (extents_elements(&t->type.shape) != extents_elements(&shape)) {
-    Diag *d = elab_error(e, DIAG_RESHAPE, span, "%s has %lld numbers, %s has %lld", value_text(e->arena, v),
-                         (long long)extents_elements(&t->type.shape), extents_text(e->arena, "real", &shape), (long long)extents_elements(&shape));
+    Diag *d = elab_error(e, DIAG_RESHAPE, span, "%s has %lld numbers, %s has %lld", value_text(e->arena, v), (long long)extents_elements(&t->type.shape),
+                         extents_text(e->arena, "real", &shape), (long long)extents_elements(&shape));
     if (v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
     diag_help(e->diags, d, "the sizes multiply to %lld", (long long)extents_elements(&t->type.shape));
     return value_error(e);
@@ -66,7 +66,9 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
 
 // ---- contractions
 
-typedef struct Letters { char of_hidden[MAX_HIDDEN], events; } Letters;
+typedef struct Letters {
+  char of_hidden[MAX_HIDDEN], events;
+} Letters;
 
 // Letters for the axes that the language does not show, none of which stands in `used`.
 static Letters free_letters(const Hidden *h, const char *used) {
@@ -97,8 +99,7 @@ Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b
   const Tensor *x = &a->u.tensor, *y = &b->u.tensor;
   Layout xl = layout_of(e, x), yl = layout_of(e, y), all = layout_join(&xl, &yl, shape);
   Belongs belongs = elab_join(e, a, b, span);
-  if (extents_elements(&shape) == 0 || extents_elements(&x->type.shape) == 0 || extents_elements(&y->type.shape) == 0)
-    return tensor_fill(e, span, shape, 0);
+  if (extents_elements(&shape) == 0 || extents_elements(&x->type.shape) == 0 || extents_elements(&y->type.shape) == 0) return tensor_fill(e, span, shape, 0);
   const char *used = arena_printf(e->arena, "%s%s%s", la, lb, lr);
   Letters l = free_letters(&all.hidden, used);
   char spec[64], *out = spec;
@@ -454,8 +455,7 @@ Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, T
   return value_tensor(e, span, type, ir_leaf(e->scene->fn, op, name, t), belongs);
 }
 
-Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data,
-                          Belongs belongs, Span span) {
+Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs, Span span) {
   Value *v;
   if (type->record) {
     v = value_record(e, span);
@@ -470,7 +470,10 @@ Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *da
   return v;
 }
 
-typedef struct StandIn { Elab *e; const char *name; } StandIn;
+typedef struct StandIn {
+  Elab *e;
+  const char *name;
+} StandIn;
 
 static IrRef stand_in_leaf(void *data, const FieldType *part) {
   StandIn *s = data;

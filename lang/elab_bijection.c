@@ -16,7 +16,13 @@ Value *bijection_new(Elab *e, const AstDecl *decl, Scope *settings, const char *
 
 // ---- lifting
 
-typedef struct Lift { bool on; int axes; int32_t id[IR_MAX_RANK]; Extents shape; const bool *circular; } Lift;
+typedef struct Lift {
+  bool on;
+  int axes;
+  int32_t id[IR_MAX_RANK];
+  Extents shape;
+  const bool *circular;
+} Lift;
 
 static bool of_one_number(const AstVar *var) {
   const AstType *t = var->type;

@@ -29,7 +29,12 @@ void builtins_bind(Elab *e) {
   scope_bind(e, e->builtins, "pi", (Span){0, 0}, value_real(e, (Span){0, 0}, acos(-1.0)));
 }
 
-typedef struct Parameters { const char *name[MOST_PARAMETERS]; bool optional[MOST_PARAMETERS]; int n; bool rest; } Parameters;
+typedef struct Parameters {
+  const char *name[MOST_PARAMETERS];
+  bool optional[MOST_PARAMETERS];
+  int n;
+  bool rest;
+} Parameters;
 
 static Parameters parameters_of(Elab *e, const Builtin *b) {
   Parameters p = {0};
@@ -52,8 +57,7 @@ static Parameters parameters_of(Elab *e, const Builtin *b) {
 
 static const char *signature(Elab *e, const Builtin *b, const Parameters *p) {
   const char *text = arena_printf(e->arena, "%s(", b->name);
-  for (int i = 0; i < p->n; i++)
-    text = arena_printf(e->arena, "%s%s%s%s", text, i ? ", " : "", p->name[i], p->optional[i] ? " =" : "");
+  for (int i = 0; i < p->n; i++) text = arena_printf(e->arena, "%s%s%s%s", text, i ? ", " : "", p->name[i], p->optional[i] ? " =" : "");
   return arena_printf(e->arena, "%s%s)", text, p->rest ? p->n ? ", …" : "…" : "");
 }
 
@@ -83,13 +87,13 @@ static bool place_named(Elab *e, const Builtin *b, const Parameters *p, BuiltinC
     return true;
   }
   const char *best = diag_nearest(arg->name.text, p->name, (size_t)p->n);
-  const char *problem = best ? arena_printf(e->arena, "takes no `%s`; did you mean `%s`?", arg->name.text, best)
-                             : arena_printf(e->arena, "takes no `%s`", arg->name.text);
+  const char *problem =
+      best ? arena_printf(e->arena, "takes no `%s`; did you mean `%s`?", arg->name.text, best) : arena_printf(e->arena, "takes no `%s`", arg->name.text);
   return wrong_arguments(e, b, p, arg->name.span, problem);
 }
 
-static bool place_all(Elab *e, const Builtin *b, const Parameters *p, BuiltinCall *call, Scope *scope, const AstArgs *args,
-                      const Values *values, Value *first) {
+static bool place_all(Elab *e, const Builtin *b, const Parameters *p, BuiltinCall *call, Scope *scope, const AstArgs *args, const Values *values,
+                      Value *first) {
   int next = 0;
   if (first != NULL && !place(e, b, p, call, &next, first, first->span)) return false;
   for (size_t i = 0; values != NULL && i < values->len; i++)
@@ -104,16 +108,15 @@ static bool place_all(Elab *e, const Builtin *b, const Parameters *p, BuiltinCal
   return ok;
 }
 
-Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args, const Values *values, Value *first,
-                    const Values *given, bool has_given, Span span) {
+Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args, const Values *values, Value *first, const Values *given, bool has_given,
+                    Span span) {
   if (b->make == NULL) return elab_not_built(e, span, arena_printf(e->arena, "`%s`", b->name));
   BuiltinCall call = {.span = span, .has_given = has_given};
   if (given != NULL) call.given = *given;
   Parameters p = parameters_of(e, b);
   if (!place_all(e, b, &p, &call, scope, args, values, first)) return value_error(e);
   for (int i = 0; i < p.n; i++) {
-    if (call.value[i] == NULL && !p.optional[i])
-      return wrong_arguments(e, b, &p, span, arena_printf(e->arena, "needs `%s`", p.name[i])), value_error(e);
+    if (call.value[i] == NULL && !p.optional[i]) return wrong_arguments(e, b, &p, span, arena_printf(e->arena, "needs `%s`", p.name[i])), value_error(e);
     if (call.value[i] != NULL && value_is_error(call.value[i])) return value_error(e);
   }
   for (size_t i = 0; i < call.rest.len; i++)

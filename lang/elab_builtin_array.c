@@ -212,7 +212,7 @@ Value *builtin_ones(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 // Ones where `keep` holds of (row, column).
 static Value *pattern_matrix(Elab *e, Span span, int64_t rows, int64_t cols, bool (*keep)(int64_t, int64_t, int64_t), int64_t k) {
-  double *x = ARENA_ARRAY(e->arena, double, rows * cols + 1);
+  double *x = ARENA_ARRAY(e->arena, double, rows *cols + 1);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < cols; j++) x[i * cols + j] = keep(i, j, k);
   return tensor_const(e, span, ELEMENT_REAL, (Extents){.rank = 2, .axes = {rows, cols}}, x);
@@ -402,7 +402,8 @@ static Value *p4_from_parts(Elab *e, Value *const part[4], Span span) {
   }
   const char *unit = parts.at[0]->u.tensor.type.unit;
   for (int i = 0; i < 4; i++) {
-    Value *v = extents_equal(&parts.at[i]->u.tensor.type.shape, &shape) ? parts.at[i] : tensor_combine(e, IR_ADD, parts.at[i], tensor_fill(e, span, shape, 0), span);
+    Value *v =
+        extents_equal(&parts.at[i]->u.tensor.type.shape, &shape) ? parts.at[i] : tensor_combine(e, IR_ADD, parts.at[i], tensor_fill(e, span, shape, 0), span);
     Extents wide = shape;
     wide.axes[wide.rank++] = 1;
     parts.at[i] = tensor_reshape(e, v, wide, span);

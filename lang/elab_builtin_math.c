@@ -9,9 +9,7 @@ static const double PI = 3.14159265358979323846;
 
 // ---- components
 
-Value *builtin_component(Elab *e, const Builtin *b, BuiltinCall *call) {
-  return elab_unary(e, (IrOp)b->op, call->value[0], call->span);
-}
+Value *builtin_component(Elab *e, const Builtin *b, BuiltinCall *call) { return elab_unary(e, (IrOp)b->op, call->value[0], call->span); }
 
 static Value *pair_of(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   if (value_is_error(a) || value_is_error(b)) return value_error(e);

@@ -56,11 +56,15 @@ Value *builtin_law(Elab *e, const Builtin *builtin, BuiltinCall *call) {
   DistributionKind kind = (DistributionKind)builtin->op;
   Value *a = call->value[0], *b = call->value[1];
   switch (kind) {
-    case DISTRIBUTION_NORMAL: case DISTRIBUTION_LAPLACE: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
-    case DISTRIBUTION_UNIFORM: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
-    case DISTRIBUTION_ORTHOGONAL: a = given_or(e, a, 1); break;
-    case DISTRIBUTION_MIXTURE: b = elab_as_distribution(e, b); break;
-    case DISTRIBUTION_BERNOULLI: case DISTRIBUTION_CATEGORICAL: case DISTRIBUTION_POINT: case DISTRIBUTION_PERMUTATION: break;
+  case DISTRIBUTION_NORMAL:
+  case DISTRIBUTION_LAPLACE: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
+  case DISTRIBUTION_UNIFORM: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
+  case DISTRIBUTION_ORTHOGONAL: a = given_or(e, a, 1); break;
+  case DISTRIBUTION_MIXTURE: b = elab_as_distribution(e, b); break;
+  case DISTRIBUTION_BERNOULLI:
+  case DISTRIBUTION_CATEGORICAL:
+  case DISTRIBUTION_POINT:
+  case DISTRIBUTION_PERMUTATION: break;
   }
   bool scaled = kind == DISTRIBUTION_NORMAL || kind == DISTRIBUTION_LAPLACE;
   if (scaled && !positive(e, b, call->at[1].begin ? call->at[1] : call->span, "a width")) return value_error(e);
@@ -104,7 +108,8 @@ bool distribution_shape(Elab *e, const Value *d, Extents *out) {
     Extents parts;
     if (!distribution_shape(e, law->b, &parts)) return false;
     if (parts.rank == 0 || a.rank != 1 || parts.axes[0] != a.axes[0]) {
-      Diag *diag = elab_error(e, DIAG_DISTRIBUTION, d->span, "a mixture of %s parts with %s logits", extents_text(e->arena, "real", &parts), extents_text(e->arena, "real", &a));
+      Diag *diag = elab_error(e, DIAG_DISTRIBUTION, d->span, "a mixture of %s parts with %s logits", extents_text(e->arena, "real", &parts),
+                              extents_text(e->arena, "real", &a));
       diag_help(e->diags, diag, "one logit for each part: the first axis of the parts is as long as the logits");
       return false;
     }
@@ -219,17 +224,18 @@ Value *distribution_draw(Elab *e, Value *law, const Extents *wanted, const char 
   if (!distribution_shape(e, law, &shape)) return value_error(e);
   if (wanted != NULL && extents_join(&shape, wanted, &joined) && extents_equal(&joined, wanted)) shape = *wanted;
   switch (d->kind) {
-    case DISTRIBUTION_NORMAL: return add(e, d->a, mul(e, d->b, raw_draw(e, IR_DRAW_NORMAL, site, shape, span), span), span);
-    case DISTRIBUTION_UNIFORM: return add(e, d->a, mul(e, sub(e, d->b, d->a, span), raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), span), span);
-    case DISTRIBUTION_BERNOULLI: return to_class(e, tensor_compare(e, IR_LT, raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), d->a, span), 2);
-    case DISTRIBUTION_CATEGORICAL: return draw_categorical(e, d, shape, site, span);
-    case DISTRIBUTION_LAPLACE: return draw_laplace(e, d, shape, site, span);
-    case DISTRIBUTION_POINT: {
-      Value *v = elab_real(e, d->a, span);
-      return extents_equal(&v->u.tensor.type.shape, &shape) || value_is_error(v) ? v : tensor_combine(e, IR_ADD, v, tensor_fill(e, span, shape, 0), span);
-    }
-    case DISTRIBUTION_MIXTURE: return draw_mixture(e, law, shape, site, span);
-    case DISTRIBUTION_PERMUTATION: case DISTRIBUTION_ORTHOGONAL: break;
+  case DISTRIBUTION_NORMAL: return add(e, d->a, mul(e, d->b, raw_draw(e, IR_DRAW_NORMAL, site, shape, span), span), span);
+  case DISTRIBUTION_UNIFORM: return add(e, d->a, mul(e, sub(e, d->b, d->a, span), raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), span), span);
+  case DISTRIBUTION_BERNOULLI: return to_class(e, tensor_compare(e, IR_LT, raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), d->a, span), 2);
+  case DISTRIBUTION_CATEGORICAL: return draw_categorical(e, d, shape, site, span);
+  case DISTRIBUTION_LAPLACE: return draw_laplace(e, d, shape, site, span);
+  case DISTRIBUTION_POINT: {
+    Value *v = elab_real(e, d->a, span);
+    return extents_equal(&v->u.tensor.type.shape, &shape) || value_is_error(v) ? v : tensor_combine(e, IR_ADD, v, tensor_fill(e, span, shape, 0), span);
+  }
+  case DISTRIBUTION_MIXTURE: return draw_mixture(e, law, shape, site, span);
+  case DISTRIBUTION_PERMUTATION:
+  case DISTRIBUTION_ORTHOGONAL: break;
   }
   Diag *diag = elab_error(e, DIAG_DRAW_WHAT, span, "orders and rotations are drawn once, when the program is checked");
   diag_help(e->diags, diag, "`fixed p: [int] ~ permutation(n)`, `learn w: real[n, m] ~ orthogonal(1)`");
@@ -288,26 +294,28 @@ static Value *component_log_prob(Elab *e, const Value *law, Value *x, Span span)
   const Distribution *d = &law->u.distribution;
   Value *pull;
   switch (d->kind) {
-    case DISTRIBUTION_NORMAL:
-      pull = divide(e, sub(e, x, d->a, span), d->b, span);
-      pull = mul(e, mul(e, pull, pull, span), num(e, -0.5, span), span);
-      return sub(e, sub(e, pull, log_of(e, d->b, span), span), num(e, HALF_LOG_2PI, span), span);
-    case DISTRIBUTION_LAPLACE:
-      pull = divide(e, elab_unary(e, IR_ABS, sub(e, x, d->a, span), span), d->b, span);
-      return sub(e, elab_unary(e, IR_NEG, pull, span), elab_unary(e, IR_LOG, mul(e, d->b, num(e, 2, span), span), span), span);
-    case DISTRIBUTION_UNIFORM: {
-      Value *inside = elab_binary(e, BIN_AND, elab_binary(e, BIN_LE, d->a, x, span), elab_binary(e, BIN_LE, x, d->b, span), span);
-      if (value_is_error(inside)) return inside;
-      return sub(e, log_inside(e, inside, span), elab_unary(e, IR_LOG, sub(e, d->b, d->a, span), span), span);
-    }
-    case DISTRIBUTION_BERNOULLI: {
-      Value *one = value_int(e, span, 1), *yes = elab_unary(e, IR_LOG, d->a, span);
-      Value *no = elab_unary(e, IR_LOG1P, elab_unary(e, IR_NEG, d->a, span), span);
-      return add(e, mul(e, x, yes, span), mul(e, sub(e, one, x, span), no, span), span);
-    }
-    case DISTRIBUTION_CATEGORICAL: return categorical_log_prob(e, d, x, span);
-    case DISTRIBUTION_MIXTURE: return mixture_log_prob(e, d, x, span);
-    case DISTRIBUTION_POINT: case DISTRIBUTION_PERMUTATION: case DISTRIBUTION_ORTHOGONAL: break;
+  case DISTRIBUTION_NORMAL:
+    pull = divide(e, sub(e, x, d->a, span), d->b, span);
+    pull = mul(e, mul(e, pull, pull, span), num(e, -0.5, span), span);
+    return sub(e, sub(e, pull, log_of(e, d->b, span), span), num(e, HALF_LOG_2PI, span), span);
+  case DISTRIBUTION_LAPLACE:
+    pull = divide(e, elab_unary(e, IR_ABS, sub(e, x, d->a, span), span), d->b, span);
+    return sub(e, elab_unary(e, IR_NEG, pull, span), elab_unary(e, IR_LOG, mul(e, d->b, num(e, 2, span), span), span), span);
+  case DISTRIBUTION_UNIFORM: {
+    Value *inside = elab_binary(e, BIN_AND, elab_binary(e, BIN_LE, d->a, x, span), elab_binary(e, BIN_LE, x, d->b, span), span);
+    if (value_is_error(inside)) return inside;
+    return sub(e, log_inside(e, inside, span), elab_unary(e, IR_LOG, sub(e, d->b, d->a, span), span), span);
+  }
+  case DISTRIBUTION_BERNOULLI: {
+    Value *one = value_int(e, span, 1), *yes = elab_unary(e, IR_LOG, d->a, span);
+    Value *no = elab_unary(e, IR_LOG1P, elab_unary(e, IR_NEG, d->a, span), span);
+    return add(e, mul(e, x, yes, span), mul(e, sub(e, one, x, span), no, span), span);
+  }
+  case DISTRIBUTION_CATEGORICAL: return categorical_log_prob(e, d, x, span);
+  case DISTRIBUTION_MIXTURE: return mixture_log_prob(e, d, x, span);
+  case DISTRIBUTION_POINT:
+  case DISTRIBUTION_PERMUTATION:
+  case DISTRIBUTION_ORTHOGONAL: break;
   }
   return no_density(e, law, span);
 }

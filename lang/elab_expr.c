@@ -76,8 +76,7 @@ static bool loop_elements(Elab *e, Scope *scope, const AstFor *loop, Values *out
     int64_t n = rest.axes[0];
     rest.rank--;
     memmove(rest.axes, rest.axes + 1, rest.rank * sizeof rest.axes[0]);
-    for (int64_t i = 0; i < n; i++)
-      VEC_PUSH(e->arena, out, tensor_reshape(e, elab_index_static(e, from, 0, &i, 1, from->span), rest, from->span));
+    for (int64_t i = 0; i < n; i++) VEC_PUSH(e->arena, out, tensor_reshape(e, elab_index_static(e, from, 0, &i, 1, from->span), rest, from->span));
     return true;
   }
   Diag *d = elab_error(e, DIAG_TYPE, loop->from->span, "`for` goes through a list, this is %s", value_text(e->arena, from));
@@ -201,21 +200,27 @@ static Value *direction_member(Elab *e, Value *object, AstName name, Span span) 
 
 Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   switch (object->kind) {
-    case VALUE_ERROR: return object;
-    case VALUE_RECORD: return record_member(e, object, name);
-    case VALUE_TENSOR: return p4_member(e, object, name);
-    case VALUE_FLOW: case VALUE_BIJECTION: return direction_member(e, object, name, span);
-    case VALUE_MODULE: return scope_value(e, object->u.module, name);
-    case VALUE_DATA: return e->hooks.data_field ? e->hooks.data_field(e, object, name) : no_member(e, object, name, NULL);
-    case VALUE_CALLABLE:
-      if (object->u.callable.kind == CALL_BIJECTION) {
-        Values none = {0};
-        Value *made = elab_call(e, object, &none, span);
-        return value_is_error(made) ? made : direction_member(e, made, name, span);
-      }
-      return no_member(e, object, name, NULL);
-    case VALUE_INT: case VALUE_REAL: case VALUE_BOOL: case VALUE_STRING: case VALUE_LIST: case VALUE_DISTRIBUTION: case VALUE_FIT:
-      return no_member(e, object, name, NULL);
+  case VALUE_ERROR: return object;
+  case VALUE_RECORD: return record_member(e, object, name);
+  case VALUE_TENSOR: return p4_member(e, object, name);
+  case VALUE_FLOW:
+  case VALUE_BIJECTION: return direction_member(e, object, name, span);
+  case VALUE_MODULE: return scope_value(e, object->u.module, name);
+  case VALUE_DATA: return e->hooks.data_field ? e->hooks.data_field(e, object, name) : no_member(e, object, name, NULL);
+  case VALUE_CALLABLE:
+    if (object->u.callable.kind == CALL_BIJECTION) {
+      Values none = {0};
+      Value *made = elab_call(e, object, &none, span);
+      return value_is_error(made) ? made : direction_member(e, made, name, span);
+    }
+    return no_member(e, object, name, NULL);
+  case VALUE_INT:
+  case VALUE_REAL:
+  case VALUE_BOOL:
+  case VALUE_STRING:
+  case VALUE_LIST:
+  case VALUE_DISTRIBUTION:
+  case VALUE_FIT: return no_member(e, object, name, NULL);
   }
   return value_error(e);
 }
@@ -243,8 +248,8 @@ static Value *field_length(Elab *e, Scope *scope, const AstExpr *x) {
 static Value *elab_call_expr(Elab *e, Scope *scope, const AstExpr *x) {
   Value *callee = elab_expr(e, scope, x->u.call.callee);
   if (value_is_error(callee)) return callee;
-  bool asks_length = callee->kind == VALUE_CALLABLE && callee->u.callable.builtin != NULL && x->u.call.args.len == 1 &&
-                     strcmp(callee->u.callable.name, "len") == 0;
+  bool asks_length =
+      callee->kind == VALUE_CALLABLE && callee->u.callable.builtin != NULL && x->u.call.args.len == 1 && strcmp(callee->u.callable.name, "len") == 0;
   if (asks_length) {
     Value *n = field_length(e, scope, x->u.call.args.at[0].value);
     if (n != NULL) return n;
@@ -256,24 +261,24 @@ static Value *elab_call_expr(Elab *e, Scope *scope, const AstExpr *x) {
 
 static Value *elab_expr_at(Elab *e, Scope *scope, const AstExpr *x) {
   switch (x->kind) {
-    case EX_ERROR: return value_error(e);
-    case EX_NAME: return scope_value(e, scope, (AstName){x->u.name, x->span});
-    case EX_NUMBER: return elab_number(e, scope, x);
-    case EX_STRING: return value_string(e, x->span, x->u.string);
-    case EX_BOOL: return value_bool(e, x->span, x->u.boolean);
-    case EX_LIST: return elab_list(e, scope, x);
-    case EX_FILL: return elab_fill(e, scope, x);
-    case EX_COMPREHENSION: return elab_comprehension(e, scope, x);
-    case EX_TUPLE: return elab_tuple(e, scope, x);
-    case EX_UNARY: return elab_unary(e, x->u.unary.op == UN_NOT ? IR_NOT : IR_NEG, elab_expr(e, scope, x->u.unary.operand), x->span);
-    case EX_BINARY: return elab_binary_ast(e, scope, x);
-    case EX_PIPE: return elab_apply_pipe(e, scope, x);
-    case EX_UNIT: return elab_in_unit(e, elab_expr(e, scope, x->u.unit.operand), x->u.unit.unit, x->span);
-    case EX_IF: return elab_if(e, scope, x);
-    case EX_FN: return elab_fn(e, scope, x);
-    case EX_FIELD: return elab_member(e, elab_expr(e, scope, x->u.field.object), x->u.field.name, x->span);
-    case EX_CALL: return elab_call_expr(e, scope, x);
-    case EX_INDEX: return elab_index(e, scope, x);
+  case EX_ERROR: return value_error(e);
+  case EX_NAME: return scope_value(e, scope, (AstName){x->u.name, x->span});
+  case EX_NUMBER: return elab_number(e, scope, x);
+  case EX_STRING: return value_string(e, x->span, x->u.string);
+  case EX_BOOL: return value_bool(e, x->span, x->u.boolean);
+  case EX_LIST: return elab_list(e, scope, x);
+  case EX_FILL: return elab_fill(e, scope, x);
+  case EX_COMPREHENSION: return elab_comprehension(e, scope, x);
+  case EX_TUPLE: return elab_tuple(e, scope, x);
+  case EX_UNARY: return elab_unary(e, x->u.unary.op == UN_NOT ? IR_NOT : IR_NEG, elab_expr(e, scope, x->u.unary.operand), x->span);
+  case EX_BINARY: return elab_binary_ast(e, scope, x);
+  case EX_PIPE: return elab_apply_pipe(e, scope, x);
+  case EX_UNIT: return elab_in_unit(e, elab_expr(e, scope, x->u.unit.operand), x->u.unit.unit, x->span);
+  case EX_IF: return elab_if(e, scope, x);
+  case EX_FN: return elab_fn(e, scope, x);
+  case EX_FIELD: return elab_member(e, elab_expr(e, scope, x->u.field.object), x->u.field.name, x->span);
+  case EX_CALL: return elab_call_expr(e, scope, x);
+  case EX_INDEX: return elab_index(e, scope, x);
   }
   return value_error(e);
 }

@@ -49,7 +49,7 @@ const FieldType *elab_flow_type(Elab *e, const Value *flow, size_t variable) {
 typedef struct Open {
   const Value *flow;
   const AstDecl *decl;
-  Value *context;  // a vector, or NULL
+  Value *context; // a vector, or NULL
   Value *base;
   Values steps;
   int count;
@@ -111,17 +111,17 @@ static void open_steps(Elab *e, Open *o, Scope *scope, AstFlowStep *const *steps
   for (size_t i = 0; i < n && !o->bad; i++) {
     const AstFlowStep *s = steps[i];
     switch (s->kind) {
-      case FS_ERROR: o->bad = true; break;
-      case FS_BASE: o->base = elab_as_distribution(e, elab_expr(e, scope, s->value)); break;
-      case FS_CONTEXT: open_context(e, o, scope, s); break;
-      case FS_DEFINE: {
-        Value *v = elab_stand(e, elab_expr(e, scope, s->value), s->value->span);
-        if (value_is_error(v)) o->bad = true;
-        scope_bind(e, scope, s->name.text, s->name.span, v);
-        break;
-      }
-      case FS_STEP: open_step(e, o, scope, s); break;
-      case FS_REPEAT: open_repeat(e, o, scope, s); break;
+    case FS_ERROR: o->bad = true; break;
+    case FS_BASE: o->base = elab_as_distribution(e, elab_expr(e, scope, s->value)); break;
+    case FS_CONTEXT: open_context(e, o, scope, s); break;
+    case FS_DEFINE: {
+      Value *v = elab_stand(e, elab_expr(e, scope, s->value), s->value->span);
+      if (value_is_error(v)) o->bad = true;
+      scope_bind(e, scope, s->name.text, s->name.span, v);
+      break;
+    }
+    case FS_STEP: open_step(e, o, scope, s); break;
+    case FS_REPEAT: open_repeat(e, o, scope, s); break;
     }
   }
 }
@@ -140,8 +140,8 @@ static bool check_given(Elab *e, const AstDecl *decl, const Values *given, bool 
   if (!has_given) {
     Diag *d = elab_error(e, DIAG_GIVEN_MISSING, span, "`%s` is conditional: it needs %s", decl->name.text, list);
     diag_label(e->diags, d, decl->name.span, "declared with `| %s`", list);
-    diag_help(e->diags, d, "write `%s ~ %s | %s`, `log_prob(%s, %s | %s)`", decl->u.flow.vars.at[0].name.text, decl->name.text, list,
-              decl->name.text, decl->u.flow.vars.at[0].name.text, list);
+    diag_help(e->diags, d, "write `%s ~ %s | %s`, `log_prob(%s, %s | %s)`", decl->u.flow.vars.at[0].name.text, decl->name.text, list, decl->name.text,
+              decl->u.flow.vars.at[0].name.text, list);
     return false;
   }
   if (given->len == want->len) return true;
@@ -218,7 +218,8 @@ static Value *count_error(Elab *e, const AstDecl *decl, size_t have, Span span) 
 static Value *as_prepared(Elab *e, Value *v, Value **log_jacobian, Span span) {
   if (v->prepared == NULL) return v;
   if (v->log_jacobian == IR_NONE) {
-    Diag *d = elab_error(e, DIAG_LOG_PROB_WHAT, span, "there is no density in the units of the columns: a step of the preparation makes several numbers of one");
+    Diag *d =
+        elab_error(e, DIAG_LOG_PROB_WHAT, span, "there is no density in the units of the columns: a step of the preparation makes several numbers of one");
     diag_label(e->diags, d, v->prepared->span, "prepared here");
     diag_help(e->diags, d, "score the prepared value, without `physical`");
     return value_error(e);
@@ -313,8 +314,8 @@ static Value *base_of(Elab *e, const Open *o, int64_t n, Span span) {
   if (!distribution_shape(e, o->base, &shape)) return value_error(e);
   if (shape.rank == 0) return distribution_copies(e, o->base, (Extents){.rank = 1, .axes = {n}}, o->base->span);
   if (shape.rank == 1 && shape.axes[0] == n) return o->base;
-  Diag *d = elab_error(e, DIAG_BASE_SIZE, o->base->span.begin ? o->base->span : span, "the base is %s, the flow `%s` is over %lld numbers", extents_text(e->arena, "real", &shape),
-                       o->decl->name.text, (long long)n);
+  Diag *d = elab_error(e, DIAG_BASE_SIZE, o->base->span.begin ? o->base->span : span, "the base is %s, the flow `%s` is over %lld numbers",
+                       extents_text(e->arena, "real", &shape), o->decl->name.text, (long long)n);
   diag_label(e->diags, d, o->decl->name.span, "the flow");
   diag_help(e->diags, d, "`base normal` fits any size");
   return value_error(e);
@@ -469,9 +470,7 @@ Value *elab_log_prob(Elab *e, Value *law, const Values *x, const Values *given, 
   return jacobian == NULL || value_is_error(p) ? p : elab_binary(e, BIN_ADD, p, jacobian, span);
 }
 
-Value *builtin_draw(Elab *e, const Builtin *b, BuiltinCall *call) {
-  return elab_draw(e, call->value[0], &call->given, call->has_given, b->name, call->span);
-}
+Value *builtin_draw(Elab *e, const Builtin *b, BuiltinCall *call) { return elab_draw(e, call->value[0], &call->given, call->has_given, b->name, call->span); }
 
 Value *builtin_log_prob(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;

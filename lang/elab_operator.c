@@ -106,8 +106,7 @@ static Value *compare_classes(Elab *e, Value *a, Value *b, Span span) {
   if (value_is_number(b)) b = class_constant(e, classes, b, span);
   else if (b->kind == VALUE_STRING) b = text_constant(e, classes, b, span);
   else if (is_class(b) && b->u.tensor.type.classes->n != classes->n) {
-    Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "class[%lld] is compared with class[%lld]", (long long)classes->n,
-                         (long long)b->u.tensor.type.classes->n);
+    Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "class[%lld] is compared with class[%lld]", (long long)classes->n, (long long)b->u.tensor.type.classes->n);
     diag_label(e->diags, d, a->span, "%s", elab_way(e, a));
     diag_label(e->diags, d, b->span, "%s", elab_way(e, b));
     diag_help(e->diags, d, "classes of one kind have the same number of values");
@@ -175,17 +174,22 @@ static Value *product_like(Elab *e, IrOp op, Value *a, Value *b, Span span) {
 static Value *arithmetic(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   Value *v = NULL;
   switch (op) {
-    case BIN_ADD: v = sum_like(e, IR_ADD, a, b, span); break;
-    case BIN_SUB: v = sum_like(e, IR_SUB, a, b, span); break;
-    case BIN_MUL: v = product_like(e, IR_MUL, a, b, span); break;
-    case BIN_DIV: v = product_like(e, IR_DIV, a, b, span); break;
-    case BIN_FLOORDIV: v = tensor_apply(e, IR_FLOOR, tensor_combine(e, IR_DIV, a, b, span), span); break;
-    case BIN_MOD: v = tensor_combine(e, IR_MOD, a, b, span); break;
-    case BIN_POW: v = power(e, a, b, span); break;
-    case BIN_MATMUL: v = tensor_matmul(e, a, b, span); break;
-    case BIN_AND: v = tensor_logic(e, IR_AND, a, b, span); break;
-    case BIN_OR: v = tensor_logic(e, IR_OR, a, b, span); break;
-    case BIN_EQ: case BIN_NE: case BIN_LT: case BIN_LE: case BIN_GT: case BIN_GE: v = compare(e, op, a, b, span); break;
+  case BIN_ADD: v = sum_like(e, IR_ADD, a, b, span); break;
+  case BIN_SUB: v = sum_like(e, IR_SUB, a, b, span); break;
+  case BIN_MUL: v = product_like(e, IR_MUL, a, b, span); break;
+  case BIN_DIV: v = product_like(e, IR_DIV, a, b, span); break;
+  case BIN_FLOORDIV: v = tensor_apply(e, IR_FLOOR, tensor_combine(e, IR_DIV, a, b, span), span); break;
+  case BIN_MOD: v = tensor_combine(e, IR_MOD, a, b, span); break;
+  case BIN_POW: v = power(e, a, b, span); break;
+  case BIN_MATMUL: v = tensor_matmul(e, a, b, span); break;
+  case BIN_AND: v = tensor_logic(e, IR_AND, a, b, span); break;
+  case BIN_OR: v = tensor_logic(e, IR_OR, a, b, span); break;
+  case BIN_EQ:
+  case BIN_NE:
+  case BIN_LT:
+  case BIN_LE:
+  case BIN_GT:
+  case BIN_GE: v = compare(e, op, a, b, span); break;
   }
   bool keeps_p4 = op == BIN_ADD || op == BIN_SUB || op == BIN_MUL || op == BIN_DIV;
   if (v->kind == VALUE_TENSOR && keeps_p4 && is_p4_pair(a, b)) {
@@ -210,14 +214,11 @@ static bool both_static(AstBinary op, const Value *a, const Value *b) {
 Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   if (value_is_error(a) || value_is_error(b)) return value_error(e);
   bool equality = op == BIN_EQ || op == BIN_NE;
-  if (equality && a->kind == VALUE_STRING && b->kind == VALUE_STRING)
-    return value_bool(e, span, (strcmp(a->u.string, b->u.string) == 0) == (op == BIN_EQ));
-  if (equality && a->kind == VALUE_CALLABLE && b->kind == VALUE_CALLABLE)
-    return value_bool(e, span, same_definition(a, b) == (op == BIN_EQ));
+  if (equality && a->kind == VALUE_STRING && b->kind == VALUE_STRING) return value_bool(e, span, (strcmp(a->u.string, b->u.string) == 0) == (op == BIN_EQ));
+  if (equality && a->kind == VALUE_CALLABLE && b->kind == VALUE_CALLABLE) return value_bool(e, span, same_definition(a, b) == (op == BIN_EQ));
   if (both_static(op, a, b)) {
     bool adds = op == BIN_ADD || op == BIN_SUB || (op >= BIN_LT && op <= BIN_GE);
-    if (adds && !units_meet(e, a, b, span, op == BIN_ADD ? "adding" : op == BIN_SUB ? "subtracting" : "comparing"))
-      return value_error(e);
+    if (adds && !units_meet(e, a, b, span, op == BIN_ADD ? "adding" : op == BIN_SUB ? "subtracting" : "comparing")) return value_error(e);
     return static_binary(e, op, a, b, span);
   }
   return tears_circle(e, op, a, b, span) ? value_error(e) : arithmetic(e, op, a, b, span);

@@ -34,8 +34,8 @@ static void give_name(Elab *e, Scope *scope, AstName name, Value *v) {
 }
 
 static void pattern_count(Elab *e, const AstPattern *pattern, const Value *v, size_t n, Span span) {
-  Diag *d = elab_error(e, DIAG_PATTERN_COUNT, pattern->span.begin ? pattern->span : span, "%zu names on the left, %s gives %zu",
-                       pattern->names.len, value_text(e->arena, v), n);
+  Diag *d = elab_error(e, DIAG_PATTERN_COUNT, pattern->span.begin ? pattern->span : span, "%zu names on the left, %s gives %zu", pattern->names.len,
+                       value_text(e->arena, v), n);
   if (v->span.begin != 0) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   diag_help(e->diags, d, "one name takes the whole, `_` throws a part away");
 }
@@ -149,20 +149,20 @@ static Value *out_of_place(Elab *e, Span span, const char *what, const char *whe
 Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
   Value *v;
   switch (s->kind) {
-    case ST_ERROR: return value_error(e);
-    case ST_ASSIGN: return assign(e, scope, s);
-    case ST_DRAW: return draw(e, scope, s);
-    case ST_LEARN:
-      v = elab_learn(e, scope, s);
-      give_name(e, scope, s->u.learn.name, v);
-      return v;
-    case ST_REPEAT: return repeat(e, scope, s);
-    case ST_NET:
-      v = callable_of(e, scope, s->u.net, CALL_NET);
-      give_name(e, scope, s->u.net->name, v);
-      return v;
-    case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data` and `generate` blocks");
-    case ST_DIRECTION: return out_of_place(e, s->span, s->u.direction.inverse ? "`inverse`" : "`forward`", "a `bijection`");
+  case ST_ERROR: return value_error(e);
+  case ST_ASSIGN: return assign(e, scope, s);
+  case ST_DRAW: return draw(e, scope, s);
+  case ST_LEARN:
+    v = elab_learn(e, scope, s);
+    give_name(e, scope, s->u.learn.name, v);
+    return v;
+  case ST_REPEAT: return repeat(e, scope, s);
+  case ST_NET:
+    v = callable_of(e, scope, s->u.net, CALL_NET);
+    give_name(e, scope, s->u.net->name, v);
+    return v;
+  case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data` and `generate` blocks");
+  case ST_DIRECTION: return out_of_place(e, s->span, s->u.direction.inverse ? "`inverse`" : "`forward`", "a `bijection`");
   }
   return value_error(e);
 }
@@ -187,9 +187,7 @@ static Value *declared(Elab *e, Scope *scope, void *data) {
   return v;
 }
 
-void elab_declare(Elab *e, Scope *scope, const AstDecl *decl) {
-  scope_bind_lazy(e, scope, decl->name.text, decl->name.span, declared, (void *)decl);
-}
+void elab_declare(Elab *e, Scope *scope, const AstDecl *decl) { scope_bind_lazy(e, scope, decl->name.text, decl->name.span, declared, (void *)decl); }
 
 static Value *input_of_type(Elab *e, Scope *scope, const AstVar *var) {
   Type t;

@@ -79,43 +79,43 @@ Value *static_range(Elab *e, Span span, int64_t from, int64_t to) {
 
 static double component(IrOp op, double a, double b, bool *known) {
   switch ((int)op) {
-    case IR_NEG: return -a;
-    case IR_ABS: return fabs(a);
-    case IR_SIGN: return (a > 0) - (a < 0);
-    case IR_FLOOR: return floor(a);
-    case IR_ROUND: return nearbyint(a);
-    case IR_EXP: return exp(a);
-    case IR_EXPM1: return expm1(a);
-    case IR_LOG: return log(a);
-    case IR_LOG1P: return log1p(a);
-    case IR_SQRT: return sqrt(a);
-    case IR_SIN: return sin(a);
-    case IR_COS: return cos(a);
-    case IR_TANH: return tanh(a);
-    case IR_SIGMOID: return 1 / (1 + exp(-a));
-    case IR_SINH: return sinh(a);
-    case IR_COSH: return cosh(a);
-    case IR_ASINH: return asinh(a);
-    case IR_ERF: return erf(a);
-    case IR_ERFC: return erfc(a);
-    case IR_LGAMMA: return lgamma(a);
-    case IR_STOP: return a;
-    case IR_ATAN2: return atan2(a, b);
-    case IR_MAX: return fmax(a, b);
-    case IR_MIN: return fmin(a, b);
-    case IR_ADD: return a + b;
-    case IR_SUB: return a - b;
-    case IR_MUL: return a * b;
-    case IR_DIV: return a / b;
-    case IR_POW: return pow(a, b);
-    case IR_MOD: return a - b * floor(a / b);
-    default: *known = false; return 0; // of all ops: those that have no rule for numbers known now
+  case IR_NEG: return -a;
+  case IR_ABS: return fabs(a);
+  case IR_SIGN: return (a > 0) - (a < 0);
+  case IR_FLOOR: return floor(a);
+  case IR_ROUND: return nearbyint(a);
+  case IR_EXP: return exp(a);
+  case IR_EXPM1: return expm1(a);
+  case IR_LOG: return log(a);
+  case IR_LOG1P: return log1p(a);
+  case IR_SQRT: return sqrt(a);
+  case IR_SIN: return sin(a);
+  case IR_COS: return cos(a);
+  case IR_TANH: return tanh(a);
+  case IR_SIGMOID: return 1 / (1 + exp(-a));
+  case IR_SINH: return sinh(a);
+  case IR_COSH: return cosh(a);
+  case IR_ASINH: return asinh(a);
+  case IR_ERF: return erf(a);
+  case IR_ERFC: return erfc(a);
+  case IR_LGAMMA: return lgamma(a);
+  case IR_STOP: return a;
+  case IR_ATAN2: return atan2(a, b);
+  case IR_MAX: return fmax(a, b);
+  case IR_MIN: return fmin(a, b);
+  case IR_ADD: return a + b;
+  case IR_SUB: return a - b;
+  case IR_MUL: return a * b;
+  case IR_DIV: return a / b;
+  case IR_POW: return pow(a, b);
+  case IR_MOD: return a - b * floor(a / b);
+  default: *known = false; return 0; // of all ops: those that have no rule for numbers known now
   }
 }
 
 static bool keeps_ints(IrOp op) {
-  return op == IR_NEG || op == IR_ABS || op == IR_SIGN || op == IR_MAX || op == IR_MIN || op == IR_ADD || op == IR_SUB ||
-         op == IR_MUL || op == IR_MOD || op == IR_STOP || op == IR_FLOOR || op == IR_ROUND;
+  return op == IR_NEG || op == IR_ABS || op == IR_SIGN || op == IR_MAX || op == IR_MIN || op == IR_ADD || op == IR_SUB || op == IR_MUL || op == IR_MOD ||
+         op == IR_STOP || op == IR_FLOOR || op == IR_ROUND;
 }
 
 static bool is_whole(const Value *v) { return v == NULL || v->kind == VALUE_INT || v->kind == VALUE_BOOL; }
@@ -135,8 +135,7 @@ static Value *number_component(Elab *e, IrOp op, Value *a, Value *b, Span span) 
   return v;
 }
 
-static Value *mapped(Elab *e, Value *a, Value *b, Span span, Value *(*each)(Elab *, const void *, Value *, Value *, Span),
-                     const void *data) {
+static Value *mapped(Elab *e, Value *a, Value *b, Span span, Value *(*each)(Elab *, const void *, Value *, Value *, Span), const void *data) {
   bool list_a = a->kind == VALUE_LIST, list_b = b != NULL && b->kind == VALUE_LIST;
   if (!list_a && !list_b) return each(e, data, a, b, span);
   if (list_a && list_b && a->u.list.len != b->u.list.len) {
@@ -153,9 +152,7 @@ static Value *mapped(Elab *e, Value *a, Value *b, Span span, Value *(*each)(Elab
   return out;
 }
 
-static Value *each_component(Elab *e, const void *data, Value *a, Value *b, Span span) {
-  return number_component(e, *(const IrOp *)data, a, b, span);
-}
+static Value *each_component(Elab *e, const void *data, Value *a, Value *b, Span span) { return number_component(e, *(const IrOp *)data, a, b, span); }
 
 static bool all_numbers(const Value *v) {
   Extents shape;
@@ -171,13 +168,22 @@ Value *static_component(Elab *e, IrOp op, Value *a, Value *b, Span span) {
 
 static IrOp arithmetic_op(AstBinary op) {
   switch (op) {
-    case BIN_ADD: return IR_ADD;
-    case BIN_SUB: return IR_SUB;
-    case BIN_MUL: return IR_MUL;
-    case BIN_DIV: case BIN_FLOORDIV: return IR_DIV;
-    case BIN_MOD: return IR_MOD;
-    case BIN_POW: return IR_POW;
-    case BIN_MATMUL: case BIN_EQ: case BIN_NE: case BIN_LT: case BIN_LE: case BIN_GT: case BIN_GE: case BIN_AND: case BIN_OR: break;
+  case BIN_ADD: return IR_ADD;
+  case BIN_SUB: return IR_SUB;
+  case BIN_MUL: return IR_MUL;
+  case BIN_DIV:
+  case BIN_FLOORDIV: return IR_DIV;
+  case BIN_MOD: return IR_MOD;
+  case BIN_POW: return IR_POW;
+  case BIN_MATMUL:
+  case BIN_EQ:
+  case BIN_NE:
+  case BIN_LT:
+  case BIN_LE:
+  case BIN_GT:
+  case BIN_GE:
+  case BIN_AND:
+  case BIN_OR: break;
   }
   return IR_OP_COUNT;
 }
@@ -210,9 +216,7 @@ static Value *each_binary(Elab *e, const void *data, Value *a, Value *b, Span sp
   return number_component(e, arithmetic_op(op), a, b, span);
 }
 
-Value *static_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
-  return mapped(e, a, b, span, each_binary, &op);
-}
+Value *static_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) { return mapped(e, a, b, span, each_binary, &op); }
 
 static Value *each_not(Elab *e, const void *data, Value *a, Value *b, Span span) {
   (void)data, (void)b;

@@ -12,9 +12,7 @@ bool tensor_has_events(const Elab *e, const Tensor *t) {
 
 int tensor_offset(const Elab *e, const Tensor *t) { return tensor_has_events(e, t) + t->hidden.n; }
 
-Layout layout_of(const Elab *e, const Tensor *t) {
-  return (Layout){.events = tensor_has_events(e, t), .hidden = t->hidden, .shape = t->type.shape};
-}
+Layout layout_of(const Elab *e, const Tensor *t) { return (Layout){.events = tensor_has_events(e, t), .hidden = t->hidden, .shape = t->type.shape}; }
 
 static void hidden_add(Hidden *h, int32_t id, int64_t extent) {
   int at = h->n;
@@ -274,7 +272,13 @@ static void say_unequal(Elab *e, Span span, const Value *a, const Value *b) {
   diag_help(e->diags, d, "did you mean `reshape(…%s)`?", text);
 }
 
-typedef struct Pair { Value *a, *b; IrRef x, y; Layout layout; Belongs belongs; bool ok; } Pair;
+typedef struct Pair {
+  Value *a, *b;
+  IrRef x, y;
+  Layout layout;
+  Belongs belongs;
+  bool ok;
+} Pair;
 
 // Both operands in one layout; scalars without axes stay so, the builder stretches them.
 static Pair pair_up(Elab *e, Value *a, Value *b, Span span) {

@@ -17,8 +17,7 @@ static Value *not_setting(Elab *e, Value *v, Span span, const char *what) {
 bool elab_setting_int(Elab *e, Value *v, Span span, const char *what, int64_t *out) {
   if (value_is_error(v)) return false;
   if (v->kind == VALUE_INT) return *out = v->u.integer, true;
-  if (v->kind == VALUE_REAL && v->u.real == (double)(int64_t)v->u.real && v->u.real < 9e15 && v->u.real > -9e15)
-    return *out = (int64_t)v->u.real, true;
+  if (v->kind == VALUE_REAL && v->u.real == (double)(int64_t)v->u.real && v->u.real < 9e15 && v->u.real > -9e15) return *out = (int64_t)v->u.real, true;
   if (v->kind == VALUE_REAL) {
     Diag *d = elab_error(e, DIAG_TYPE, span, "%s is a whole number, this is %g", what, v->u.real);
     diag_help(e->diags, d, "`a // b` divides to a whole number, `floor(x)` rounds down");
@@ -164,7 +163,12 @@ static Match match_dims(Elab *e, Scope *scope, const AstType *t, const Extents *
 
 // ---- values against types
 
-typedef struct Want { const AstType *type; const char *what; Span span; bool output; } Want;
+typedef struct Want {
+  const AstType *type;
+  const char *what;
+  Span span;
+  bool output;
+} Want;
 
 static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   DiagKind kind = w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE;
@@ -178,9 +182,7 @@ static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   return value_error(e);
 }
 
-static bool is_vector_type(const AstType *t) {
-  return t->u.named.dims.len == 1 || (t->u.named.dims.len == 2 && t->u.named.dims.at[0].splice.text != NULL);
-}
+static bool is_vector_type(const AstType *t) { return t->u.named.dims.len == 1 || (t->u.named.dims.len == 2 && t->u.named.dims.at[0].splice.text != NULL); }
 
 // real and real[1] convert, a record becomes a vector.
 static Value *as_real_type(Elab *e, const Want *w, Value *v) {
@@ -276,9 +278,8 @@ static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) 
     }
     return elab_unflatten(e, vector, t, w->span);
   }
-  Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%lld numbers), %s %s", w->what,
-                       w->output ? "promises" : "takes", t->name, (long long)need,
-                       w->output ? "its body gives" : "this is", value_text(e->arena, v));
+  Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%lld numbers), %s %s", w->what, w->output ? "promises" : "takes",
+                       t->name, (long long)need, w->output ? "its body gives" : "this is", value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   if (w->type != NULL) diag_label(e->diags, d, w->type->span, "declared here");
   diag_help(e->diags, d, "a vector of %lld numbers or the record itself is needed", (long long)need);
@@ -307,8 +308,7 @@ static Value *match_list(Elab *e, Scope *scope, const Want *w, Value *v) {
   Want inner = *w;
   inner.type = w->type->u.list;
   for (size_t i = 0; i < v->u.list.len; i++) {
-    Value *x = inner.type->kind == TY_NAME && is_word(inner.type->u.named.name.text) ? match_word(e, &inner, v->u.list.at[i])
-                                                                                     : v->u.list.at[i];
+    Value *x = inner.type->kind == TY_NAME && is_word(inner.type->u.named.name.text) ? match_word(e, &inner, v->u.list.at[i]) : v->u.list.at[i];
     if (value_is_error(x)) return x;
     VEC_PUSH(e->arena, &out->u.list, x);
   }
@@ -319,13 +319,13 @@ static Value *match_list(Elab *e, Scope *scope, const Want *w, Value *v) {
 static Value *match(Elab *e, Scope *scope, const Want *w, Value *v) {
   const AstType *t = w->type;
   switch (t->kind) {
-    case TY_ERROR: return value_error(e);
-    case TY_LIST: return match_list(e, scope, w, v);
-    case TY_SET: return elab_not_built(e, t->span, "`set`");
-    case TY_CHOICES:
-      if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
-      return mismatch(e, w, v, 0);
-    case TY_NAME: break;
+  case TY_ERROR: return value_error(e);
+  case TY_LIST: return match_list(e, scope, w, v);
+  case TY_SET: return elab_not_built(e, t->span, "`set`");
+  case TY_CHOICES:
+    if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
+    return mismatch(e, w, v, 0);
+  case TY_NAME: break;
   }
   const char *name = t->u.named.name.text;
   if (t->u.named.field.text == NULL && is_word(name)) return match_word(e, w, v);
@@ -393,11 +393,11 @@ bool elab_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
   *out = (Type){.kind = TYPE_ANY, .span = t == NULL ? (Span){0, 0} : t->span};
   if (t == NULL) return true;
   switch (t->kind) {
-    case TY_ERROR: return false;
-    case TY_LIST: return out->kind = TYPE_LIST, true;
-    case TY_SET: return elab_not_built(e, t->span, "`set`"), false;
-    case TY_CHOICES: return choices_type(e, scope, t, out);
-    case TY_NAME: break;
+  case TY_ERROR: return false;
+  case TY_LIST: return out->kind = TYPE_LIST, true;
+  case TY_SET: return elab_not_built(e, t->span, "`set`"), false;
+  case TY_CHOICES: return choices_type(e, scope, t, out);
+  case TY_NAME: break;
   }
   const char *name = t->u.named.name.text;
   if (t->u.named.field.text == NULL && is_word(name)) {

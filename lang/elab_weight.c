@@ -71,7 +71,7 @@ static void orthonormal_rows(double *m, int64_t rows, int64_t cols) {
 
 static double *random_rotation(Elab *e, const char *path, Extents shape, double gain) {
   int64_t n = shape.axes[0], m = shape.axes[1], rows = n < m ? n : m, cols = n < m ? m : n;
-  double *square = ARENA_ARRAY(e->arena, double, rows * cols), *out = ARENA_ARRAY(e->arena, double, rows * cols);
+  double *square = ARENA_ARRAY(e->arena, double, rows *cols), *out = ARENA_ARRAY(e->arena, double, rows *cols);
   uint64_t key = philox_key(e->model->seed, path);
   for (int64_t i = 0; i < rows * cols; i++) square[i] = philox_normal(key, 0, 0, (uint64_t)i);
   orthonormal_rows(square, rows, cols);
@@ -134,8 +134,8 @@ static bool register_weight(Elab *e, Scope *scope, const AstStmt *s, Extents sha
     const ModelWeight *w = &e->model->weights.at[known - 1];
     if (ir_type_equal(&w->type, &type)) return true;
     Extents before = extents_of(w->type.rank, w->type.axes);
-    Diag *d = elab_error(e, DIAG_SHAPE, s->u.learn.name.span, "`%s` is %s here and %s at another use", path,
-                         extents_text(e->arena, "real", &shape), extents_text(e->arena, "real", &before));
+    Diag *d = elab_error(e, DIAG_SHAPE, s->u.learn.name.span, "`%s` is %s here and %s at another use", path, extents_text(e->arena, "real", &shape),
+                         extents_text(e->arena, "real", &before));
     diag_label(e->diags, d, w->span, "made here");
     diag_help(e->diags, d, "a net has one set of weights: all its uses have inputs of one shape");
     return false;

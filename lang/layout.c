@@ -16,40 +16,32 @@ int hgm_lex(HGM_STYPE *value, Span *span, Parse *p);
 static bool is_opening(int kind) { return kind == HGM_TOK_LPAREN || kind == HGM_TOK_LBRACKET || kind == HGM_TOK_LBRACE; }
 
 bool layout_starts_item(int kind) {
-  return kind == HGM_TOK_PARAM || kind == HGM_TOK_USE || kind == HGM_TOK_LAYER || kind == HGM_TOK_FLOW ||
-         kind == HGM_TOK_BIJECTION || kind == HGM_TOK_TRAIN || kind == HGM_TOK_GENERATE || kind == HGM_TOK_EVALUATE ||
-         kind == HGM_TOK_OVERRIDE;
+  return kind == HGM_TOK_PARAM || kind == HGM_TOK_USE || kind == HGM_TOK_LAYER || kind == HGM_TOK_FLOW || kind == HGM_TOK_BIJECTION || kind == HGM_TOK_TRAIN ||
+         kind == HGM_TOK_GENERATE || kind == HGM_TOK_EVALUATE || kind == HGM_TOK_OVERRIDE;
 }
 
 bool layout_starts_statement(int kind) {
-  return layout_starts_item(kind) || kind == HGM_TOK_NET || kind == HGM_TOK_UPDATE || kind == HGM_TOK_MINIMIZE ||
-         kind == HGM_TOK_MAXIMIZE || kind == HGM_TOK_WITH || kind == HGM_TOK_REPEAT || kind == HGM_TOK_LEARN ||
-         kind == HGM_TOK_FIXED || kind == HGM_TOK_WHERE || kind == HGM_TOK_ASSERT;
+  return layout_starts_item(kind) || kind == HGM_TOK_NET || kind == HGM_TOK_UPDATE || kind == HGM_TOK_MINIMIZE || kind == HGM_TOK_MAXIMIZE ||
+         kind == HGM_TOK_WITH || kind == HGM_TOK_REPEAT || kind == HGM_TOK_LEARN || kind == HGM_TOK_FIXED || kind == HGM_TOK_WHERE || kind == HGM_TOK_ASSERT;
 }
 
 static bool is_between(int kind) { // stands between two operands: a statement neither ends behind it nor begins with it
   static const int KINDS[] = {
-      HGM_TOK_PIPE, HGM_TOK_BAR, HGM_TOK_COMMA, HGM_TOK_PLUS, HGM_TOK_MINUS, HGM_TOK_STAR, HGM_TOK_SLASH, HGM_TOK_FLOORDIV,
-      HGM_TOK_PERCENT, HGM_TOK_AT, HGM_TOK_CARET, HGM_TOK_EQ, HGM_TOK_NE, HGM_TOK_LT, HGM_TOK_LE, HGM_TOK_GT, HGM_TOK_GE,
-      HGM_TOK_AND, HGM_TOK_OR, HGM_TOK_IN, HGM_TOK_OVER, HGM_TOK_THEN, HGM_TOK_ELSE, HGM_TOK_ARROW, HGM_TOK_ASSIGN,
-      HGM_TOK_TILDE, HGM_TOK_DOTDOT, HGM_TOK_COLON, HGM_TOK_DOT, HGM_TOK_LBRACE,
+      HGM_TOK_PIPE,    HGM_TOK_BAR,   HGM_TOK_COMMA,  HGM_TOK_PLUS,  HGM_TOK_MINUS, HGM_TOK_STAR,   HGM_TOK_SLASH, HGM_TOK_FLOORDIV,
+      HGM_TOK_PERCENT, HGM_TOK_AT,    HGM_TOK_CARET,  HGM_TOK_EQ,    HGM_TOK_NE,    HGM_TOK_LT,     HGM_TOK_LE,    HGM_TOK_GT,
+      HGM_TOK_GE,      HGM_TOK_AND,   HGM_TOK_OR,     HGM_TOK_IN,    HGM_TOK_OVER,  HGM_TOK_THEN,   HGM_TOK_ELSE,  HGM_TOK_ARROW,
+      HGM_TOK_ASSIGN,  HGM_TOK_TILDE, HGM_TOK_DOTDOT, HGM_TOK_COLON, HGM_TOK_DOT,   HGM_TOK_LBRACE,
   };
   for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
     if (KINDS[i] == kind) return true;
   return false;
 }
 
-bool layout_can_end(int kind) {
-  return !is_between(kind) && kind != HGM_TOK_NOT && kind != HGM_TOK_END && kind != HGM_TOK_LPAREN && kind != HGM_TOK_LBRACKET;
-}
+bool layout_can_end(int kind) { return !is_between(kind) && kind != HGM_TOK_NOT && kind != HGM_TOK_END && kind != HGM_TOK_LPAREN && kind != HGM_TOK_LBRACKET; }
 
-static bool goes_on(int kind) {
-  return is_between(kind) || kind == HGM_TOK_RPAREN || kind == HGM_TOK_RBRACKET || kind == HGM_TOK_RBRACE;
-}
+static bool goes_on(int kind) { return is_between(kind) || kind == HGM_TOK_RPAREN || kind == HGM_TOK_RBRACKET || kind == HGM_TOK_RBRACE; }
 
-static int closing_of(int kind) {
-  return kind == HGM_TOK_LPAREN ? HGM_TOK_RPAREN : kind == HGM_TOK_LBRACKET ? HGM_TOK_RBRACKET : HGM_TOK_RBRACE;
-}
+static int closing_of(int kind) { return kind == HGM_TOK_LPAREN ? HGM_TOK_RPAREN : kind == HGM_TOK_LBRACKET ? HGM_TOK_RBRACKET : HGM_TOK_RBRACE; }
 
 static Bracket *top(const Parse *p) { return &p->brackets.at[p->brackets.len - 1]; }
 static bool in_list(const Parse *p) { return top(p)->kind != HGM_TOK_LBRACE; }
@@ -83,8 +75,8 @@ void layout_report_open(Parse *p, size_t open, size_t where) {
     diag_help(p->diags, d, "close it with `%s`", strcmp(bracket, "{") == 0 ? "}" : strcmp(bracket, "(") == 0 ? ")" : "]");
     return;
   }
-  Diag *d = diag_add(p->diags, DIAG_OPEN_BRACKET, span, "this `%s` is still open where `%s` %s", bracket,
-                     layout_spelling(p, where), goes_on(token_at(p, where)->kind) ? "stands" : "begins");
+  Diag *d = diag_add(p->diags, DIAG_OPEN_BRACKET, span, "this `%s` is still open where `%s` %s", bracket, layout_spelling(p, where),
+                     goes_on(token_at(p, where)->kind) ? "stands" : "begins");
   diag_label(p->diags, d, token_at(p, where)->span, "here");
   diag_help(p->diags, d, "close it with `%s`", strcmp(bracket, "{") == 0 ? "}" : strcmp(bracket, "(") == 0 ? ")" : "]");
 }
@@ -227,8 +219,7 @@ static int recover(Parse *p, HGM_STYPE *value, Span *span) {
     bool inside = p->brackets.len > p->depth;
     bool left = t->first && p->next > statement && t->column <= token_at(p, statement)->column;
     bool ends = t->first && (left || (!inside && p->next > 0 && layout_can_end(token_at(p, p->next - 1)->kind)));
-    if (t->kind == HGM_TOK_FILE_END || (ends && (!goes_on(t->kind) || t->kind == HGM_TOK_RBRACE)) ||
-        (t->first && layout_starts_item(t->kind))) {
+    if (t->kind == HGM_TOK_FILE_END || (ends && (!goes_on(t->kind) || t->kind == HGM_TOK_RBRACE)) || (t->first && layout_starts_item(t->kind))) {
       if (t->kind != HGM_TOK_RBRACE || !inside) {
         p->brackets.len = p->depth;
         return give_end(p, span);
@@ -323,8 +314,7 @@ bool layout_supply_brace(Parse *p, size_t token) {
 
 static bool is_given_value(const Parse *p, size_t i) { // a statement rather than a value
   int next = token_at(p, i + 1)->kind;
-  return layout_starts_statement(token_at(p, i)->kind) || next == HGM_TOK_ASSIGN || next == HGM_TOK_TILDE ||
-         next == HGM_TOK_COLON || next == HGM_TOK_LBRACE;
+  return layout_starts_statement(token_at(p, i)->kind) || next == HGM_TOK_ASSIGN || next == HGM_TOK_TILDE || next == HGM_TOK_COLON || next == HGM_TOK_LBRACE;
 }
 
 // The head of a block ends with its line, without `{` or `= value`, and what follows stands further right.
@@ -344,8 +334,7 @@ static bool lacks_brace(const Parse *p) {
 
 static int report_lacking_brace(Parse *p, Span *span) {
   int kind = open_brace(p, span);
-  Diag *d = diag_add(p->diags, DIAG_EXPECTED, *span, "expected `{` after `%s`, found the end of the line",
-                     layout_spelling(p, p->before));
+  Diag *d = diag_add(p->diags, DIAG_EXPECTED, *span, "expected `{` after `%s`, found the end of the line", layout_spelling(p, p->before));
   diag_label(p->diags, d, token_at(p, p->next)->span, "this seems to stand in the block");
   p->supplied = true;
   return kind;
@@ -379,8 +368,7 @@ static int skip_closing(Parse *p) {
     p->next++;
     return SKIPPED;
   }
-  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, token_at(p, p->next)->span, "this `%s` closes nothing",
-                     layout_spelling(p, p->next));
+  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, token_at(p, p->next)->span, "this `%s` closes nothing", layout_spelling(p, p->next));
   diag_help(p->diags, d, "delete it, or open one before");
   p->next++;
   return SKIPPED;
@@ -402,8 +390,7 @@ static int close_list(Parse *p, const Token *t, HGM_STYPE *value, Span *span) {
     p->supplied = true;
     return wanted;
   }
-  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, t->span, "`%s` cannot close `%s`", layout_spelling(p, p->next),
-                     layout_spelling(p, top(p)->token));
+  Diag *d = diag_add(p->diags, DIAG_CLOSING_BRACKET, t->span, "`%s` cannot close `%s`", layout_spelling(p, p->next), layout_spelling(p, top(p)->token));
   diag_label(p->diags, d, token_at(p, top(p)->token)->span, "opened here");
   diag_help(p->diags, d, "`(` is closed by `)`, `[` by `]`");
   p->brackets.len--;
@@ -448,8 +435,8 @@ static int at_end_of_file(Parse *p, Span *span) {
 static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
   const Token *t = token_at(p, p->next);
   bool list = in_list(p);
-  if (list && (t->kind == HGM_TOK_FILE_END || t->kind == HGM_TOK_RBRACE || t->kind == HGM_TOK_LBRACE ||
-               (t->first && layout_starts_statement(t->kind)) || (t->kind == HGM_TOK_SEMI && top(p)->kind == HGM_TOK_LPAREN))) {
+  if (list && (t->kind == HGM_TOK_FILE_END || t->kind == HGM_TOK_RBRACE || t->kind == HGM_TOK_LBRACE || (t->first && layout_starts_statement(t->kind)) ||
+               (t->kind == HGM_TOK_SEMI && top(p)->kind == HGM_TOK_LPAREN))) {
     int kind = break_off(p, span);
     if (t->kind == HGM_TOK_LBRACE) { // its head is broken, its body may be read
       p->end_next = false;
@@ -464,8 +451,7 @@ static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
     p->closing = 1;
     return close_braces(p, span);
   }
-  if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind))
-    return lacks_brace(p) ? report_lacking_brace(p, span) : give_end(p, span);
+  if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind)) return lacks_brace(p) ? report_lacking_brace(p, span) : give_end(p, span);
   if (t->kind == HGM_TOK_SEMI && !list) {
     p->next++;
     return give_end(p, span);

@@ -16,8 +16,7 @@ static void declare_data(Blocks *b) {
 
 static bool replaced(const Blocks *b, size_t i) {
   for (size_t k = i + 1; k < b->declarations.len; k++)
-    if (b->declaration_scopes.at[k] == b->declaration_scopes.at[i] &&
-        strcmp(b->declarations.at[k]->name.text, b->declarations.at[i]->name.text) == 0)
+    if (b->declaration_scopes.at[k] == b->declaration_scopes.at[i] && strcmp(b->declarations.at[k]->name.text, b->declarations.at[i]->name.text) == 0)
       return true;
   return false;
 }
@@ -130,9 +129,7 @@ bool model_formula(const AstExpr *expr, FormulaLookup *lookup, void *data, doubl
   switch (expr->kind) {
   case EX_NUMBER: *result = expr->u.number.value; return true;
   case EX_BOOL: *result = expr->u.boolean; return true;
-  case EX_NAME:
-    *unknown = expr->u.name;
-    return lookup(data, expr->u.name, NULL, result);
+  case EX_NAME: *unknown = expr->u.name; return lookup(data, expr->u.name, NULL, result);
   case EX_FIELD:
     *unknown = expr->u.field.name.text;
     if (expr->u.field.object->kind != EX_NAME) return false;
@@ -145,9 +142,18 @@ bool model_formula(const AstExpr *expr, FormulaLookup *lookup, void *data, doubl
     if (!model_formula(expr->u.binary.left, lookup, data, &a, unknown)) return false;
     if (!model_formula(expr->u.binary.right, lookup, data, &b, unknown)) return false;
     return combine(expr->u.binary.op, a, b, result);
-  case EX_ERROR: case EX_STRING: case EX_LIST: case EX_FILL: case EX_COMPREHENSION: case EX_TUPLE: case EX_PIPE: case EX_UNIT:
-  case EX_IF: case EX_FN: case EX_CALL: case EX_INDEX:
-    return false;
+  case EX_ERROR:
+  case EX_STRING:
+  case EX_LIST:
+  case EX_FILL:
+  case EX_COMPREHENSION:
+  case EX_TUPLE:
+  case EX_PIPE:
+  case EX_UNIT:
+  case EX_IF:
+  case EX_FN:
+  case EX_CALL:
+  case EX_INDEX: return false;
   }
   return false;
 }

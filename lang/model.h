@@ -20,32 +20,48 @@
 #include "compiler/ir/ir.h"
 #include "lang/ast.h"
 
-typedef struct ModelParam { const char *name, *value, *doc; Span span; bool turned; } ModelParam; // value as text
+typedef struct ModelParam {
+  const char *name, *value, *doc;
+  Span span;
+  bool turned;
+} ModelParam; // value as text
 
 typedef enum { COLUMN_REAL, COLUMN_INTEGER, COLUMN_CATEGORY, COLUMN_TEXT_CATEGORY } ModelColumnKind;
 typedef struct ModelColumn {
-  const char *name;       // as in the file: "Jet_pt", "layer_0"
-  const char *group;      // data … from "group", or NULL
-  int rank; int64_t shape[4]; // of one event; rank 0: a number
+  const char *name;  // as in the file: "Jet_pt", "layer_0"
+  const char *group; // data … from "group", or NULL
+  int rank;
+  int64_t shape[4]; // of one event; rank 0: a number
   ModelColumnKind kind;
-  VEC(double) values;     // CATEGORY: the listed values (the column holds these; generated columns too)
-  VEC(const char *) texts;    // TEXT_CATEGORY: values are 0.. in this order
-  const char *unit;       // declared, or NULL
-  bool allows_nan;        // under missing(nan …): NaN is no error
-  double missing; bool has_missing; // declared sentinel: no warning
+  VEC(double) values;      // CATEGORY: the listed values (the column holds these; generated columns too)
+  VEC(const char *) texts; // TEXT_CATEGORY: values are 0.. in this order
+  const char *unit;        // declared, or NULL
+  bool allows_nan;         // under missing(nan …): NaN is no error
+  double missing;
+  bool has_missing; // declared sentinel: no warning
   Span span;
 } ModelColumn;
 
 // One fitted statistic: run `fn`, take output `output` over the training split, compute, store in the states.
 typedef enum { FIT_MEAN_STD, FIT_MAXABS, FIT_MINMAX } ModelFitKind; // states: .mean .std | .scale | .low .high, each [n]
-typedef struct ModelFit { ModelFitKind kind; const char *output; const char *states[2]; int64_t n; const char *field; Span span;
-                          const char *const *columns; } ModelFit;
-typedef struct ModelFitRound { IrFn *fn; VEC(ModelFit) fits; } ModelFitRound; // rounds in order: later ones use earlier statistics
+typedef struct ModelFit {
+  ModelFitKind kind;
+  const char *output;
+  const char *states[2];
+  int64_t n;
+  const char *field;
+  Span span;
+  const char *const *columns;
+} ModelFit;
+typedef struct ModelFitRound {
+  IrFn *fn;
+  VEC(ModelFit) fits;
+} ModelFitRound; // rounds in order: later ones use earlier statistics
 
 typedef struct ModelField {
-  const char *name;       // gen.pt
-  int64_t elements;       // prepared numbers
-  const char *text;       // the chain as written, for show
+  const char *name; // gen.pt
+  int64_t elements; // prepared numbers
+  const char *text; // the chain as written, for show
   Span span;
 } ModelField;
 
@@ -54,60 +70,80 @@ typedef struct ModelData {
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
-  IrFn *prepare;          // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  IrFn *prepare; // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
   bool has_weight;
-  double split[3]; bool has_split;
+  double split[3];
+  bool has_split;
   Span span;
 } ModelData;
 
 typedef struct ModelWeight { // one array of a net or flow
   const char *name, *owner;  // owner: the net or flow that `update` names
   IrType type;
-  IrFn *init;                // output "value" of that type: how it begins; draws keyed by its name
-  bool fixed;                // `fixed`: never trained
+  IrFn *init; // output "value" of that type: how it begins; draws keyed by its name
+  bool fixed; // `fixed`: never trained
   Span span;
 } ModelWeight;
 
-typedef struct ModelState { const char *name; IrType type; double start; } ModelState; // optimizer memory and the like
+typedef struct ModelState {
+  const char *name;
+  IrType type;
+  double start;
+} ModelState; // optimizer memory and the like
 
 typedef struct ModelUpdate {
   VEC(const char *) targets;
-  IrFn *step;                // loss, grad_norm, set:*
+  IrFn *step; // loss, grad_norm, set:*
   const AstExpr *repeat, *when;
   Span span;
 } ModelUpdate;
 
 typedef struct ModelPhase {
-  const char *name;          // train, train2, …
-  const ModelData *data;     // NULL: draws only
+  const char *name;      // train, train2, …
+  const ModelData *data; // NULL: draws only
   VEC(ModelUpdate) updates;
-  VEC(ModelState) states;    // started anew with the phase
-  IrFn *validate;            // outputs loss (sum of w * loss over events, f64) and weight (sum of w), one update block; else NULL
+  VEC(ModelState) states;                                  // started anew with the phase
+  IrFn *validate;                                          // outputs loss (sum of w * loss over events, f64) and weight (sum of w), one update block; else NULL
   int64_t batch, epochs, steps, steps_per_epoch, patience; // 0: not given
   bool keep_last;
   Span span;
 } ModelPhase;
 
-typedef struct ModelOutput { const char *column; const ModelColumn *like; bool given; } ModelOutput;
+typedef struct ModelOutput {
+  const char *column;
+  const ModelColumn *like;
+  bool given;
+} ModelOutput;
 typedef struct ModelGenerator {
-  const char *name;          // "" when not named
-  IrFn *fn;                  // inputs: column:* of the given fields; outputs out:*
+  const char *name; // "" when not named
+  IrFn *fn;         // inputs: column:* of the given fields; outputs out:*
   VEC(ModelOutput) outputs;
   VEC(const ModelColumn *) given;
-  bool real_events;          // uses a field that is given
+  bool real_events; // uses a field that is given
 } ModelGenerator;
 
-typedef struct ModelMetric { const char *name; const AstExpr *expr; Span span; } ModelMetric;
-typedef struct ModelObservable { const char *name, *label, *unit; double low, high; bool has_range, log; int bins; } ModelObservable;
+typedef struct ModelMetric {
+  const char *name;
+  const AstExpr *expr;
+  Span span;
+} ModelMetric;
+typedef struct ModelObservable {
+  const char *name, *label, *unit;
+  double low, high;
+  bool has_range, log;
+  int bins;
+} ModelObservable;
 typedef struct ModelEvaluate {
-  IrFn *observables;         // column:* -> observable:*; run on the truth and on generated events alike; NULL: none
+  IrFn *observables; // column:* -> observable:*; run on the truth and on generated events alike; NULL: none
   VEC(ModelObservable) list;
   VEC(ModelMetric) metrics;
   VEC(const AstExpr *) asserts;
-  int64_t events;            // 0: as many as the test split has
+  int64_t events; // 0: as many as the test split has
 } ModelEvaluate;
 
-typedef struct ModelSource { const char *path, *text; } ModelSource; // every file read that is not of the library
+typedef struct ModelSource {
+  const char *path, *text;
+} ModelSource; // every file read that is not of the library
 
 typedef struct Model {
   Arena *arena;
@@ -120,20 +156,20 @@ typedef struct Model {
   VEC(ModelWeight) weights;
   VEC(ModelPhase *) phases;
   VEC(ModelGenerator *) generators;
-  IrFn *score;               // column:* -> score:*; NULL: no score block
+  IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
-  ModelEvaluate *evaluate;   // NULL: no block
+  ModelEvaluate *evaluate; // NULL: no block
   VEC(ModelSource) files;
 } Model;
 
 typedef struct ModelOptions {
-  const char *path;                          // the file
-  const char *text;                          // its text when not NULL (standard input, a run's saved source)
-  const char *stdlib;                        // directory of the standard library
-  const char *search;                        // HGM_PATH or NULL
-  VEC(ModelSource) files;                    // a run's saved files: looked up by path before the file system
+  const char *path;                                        // the file
+  const char *text;                                        // its text when not NULL (standard input, a run's saved source)
+  const char *stdlib;                                      // directory of the standard library
+  const char *search;                                      // HGM_PATH or NULL
+  VEC(ModelSource) files;                                  // a run's saved files: looked up by path before the file system
   VEC(struct ModelSet { const char *name, *value; }) sets; // --set name=value
-  uint64_t seed;                             // fixed draws (permutations) depend on it
+  uint64_t seed;                                           // fixed draws (permutations) depend on it
   IrDtype real;
   void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused
 } ModelOptions;
@@ -141,7 +177,7 @@ typedef struct ModelOptions {
 // Parses, resolves, checks and elaborates everything, so that every error of the file is in diags. NULL only when there are errors.
 Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptions *options);
 // Value of an assertion, a formula of metrics: lookup gives the number of `name` or `name.member`.
-bool model_formula(const AstExpr *expr, bool (*lookup)(void *data, const char *name, const char *member, double *value), void *data,
-                   double *result, const char **unknown);
+bool model_formula(const AstExpr *expr, bool (*lookup)(void *data, const char *name, const char *member, double *value), void *data, double *result,
+                   const char **unknown);
 
 #endif

@@ -66,8 +66,12 @@ int optimizer_memory(Arena *arena, const Optimizer *optimizer, const char *names
 
 bool optimizer_counts(const Optimizer *optimizer) {
   switch (optimizer->info->kind) {
-  case OPTIMIZER_ADAM: case OPTIMIZER_ADAMW: case OPTIMIZER_ADAMAX: return true;
-  case OPTIMIZER_SGD: case OPTIMIZER_RMSPROP: case OPTIMIZER_COUNT: return false;
+  case OPTIMIZER_ADAM:
+  case OPTIMIZER_ADAMW:
+  case OPTIMIZER_ADAMAX: return true;
+  case OPTIMIZER_SGD:
+  case OPTIMIZER_RMSPROP:
+  case OPTIMIZER_COUNT: return false;
   }
   return false;
 }
@@ -87,9 +91,7 @@ static IrRef mixed(IrFn *fn, IrRef old, IrRef fresh, double keep) { // keep old 
 }
 static IrRef square(IrFn *fn, IrRef a) { return ir_binary(fn, IR_MUL, a, a); }
 static IrRef minus(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_SUB, a, b); }
-static IrRef plus_number(IrFn *fn, IrRef a, double x) {
-  return ir_binary(fn, IR_ADD, a, ir_number(fn, ir_type_of(fn, a)->dtype, x));
-}
+static IrRef plus_number(IrFn *fn, IrRef a, double x) { return ir_binary(fn, IR_ADD, a, ir_number(fn, ir_type_of(fn, a)->dtype, x)); }
 static IrRef correction(IrFn *fn, double beta, IrRef count) { // 1 - beta^t
   return minus(fn, number(fn, 1), ir_binary(fn, IR_POW, number(fn, beta), count));
 }
@@ -133,8 +135,7 @@ static OptimizerStep rmsprop_step(IrFn *fn, const Optimizer *o, IrRef w, IrRef g
   return s;
 }
 
-OptimizerStep optimizer_step(IrFn *fn, const Optimizer *optimizer, IrRef weight, IrRef gradient, const IrRef *memory,
-                             IrRef rate, IrRef count) {
+OptimizerStep optimizer_step(IrFn *fn, const Optimizer *optimizer, IrRef weight, IrRef gradient, const IrRef *memory, IrRef rate, IrRef count) {
   switch (optimizer->info->kind) {
   case OPTIMIZER_SGD: return sgd_step(fn, optimizer, weight, gradient, memory, rate);
   case OPTIMIZER_ADAM: return adam_step(fn, optimizer, weight, gradient, memory, rate, count);

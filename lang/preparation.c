@@ -7,7 +7,7 @@
 #include "lang/diag.h"
 
 const PrepInfo prep_info[PREP_COUNT] = {
-#define PREPARATION(ENUM, name, settings, fit, domain, range, flags, forward, inverse, jacobian) \
+#define PREPARATION(ENUM, name, settings, fit, domain, range, flags, forward, inverse, jacobian)                                                               \
   [PREP_##ENUM] = {PREP_##ENUM, name, settings, PREP_FIT_##fit, PREP_##domain, PREP_##range, flags, forward, inverse, jacobian},
 #include "lang/preparations.def"
 #undef PREPARATION
@@ -52,7 +52,7 @@ int prep_settings(Arena *arena, const PrepInfo *info, PrepSetting *out) {
 
 PrepStep *prep_step_new(Arena *arena, const PrepInfo *info, const char *name) {
   static const char *const endings[][2] = {
-      [PREP_FIT_NONE] = {NULL, NULL},     [PREP_FIT_MEAN_STD] = {"mean", "std"}, [PREP_FIT_MAXABS] = {"scale", NULL},
+      [PREP_FIT_NONE] = {NULL, NULL},      [PREP_FIT_MEAN_STD] = {"mean", "std"}, [PREP_FIT_MAXABS] = {"scale", NULL},
       [PREP_FIT_MINMAX] = {"low", "high"}, [PREP_FIT_NEAREST] = {"near", "far"},
   };
   PrepStep *step = ARENA_NEW(arena, PrepStep);
@@ -73,9 +73,20 @@ static int64_t copies(const PrepStep *step) {
   case PREP_SINCOS: return 2;
   case PREP_ONE_HOT: return (int64_t)step->values.len;
   case PREP_MISSING: return has_flag(step) ? 2 : 1;
-  case PREP_STANDARDIZE: case PREP_MAXABS: case PREP_MINMAX: case PREP_LOG: case PREP_LOG1P: case PREP_LOGIT: case PREP_ARCTAN:
-  case PREP_PROBIT: case PREP_SCALE: case PREP_CLIP: case PREP_WRAP: case PREP_LEVELS: case PREP_DEQUANTIZE: case PREP_COUNT:
-    return 1;
+  case PREP_STANDARDIZE:
+  case PREP_MAXABS:
+  case PREP_MINMAX:
+  case PREP_LOG:
+  case PREP_LOG1P:
+  case PREP_LOGIT:
+  case PREP_ARCTAN:
+  case PREP_PROBIT:
+  case PREP_SCALE:
+  case PREP_CLIP:
+  case PREP_WRAP:
+  case PREP_LEVELS:
+  case PREP_DEQUANTIZE:
+  case PREP_COUNT: return 1;
   }
   return 1;
 }
@@ -101,9 +112,7 @@ static IrRef sub(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_SUB, a, b
 static IrRef mul(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_MUL, a, b); }
 static IrRef divide(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_DIV, a, b); }
 static IrRef negate(IrFn *fn, IrRef a) { return ir_unary(fn, IR_NEG, a); }
-static IrRef clamp(IrFn *fn, IrRef x, double low, double high) {
-  return ir_binary(fn, IR_MIN, ir_binary(fn, IR_MAX, x, number(fn, low)), number(fn, high));
-}
+static IrRef clamp(IrFn *fn, IrRef x, double low, double high) { return ir_binary(fn, IR_MIN, ir_binary(fn, IR_MAX, x, number(fn, low)), number(fn, high)); }
 static IrRef one_of(IrFn *fn, IrRef x, double value) {
   if (isnan(value)) return ir_unary(fn, IR_NOT, ir_binary(fn, IR_EQ, x, x));
   return ir_binary(fn, IR_EQ, x, number(fn, value));
@@ -124,14 +133,13 @@ static IrRef width_of(IrFn *fn, const PrepStep *step, IrRef like) {
   case PREP_FIT_MEAN_STD: width = statistic(fn, step, 1, like); break;
   case PREP_FIT_MAXABS: width = statistic(fn, step, 0, like); break;
   case PREP_FIT_MINMAX: width = sub(fn, statistic(fn, step, 1, like), statistic(fn, step, 0, like)); break;
-  case PREP_FIT_NONE: case PREP_FIT_NEAREST: return number(fn, 1);
+  case PREP_FIT_NONE:
+  case PREP_FIT_NEAREST: return number(fn, 1);
   }
   return ir_select(fn, ir_binary(fn, IR_EQ, width, number(fn, 0)), number(fn, 1), width);
 }
 
-static IrRef wrap(IrFn *fn, IrRef x) {
-  return sub(fn, number(fn, pi), ir_binary(fn, IR_MOD, sub(fn, number(fn, pi), x), number(fn, 2 * pi)));
-}
+static IrRef wrap(IrFn *fn, IrRef x) { return sub(fn, number(fn, pi), ir_binary(fn, IR_MOD, sub(fn, number(fn, pi), x), number(fn, 2 * pi))); }
 
 static IrRef reshape_to(IrFn *fn, IrRef x, const IrType *type) { return ir_reshape(fn, x, type->rank, type->axes); }
 
@@ -186,8 +194,7 @@ static IrRef one_hot_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
 
 static IrRef levels_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   IrRef place = ir_fill(fn, step->in, 0);
-  for (size_t i = 1; i < step->values.len; i++)
-    place = ir_select(fn, one_of(fn, x, step->values.at[i]), number(fn, (double)i), place);
+  for (size_t i = 1; i < step->values.len; i++) place = ir_select(fn, one_of(fn, x, step->values.at[i]), number(fn, (double)i), place);
   return place;
 }
 
@@ -288,7 +295,9 @@ static IrRef minus_log(IrFn *fn, IrRef x) { return negate(fn, ir_unary(fn, IR_LO
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
   const double *s = step->setting;
   switch (step->info->kind) {
-  case PREP_STANDARDIZE: case PREP_MAXABS: case PREP_MINMAX: return minus_log(fn, width_of(fn, step, x));
+  case PREP_STANDARDIZE:
+  case PREP_MAXABS:
+  case PREP_MINMAX: return minus_log(fn, width_of(fn, step, x));
   case PREP_LOG: return minus_log(fn, x);
   case PREP_LOG1P: return negate(fn, ir_unary(fn, IR_LOG1P, x));
   case PREP_LOGIT: {
@@ -305,8 +314,13 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
     return add(fn, mul(fn, mul(fn, y, y), number(fn, 0.5)), number(fn, 0.5 * log(2 * pi)));
   }
   case PREP_SCALE: return ir_fill(fn, step->in, log(fabs(s[0])));
-  case PREP_CLIP: case PREP_WRAP: case PREP_SINCOS: case PREP_ONE_HOT: case PREP_LEVELS: case PREP_MISSING: case PREP_DEQUANTIZE:
-    return IR_NONE;
+  case PREP_CLIP:
+  case PREP_WRAP:
+  case PREP_SINCOS:
+  case PREP_ONE_HOT:
+  case PREP_LEVELS:
+  case PREP_MISSING:
+  case PREP_DEQUANTIZE: return IR_NONE;
   case PREP_COUNT: break;
   }
   ir_fail("preparation of unknown kind");

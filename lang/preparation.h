@@ -18,7 +18,14 @@ typedef enum {
 } PrepKind;
 typedef enum { PREP_FIT_NONE, PREP_FIT_MEAN_STD, PREP_FIT_MAXABS, PREP_FIT_MINMAX, PREP_FIT_NEAREST } PrepFit;
 typedef enum {
-  PREP_SAME, PREP_ANY, PREP_POSITIVE, PREP_ABOVE_MINUS_ONE, PREP_UNIT, PREP_SIGNED, PREP_ANGLE, PREP_INTEGER,
+  PREP_SAME,
+  PREP_ANY,
+  PREP_POSITIVE,
+  PREP_ABOVE_MINUS_ONE,
+  PREP_UNIT,
+  PREP_SIGNED,
+  PREP_ANGLE,
+  PREP_INTEGER,
 } PrepRange;
 enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_MAX_SETTINGS = 3 };
 
@@ -42,19 +49,23 @@ typedef struct PrepStep {
   Span span;
 } PrepStep;
 
-typedef struct PrepSetting { const char *name; double fallback; bool required, list; } PrepSetting;
+typedef struct PrepSetting {
+  const char *name;
+  double fallback;
+  bool required, list;
+} PrepSetting;
 
-const PrepInfo *prep_find(const char *name);                              // NULL: no such preparation
-bool prep_planned(const char *name);                                      // a word of the language that is not built yet
+const PrepInfo *prep_find(const char *name); // NULL: no such preparation
+bool prep_planned(const char *name);         // a word of the language that is not built yet
 const char *prep_nearest(const char *name);
-int prep_settings(Arena *arena, const PrepInfo *info, PrepSetting *out);  // fills up to PREP_MAX_SETTINGS; how many
+int prep_settings(Arena *arena, const PrepInfo *info, PrepSetting *out); // fills up to PREP_MAX_SETTINGS; how many
 PrepStep *prep_step_new(Arena *arena, const PrepInfo *info, const char *name);
-void prep_shape(PrepStep *step);                                          // out from in, info and settings
+void prep_shape(PrepStep *step); // out from in, info and settings
 IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x);
 IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 // Elementwise log |dy/dx| at x, of the shape of x; IR_NONE when it is zero everywhere.
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
-bool prep_has_density(const PrepStep *step);                              // false: sincos, one_hot: no density in x
+bool prep_has_density(const PrepStep *step); // false: sincos, one_hot: no density in x
 // What MEAN_STD, MAXABS, MINMAX or NEAREST is fitted on: the values before the step, or their distances from `replace`.
 IrRef prep_fitted(IrFn *fn, const PrepStep *step, IrRef x);
 

@@ -11,7 +11,11 @@ static double contraction(const IrFn *fn, const IrValue *v) {
   double n = 2;
   int operand = 0, axis = 0;
   for (const char *at = spec; *at != 0 && *at != '-'; at++) {
-    if (*at == ',') { operand++; axis = 0; continue; }
+    if (*at == ',') {
+      operand++;
+      axis = 0;
+      continue;
+    }
     int64_t extent = ir_type_of(fn, v->operands[operand])->axes[axis++];
     if (!seen[(unsigned char)*at & 127] && extent > 0) n *= (double)extent;
     seen[(unsigned char)*at & 127] = true;
@@ -67,9 +71,7 @@ static void show_data(FILE *out, const Model *m) {
   }
 }
 
-static bool same_owner(const ModelWeight *a, const ModelWeight *b) {
-  return strcmp(a->owner == NULL ? "" : a->owner, b->owner == NULL ? "" : b->owner) == 0;
-}
+static bool same_owner(const ModelWeight *a, const ModelWeight *b) { return strcmp(a->owner == NULL ? "" : a->owner, b->owner == NULL ? "" : b->owner) == 0; }
 
 static void show_owner(FILE *out, const Model *m, size_t first) {
   int64_t n = 0;
@@ -128,10 +130,8 @@ void model_show(FILE *out, const Model *model) {
   show_data(out, model);
   show_weights(out, model);
   for (size_t i = 0; i < model->phases.len; i++) show_phase(out, model->phases.at[i]);
-  for (size_t i = 0; i < model->generators.len; i++)
-    show_program(out, "generate", model->generators.at[i]->name, model->generators.at[i]->fn);
+  for (size_t i = 0; i < model->generators.len; i++) show_program(out, "generate", model->generators.at[i]->name, model->generators.at[i]->fn);
   if (model->score != NULL) show_program(out, "score", "", model->score);
-  if (model->evaluate != NULL && model->evaluate->observables != NULL)
-    show_program(out, "observables", "", model->evaluate->observables);
+  if (model->evaluate != NULL && model->evaluate->observables != NULL) show_program(out, "observables", "", model->evaluate->observables);
   fprintf(out, "seed %llu, values in %s\n", (unsigned long long)model->seed, model->real == IR_F64 ? "float64" : "float32");
 }

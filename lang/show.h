@@ -8,7 +8,7 @@
 #include "lang/model.h"
 
 void model_show(FILE *out, const Model *model);
-int64_t model_weights(const Model *model);                 // how many numbers are learnt
+int64_t model_weights(const Model *model); // how many numbers are learnt
 // Arithmetic operations per event of a program, contractions counted as multiply and add.
 double program_operations(const IrFn *fn);
 

@@ -9,7 +9,9 @@
 #include "lang/base/arena.h"
 #include "lang/base/vec.h"
 
-typedef struct Span { uint32_t begin, end; } Span; // end exclusive; {0, 0}: nowhere (offset 0 is never used by a file)
+typedef struct Span {
+  uint32_t begin, end;
+} Span; // end exclusive; {0, 0}: nowhere (offset 0 is never used by a file)
 
 typedef struct SourceFile {
   const char *path;   // as the user knows it: shown in messages
@@ -25,10 +27,8 @@ typedef struct Sources {
 
 Sources *sources_new(Arena *arena);
 SourceFile *source_add(Sources *sources, const char *path, const char *text, size_t len); // copies
-SourceFile *source_of(const Sources *sources, Span span);                                // NULL: nowhere
-void source_position(const Sources *sources, uint32_t offset, int *line, int *column);   // both from 1; column in code points
-static inline Span span_join(Span a, Span b) {
-  return (Span){a.begin == 0 ? b.begin : a.begin, b.end == 0 ? a.end : b.end};
-}
+SourceFile *source_of(const Sources *sources, Span span);                                 // NULL: nowhere
+void source_position(const Sources *sources, uint32_t offset, int *line, int *column);    // both from 1; column in code points
+static inline Span span_join(Span a, Span b) { return (Span){a.begin == 0 ? b.begin : a.begin, b.end == 0 ? a.end : b.end}; }
 
 #endif

@@ -12,10 +12,10 @@ typedef struct Refusal {
   Parse *p;
   const char *const *expected;
   size_t n;
-  bool end;              // END is refused, else the token
-  size_t found;          // the token refused; of END the token behind it
-  size_t before;         // the token before it, NO_TOKEN at the beginning of the file
-  size_t statement;      // the token that begins the statement
+  bool end;         // END is refused, else the token
+  size_t found;     // the token refused; of END the token behind it
+  size_t before;    // the token before it, NO_TOKEN at the beginning of the file
+  size_t statement; // the token that begins the statement
   Block block;
 } Refusal;
 
@@ -30,9 +30,11 @@ static bool takes(const Refusal *r, const char *token) {
 
 // ---- words of blocks
 
-static const struct { Block block; const char *place, *all, *words; } BLOCKS[] = {
-    {BLOCK_FILE, "at the top of a file", "files",
-     "param use data net layer fn flow bijection fit train generate score evaluate override"},
+static const struct {
+  Block block;
+  const char *place, *all, *words;
+} BLOCKS[] = {
+    {BLOCK_FILE, "at the top of a file", "files", "param use data net layer fn flow bijection fit train generate score evaluate override"},
     {BLOCK_DATA, "in a data block", "data blocks", "where split"},
     {BLOCK_RECORD, "in a record", "records", ""},
     {BLOCK_FLOW, "in a flow", "flows", "base context repeat"},
@@ -84,17 +86,15 @@ static const char *listed(Arena *arena, const char *words) { // `a`, `b` and `c`
   const char *list[MOST_WORDS];
   size_t n = split_words(arena, words, list);
   const char *text = "";
-  for (size_t i = 0; i < n; i++)
-    text = arena_printf(arena, "%s%s`%s`", text, i == 0 ? "" : i + 1 == n ? " and " : ", ", list[i]);
+  for (size_t i = 0; i < n; i++) text = arena_printf(arena, "%s%s`%s`", text, i == 0 ? "" : i + 1 == n ? " and " : ", ", list[i]);
   return text;
 }
 
 static bool is_name(int kind) { return kind == HGM_TOK_IDENT || (kind >= HGM_TOK_DATA && kind <= HGM_TOK_AGAINST); }
 static bool is_reserved(int kind) { return kind >= HGM_TOK_PARAM && kind <= HGM_TOK_SET; }
 static bool is_operand(int kind) {
-  return is_name(kind) || kind == HGM_TOK_NUMBER || kind == HGM_TOK_STRING || kind == HGM_TOK_LPAREN ||
-         kind == HGM_TOK_LBRACKET || kind == HGM_TOK_MINUS || kind == HGM_TOK_NOT || kind == HGM_TOK_IF || kind == HGM_TOK_FN ||
-         kind == HGM_TOK_TRUE || kind == HGM_TOK_FALSE;
+  return is_name(kind) || kind == HGM_TOK_NUMBER || kind == HGM_TOK_STRING || kind == HGM_TOK_LPAREN || kind == HGM_TOK_LBRACKET || kind == HGM_TOK_MINUS ||
+         kind == HGM_TOK_NOT || kind == HGM_TOK_IF || kind == HGM_TOK_FN || kind == HGM_TOK_TRUE || kind == HGM_TOK_FALSE;
 }
 
 // ---- what was needed and found, in words
@@ -106,15 +106,13 @@ static const char *found_text(const Refusal *r) {
     if (r->before == NO_TOKEN || at(r, behind)->kind == HGM_TOK_FILE_END) return "the end of the file";
     int kind = at(r, behind)->kind;
     bool same_line = !at(r, behind)->first;
-    if (same_line && (kind == HGM_TOK_RBRACE || kind == HGM_TOK_SEMI || kind == HGM_TOK_COMMA))
-      return arena_printf(arena, "`%s`", spelling(r, behind));
+    if (same_line && (kind == HGM_TOK_RBRACE || kind == HGM_TOK_SEMI || kind == HGM_TOK_COMMA)) return arena_printf(arena, "`%s`", spelling(r, behind));
     return "the end of the line";
   }
   const Token *t = at(r, r->found);
   if (t->kind == HGM_TOK_FILE_END) return "the end of the file";
   if (t->kind == HGM_TOK_STRING) return "a string";
-  if (is_reserved(t->kind) && takes(r, "a name"))
-    return arena_printf(arena, "the reserved word `%s`", spelling(r, r->found));
+  if (is_reserved(t->kind) && takes(r, "a name")) return arena_printf(arena, "the reserved word `%s`", spelling(r, r->found));
   return arena_printf(arena, "`%s`", spelling(r, r->found));
 }
 
@@ -126,9 +124,8 @@ static bool is_among(const char *words, const char *token) { // words: each betw
   return false;
 }
 
-static const char *const SOFT =
-    " data fit score given after from split pin trained of forward inverse base context batch epochs steps patience watch"
-    " every keep simultaneous metrics observables observable events log bins label against ";
+static const char *const SOFT = " data fit score given after from split pin trained of forward inverse base context batch epochs steps patience watch"
+                                " every keep simultaneous metrics observables observable events log bins label against ";
 static const char *const OPERANDS = " ( [ - not if fn true false ... set ";
 static const char *const OPERATORS = " |> == != < <= > >= + - * / // % @ ^ . ( [ in and or ";
 
@@ -161,8 +158,7 @@ static const char *needed_text(const Refusal *r) {
   else if (name) parts[n++] = takes(r, "set") ? "a type" : "a name";
   else if (takes(r, "a string")) parts[n++] = "a string";
   for (size_t i = 0; i < r->n && n < 63; i++)
-    if (!is_named_elsewhere(r, r->expected[i], operand, name, operators))
-      parts[n++] = arena_printf(arena, "`%s`", r->expected[i]);
+    if (!is_named_elsewhere(r, r->expected[i], operand, name, operators)) parts[n++] = arena_printf(arena, "`%s`", r->expected[i]);
   if (takes(r, "the end of the line") && n < 3) parts[n++] = "the end of the line";
   if (n == 0) return "something else";
   if (n > 5) n = operand || name ? 1 : 5;
@@ -210,8 +206,7 @@ static bool ran_on(const Refusal *r) {
       layout_report_open(p, open, i);
     } else {
       uint32_t end = at(r, i - 1)->span.end;
-      diag_add(p->diags, DIAG_EXPECTED, (Span){end, end}, "expected an expression after `%s`, found the end of the line",
-               spelling(r, i - 1));
+      diag_add(p->diags, DIAG_EXPECTED, (Span){end, end}, "expected an expression after `%s`, found the end of the line", spelling(r, i - 1));
     }
     layout_rewind(p, i);
     return true;
@@ -241,17 +236,14 @@ static Diag *unknown_word(const Refusal *r, size_t token, bool always) {
   const char *word = spelling(r, token), *list[MOST_WORDS];
   size_t block = block_index(r->block), home = home_of(p->arena, word);
   if (home != N_BLOCKS && !is_word_of(p->arena, block, word)) {
-    Diag *d = diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` belongs %s, not %s", word, BLOCKS[home].place,
-                       BLOCKS[block].place);
-    if (BLOCKS[block].words[0] != '\0')
-      diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
+    Diag *d = diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` belongs %s, not %s", word, BLOCKS[home].place, BLOCKS[block].place);
+    if (BLOCKS[block].words[0] != '\0') diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
     return d;
   }
   size_t n = split_words(p->arena, BLOCKS[block].words, list);
   const char *near = diag_nearest(word, list, n);
   if ((near == NULL && !always) || n == 0 || home != N_BLOCKS) return NULL;
-  const char *what = r->block == BLOCK_FILE ? "does not begin a declaration"
-                                            : arena_printf(p->arena, "is not a word of %s", BLOCKS[block].all);
+  const char *what = r->block == BLOCK_FILE ? "does not begin a declaration" : arena_printf(p->arena, "is not a word of %s", BLOCKS[block].all);
   Diag *d = near != NULL ? diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` %s; did you mean `%s`?", word, what, near)
                          : diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` %s", word, what);
   if (r->block == BLOCK_FILE) diag_help(p->diags, d, "declarations begin with %s", listed(p->arena, BLOCKS[0].words));
@@ -270,17 +262,15 @@ static bool bad_beginning(const Refusal *r) {
     diag_help(p->diags, d, "`%s` is a word of the language; choose another name", t->text);
     return true;
   }
-  if ((is_name(t->kind) || is_reserved(t->kind)) && unknown_word(r, r->found, r->block == BLOCK_FILE && is_name(t->kind)) != NULL)
-    return true;
-  const char *what = r->block == BLOCK_FILE ? "a declaration"
+  if ((is_name(t->kind) || is_reserved(t->kind)) && unknown_word(r, r->found, r->block == BLOCK_FILE && is_name(t->kind)) != NULL) return true;
+  const char *what = r->block == BLOCK_FILE                               ? "a declaration"
                      : r->block == BLOCK_DATA || r->block == BLOCK_RECORD ? "a field"
                      : r->block == BLOCK_FLOW                             ? "a step"
                                                                           : "a statement";
   Diag *d = diag_add(p->diags, DIAG_EXPECTED, t->span, "expected %s, found %s", what, found_text(r));
   if (t->kind == HGM_TOK_IF) diag_help(p->diags, d, "`if` chooses a value: `y = if c then a else b`");
   else if (t->kind == HGM_TOK_FOR) diag_help(p->diags, d, "`repeat n as i { … }` repeats statements");
-  else if (r->block == BLOCK_RECORD && t->kind == HGM_TOK_STRING)
-    diag_help(p->diags, d, "several columns stand in brackets: `[\"pt\", \"eta\"]`");
+  else if (r->block == BLOCK_RECORD && t->kind == HGM_TOK_STRING) diag_help(p->diags, d, "several columns stand in brackets: `[\"pt\", \"eta\"]`");
   else if (is_reserved(t->kind) && r->block != BLOCK_FILE) diag_help(p->diags, d, "`%s` is a word of the language; choose another name", t->text);
   return true;
 }
@@ -290,8 +280,7 @@ static bool bad_first_word(const Refusal *r) {
   if (r->end || r->block == BLOCK_RECORD || r->before != r->statement || at(r, r->found)->first) return false;
   const Token *word = at(r, r->statement), *t = at(r, r->found);
   if (!is_name(word->kind) || !is_operand(t->kind)) return false;
-  bool always = t->kind != HGM_TOK_LPAREN && t->kind != HGM_TOK_LBRACKET && t->kind != HGM_TOK_MINUS && r->block != BLOCK_FLOW &&
-                !is_reserved(t->kind);
+  bool always = t->kind != HGM_TOK_LPAREN && t->kind != HGM_TOK_LBRACKET && t->kind != HGM_TOK_MINUS && r->block != BLOCK_FLOW && !is_reserved(t->kind);
   return unknown_word(r, r->statement, always) != NULL;
 }
 
@@ -305,8 +294,7 @@ static bool two_on_a_line(const Refusal *r) {
 }
 
 static bool is_comparison(int kind) {
-  return kind == HGM_TOK_EQ || kind == HGM_TOK_NE || kind == HGM_TOK_LT || kind == HGM_TOK_LE || kind == HGM_TOK_GT ||
-         kind == HGM_TOK_GE;
+  return kind == HGM_TOK_EQ || kind == HGM_TOK_NE || kind == HGM_TOK_LT || kind == HGM_TOK_LE || kind == HGM_TOK_GT || kind == HGM_TOK_GE;
 }
 
 static bool chained_comparison(const Refusal *r) {
@@ -331,12 +319,10 @@ static const char *cure(const Refusal *r) {
   if (t->kind == HGM_TOK_STAR && adjacent && before->kind == HGM_TOK_STAR) return "`^` is the power: `x^2`";
   if (t->kind == HGM_TOK_BAR) return "`|` stands after `~`, at the end of a call's arguments and in headers";
   if (t->kind == HGM_TOK_DOTDOT) return "`..` stands after `tune` and `over`; `range(0, n)` is a list";
-  if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":"))
-    return "a weight has a type: `learn w: real[n] = 0`";
+  if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":")) return "a weight has a type: `learn w: real[n] = 0`";
   if (first->kind == HGM_TOK_USE && is_name(t->kind) && r->before == r->statement)
     return arena_printf(arena, "a file is named by a string: `use \"%s.hgm\"`", t->text);
-  if (first->kind == HGM_TOK_BIJECTION && t->kind == HGM_TOK_LBRACE)
-    return "a bijection names both sides: `bijection shift(t)(x: real -> y: real) { … }`";
+  if (first->kind == HGM_TOK_BIJECTION && t->kind == HGM_TOK_LBRACE) return "a bijection names both sides: `bijection shift(t)(x: real -> y: real) { … }`";
   if (t->kind == HGM_TOK_COMMA && r->before == r->statement) return "several names stand in brackets: `(mu, logvar) = …`";
   if (t->kind == HGM_TOK_LPAREN && r->before == r->statement && takes(r, "="))
     return arena_printf(arena, "a statement gives its value a name: `y = %s(…)`", spelling(r, r->before));
@@ -352,8 +338,7 @@ static void report_expected(const Refusal *r) {
     after = arena_printf(p->arena, " after `%s`", spelling(r, r->before));
   Diag *d = diag_add(p->diags, DIAG_EXPECTED, span, "expected %s%s, found %s", needed_text(r), after, found_text(r));
   size_t open = r->end ? NO_TOKEN : open_before(r, r->found);
-  if (open != NO_TOKEN && (takes(r, ")") || takes(r, "]")))
-    diag_label(p->diags, d, at(r, open)->span, "opened here");
+  if (open != NO_TOKEN && (takes(r, ")") || takes(r, "]"))) diag_label(p->diags, d, at(r, open)->span, "opened here");
   const char *help = cure(r);
   if (help != NULL) diag_help(p->diags, d, "%s", help);
 }

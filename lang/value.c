@@ -128,9 +128,7 @@ Extents extents_of(int rank, const int64_t *axes) {
   return s;
 }
 
-bool extents_equal(const Extents *a, const Extents *b) {
-  return a->rank == b->rank && memcmp(a->axes, b->axes, a->rank * sizeof a->axes[0]) == 0;
-}
+bool extents_equal(const Extents *a, const Extents *b) { return a->rank == b->rank && memcmp(a->axes, b->axes, a->rank * sizeof a->axes[0]) == 0; }
 
 int64_t extents_elements(const Extents *s) {
   int64_t n = 1;
@@ -179,8 +177,7 @@ static const char *list_text(Arena *arena, const Value *v) {
 }
 
 static const char *record_text(Arena *arena, const Value *v) {
-  if (v->type != NULL && v->type->name[0] != '\0')
-    return arena_printf(arena, "%s (%lld numbers)", v->type->name, (long long)field_type_numbers(v->type));
+  if (v->type != NULL && v->type->name[0] != '\0') return arena_printf(arena, "%s (%lld numbers)", v->type->name, (long long)field_type_numbers(v->type));
   const char *text = "";
   for (size_t i = 0; i < v->u.record.fields.len; i++) {
     const RecordField *f = &v->u.record.fields.at[i];
@@ -192,34 +189,34 @@ static const char *record_text(Arena *arena, const Value *v) {
 static const char *callable_text(Arena *arena, const Callable *c) {
   const char *name = c->name ? c->name : "";
   switch (c->kind) {
-    case CALL_FN: return arena_printf(arena, "the function `%s`", name);
-    case CALL_LAYER: return arena_printf(arena, "the layer `%s`", name);
-    case CALL_NET: return arena_printf(arena, "the net `%s`", name);
-    case CALL_BIJECTION: return arena_printf(arena, "the bijection `%s`", name);
-    case CALL_LAMBDA: return "a function";
-    case CALL_BUILTIN: return arena_printf(arena, "the built-in `%s`", name);
-    case CALL_MEMBER: return arena_printf(arena, "`%s` of a bijection", name);
+  case CALL_FN: return arena_printf(arena, "the function `%s`", name);
+  case CALL_LAYER: return arena_printf(arena, "the layer `%s`", name);
+  case CALL_NET: return arena_printf(arena, "the net `%s`", name);
+  case CALL_BIJECTION: return arena_printf(arena, "the bijection `%s`", name);
+  case CALL_LAMBDA: return "a function";
+  case CALL_BUILTIN: return arena_printf(arena, "the built-in `%s`", name);
+  case CALL_MEMBER: return arena_printf(arena, "`%s` of a bijection", name);
   }
   return name;
 }
 
 const char *value_text(Arena *arena, const Value *v) {
   switch (v->kind) {
-    case VALUE_ERROR: return "a mistake";
-    case VALUE_INT: return arena_printf(arena, "the number %lld", (long long)v->u.integer);
-    case VALUE_REAL: return arena_printf(arena, "the number %g", v->u.real);
-    case VALUE_BOOL: return v->u.boolean ? "true" : "false";
-    case VALUE_STRING: return arena_printf(arena, "the text \"%s\"", v->u.string);
-    case VALUE_LIST: return list_text(arena, v);
-    case VALUE_RECORD: return record_text(arena, v);
-    case VALUE_TENSOR: return tensor_type_text(arena, &v->u.tensor.type);
-    case VALUE_CALLABLE: return callable_text(arena, &v->u.callable);
-    case VALUE_DISTRIBUTION: return "a distribution";
-    case VALUE_BIJECTION: return arena_printf(arena, "the bijection `%s`", v->u.bijection.decl->name.text);
-    case VALUE_FLOW: return arena_printf(arena, "the flow `%s`", v->u.flow.decl->name.text);
-    case VALUE_FIT: return "a fitted value";
-    case VALUE_DATA: return arena_printf(arena, "the data `%s`", v->u.data.name);
-    case VALUE_MODULE: return "an imported file";
+  case VALUE_ERROR: return "a mistake";
+  case VALUE_INT: return arena_printf(arena, "the number %lld", (long long)v->u.integer);
+  case VALUE_REAL: return arena_printf(arena, "the number %g", v->u.real);
+  case VALUE_BOOL: return v->u.boolean ? "true" : "false";
+  case VALUE_STRING: return arena_printf(arena, "the text \"%s\"", v->u.string);
+  case VALUE_LIST: return list_text(arena, v);
+  case VALUE_RECORD: return record_text(arena, v);
+  case VALUE_TENSOR: return tensor_type_text(arena, &v->u.tensor.type);
+  case VALUE_CALLABLE: return callable_text(arena, &v->u.callable);
+  case VALUE_DISTRIBUTION: return "a distribution";
+  case VALUE_BIJECTION: return arena_printf(arena, "the bijection `%s`", v->u.bijection.decl->name.text);
+  case VALUE_FLOW: return arena_printf(arena, "the flow `%s`", v->u.flow.decl->name.text);
+  case VALUE_FIT: return "a fitted value";
+  case VALUE_DATA: return arena_printf(arena, "the data `%s`", v->u.data.name);
+  case VALUE_MODULE: return "an imported file";
   }
   return "";
 }

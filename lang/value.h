@@ -27,97 +27,134 @@ typedef struct ClassValues { // class[n]; values.len 0: 0 .. n - 1 stand for the
   VEC(const char *) texts;
 } ClassValues;
 
-typedef struct Extents { uint8_t rank; int64_t axes[IR_MAX_RANK]; } Extents;
+typedef struct Extents {
+  uint8_t rank;
+  int64_t axes[IR_MAX_RANK];
+} Extents;
 
 typedef struct TensorType {
   Element element;
   const ClassValues *classes; // CLASS
   Extents shape;
-  const bool *circular;       // angles: one flag a component of the last axis (rank 0: one flag); NULL: none
-  const char *unit;           // physical values; NULL: none
-  bool p4;                    // the last axis is e px py pz
+  const bool *circular; // angles: one flag a component of the last axis (rank 0: one flag); NULL: none
+  const char *unit;     // physical values; NULL: none
+  bool p4;              // the last axis is e px py pz
 } TensorType;
 
 typedef enum { BELONGS_NOTHING, BELONGS_STEP, BELONGS_DRAWS, BELONGS_EVENTS } BelongsKind;
-typedef struct Belongs { BelongsKind kind; const ModelData *data; } Belongs; // data: of EVENTS
+typedef struct Belongs {
+  BelongsKind kind;
+  const ModelData *data;
+} Belongs; // data: of EVENTS
 
 enum { MAX_HIDDEN = 4 };
-typedef struct Hidden { uint8_t n; int32_t id[MAX_HIDDEN]; int64_t extent[MAX_HIDDEN]; } Hidden;
+typedef struct Hidden {
+  uint8_t n;
+  int32_t id[MAX_HIDDEN];
+  int64_t extent[MAX_HIDDEN];
+} Hidden;
 
 // The type of a field of a data block, or of what a net gives: a tensor or a record of such.
 typedef struct FieldType FieldType;
 struct FieldType {
-  const char *name;           // "gen.pt"; "" for a type without a name of its own
+  const char *name; // "gen.pt"; "" for a type without a name of its own
   bool record;
-  VEC(FieldType *) fields;    // RECORD: in order; their `label`s are the names of the fields
-  const char *label;          // "pt"
-  TensorType type;            // not RECORD
-  const void *field;          // of whoever registered the type (blocks: the field with its preparation)
+  VEC(FieldType *) fields; // RECORD: in order; their `label`s are the names of the fields
+  const char *label;       // "pt"
+  TensorType type;         // not RECORD
+  const void *field;       // of whoever registered the type (blocks: the field with its preparation)
   Span span;
 };
 
 // ---- values
 typedef enum {
-  VALUE_ERROR, VALUE_INT, VALUE_REAL, VALUE_BOOL, VALUE_STRING, VALUE_LIST, VALUE_RECORD, VALUE_TENSOR,
-  VALUE_CALLABLE, VALUE_DISTRIBUTION, VALUE_BIJECTION, VALUE_FLOW, VALUE_FIT, VALUE_DATA, VALUE_MODULE,
+  VALUE_ERROR,
+  VALUE_INT,
+  VALUE_REAL,
+  VALUE_BOOL,
+  VALUE_STRING,
+  VALUE_LIST,
+  VALUE_RECORD,
+  VALUE_TENSOR,
+  VALUE_CALLABLE,
+  VALUE_DISTRIBUTION,
+  VALUE_BIJECTION,
+  VALUE_FLOW,
+  VALUE_FIT,
+  VALUE_DATA,
+  VALUE_MODULE,
 } ValueKind;
 
 typedef struct Tensor {
   TensorType type;
-  const IrFn *fn;             // the program it is a value of
-  IrRef ir;                   // IR_NONE: only the type is known (the other side of a bijection; len of a field)
+  const IrFn *fn; // the program it is a value of
+  IrRef ir;       // IR_NONE: only the type is known (the other side of a bijection; len of a field)
   Belongs belongs;
   Hidden hidden;
   const bool *lifted_circular; // inside a bijection of one number: which components of the last hidden axis are angles
 } Tensor;
 
-typedef struct RecordField { const char *name; Value *value; } RecordField;
-typedef struct Record {       // also tuples: names NULL
+typedef struct RecordField {
+  const char *name;
+  Value *value;
+} RecordField;
+typedef struct Record { // also tuples: names NULL
   VEC(RecordField) fields;
-  Value *vector;              // its numbers in one row once somebody made them (elab_flatten), or what it was cut from
+  Value *vector; // its numbers in one row once somebody made them (elab_flatten), or what it was cut from
 } Record;
 
 typedef enum { CALL_FN, CALL_LAYER, CALL_NET, CALL_BIJECTION, CALL_LAMBDA, CALL_BUILTIN, CALL_MEMBER } CallableKind;
 typedef struct Callable {
   CallableKind kind;
   const char *name;
-  const AstDecl *decl;        // FN LAYER NET BIJECTION
-  const AstExpr *lambda;      // LAMBDA
+  const AstDecl *decl;   // FN LAYER NET BIJECTION
+  const AstExpr *lambda; // LAMBDA
   const struct Builtin *builtin;
-  Scope *scope;               // where it was declared
-  bool settings_given;        // two lists: the first is bound
-  Scope *settings;            // the bound first list (child of scope)
-  const char *path, *owner;   // NET: where its weights stand, and the net or flow that `update` names
-  const Value *self;          // MEMBER: f of f.forward
-  bool inverse;               // MEMBER
+  Scope *scope;             // where it was declared
+  bool settings_given;      // two lists: the first is bound
+  Scope *settings;          // the bound first list (child of scope)
+  const char *path, *owner; // NET: where its weights stand, and the net or flow that `update` names
+  const Value *self;        // MEMBER: f of f.forward
+  bool inverse;             // MEMBER
 } Callable;
 
 typedef enum {
-  DISTRIBUTION_NORMAL, DISTRIBUTION_UNIFORM, DISTRIBUTION_BERNOULLI, DISTRIBUTION_CATEGORICAL, DISTRIBUTION_LAPLACE,
-  DISTRIBUTION_POINT, DISTRIBUTION_PERMUTATION, DISTRIBUTION_ORTHOGONAL, DISTRIBUTION_MIXTURE,
+  DISTRIBUTION_NORMAL,
+  DISTRIBUTION_UNIFORM,
+  DISTRIBUTION_BERNOULLI,
+  DISTRIBUTION_CATEGORICAL,
+  DISTRIBUTION_LAPLACE,
+  DISTRIBUTION_POINT,
+  DISTRIBUTION_PERMUTATION,
+  DISTRIBUTION_ORTHOGONAL,
+  DISTRIBUTION_MIXTURE,
 } DistributionKind;
 typedef struct Distribution {
   DistributionKind kind;
-  Value *a, *b;               // mu sigma | low high | p | logits or number | mu b | value | n | gain | logits and components (b)
-  Extents copies;               // d[n, m]: in front of the shape of the arguments
+  Value *a, *b;   // mu sigma | low high | p | logits or number | mu b | value | n | gain | logits and components (b)
+  Extents copies; // d[n, m]: in front of the shape of the arguments
 } Distribution;
 
 typedef struct Bijection {
-  const AstDecl *decl;        // with a body
-  Scope *settings;            // scope with the settings bound
-  const char *path;           // where its weights stand
+  const AstDecl *decl; // with a body
+  Scope *settings;     // scope with the settings bound
+  const char *path;    // where its weights stand
   bool inverted;
 } Bijection;
 
-typedef struct Flow { const AstDecl *decl; Scope *scope; const char *path; } Flow;
+typedef struct Flow {
+  const AstDecl *decl;
+  Scope *scope;
+  const char *path;
+} Flow;
 
 struct Value {
   ValueKind kind;
-  Span span;                  // where it came about
-  const char *unit;           // of a static number: 15 GeV; NULL: bare
-  const FieldType *type;      // a field, or a declared output of such a type; NULL: none
-  const Value *prepared;      // physical(v): v, else NULL
-  IrRef log_jacobian;         // physical(v): log of d prepared / d physical, f64 per event; IR_NONE: not a density
+  Span span;             // where it came about
+  const char *unit;      // of a static number: 15 GeV; NULL: bare
+  const FieldType *type; // a field, or a declared output of such a type; NULL: none
+  const Value *prepared; // physical(v): v, else NULL
+  IrRef log_jacobian;    // physical(v): log of d prepared / d physical, f64 per event; IR_NONE: not a density
   union {
     int64_t integer;
     double real;
@@ -130,9 +167,15 @@ struct Value {
     Distribution distribution;
     Bijection bijection;
     Flow flow;
-    struct { const void *fit; } fit;                                 // blocks
-    struct { ModelData *data; const void *block; const char *name; } data; // blocks
-    Scope *module;            // use … as name: its names
+    struct {
+      const void *fit;
+    } fit; // blocks
+    struct {
+      ModelData *data;
+      const void *block;
+      const char *name;
+    } data;        // blocks
+    Scope *module; // use … as name: its names
   } u;
 };
 
@@ -142,8 +185,8 @@ Value *value_int(Elab *e, Span span, int64_t x);
 Value *value_real(Elab *e, Span span, double x);
 Value *value_bool(Elab *e, Span span, bool x);
 Value *value_string(Elab *e, Span span, const char *text);
-Value *value_list(Elab *e, Span span);                               // empty; push to u.list
-Value *value_record(Elab *e, Span span);                             // empty; push to u.record.fields
+Value *value_list(Elab *e, Span span);                                               // empty; push to u.list
+Value *value_record(Elab *e, Span span);                                             // empty; push to u.record.fields
 Value *value_tensor(Elab *e, Span span, TensorType type, IrRef ir, Belongs belongs); // no hidden axes
 Value *value_module(Elab *e, Span span, Scope *names);
 Value *value_data(Elab *e, Span span, const char *name, ModelData *data, const void *block);
@@ -151,20 +194,20 @@ Value *value_copy(Elab *e, const Value *v);
 
 // ---- questions
 static inline bool value_is_error(const Value *v) { return v->kind == VALUE_ERROR; }
-bool value_is_number(const Value *v);                                // INT, REAL, BOOL
+bool value_is_number(const Value *v); // INT, REAL, BOOL
 double value_number(const Value *v);
-bool value_is_static(const Value *v);                                // numbers, strings and lists of such
-bool value_same(const Value *a, const Value *b);                     // the same static value or the same tensor
-Value *value_field(const Value *record, const char *name);           // NULL: none
-int64_t field_type_numbers(const FieldType *t);                      // as a vector; class counts its n (one-hot)
+bool value_is_static(const Value *v);                      // numbers, strings and lists of such
+bool value_same(const Value *a, const Value *b);           // the same static value or the same tensor
+Value *value_field(const Value *record, const char *name); // NULL: none
+int64_t field_type_numbers(const FieldType *t);            // as a vector; class counts its n (one-hot)
 TensorType tensor_type_real(Extents shape);
 Extents extents_of(int rank, const int64_t *axes);
 bool extents_equal(const Extents *a, const Extents *b);
 int64_t extents_elements(const Extents *s);
 
 // ---- text for messages
-const char *extents_text(Arena *arena, const char *element, const Extents *s);  // real[3, 4]
+const char *extents_text(Arena *arena, const char *element, const Extents *s); // real[3, 4]
 const char *tensor_type_text(Arena *arena, const TensorType *t);
-const char *value_text(Arena *arena, const Value *v);                // real[128] | the number 3 | a layer | a net …
+const char *value_text(Arena *arena, const Value *v); // real[128] | the number 3 | a layer | a net …
 
 #endif

@@ -9,13 +9,19 @@
 
 enum { ALIGNMENT = 64 };
 
-typedef struct Text { const char *name; char *text; } Text;
+typedef struct Text {
+  const char *name;
+  char *text;
+} Text;
 
 struct HgmStore {
-  HgmHeap heap;                  // names and array records
-  HgmArray **arrays; int64_t n, cap;
-  Text *texts; int64_t n_texts, cap_texts;
-  int64_t *slots; int64_t n_slots; // hash table: index of an array + 1, 0: free
+  HgmHeap heap; // names and array records
+  HgmArray **arrays;
+  int64_t n, cap;
+  Text *texts;
+  int64_t n_texts, cap_texts;
+  int64_t *slots;
+  int64_t n_slots; // hash table: index of an array + 1, 0: free
 };
 
 static size_t bytes_of(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
@@ -179,8 +185,7 @@ bool hgm_store_load(HgmStore **store, const char *path, HgmError *error) {
 
 static void shape_text(const HgmArray *array, char *text, size_t size) {
   size_t used = (size_t)snprintf(text, size, "(");
-  for (int i = 0; i < array->rank; i++)
-    used += (size_t)snprintf(text + used, size - used, "%s%lld", i > 0 ? ", " : "", (long long)array->shape[i]);
+  for (int i = 0; i < array->rank; i++) used += (size_t)snprintf(text + used, size - used, "%s%lld", i > 0 ? ", " : "", (long long)array->shape[i]);
   snprintf(text + used, size - used, ")");
 }
 
@@ -204,18 +209,17 @@ bool hgm_store_copy(HgmStore *into, const HgmStore *from, const char *prefix, co
   for (int64_t i = 0; i < into->n; i++) { // first all checks: a store is never half filled
     const HgmArray *wanted = into->arrays[i], *found = hgm_store_find(from, wanted->name);
     if (strncmp(wanted->name, prefix, length) != 0) continue;
-    if (found == NULL)
-      return hgm_fail(error, 1, "%s: has no `%s`, which this model needs; it was written by a run of another model", path, wanted->name);
+    if (found == NULL) return hgm_fail(error, 1, "%s: has no `%s`, which this model needs; it was written by a run of another model", path, wanted->name);
     char one[200], other[200];
     shape_text(found, one, sizeof one);
     shape_text(wanted, other, sizeof other);
     if (!same_shape(found, wanted->rank, wanted->shape))
-      return hgm_fail(error, 1, "%s: `%s` has the shape %s there and %s in this model; it was written by a run of another model", path,
-                      wanted->name, one, other);
+      return hgm_fail(error, 1, "%s: `%s` has the shape %s there and %s in this model; it was written by a run of another model", path, wanted->name, one,
+                      other);
     bool is_float = wanted->dtype == HGM_F32 || wanted->dtype == HGM_F64, found_float = found->dtype == HGM_F32 || found->dtype == HGM_F64;
     if (is_float != found_float)
-      return hgm_fail(error, 1, "%s: `%s` holds %s there and %s in this model; it was written by a run of another model", path,
-                      wanted->name, found_float ? "real numbers" : "integers", is_float ? "real numbers" : "integers");
+      return hgm_fail(error, 1, "%s: `%s` holds %s there and %s in this model; it was written by a run of another model", path, wanted->name,
+                      found_float ? "real numbers" : "integers", is_float ? "real numbers" : "integers");
   }
   for (int64_t i = 0; i < into->n; i++)
     if (strncmp(into->arrays[i]->name, prefix, length) == 0) convert(into->arrays[i], hgm_store_find(from, into->arrays[i]->name));

@@ -21,22 +21,22 @@ enum { HGM_ARRAY_MAX_RANK = 8 };
 
 typedef struct HgmArray {
   const char *name;
-  HgmDtype dtype;                // HGM_BOOL is stored as i32
+  HgmDtype dtype; // HGM_BOOL is stored as i32
   int rank;
   int64_t shape[HGM_ARRAY_MAX_RANK];
   int64_t elements;
-  void *data;                    // row-major, 64-byte aligned, owned by the store
+  void *data; // row-major, 64-byte aligned, owned by the store
 } HgmArray;
 
 typedef struct HgmStore HgmStore;
 
-HgmStore *hgm_store_create(void);      // NULL when out of memory
+HgmStore *hgm_store_create(void); // NULL when out of memory
 void hgm_store_destroy(HgmStore *store);
 // The array of that name, made when it is new; NULL when out of memory or when it is there with another type or shape.
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape);
 HgmArray *hgm_store_find(const HgmStore *store, const char *name);
 int64_t hgm_store_n(const HgmStore *store);
-HgmArray *hgm_store_at(const HgmStore *store, int64_t index);      // in order of adding; after a load in order of names
+HgmArray *hgm_store_at(const HgmStore *store, int64_t index);                 // in order of adding; after a load in order of names
 bool hgm_store_set_text(HgmStore *store, const char *name, const char *text); // replaces; false when out of memory
 const char *hgm_store_text(const HgmStore *store, const char *name);          // or NULL
 bool hgm_store_set_number(HgmStore *store, const char *name, double value);   // a f64 array of rank 0

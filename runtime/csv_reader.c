@@ -20,11 +20,14 @@
 enum { MOST_FAULTS = 3, SHOWN = 40 };
 
 typedef struct CsvColumn {
-  char *name, *unit;             // on the file's heap
-  union { double *numbers; const char **texts; } at; // (cap rows)
+  char *name, *unit; // on the file's heap
+  union {
+    double *numbers;
+    const char **texts;
+  } at; // (cap rows)
   bool is_decided, is_text;
   bool is_integer, has_missing;
-  char faults[300];              // "line 11 has `hello`", joined by commas
+  char faults[300]; // "line 11 has `hello`", joined by commas
   int n_faults;
 } CsvColumn;
 
@@ -33,11 +36,14 @@ typedef struct Csv {
   HgmError *error;
   FILE *input;
   char separator;
-  int64_t line, row_line;        // of the next byte; of the row's first byte
-  char *cell;  size_t cell_len, cell_cap; // NUL-terminated
-  CsvColumn *columns; int n_columns;
+  int64_t line, row_line; // of the next byte; of the row's first byte
+  char *cell;
+  size_t cell_len, cell_cap; // NUL-terminated
+  CsvColumn *columns;
+  int n_columns;
   int64_t rows, cap;
-  const char **slots; size_t n_slots, n_texts; // interned texts
+  const char **slots;
+  size_t n_slots, n_texts; // interned texts
 } Csv;
 
 typedef enum { END_CELL, END_ROW, END_FILE, END_FAILED } CellEnd;
@@ -85,8 +91,7 @@ static CellEnd quoted_cell(Csv *csv) {
         while (c == ' ') c = getc_unlocked(csv->input);
         int end = cell_end(csv, c);
         if (end >= 0) return (CellEnd)end;
-        hgm_fail(csv->error, 1, "%s, line %lld: text after a closing quote; double the quotes inside a cell", csv->file->path,
-                 (long long)csv->line);
+        hgm_fail(csv->error, 1, "%s, line %lld: text after a closing quote; double the quotes inside a cell", csv->file->path, (long long)csv->line);
         return END_FAILED;
       }
     }
@@ -141,8 +146,7 @@ static CellKind special(const char *text, double *value) {
 
 // Decimal numbers only. Short ones are exact by one division or product of exact doubles; the others go to strtod.
 static CellKind parse_number(const char *text, double *value) {
-  static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   const char *at = text + (*text == '+' || *text == '-');
   uint64_t mantissa = 0;
   int digits = 0, exponent = 0, behind = 0;
@@ -150,8 +154,7 @@ static CellKind parse_number(const char *text, double *value) {
   for (; isdigit((unsigned char)*at); at++, digits++) mantissa = digits < 18 ? mantissa * 10 + (uint64_t)(*at - '0') : mantissa;
   if (*at == '.') {
     is_integer = false;
-    for (at++; isdigit((unsigned char)*at); at++, digits++, behind++)
-      mantissa = digits < 18 ? mantissa * 10 + (uint64_t)(*at - '0') : mantissa;
+    for (at++; isdigit((unsigned char)*at); at++, digits++, behind++) mantissa = digits < 18 ? mantissa * 10 + (uint64_t)(*at - '0') : mantissa;
   }
   if (digits == 0) return special(text, value);
   if (*at == 'e' || *at == 'E') {
@@ -210,9 +213,10 @@ static void add_fault(Csv *csv, CsvColumn *column, CellKind kind) {
   size_t used = strlen(column->faults);
   bool has_comma = csv->separator == ',' && strchr(csv->cell, ',') != NULL;
   if (column->n_faults++ < MOST_FAULTS)
-    snprintf(column->faults + used, sizeof column->faults - used, "%sline %lld has `%.*s`%s", used > 0 ? ", " : "",
-             (long long)csv->row_line, SHOWN, csv->cell,
-             kind == CELL_IS_OUT_OF_RANGE ? " (beyond what a double holds)" : has_comma ? " (a decimal comma?)" : "");
+    snprintf(column->faults + used, sizeof column->faults - used, "%sline %lld has `%.*s`%s", used > 0 ? ", " : "", (long long)csv->row_line, SHOWN, csv->cell,
+             kind == CELL_IS_OUT_OF_RANGE ? " (beyond what a double holds)"
+             : has_comma                  ? " (a decimal comma?)"
+                                          : "");
 }
 
 static bool make_text(Csv *csv, CsvColumn *column) {
@@ -274,12 +278,10 @@ static bool add_column(Csv *csv) {
   if (column->name == NULL) return hgm_out_of_memory(csv->error, csv->file->path);
   csv->n_columns++;
   split_unit(column);
-  if (column->name[0] == '\0')
-    return hgm_fail(csv->error, 1, "%s, line 1: column %d has no name; give every column one", csv->file->path, csv->n_columns);
+  if (column->name[0] == '\0') return hgm_fail(csv->error, 1, "%s, line 1: column %d has no name; give every column one", csv->file->path, csv->n_columns);
   for (int i = 0; i < csv->n_columns - 1; i++)
     if (strcmp(csv->columns[i].name, column->name) == 0)
-      return hgm_fail(csv->error, 1, "%s, line 1: columns %d and %d are both named `%s`; rename one", csv->file->path, i + 1,
-                      csv->n_columns, column->name);
+      return hgm_fail(csv->error, 1, "%s, line 1: columns %d and %d are both named `%s`; rename one", csv->file->path, i + 1, csv->n_columns, column->name);
   return true;
 }
 
@@ -294,17 +296,20 @@ static bool judge_header(Csv *csv) {
   }
   const char *only = csv->n_columns == 1 ? csv->columns[0].name : "";
   if (strchr(only, ';') != NULL)
-    return hgm_fail(csv->error, 1, "%s, line 1: the columns look separated by semicolons, perhaps with decimal commas; save the "
-                    "file with commas between columns and decimal points", path);
+    return hgm_fail(csv->error, 1,
+                    "%s, line 1: the columns look separated by semicolons, perhaps with decimal commas; save the "
+                    "file with commas between columns and decimal points",
+                    path);
   if (csv->separator == ',' && strchr(only, '\t') != NULL)
     return hgm_fail(csv->error, 1, "%s, line 1: the columns look separated by tabs; name the file .tsv", path);
   if (csv->separator == '\t' && strchr(only, ',') != NULL)
     return hgm_fail(csv->error, 1, "%s, line 1: the columns look separated by commas; name the file .csv", path);
   if (all_numbers)
-    return hgm_fail(csv->error, 1, "%s, line 1: holds numbers where the names of the columns should stand; add a header line like "
-                    "`pt,eta,phi`", path);
-  if (strchr(only, ' ') != NULL)
-    return hgm_fail(csv->error, 1, "%s, line 1: the columns look separated by blanks; separate them with commas", path);
+    return hgm_fail(csv->error, 1,
+                    "%s, line 1: holds numbers where the names of the columns should stand; add a header line like "
+                    "`pt,eta,phi`",
+                    path);
+  if (strchr(only, ' ') != NULL) return hgm_fail(csv->error, 1, "%s, line 1: the columns look separated by blanks; separate them with commas", path);
   return true;
 }
 
@@ -323,10 +328,12 @@ static bool read_header(Csv *csv) {
 
 static bool bad_width(Csv *csv, int cells, CellEnd end) {
   if (end == END_FILE && cells < csv->n_columns)
-    return hgm_fail(csv->error, 1, "%s, line %lld: the file ends in the middle of a row (%d cells of %d, no line end): it is half "
-                    "written; make it again or remove the line", csv->file->path, (long long)csv->row_line, cells, csv->n_columns);
-  return hgm_fail(csv->error, 1, "%s, line %lld: %d cells where the header has %d; correct the line or remove it", csv->file->path, (long long)csv->row_line, cells,
-                  csv->n_columns);
+    return hgm_fail(csv->error, 1,
+                    "%s, line %lld: the file ends in the middle of a row (%d cells of %d, no line end): it is half "
+                    "written; make it again or remove the line",
+                    csv->file->path, (long long)csv->row_line, cells, csv->n_columns);
+  return hgm_fail(csv->error, 1, "%s, line %lld: %d cells where the header has %d; correct the line or remove it", csv->file->path, (long long)csv->row_line,
+                  cells, csv->n_columns);
 }
 
 static bool read_rows(Csv *csv) {
@@ -370,15 +377,13 @@ static bool add_field(Csv *csv, CsvColumn *column) {
   field->block = block;
   field->cell = column->is_text ? HGM_CELL_TEXT_POINTER : HGM_CELL_NUMBERS;
   field->column.type = column->is_text ? HGM_FILE_TEXT : HGM_FILE_F64;
-  field->column.kind = column->is_text ? HGM_COLUMN_TEXT
-                       : column->is_integer && csv->rows > 0 ? HGM_COLUMN_INTEGER : HGM_COLUMN_REAL;
+  field->column.kind = column->is_text ? HGM_COLUMN_TEXT : column->is_integer && csv->rows > 0 ? HGM_COLUMN_INTEGER : HGM_COLUMN_REAL;
   field->column.rows = csv->rows;
   field->column.unit = column->unit;
   if (column->n_faults == 0) return true;
   char more[60] = "";
   if (column->n_faults > MOST_FAULTS) snprintf(more, sizeof more, " and %d more like it", column->n_faults - MOST_FAULTS);
-  field->refusal = hgm_heap_printf(&csv->file->heap, "column `%s` should hold numbers, but %s%s; correct the file", column->name,
-                                   column->faults, more);
+  field->refusal = hgm_heap_printf(&csv->file->heap, "column `%s` should hold numbers, but %s%s; correct the file", column->name, column->faults, more);
   return field->refusal != NULL || hgm_out_of_memory(csv->error, csv->file->path);
 }
 
@@ -391,8 +396,7 @@ static bool read_csv(Csv *csv) {
 
 bool hgm_open_csv(HgmFile *file, HgmError *error) {
   struct stat info;
-  if (stat(file->path, &info) == 0 && S_ISDIR(info.st_mode))
-    return hgm_fail(error, 2, "%s: is a directory, not a file", file->path);
+  if (stat(file->path, &info) == 0 && S_ISDIR(info.st_mode)) return hgm_fail(error, 2, "%s: is a directory, not a file", file->path);
   size_t n = strlen(file->path);
   bool is_tsv = n > 4 && strcasecmp(file->path + n - 4, ".tsv") == 0;
   Csv csv = {.file = file, .error = error, .separator = is_tsv ? '\t' : ',', .line = 1, .row_line = 1};

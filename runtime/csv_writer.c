@@ -15,8 +15,7 @@ static bool put_text(HgmWriter *writer, const char *text, HgmError *error) {
   bool is_plain = strpbrk(text, special) == NULL && (n == 0 || (text[0] != ' ' && text[n - 1] != ' '));
   if (is_plain) return hgm_writer_put(writer, text, n, error);
   bool fine = hgm_writer_put(writer, "\"", 1, error);
-  for (; fine && *text != '\0'; text++)
-    fine = (*text != '"' || hgm_writer_put(writer, "\"", 1, error)) && hgm_writer_put(writer, text, 1, error);
+  for (; fine && *text != '\0'; text++) fine = (*text != '"' || hgm_writer_put(writer, "\"", 1, error)) && hgm_writer_put(writer, text, 1, error);
   return fine && hgm_writer_put(writer, "\"", 1, error);
 }
 
@@ -30,8 +29,7 @@ static bool begin(HgmWriter *writer, const HgmAttribute *attributes, int n_attri
       char name[1024], index[32] = "";
       if (column->rank > 0) snprintf(index, sizeof index, "[%lld]", (long long)i);
       bool has_unit = column->unit != NULL && column->unit[0] != '\0';
-      snprintf(name, sizeof name, "%.800s%s%s%.100s%s", column->name, index, has_unit ? " [" : "", has_unit ? column->unit : "",
-               has_unit ? "]" : "");
+      snprintf(name, sizeof name, "%.800s%s%s%.100s%s", column->name, index, has_unit ? " [" : "", has_unit ? column->unit : "", has_unit ? "]" : "");
       if (k > 0 || i > 0) fine = hgm_writer_put(writer, &writer->separator, 1, error);
       fine = fine && put_text(writer, name, error);
     }

@@ -25,7 +25,7 @@ struct HgmWork {
   int64_t max_tiles;
   Lane *lanes;
   unsigned char *once, *batch, *partial;
-  void **discard;  // by output: where unwanted ones go
+  void **discard; // by output: where unwanted ones go
   uint64_t *keys;
   size_t bytes;
 };
@@ -37,8 +37,8 @@ typedef struct Run { // one execution
   int64_t tiles, partials;
   const HgmPhase *phase;
   uint32_t phase_index, first_pointer, last_pointer;
-  bool sums;                   // the phase has sums over events
-  const HgmCommand *command;   // ONCE, split over threads
+  bool sums;                 // the phase has sums over events
+  const HgmCommand *command; // ONCE, split over threads
   int64_t chunk;
 } Run;
 
@@ -133,8 +133,7 @@ static void *resolve(const Run *r, Lane *lane, const HgmPointer *p) {
 
 static void resolve_phase(const Run *r, Lane *lane) {
   if (lane->phase == r->phase_index) return;
-  for (uint32_t i = r->first_pointer; i < r->last_pointer; i++)
-    lane->pointers[i] = resolve(r, lane, &r->program->pointers[i]);
+  for (uint32_t i = r->first_pointer; i < r->last_pointer; i++) lane->pointers[i] = resolve(r, lane, &r->program->pointers[i]);
   lane->phase = r->phase_index;
 }
 
@@ -142,8 +141,7 @@ static void resolve_phase(const Run *r, Lane *lane) {
 static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned char *base, uint64_t pitch, int64_t index) {
   if (pitch == 0) return;
   for (uint32_t i = r->first_pointer; i < r->last_pointer; i++)
-    if (r->program->pointers[i].space == space)
-      lane->pointers[i] = base + r->program->pointers[i].offset + pitch * (uint64_t)index;
+    if (r->program->pointers[i].space == space) lane->pointers[i] = base + r->program->pointers[i].offset + pitch * (uint64_t)index;
 }
 
 // ---- per-event inputs and outputs
@@ -191,8 +189,7 @@ static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) 
   }
   for (uint32_t i = 0; i < r->program->n_leaves; i++) {
     const HgmPort *port = &r->program->leaves[i];
-    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase)
-      load_leaf(r, lane, i, first, valid);
+    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase) load_leaf(r, lane, i, first, valid);
   }
 }
 
@@ -213,8 +210,13 @@ static void run_commands(const Run *r, Lane *lane, const HgmTile *tile) {
 }
 
 static HgmTile tile_start(const Run *r, const Lane *lane) {
-  return (HgmTile){.valid = 1, .event_lo = lane->event_lo, .event_hi = lane->event_hi, .keys = r->work->keys,
-                   .pass = r->call->pass, .partials = r->partials, .partial_bytes = (int64_t)r->program->partial_bytes};
+  return (HgmTile){.valid = 1,
+                   .event_lo = lane->event_lo,
+                   .event_hi = lane->event_hi,
+                   .keys = r->work->keys,
+                   .pass = r->call->pass,
+                   .partials = r->partials,
+                   .partial_bytes = (int64_t)r->program->partial_bytes};
 }
 
 // A contiguous range of tiles, in order.
@@ -299,10 +301,8 @@ static void start_phase(Run *r, uint32_t index) {
 
 static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
   int64_t tiles = (call->events + p->tile - 1) / p->tile;
-  if (call->events < 0 || tiles > work->max_tiles)
-    return hgm_fail(error, 3, "%s: %lld events do not fit its work space", p->name, (long long)call->events);
-  if (pool && hgm_pool_threads(pool) > work->threads)
-    return hgm_fail(error, 3, "%s: more threads than its work space has", p->name);
+  if (call->events < 0 || tiles > work->max_tiles) return hgm_fail(error, 3, "%s: %lld events do not fit its work space", p->name, (long long)call->events);
+  if (pool && hgm_pool_threads(pool) > work->threads) return hgm_fail(error, 3, "%s: more threads than its work space has", p->name);
   for (uint32_t i = 0; i < p->n_leaves; i++)
     if (!call->leaves[i] && p->leaves[i].elements > 0 && !(p->leaves[i].per_event && call->events == 0))
       return hgm_fail(error, 3, "%s: no array for \"%s\"", p->name, p->leaves[i].name);

@@ -12,8 +12,8 @@ enum { CHUNK_CACHE_BYTES = 4 << 20, MOST_SINGLE_ELEMENTS = 64 };
 typedef struct Dataset {
   hid_t id, memory;
   bool has_variable_text;
-  HgmHeap texts;                 // variable texts, each kept once
-  const char **slots;            // hash table of them
+  HgmHeap texts;      // variable texts, each kept once
+  const char **slots; // hash table of them
   size_t n_slots, n_texts;
 } Dataset;
 
@@ -79,8 +79,8 @@ static bool block_read(HgmBlock *block, int64_t first, int64_t last, char *bytes
   if (!fine) {
     char cause[200];
     hgm_hdf5_cause(cause, sizeof cause);
-    hgm_fail(error, 2, "%s: `%s` cannot be read at rows %lld to %lld (%s); the file may be damaged", block->file->path, block->name,
-             (long long)first, (long long)last - 1, cause);
+    hgm_fail(error, 2, "%s: `%s` cannot be read at rows %lld to %lld (%s); the file may be damaged", block->file->path, block->name, (long long)first,
+             (long long)last - 1, cause);
   } else if (dataset->has_variable_text) {
     fine = keep_texts(block, memory, last - first, bytes, error);
   }
@@ -103,8 +103,7 @@ static void block_close(HgmBlock *block) {
 static hid_t reopen(hid_t dataset) {
   char path[4096];
   hid_t access = H5Dget_access_plist(dataset), file = H5Iget_file_id(dataset), result = -1;
-  if (access >= 0 && file >= 0 && H5Iget_name(dataset, path, sizeof path) > 0 &&
-      H5Pset_chunk_cache(access, 521, CHUNK_CACHE_BYTES, 1.0) >= 0)
+  if (access >= 0 && file >= 0 && H5Iget_name(dataset, path, sizeof path) > 0 && H5Pset_chunk_cache(access, 521, CHUNK_CACHE_BYTES, 1.0) >= 0)
     result = H5Dopen2(file, path, access);
   if (access >= 0) H5Pclose(access);
   if (file >= 0) H5Fclose(file);
@@ -180,8 +179,12 @@ static bool add_units(HgmFile *file, hid_t dataset, HgmField *const *fields, int
 // ---- compound
 
 typedef struct Members {
-  HgmFile *file; hid_t dataset; HgmBlock *block; const char *prefix, *container;
-  Hdf5NamesOf *names_of; void *data;
+  HgmFile *file;
+  hid_t dataset;
+  HgmBlock *block;
+  const char *prefix, *container;
+  Hdf5NamesOf *names_of;
+  void *data;
 } Members;
 
 static bool add_array_member(Members *members, hid_t type, const char *name, size_t offset) {
@@ -220,8 +223,8 @@ static bool add_members(Members *members, hid_t type, hid_t memory, const char *
     if (at < 0) {
       Hdf5Element element = hgm_hdf5_element(member);
       if (element.memory >= 0) H5Tclose(element.memory);
-      fine = hgm_hdf5_refuse(members->file, members->prefix, full, element.refusal != NULL ? element.refusal
-                             : "holds text of variable length inside a table; store it as text of fixed length");
+      fine = hgm_hdf5_refuse(members->file, members->prefix, full,
+                             element.refusal != NULL ? element.refusal : "holds text of variable length inside a table; store it as text of fixed length");
     } else if (class == H5T_COMPOUND) {
       hid_t inner = H5Tget_member_type(memory, (unsigned)at);
       strncat(full, ".", sizeof full - strlen(full) - 1);
@@ -240,8 +243,7 @@ static bool add_members(Members *members, hid_t type, hid_t memory, const char *
   return fine;
 }
 
-bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char *prefix, const char *name,
-                           Hdf5NamesOf *names_of, void *data, HgmError *error) {
+bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char *prefix, const char *name, Hdf5NamesOf *names_of, void *data, HgmError *error) {
   hid_t memory = hgm_hdf5_compound(type);
   if (memory < 0) return hgm_hdf5_refuse(file, prefix, name, "is a table without a member that can be read");
   if (!hgm_hdf5_check_filters(file, dataset, name, error)) {
@@ -250,8 +252,7 @@ bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char 
   }
   HgmBlock *block = hgm_hdf5_block(file, dataset, memory, H5Tget_size(memory), name, error);
   if (block == NULL) return false;
-  Members members = {.file = file, .dataset = dataset, .block = block, .prefix = prefix, .container = name,
-                     .names_of = names_of, .data = data};
+  Members members = {.file = file, .dataset = dataset, .block = block, .prefix = prefix, .container = name, .names_of = names_of, .data = data};
   return add_members(&members, type, memory, "", 0) || hgm_out_of_memory(error, file->path);
 }
 
@@ -269,8 +270,8 @@ static bool column_names(HgmFile *file, hid_t dataset, int rank, const hsize_t *
   return true;
 }
 
-static bool add_plain(HgmFile *file, hid_t dataset, Hdf5Element element, int rank, const hsize_t *shape, const char *prefix,
-                      const char *name, HgmError *error) {
+static bool add_plain(HgmFile *file, hid_t dataset, Hdf5Element element, int rank, const hsize_t *shape, const char *prefix, const char *name,
+                      HgmError *error) {
   if (!hgm_hdf5_check_filters(file, dataset, name, error)) {
     H5Tclose(element.memory);
     return false;
@@ -301,14 +302,13 @@ bool hgm_hdf5_add_dataset(HgmFile *file, hid_t dataset, const char *prefix, cons
   bool is_table = H5Tget_class(type) == H5T_COMPOUND, fine = true, is_flat = true, is_hollow = false;
   for (int i = 1; i < rank; i++) is_flat = is_flat && shape[i] == 1, is_hollow = is_hollow || shape[i] == 0;
   Hdf5Element element = is_table ? (Hdf5Element){.memory = -1} : hgm_hdf5_element(type);
-  const char *reason = extent == H5S_NULL      ? "holds no data (a null dataspace)"
-                       : extent == H5S_SCALAR  ? "is a single value, not one per event"
-                       : rank > HGM_MAX_RANK + 1 ? "has more than four axes per event"
-                       : is_hollow             ? "has no numbers per event (an axis of length 0)"
-                       : is_table && !is_flat  ? "is a table with several axes"
-                       : !is_table && element.type == HGM_FILE_TEXT && rank > 1 && element.refusal == NULL
-                         ? "holds several texts per event"
-                         : element.refusal;
+  const char *reason = extent == H5S_NULL                                                                  ? "holds no data (a null dataspace)"
+                       : extent == H5S_SCALAR                                                              ? "is a single value, not one per event"
+                       : rank > HGM_MAX_RANK + 1                                                           ? "has more than four axes per event"
+                       : is_hollow                                                                         ? "has no numbers per event (an axis of length 0)"
+                       : is_table && !is_flat                                                              ? "is a table with several axes"
+                       : !is_table && element.type == HGM_FILE_TEXT && rank > 1 && element.refusal == NULL ? "holds several texts per event"
+                                                                                                           : element.refusal;
   if (reason != NULL) {
     if (element.memory >= 0) H5Tclose(element.memory);
     fine = hgm_hdf5_refuse(file, prefix, name, reason) || hgm_out_of_memory(error, file->path);

@@ -50,7 +50,10 @@ static hid_t open_file(const char *path, HgmError *error) {
   return -1;
 }
 
-typedef struct Walk { HgmFile *file; HgmError *error; } Walk;
+typedef struct Walk {
+  HgmFile *file;
+  HgmError *error;
+} Walk;
 static bool walk_group(Walk *walk, hid_t group, const char *prefix, int depth);
 
 static bool add_link(Walk *walk, hid_t group, const char *prefix, const char *name, int depth) {

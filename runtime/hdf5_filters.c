@@ -35,17 +35,28 @@ static size_t lzf_filter(unsigned int flags, size_t n_values, const unsigned int
 
 void hgm_hdf5_register_filters(void) {
   static const H5Z_class2_t lzf = {
-    .version = H5Z_CLASS_T_VERS, .id = LZF_FILTER, .encoder_present = 0, .decoder_present = 1, .name = "lzf",
-    .filter = lzf_filter,
+      .version = H5Z_CLASS_T_VERS,
+      .id = LZF_FILTER,
+      .encoder_present = 0,
+      .decoder_present = 1,
+      .name = "lzf",
+      .filter = lzf_filter,
   };
   if (H5Zfilter_avail(LZF_FILTER) <= 0) H5Zregister(&lzf);
 }
 
-static const struct Known { int id; const char *name, *package; } KNOWN[] = {
-  {307, "bzip2", "hdf5-filter-plugin"},       {32001, "Blosc", "hdf5-filter-plugin-blosc-serial"},
-  {32004, "LZ4", "hdf5-filter-plugin"},       {32008, "bitshuffle", "hdf5-filter-plugin"},
-  {32013, "ZFP", "hdf5-filter-plugin-zfp-serial"}, {32015, "Zstandard", NULL},
-  {32026, "Blosc2", NULL},                    {LZF_FILTER, "LZF", NULL},
+static const struct Known {
+  int id;
+  const char *name, *package;
+} KNOWN[] = {
+    {307, "bzip2", "hdf5-filter-plugin"},
+    {32001, "Blosc", "hdf5-filter-plugin-blosc-serial"},
+    {32004, "LZ4", "hdf5-filter-plugin"},
+    {32008, "bitshuffle", "hdf5-filter-plugin"},
+    {32013, "ZFP", "hdf5-filter-plugin-zfp-serial"},
+    {32015, "Zstandard", NULL},
+    {32026, "Blosc2", NULL},
+    {LZF_FILTER, "LZF", NULL},
 };
 
 bool hgm_hdf5_check_filters(const HgmFile *file, hid_t dataset, const char *name, HgmError *error) {
@@ -63,11 +74,15 @@ bool hgm_hdf5_check_filters(const HgmFile *file, hid_t dataset, const char *name
       if (KNOWN[k].id == id) known = &KNOWN[k];
     const char *called = known != NULL ? known->name : label[0] != '\0' ? label : "unknown";
     if (known != NULL && known->package != NULL)
-      fine = hgm_fail(error, 2, "%s: column `%s` is compressed with filter %s (%d), which is not installed; install the package "
-                      "%s or rewrite the file with gzip", file->path, name, called, id, known->package);
+      fine = hgm_fail(error, 2,
+                      "%s: column `%s` is compressed with filter %s (%d), which is not installed; install the package "
+                      "%s or rewrite the file with gzip",
+                      file->path, name, called, id, known->package);
     else
-      fine = hgm_fail(error, 2, "%s: column `%s` is compressed with filter %s (%d), which is not installed; set HDF5_PLUGIN_PATH "
-                      "to its plugin or rewrite the file with gzip", file->path, name, called, id);
+      fine = hgm_fail(error, 2,
+                      "%s: column `%s` is compressed with filter %s (%d), which is not installed; set HDF5_PLUGIN_PATH "
+                      "to its plugin or rewrite the file with gzip",
+                      file->path, name, called, id);
   }
   if (plist >= 0) H5Pclose(plist);
   return fine;

@@ -36,7 +36,10 @@ static int pickled_texts(HgmHeap *heap, const char *pickle, const char **names, 
   return count;
 }
 
-typedef struct Names { HgmFile *file; hid_t table; } Names;
+typedef struct Names {
+  HgmFile *file;
+  hid_t table;
+} Names;
 
 // Names of the elements of `values_block_N`, from the attribute `values_block_N_kind` of the table.
 static const char **block_names(void *data, const char *member, int n) {
@@ -97,9 +100,8 @@ static bool add_table(HgmFile *file, hid_t group, const char *name, HgmError *er
   hid_t type = H5Dget_type(table);
   int before = file->n_fields;
   Names names = {.file = file, .table = table};
-  bool fine = H5Tget_class(type) == H5T_COMPOUND
-                ? hgm_hdf5_add_compound(file, table, type, "", name, block_names, &names, error)
-                : hgm_fail(error, 1, "%s: pandas group `%s` holds no table of columns", file->path, name);
+  bool fine = H5Tget_class(type) == H5T_COMPOUND ? hgm_hdf5_add_compound(file, table, type, "", name, block_names, &names, error)
+                                                 : hgm_fail(error, 1, "%s: pandas group `%s` holds no table of columns", file->path, name);
   for (int i = before; fine && i < file->n_fields; i++)
     if (file->fields[i]->column.kind == HGM_COLUMN_INTEGER) fine = add_categories(file, group, file->fields[i]);
   H5Tclose(type);
@@ -157,8 +159,7 @@ bool hgm_hdf5_add_pandas(HgmFile *file, hid_t group, const char *path, bool *is_
   snprintf(name, sizeof name, "%s", path[0] == '\0' ? "frame" : path);
   size_t length = strlen(name);
   if (length > 1 && name[length - 1] == '/') name[length - 1] = '\0';
-  *is_pandas = kind != NULL && (strcmp(kind, "frame_table") == 0 || strcmp(kind, "frame") == 0 ||
-                                strcmp(kind, "appendable_frame") == 0);
+  *is_pandas = kind != NULL && (strcmp(kind, "frame_table") == 0 || strcmp(kind, "frame") == 0 || strcmp(kind, "appendable_frame") == 0);
   if (!*is_pandas) return true;
   if (strcmp(kind, "frame") != 0) return add_table(file, group, name, error);
   for (int number = 0;; number++) {

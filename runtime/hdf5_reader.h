@@ -10,9 +10,9 @@
 typedef struct Hdf5Element {
   HgmFileType type;
   HgmCell cell;
-  size_t bytes;                  // in memory
-  hid_t memory;                  // type in memory, to be closed; -1 with a refusal
-  const char *refusal;           // "holds references", or NULL
+  size_t bytes;        // in memory
+  hid_t memory;        // type in memory, to be closed; -1 with a refusal
+  const char *refusal; // "holds references", or NULL
 } Hdf5Element;
 
 Hdf5Element hgm_hdf5_element(hid_t type);
@@ -40,8 +40,7 @@ HgmField *hgm_hdf5_field(HgmFile *file, const char *prefix, const char *containe
 bool hgm_hdf5_refuse(HgmFile *file, const char *prefix, const char *name, const char *reason);
 // Fields for the members of a compound; names_of: NULL, or gives the names of an array member's elements (n of them) or NULL.
 typedef const char **Hdf5NamesOf(void *data, const char *member, int n);
-bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char *prefix, const char *name,
-                           Hdf5NamesOf *names_of, void *data, HgmError *error);
+bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char *prefix, const char *name, Hdf5NamesOf *names_of, void *data, HgmError *error);
 
 // Registers the LZF filter; checks that every filter of the dataset can be undone (else fails and names it).
 void hgm_hdf5_register_filters(void);

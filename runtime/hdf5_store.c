@@ -18,7 +18,8 @@ static hid_t file_type(HgmDtype dtype) {
   switch (dtype) {
   case HGM_F32: return H5T_IEEE_F32LE;
   case HGM_F64: return H5T_IEEE_F64LE;
-  case HGM_I32: case HGM_BOOL: return H5T_STD_I32LE;
+  case HGM_I32:
+  case HGM_BOOL: return H5T_STD_I32LE;
   }
   return -1;
 }
@@ -27,7 +28,8 @@ static hid_t memory_type(HgmDtype dtype) {
   switch (dtype) {
   case HGM_F32: return H5T_NATIVE_FLOAT;
   case HGM_F64: return H5T_NATIVE_DOUBLE;
-  case HGM_I32: case HGM_BOOL: return H5T_NATIVE_INT32;
+  case HGM_I32:
+  case HGM_BOOL: return H5T_NATIVE_INT32;
   }
   return -1;
 }
@@ -37,8 +39,7 @@ static bool write_array(hid_t file, hid_t link, const HgmArray *array) {
   for (int i = 0; i < array->rank; i++) shape[i] = (hsize_t)array->shape[i];
   hid_t space = array->rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(array->rank, shape, NULL);
   hid_t dataset = H5Dcreate2(file, array->name, file_type(array->dtype), space, link, H5P_DEFAULT, H5P_DEFAULT);
-  bool fine = dataset >= 0 && (array->elements == 0 || H5Dwrite(dataset, memory_type(array->dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                                                                array->data) >= 0);
+  bool fine = dataset >= 0 && (array->elements == 0 || H5Dwrite(dataset, memory_type(array->dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, array->data) >= 0);
   if (dataset >= 0) H5Dclose(dataset);
   if (space >= 0) H5Sclose(space);
   return fine;
@@ -143,13 +144,16 @@ static bool read_dataset(HgmStore *store, hid_t file, hsize_t i, const char *pat
   hid_t dataset = H5Dopen2(file, name, H5P_DEFAULT);
   if (dataset < 0) return wrong(path, name, "is not a dataset", error);
   size_t prefix = sizeof TEXT_PREFIX - 1;
-  bool fine = strncmp(name, TEXT_PREFIX, prefix) == 0 ? read_long_text(store, dataset, name + prefix, path, error)
-                                                      : read_array(store, dataset, name, path, error);
+  bool fine =
+      strncmp(name, TEXT_PREFIX, prefix) == 0 ? read_long_text(store, dataset, name + prefix, path, error) : read_array(store, dataset, name, path, error);
   H5Dclose(dataset);
   return fine;
 }
 
-typedef struct Names { HgmStore *store; bool fine; } Names;
+typedef struct Names {
+  HgmStore *store;
+  bool fine;
+} Names;
 
 static herr_t read_text(hid_t root, const char *name, const H5A_info_t *info, void *data) {
   (void)info;

@@ -19,7 +19,7 @@ static herr_t take_innermost(unsigned n, const H5E_error2_t *entry, void *data) 
 void hgm_hdf5_cause(char *text, int size) {
   const char *found = NULL;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &found); // upward: the innermost comes first
-  static const char system_says[] = "error message = '"; // of the system's own, inside a long line
+  static const char system_says[] = "error message = '";          // of the system's own, inside a long line
   const char *own = found == NULL ? NULL : strstr(found, system_says);
   if (own != NULL) found = own + sizeof system_says - 1;
   int length = found == NULL ? 0 : (int)strcspn(found, own != NULL ? "'\n" : "\n");
@@ -40,7 +40,9 @@ static Hdf5Element integer(size_t bytes, bool is_signed) {
   case 2: return is_signed ? number(HGM_FILE_I16, H5T_NATIVE_INT16) : number(HGM_FILE_U16, H5T_NATIVE_UINT16);
   case 3:
   case 4: return is_signed ? number(HGM_FILE_I32, H5T_NATIVE_INT32) : number(HGM_FILE_U32, H5T_NATIVE_UINT32);
-  case 5: case 6: case 7:
+  case 5:
+  case 6:
+  case 7:
   case 8: return is_signed ? number(HGM_FILE_I64, H5T_NATIVE_INT64) : number(HGM_FILE_U64, H5T_NATIVE_UINT64);
   }
   return refused("holds integers of more than 64 bits");
@@ -141,8 +143,7 @@ static bool copy_texts(HgmHeap *heap, hid_t type, const char *raw, int n, const 
 }
 
 // Reads what `read` puts into a buffer for the whole space.
-static bool all_texts(HgmHeap *heap, hid_t type, hid_t space, bool (*read)(hid_t, hid_t, void *), hid_t object,
-                      const char ***texts, int *n) {
+static bool all_texts(HgmHeap *heap, hid_t type, hid_t space, bool (*read)(hid_t, hid_t, void *), hid_t object, const char ***texts, int *n) {
   *n = 0;
   hssize_t count = H5Tget_class(type) == H5T_STRING ? H5Sget_simple_extent_npoints(space) : 0;
   if (count < 1 || count > 1000000) return true;
@@ -159,9 +160,7 @@ static bool all_texts(HgmHeap *heap, hid_t type, hid_t space, bool (*read)(hid_t
 }
 
 static bool read_attribute(hid_t attribute, hid_t type, void *raw) { return H5Aread(attribute, type, raw) >= 0; }
-static bool read_dataset(hid_t dataset, hid_t type, void *raw) {
-  return H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw) >= 0;
-}
+static bool read_dataset(hid_t dataset, hid_t type, void *raw) { return H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw) >= 0; }
 
 bool hgm_hdf5_texts(HgmHeap *heap, hid_t object, const char *name, const char ***texts, int *n) {
   *n = 0;

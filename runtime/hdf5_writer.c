@@ -11,8 +11,9 @@ enum { CHUNK_BYTES = 1 << 18, MOST_CHUNK_ROWS = 1 << 14, GZIP_LEVEL = 4 };
 
 typedef struct Output {
   hid_t file;
-  hid_t *datasets;               // (n_columns)
-  char *bytes; size_t cap;       // converted rows of one column
+  hid_t *datasets; // (n_columns)
+  char *bytes;
+  size_t cap; // converted rows of one column
 } Output;
 
 // Type of a column in file or memory, to be closed.
@@ -132,8 +133,7 @@ static bool put_rows(hid_t dataset, const HgmOutColumn *column, int64_t first, i
   for (int i = 0; i < column->rank; i++) shape[i + 1] = count[i + 1] = (hsize_t)column->shape[i];
   if (H5Dset_extent(dataset, shape) < 0) return false;
   hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(column->rank + 1, count, NULL), type = column_type(column, false);
-  bool fine = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
-              H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, bytes) >= 0;
+  bool fine = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 && H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, bytes) >= 0;
   H5Tclose(type);
   H5Sclose(memory);
   H5Sclose(space);

@@ -4,9 +4,11 @@
 
 #include <stddef.h>
 
-typedef struct HgmHeap { struct HgmHeapPage *pages; } HgmHeap;  // start with {0}
+typedef struct HgmHeap {
+  struct HgmHeapPage *pages;
+} HgmHeap; // start with {0}
 
-void *hgm_heap_alloc(HgmHeap *heap, size_t bytes);               // zeroed, aligned to 16; NULL when out of memory
+void *hgm_heap_alloc(HgmHeap *heap, size_t bytes); // zeroed, aligned to 16; NULL when out of memory
 char *hgm_heap_strndup(HgmHeap *heap, const char *text, size_t n);
 char *hgm_heap_strdup(HgmHeap *heap, const char *text);
 char *hgm_heap_printf(HgmHeap *heap, const char *format, ...) __attribute__((format(printf, 2, 3)));

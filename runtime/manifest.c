@@ -13,24 +13,21 @@ enum { MANIFEST_VERSION = 1 };
 
 // ---- saving
 
-static json_t *text_or_null(const char *text) {
-  return text == NULL ? json_null() : json_string_nocheck(text);
-}
+static json_t *text_or_null(const char *text) { return text == NULL ? json_null() : json_string_nocheck(text); }
 
 static json_t *pairs(const HgmManifestPair *at, int n) { // in order: an array of [name, value]
   json_t *array = json_array();
-  for (int i = 0; i < n; i++)
-    json_array_append_new(array, json_pack("{s:o, s:o}", "name", text_or_null(at[i].name), "value", text_or_null(at[i].value)));
+  for (int i = 0; i < n; i++) json_array_append_new(array, json_pack("{s:o, s:o}", "name", text_or_null(at[i].name), "value", text_or_null(at[i].value)));
   return array;
 }
 
 static json_t *data_of(const HgmManifestData *data) {
   json_t *files = json_array();
   for (int i = 0; i < data->n_files; i++)
-    json_array_append_new(files, json_pack("{s:o, s:I, s:o}", "path", text_or_null(data->files[i].path), "bytes",
-                                           (json_int_t)data->files[i].bytes, "sha256", text_or_null(data->files[i].sha256)));
-  return json_pack("{s:o, s:o, s:I, s:o, s:o}", "block", text_or_null(data->block), "role", text_or_null(data->role), "rows",
-                   (json_int_t)data->rows, "files", files, "columns", pairs(data->columns, data->n_columns));
+    json_array_append_new(files, json_pack("{s:o, s:I, s:o}", "path", text_or_null(data->files[i].path), "bytes", (json_int_t)data->files[i].bytes, "sha256",
+                                           text_or_null(data->files[i].sha256)));
+  return json_pack("{s:o, s:o, s:I, s:o, s:o}", "block", text_or_null(data->block), "role", text_or_null(data->role), "rows", (json_int_t)data->rows, "files",
+                   files, "columns", pairs(data->columns, data->n_columns));
 }
 
 static json_t *manifest_json(const HgmManifest *manifest, const char *created) {
@@ -72,7 +69,11 @@ bool hgm_manifest_save(const char *directory, const HgmManifest *manifest, const
 
 // ---- loading
 
-typedef struct Loaded { HgmManifest manifest; HgmHeap heap; bool fine; } Loaded; // manifest first: destroy gets its address
+typedef struct Loaded {
+  HgmManifest manifest;
+  HgmHeap heap;
+  bool fine;
+} Loaded; // manifest first: destroy gets its address
 
 static const char *text_of(Loaded *loaded, const json_t *object, const char *key) {
   const char *text = json_string_value(json_object_get(object, key));
@@ -151,8 +152,7 @@ bool hgm_manifest_load(HgmManifest **manifest, const char *directory, HgmError *
     load_all(loaded, root);
   }
   json_decref(root);
-  if (version != MANIFEST_VERSION)
-    hgm_fail(error, 1, "%s: has the version %lld, and this hgmc reads version %d", path, (long long)version, MANIFEST_VERSION);
+  if (version != MANIFEST_VERSION) hgm_fail(error, 1, "%s: has the version %lld, and this hgmc reads version %d", path, (long long)version, MANIFEST_VERSION);
   else if (loaded == NULL || !loaded->fine) hgm_fail(error, 2, "%s: out of memory", path);
   else *manifest = &loaded->manifest;
   if (*manifest == NULL && loaded != NULL) hgm_manifest_destroy(&loaded->manifest);

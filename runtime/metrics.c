@@ -8,7 +8,9 @@
 
 enum { HALVINGS = 16 };
 
-typedef struct Point { double value, weight; } Point;
+typedef struct Point {
+  double value, weight;
+} Point;
 
 static int by_value(const void *a, const void *b) {
   const Point *p = a, *q = b;
@@ -154,7 +156,10 @@ static void correlate(double *const *columns, int n, int64_t rows, const double 
   for (int k = 0; k < n; k++) matrix[k * n + k] = 1;
 }
 
-typedef struct Place { double value; int64_t row; } Place;
+typedef struct Place {
+  double value;
+  int64_t row;
+} Place;
 
 static int by_place(const void *a, const void *b) {
   const Place *p = a, *q = b;
@@ -175,8 +180,7 @@ static void rank(double *column, int64_t rows, const double *weights, Place *pla
   }
 }
 
-static bool matrix_of(const double *const *columns, int n, int64_t rows, const double *weights, bool by_rank, double *matrix,
-                      HgmError *error) {
+static bool matrix_of(const double *const *columns, int n, int64_t rows, const double *weights, bool by_rank, double *matrix, HgmError *error) {
   size_t length = (size_t)rows + 1;
   double *room = malloc(((size_t)n + 1) * length * sizeof *room), **copies = malloc((size_t)(n + 1) * sizeof *copies);
   Place *places = malloc(length * sizeof *places);

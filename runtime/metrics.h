@@ -14,16 +14,16 @@
 #include "runtime/error.h"
 
 typedef struct HgmSample {
-  const double *values;          // (n)
-  const double *weights;         // (n) or NULL
+  const double *values;  // (n)
+  const double *weights; // (n) or NULL
   int64_t n;
 } HgmSample;
 
 typedef struct HgmDistance {
-  double w1;                     // in standard deviations of the truth
+  double w1; // in standard deviations of the truth
   double ks;
   double truth_std;
-  int64_t left_out;              // values of both samples that are not finite
+  int64_t left_out; // values of both samples that are not finite
 } HgmDistance;
 
 bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error);
@@ -31,7 +31,9 @@ bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDis
 // Truth against truth: the distance between two random halves of the truth (fixed draws from `seed`), mean over 16 halvings.
 // The error is the standard deviation over the halvings. Halves hold n/2 events, so for `other` of n events a perfect
 // generator lies near 0.71 times this value.
-typedef struct HgmFloor { double w1, w1_error, ks, ks_error; } HgmFloor;
+typedef struct HgmFloor {
+  double w1, w1_error, ks, ks_error;
+} HgmFloor;
 bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *floor_, HgmError *error);
 
 // Correlation matrices (n, n), row-major, of n columns with `rows` values each; a constant column has 0 beside its own 1.

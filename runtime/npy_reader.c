@@ -14,27 +14,34 @@ enum { MOST_FIELDS = 4096, LONGEST_HEADER = 1 << 20 };
 // One member of a row.
 typedef struct NpyField {
   char name[256];
-  char code;                     // f i u b S U
-  size_t bytes;                  // of an element in the file
-  size_t from, to;               // offsets in the file's row and in ours
-  int rank; int64_t shape[HGM_MAX_RANK], count;
+  char code;       // f i u b S U
+  size_t bytes;    // of an element in the file
+  size_t from, to; // offsets in the file's row and in ours
+  int rank;
+  int64_t shape[HGM_MAX_RANK], count;
   bool is_swapped;
   HgmFileType type;
-  size_t to_bytes;               // of an element in memory
+  size_t to_bytes; // of an element in memory
 } NpyField;
 
 typedef struct Npy {
   NpySource *source;
-  int64_t start;                 // of the data
+  int64_t start; // of the data
   int64_t rows;
-  size_t from_bytes;             // of a row in the file
+  size_t from_bytes; // of a row in the file
   bool is_fortran, is_structured;
   int n_fields;
   NpyField *fields;
-  char *scratch; size_t scratch_bytes;
+  char *scratch;
+  size_t scratch_bytes;
 } Npy;
 
-typedef struct Parse { const char *at; Npy *npy; const char *label; HgmError *error; } Parse;
+typedef struct Parse {
+  const char *at;
+  Npy *npy;
+  const char *label;
+  HgmError *error;
+} Parse;
 
 // ---- header
 
@@ -48,8 +55,7 @@ static bool take(Parse *parse, char c) {
 }
 
 static bool damaged(Parse *parse) {
-  return hgm_fail(parse->error, 1, "%s: the header of the array cannot be understood; the file is damaged or of an unknown version",
-                  parse->label);
+  return hgm_fail(parse->error, 1, "%s: the header of the array cannot be understood; the file is damaged or of an unknown version", parse->label);
 }
 
 static bool take_text(Parse *parse, char *text, size_t size) {
@@ -90,8 +96,7 @@ static bool set_type(Parse *parse, NpyField *field, const char *text) {
   field->is_swapped = order == '>';
   field->bytes = (size_t)n * (field->code == 'U' ? 4 : 1);
   field->to_bytes = field->bytes;
-  if (field->code == 'O')
-    return hgm_fail(parse->error, 1, "%s: holds Python objects (a pickle), which are never run; save plain numbers", label);
+  if (field->code == 'O') return hgm_fail(parse->error, 1, "%s: holds Python objects (a pickle), which are never run; save plain numbers", label);
   if (n < 1 || n > 100000) return damaged(parse);
   switch (field->code) {
   case 'f':
@@ -99,7 +104,9 @@ static bool set_type(Parse *parse, NpyField *field, const char *text) {
     field->type = n == 8 ? HGM_FILE_F64 : HGM_FILE_F32;
     field->to_bytes = n == 8 ? 8 : 4;
     return true;
-  case 'i': case 'u': case 'b': {
+  case 'i':
+  case 'u':
+  case 'b': {
     bool is_signed = field->code == 'i';
     if (n != 1 && n != 2 && n != 4 && n != 8) break;
     field->type = n == 1   ? (is_signed ? HGM_FILE_I8 : HGM_FILE_U8)
@@ -108,9 +115,9 @@ static bool set_type(Parse *parse, NpyField *field, const char *text) {
                            : (is_signed ? HGM_FILE_I64 : HGM_FILE_U64);
     return true;
   }
-  case 'S': case 'a': case 'U':
-    field->type = HGM_FILE_TEXT;
-    return true;
+  case 'S':
+  case 'a':
+  case 'U': field->type = HGM_FILE_TEXT; return true;
   }
   return hgm_fail(parse->error, 1, "%s: holds numbers of the type `%s`, which is not read; save float, int, bool or text", label, text);
 }
@@ -135,8 +142,7 @@ static bool take_members(Parse *parse) {
     if (field == NULL) return false;
     if (!take(parse, '(') || !take_text(parse, field->name, sizeof field->name) || !take(parse, ',')) return damaged(parse);
     skip_blanks(parse);
-    if (*parse->at == '[')
-      return hgm_fail(parse->error, 1, "%s: member `%s` is a table itself; save its members one by one", parse->label, field->name);
+    if (*parse->at == '[') return hgm_fail(parse->error, 1, "%s: member `%s` is a table itself; save its members one by one", parse->label, field->name);
     if (!take_text(parse, type, sizeof type) || !set_type(parse, field, type)) return false;
     if (take(parse, ',') && !take_shape(parse, field->shape, &field->rank, HGM_MAX_RANK)) return false;
     for (int i = 0; i < field->rank; i++) field->count *= field->shape[i];
@@ -222,8 +228,7 @@ static bool lay_out(Parse *parse, const int64_t *shape, int rank) {
       if (field->count > INT64_MAX / 1024 / shape[i]) return damaged(parse);
       field->count *= shape[i];
     }
-    if (field->type == HGM_FILE_TEXT && field->count != 1)
-      return hgm_fail(parse->error, 1, "%s: holds several texts per event", parse->label);
+    if (field->type == HGM_FILE_TEXT && field->count != 1) return hgm_fail(parse->error, 1, "%s: holds several texts per event", parse->label);
   }
   size_t to = 0;
   for (int i = 0; i < npy->n_fields; i++) {
@@ -236,8 +241,8 @@ static bool lay_out(Parse *parse, const int64_t *shape, int rank) {
   int64_t room = parse->npy->source->bytes - npy->start;
   if (npy->from_bytes == 0) return damaged(parse);
   if (npy->rows > room / (int64_t)npy->from_bytes)
-    return hgm_fail(parse->error, 1, "%s: the file is truncated: its header promises %lld rows of %zu bytes and %lld bytes follow",
-                    parse->label, (long long)npy->rows, npy->from_bytes, (long long)room);
+    return hgm_fail(parse->error, 1, "%s: the file is truncated: its header promises %lld rows of %zu bytes and %lld bytes follow", parse->label,
+                    (long long)npy->rows, npy->from_bytes, (long long)room);
   return true;
 }
 
@@ -267,8 +272,7 @@ static void to_utf8(const char *from, size_t n, bool is_swapped, char *to) {
     if (c < 0x80) *to++ = (char)c;
     else if (c < 0x800) *to++ = (char)(0xc0 | c >> 6), *to++ = (char)(0x80 | (c & 63));
     else if (c < 0x10000) *to++ = (char)(0xe0 | c >> 12), *to++ = (char)(0x80 | (c >> 6 & 63)), *to++ = (char)(0x80 | (c & 63));
-    else *to++ = (char)(0xf0 | (c >> 18 & 7)), *to++ = (char)(0x80 | (c >> 12 & 63)), *to++ = (char)(0x80 | (c >> 6 & 63)),
-         *to++ = (char)(0x80 | (c & 63));
+    else *to++ = (char)(0xf0 | (c >> 18 & 7)), *to++ = (char)(0x80 | (c >> 12 & 63)), *to++ = (char)(0x80 | (c >> 6 & 63)), *to++ = (char)(0x80 | (c & 63));
   }
   memset(to, 0, (size_t)(end - to));
 }
@@ -329,8 +333,7 @@ static bool block_read(HgmBlock *block, int64_t first, int64_t last, char *bytes
   if (npy->is_fortran && !npy->is_structured) return read_fortran(block, first, last - first, bytes, error);
   size_t n = (size_t)(last - first);
   if (!get_scratch(npy, n * npy->from_bytes, block->file->path, error)) return false;
-  if (!npy->source->read(npy->source, npy->start + first * (int64_t)npy->from_bytes, n * npy->from_bytes, npy->scratch, error))
-    return false;
+  if (!npy->source->read(npy->source, npy->start + first * (int64_t)npy->from_bytes, n * npy->from_bytes, npy->scratch, error)) return false;
   for (size_t row = 0; row < n; row++)
     for (int k = 0; k < npy->n_fields; k++) {
       const NpyField *field = &npy->fields[k];
@@ -394,22 +397,24 @@ bool hgm_npy_add(HgmFile *file, NpySource *source, const char *name, const char 
   block->read = block_read;
   block->close = block_close;
   block->backend = npy;
-  for (int i = 0; i < npy->n_fields && fine; i++)
-    fine = add_column(file, block, &npy->fields[i], prefix, npy->is_structured ? npy->fields[i].name : name);
+  for (int i = 0; i < npy->n_fields && fine; i++) fine = add_column(file, block, &npy->fields[i], prefix, npy->is_structured ? npy->fields[i].name : name);
   return fine || hgm_out_of_memory(error, label);
 }
 
 // ---- .npy files
 
-typedef struct FileSource { NpySource source; int file; const char *path; } FileSource;
+typedef struct FileSource {
+  NpySource source;
+  int file;
+  const char *path;
+} FileSource;
 
 static bool file_read(NpySource *source, int64_t offset, size_t n, char *bytes, HgmError *error) {
   FileSource *self = (FileSource *)source;
   while (n > 0) {
     ssize_t got = pread(self->file, bytes, n, offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0)
-      return hgm_fail(error, 2, "%s: cannot be read: %s", self->path, got == 0 ? "the file is cut short" : strerror(errno));
+    if (got <= 0) return hgm_fail(error, 2, "%s: cannot be read: %s", self->path, got == 0 ? "the file is cut short" : strerror(errno));
     bytes += got;
     offset += got;
     n -= (size_t)got;

@@ -13,8 +13,8 @@
 
 static const char *descr(const HgmOutColumn *column, char *text, size_t size) {
   static const char *const names[HGM_N_FILE_TYPES] = {
-    [HGM_FILE_F32] = "f4", [HGM_FILE_F64] = "f8", [HGM_FILE_I8] = "i1", [HGM_FILE_I16] = "i2", [HGM_FILE_I32] = "i4",
-    [HGM_FILE_I64] = "i8", [HGM_FILE_U8] = "u1", [HGM_FILE_U16] = "u2", [HGM_FILE_U32] = "u4", [HGM_FILE_U64] = "u8",
+      [HGM_FILE_F32] = "f4", [HGM_FILE_F64] = "f8", [HGM_FILE_I8] = "i1",  [HGM_FILE_I16] = "i2", [HGM_FILE_I32] = "i4",
+      [HGM_FILE_I64] = "i8", [HGM_FILE_U8] = "u1",  [HGM_FILE_U16] = "u2", [HGM_FILE_U32] = "u4", [HGM_FILE_U64] = "u8",
   };
   static const uint16_t one = 1;
   bool is_little = *(const unsigned char *)&one == 1;
@@ -58,8 +58,7 @@ static void put_header(const HgmOutColumn *columns, int n, bool is_structured, i
         if (*c == '\'' || *c == '\\') out[used++] = '\\';
         out[used++] = *c;
       }
-      used += (size_t)snprintf(out + used, bytes - used, "', '%s'%s%s), ", descr(&columns[k], type, sizeof type),
-                               inner[0] != '\0' ? ", " : "", inner);
+      used += (size_t)snprintf(out + used, bytes - used, "', '%s'%s%s), ", descr(&columns[k], type, sizeof type), inner[0] != '\0' ? ", " : "", inner);
     }
     used += (size_t)snprintf(out + used, bytes - used, "], ");
   }
@@ -119,7 +118,10 @@ const HgmWriterFormat hgm_writer_npy = {.begin = npy_begin, .append = npy_append
 
 // ---- .npz
 
-typedef struct Member { char *bytes; size_t used, cap; } Member;
+typedef struct Member {
+  char *bytes;
+  size_t used, cap;
+} Member;
 
 static bool npz_begin(HgmWriter *writer, const HgmAttribute *attributes, int n_attributes, HgmError *error) {
   (void)attributes, (void)n_attributes;
@@ -160,7 +162,11 @@ static void put_common(unsigned char *to, uint32_t crc, uint64_t bytes, size_t n
   put16(to + 22, name_bytes);
 }
 
-typedef struct Entry { uint32_t crc; uint64_t bytes, offset; char name[512]; } Entry;
+typedef struct Entry {
+  uint32_t crc;
+  uint64_t bytes, offset;
+  char name[512];
+} Entry;
 
 static bool put_member(HgmWriter *writer, int k, Entry *entry, uint64_t *offset, HgmError *error) {
   const HgmOutColumn *column = &writer->columns[k];

@@ -14,13 +14,13 @@ enum { END_BYTES = 22, ENTRY_BYTES = 46, LOCAL_BYTES = 30, STORED = 0, DEFLATED 
 
 typedef struct Member {
   NpySource source;
-  int file;                      // own descriptor
+  int file; // own descriptor
   const char *label;
-  int64_t start;                 // of the member's bytes in the archive
-  int64_t packed;                // bytes there
+  int64_t start;  // of the member's bytes in the archive
+  int64_t packed; // bytes there
   int method;
   uint32_t crc;
-  char *inflated;                // (source.bytes) once it was asked for beyond the header
+  char *inflated; // (source.bytes) once it was asked for beyond the header
 } Member;
 
 static uint32_t u16(const unsigned char *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8; }
@@ -95,8 +95,7 @@ static bool member_read(NpySource *source, int64_t offset, size_t n, char *bytes
   enum { HEADER_MOST = 4096 };
   Member *member = (Member *)source;
   if (offset < 0 || offset + (int64_t)n > source->bytes) return cut_short(member->label, error);
-  if (member->method == STORED)
-    return read_at(member->file, member->start + offset, bytes, n) || cut_short(member->label, error);
+  if (member->method == STORED) return read_at(member->file, member->start + offset, bytes, n) || cut_short(member->label, error);
   if (member->inflated == NULL && offset + (int64_t)n <= HEADER_MOST) {
     char head[HEADER_MOST];
     if (!inflate_member(member, head, (size_t)offset + n, error)) return false;
@@ -145,8 +144,8 @@ static bool add_member(HgmFile *file, int archive, int64_t archive_bytes, const 
   if (label == NULL) return hgm_out_of_memory(error, file->path);
   unsigned char local[LOCAL_BYTES];
   int64_t bytes, packed, offset;
-  if (!long_sizes(entry, entry + ENTRY_BYTES + name_bytes, extra_bytes, &bytes, &packed, &offset) ||
-      !read_at(archive, offset, local, sizeof local) || u32(local) != 0x04034b50)
+  if (!long_sizes(entry, entry + ENTRY_BYTES + name_bytes, extra_bytes, &bytes, &packed, &offset) || !read_at(archive, offset, local, sizeof local) ||
+      u32(local) != 0x04034b50)
     return cut_short(label, error);
   int64_t start = offset + LOCAL_BYTES + u16(local + 26) + u16(local + 28);
   if (packed > archive_bytes - start) return cut_short(label, error);
@@ -158,8 +157,13 @@ static bool add_member(HgmFile *file, int archive, int64_t archive_bytes, const 
     return hgm_fail(error, 1, "%s: is packed by method %d; save the archive with numpy.savez or savez_compressed", label, method);
   Member *member = calloc(1, sizeof *member);
   if (member == NULL) return hgm_out_of_memory(error, file->path);
-  *member = (Member){.source = {.read = member_read, .close = member_close, .bytes = bytes}, .file = dup(archive), .label = label,
-                     .start = start, .packed = packed, .method = method, .crc = u32(entry + 16)};
+  *member = (Member){.source = {.read = member_read, .close = member_close, .bytes = bytes},
+                     .file = dup(archive),
+                     .label = label,
+                     .start = start,
+                     .packed = packed,
+                     .method = method,
+                     .crc = u32(entry + 16)};
   name[length - 4] = '\0';
   // Members of structured arrays carry the array's name, as two arrays may have members of the same name.
   const char *prefix = hgm_heap_printf(&file->heap, "%s.", name);
@@ -200,8 +204,7 @@ static bool find_directory(int archive, int64_t bytes, int64_t *start, int64_t *
 
 static bool add_members(HgmFile *file, int archive, int64_t bytes, HgmError *error) {
   int64_t start, length, n;
-  if (!find_directory(archive, bytes, &start, &length, &n))
-    return hgm_fail(error, 1, "%s: this is not a .npz archive, or it is truncated", file->path);
+  if (!find_directory(archive, bytes, &start, &length, &n)) return hgm_fail(error, 1, "%s: this is not a .npz archive, or it is truncated", file->path);
   unsigned char *directory = malloc((size_t)length + 1);
   if (directory == NULL) return hgm_out_of_memory(error, file->path);
   bool fine = read_at(archive, start, directory, (size_t)length) || cut_short(file->path, error);

@@ -16,8 +16,8 @@
 void philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 // splitmix64(FNV-1a of the bytes of site, xor splitmix64(seed)); key words are (low, high).
 uint64_t philox_key(uint64_t seed, const char *site);
-double philox_uniform(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);  // the f64 rule
-double philox_normal(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);   // the f64 rule
+double philox_uniform(uint64_t key, uint64_t event, uint32_t pass, uint64_t element); // the f64 rule
+double philox_normal(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);  // the f64 rule
 uint32_t philox_bits(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);
 double philox_uniform32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element); // the f32 rule
 double philox_normal32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);  // f32 uniforms, double arithmetic

@@ -18,9 +18,12 @@ typedef void PoolWork(void *data, int64_t index, int thread);
 
 struct HgmPool {
   int threads;
-  bool spins;                    // false where there are more threads than processors: spinning would steal their time
-  pthread_t *workers;            // (threads - 1)
-  struct PoolWorker { HgmPool *pool; int thread; } *arguments;
+  bool spins;         // false where there are more threads than processors: spinning would steal their time
+  pthread_t *workers; // (threads - 1)
+  struct PoolWorker {
+    HgmPool *pool;
+    int thread;
+  } * arguments;
   _Alignas(64) _Atomic uint64_t ticket; // run number << 32 | next index
   _Alignas(64) _Atomic int64_t done;    // indices of this run that are finished
   // Fields of the run: written while the ticket is closed, read between two looks at the ticket.
@@ -28,8 +31,8 @@ struct HgmPool {
   _Atomic(void *) data;
   _Atomic int64_t n, base;
   _Atomic bool stop;
-  _Atomic int sleepers;          // workers that wait for a run
-  _Atomic bool caller_sleeps;    // the caller waits for the last index
+  _Atomic int sleepers;       // workers that wait for a run
+  _Atomic bool caller_sleeps; // the caller waits for the last index
   pthread_mutex_t mutex;
   pthread_cond_t started, finished;
 };
@@ -71,9 +74,7 @@ static void work_on(HgmPool *pool, uint64_t run, int thread) {
   }
 }
 
-static bool has_news(HgmPool *pool, uint64_t seen) {
-  return atomic_load(&pool->ticket) >> INDEX_BITS != seen || atomic_load(&pool->stop);
-}
+static bool has_news(HgmPool *pool, uint64_t seen) { return atomic_load(&pool->ticket) >> INDEX_BITS != seen || atomic_load(&pool->stop); }
 
 static void wait_for_run(HgmPool *pool, uint64_t seen) {
   if (pool->spins)

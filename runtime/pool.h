@@ -8,12 +8,12 @@
 
 typedef struct HgmPool HgmPool;
 
-HgmPool *hgm_pool_create(int threads);   // threads >= 1 including the caller; NULL when out of memory or threads
+HgmPool *hgm_pool_create(int threads); // threads >= 1 including the caller; NULL when out of memory or threads
 void hgm_pool_destroy(HgmPool *pool);
 int hgm_pool_threads(const HgmPool *pool);
 // Calls work(data, index, thread) for each index once; returns when all are done. thread is 0..threads-1 and private to
 // the call's duration (for scratch). Spins some microseconds, then sleeps.
 void hgm_pool_run(HgmPool *pool, int64_t n, void (*work)(void *data, int64_t index, int thread), void *data);
-int hgm_default_threads(void);           // affinity mask and cgroup limit
+int hgm_default_threads(void); // affinity mask and cgroup limit
 
 #endif

@@ -28,9 +28,9 @@ typedef struct HgmTile {
   const uint32_t *event_hi; // (tile)
   const uint64_t *keys;     // by draw site of the program: philox_key(seed, site)
   uint32_t pass;
-  uint32_t fresh;           // EVENTS: 1 in the first tile of a range: sums over events are stored, later added to
-  int64_t first, last;      // ONCE commands that are split over threads: this call's range of elements
-  int64_t partials;         // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
+  uint32_t fresh;      // EVENTS: 1 in the first tile of a range: sums over events are stored, later added to
+  int64_t first, last; // ONCE commands that are split over threads: this call's range of elements
+  int64_t partials;    // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
   int64_t partial_bytes;
 } HgmTile;
 
@@ -54,7 +54,7 @@ typedef struct HgmPointer {
 
 typedef struct HgmCommand {
   uint32_t kernel, first_pointer, n_pointers;
-  uint64_t split;    // ONCE: elements, which may be divided among threads (at multiples of 16); 0: run whole
+  uint64_t split; // ONCE: elements, which may be divided among threads (at multiples of 16); 0: run whole
 } HgmCommand;
 
 typedef struct HgmPhase {
@@ -67,42 +67,50 @@ typedef struct HgmPort {
   const char *name;
   HgmDtype dtype;
   bool per_event;
-  int64_t elements;  // of one event, or of the whole array
-  uint64_t offset;   // per event: where its [element][tile] array lies in the TILE space (or BATCH)
-  uint8_t kind;      // leaves: 0 input, 1 param, 2 state, 3 counter
-  uint8_t space;     // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
+  int64_t elements;           // of one event, or of the whole array
+  uint64_t offset;            // per event: where its [element][tile] array lies in the TILE space (or BATCH)
+  uint8_t kind;               // leaves: 0 input, 1 param, 2 state, 3 counter
+  uint8_t space;              // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
   uint32_t phase, last_phase; // per event: loaded before each of these phases / stored after `phase`
 } HgmPort;
 
 typedef struct HgmProgram {
   const char *name;
-  uint32_t tile;                 // events of a tile, a multiple of 16
-  uint32_t n_kernels;  HgmKernel **kernels;
-  uint32_t n_phases;   const HgmPhase *phases;
-  uint32_t n_commands; const HgmCommand *commands;
-  uint32_t n_pointers; const HgmPointer *pointers;
-  uint32_t n_leaves;   const HgmPort *leaves;
-  uint32_t n_outputs;  const HgmPort *outputs;
-  uint32_t n_sites;    const char *const *sites;
-  const void *data;    uint64_t data_bytes;
+  uint32_t tile; // events of a tile, a multiple of 16
+  uint32_t n_kernels;
+  HgmKernel **kernels;
+  uint32_t n_phases;
+  const HgmPhase *phases;
+  uint32_t n_commands;
+  const HgmCommand *commands;
+  uint32_t n_pointers;
+  const HgmPointer *pointers;
+  uint32_t n_leaves;
+  const HgmPort *leaves;
+  uint32_t n_outputs;
+  const HgmPort *outputs;
+  uint32_t n_sites;
+  const char *const *sites;
+  const void *data;
+  uint64_t data_bytes;
   uint64_t tile_bytes, once_bytes, batch_bytes_per_tile, partial_bytes;
-  uint32_t max_partials;         // for a batch of n tiles: min(max_partials, n) ranges
+  uint32_t max_partials; // for a batch of n tiles: min(max_partials, n) ranges
 } HgmProgram;
 
 // What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays.
 typedef struct HgmCall {
-  const void *const *leaves;     // by leaf: array (counters, params, states), or the table's base (per event)
-  const int64_t *strides;        // by leaf, per event: numbers from one row to the next
-  void *const *outputs;          // by output: array; per event: (events, elements) row-major, dtype of the port; NULL: not wanted
+  const void *const *leaves; // by leaf: array (counters, params, states), or the table's base (per event)
+  const int64_t *strides;    // by leaf, per event: numbers from one row to the next
+  void *const *outputs;      // by output: array; per event: (events, elements) row-major, dtype of the port; NULL: not wanted
   int64_t events;
-  const int64_t *rows;           // (events) which row of the tables each event is; NULL: 0, 1, ...
-  const int64_t *event_ids;      // (events) identities for draws; NULL: first_event + k
+  const int64_t *rows;      // (events) which row of the tables each event is; NULL: 0, 1, ...
+  const int64_t *event_ids; // (events) identities for draws; NULL: first_event + k
   int64_t first_event;
   uint64_t seed;
   uint32_t pass;
 } HgmCall;
 
-typedef struct HgmWork HgmWork;  // scratch memory, made once for a program and the largest batch
+typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch
 HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, HgmError *error);
 void hgm_work_destroy(HgmWork *work);
 size_t hgm_work_bytes(const HgmWork *work);

@@ -17,7 +17,7 @@ enum { MOST_RUNS = 1000000, LINE_MOST = 65536 };
 
 struct HgmRun {
   char path[PATH_MAX];
-  int lock;                      // descriptor of the lock file; the lock goes with it, also when the process is killed
+  int lock; // descriptor of the lock file; the lock goes with it, also when the process is killed
 };
 
 bool hgm_run_file(const char *directory, const char *name, char *text, int size, HgmError *error) {
@@ -116,8 +116,10 @@ bool hgm_run_create(HgmRun **result, const char *directory, const char *model, b
     bool is_run = fine && exists(run->path, "manifest.json");
     if (fine && resume && !is_run) fine = hgm_fail(error, 2, "%s: holds no run to resume", run->path);
     if (fine && is_run && !resume && !force)
-      fine = hgm_fail(error, 2, "%s: holds a run already; continue it with --resume, replace it with --force, or give another "
-                      "directory with -o", run->path);
+      fine = hgm_fail(error, 2,
+                      "%s: holds a run already; continue it with --resume, replace it with --force, or give another "
+                      "directory with -o",
+                      run->path);
     fine = fine && make_directories(run->path, error);
   }
   fine = fine && take_lock(run, error);
@@ -144,7 +146,8 @@ bool hgm_run_find(const char *argument, char *directory, int size, HgmError *err
   int length = (int)strlen(argument);
   bool is_file = !S_ISDIR(info.st_mode);
   if (is_file) length = slash == NULL ? 0 : slash == argument ? 1 : (int)(slash - argument);
-  else while (length > 1 && argument[length - 1] == '/') length--;
+  else
+    while (length > 1 && argument[length - 1] == '/') length--;
   if (snprintf(directory, (size_t)size, "%.*s", length > 0 ? length : 1, length > 0 ? argument : ".") >= size)
     return hgm_fail(error, 2, "%s: the name is too long", argument);
   if (exists(directory, "manifest.json")) return true;

@@ -14,7 +14,7 @@ typedef struct HgmRun HgmRun;
 // Makes the directory (parents too) and locks it. directory NULL: runs/MODEL-NNN with the next free number. One that holds a
 // run already is refused unless `resume` (then it must hold one) or `force`.
 bool hgm_run_create(HgmRun **run, const char *directory, const char *model, bool resume, bool force, HgmError *error);
-void hgm_run_close(HgmRun *run);                 // gives the lock back
+void hgm_run_close(HgmRun *run); // gives the lock back
 const char *hgm_run_path(const HgmRun *run);
 // "DIRECTORY/NAME" in `text`; false (and a message) when it does not fit.
 bool hgm_run_file(const char *directory, const char *name, char *text, int size, HgmError *error);
@@ -29,29 +29,37 @@ bool hgm_run_metrics_keep(HgmRun *run, double last, const HgmIo *io, HgmError *e
 
 // ---- manifest.json
 
-typedef struct HgmManifestPair { const char *name, *value; } HgmManifestPair;
+typedef struct HgmManifestPair {
+  const char *name, *value;
+} HgmManifestPair;
 typedef struct HgmManifestData {
-  const char *block;             // name of the data block
-  const char *role;              // train, valid, test
-  const HgmFileIdentity *files; int n_files;
-  const HgmManifestPair *columns; int n_columns; // name and type ("float32", "int8 (6,4)")
+  const char *block; // name of the data block
+  const char *role;  // train, valid, test
+  const HgmFileIdentity *files;
+  int n_files;
+  const HgmManifestPair *columns;
+  int n_columns; // name and type ("float32", "int8 (6,4)")
   int64_t rows;
 } HgmManifestData;
 
 typedef struct HgmManifest {
-  const char *model;             // path of the model file as given
-  const char *version, *cpu, *command, *precision, *created;  // created: filled in by save when NULL
+  const char *model;                                         // path of the model file as given
+  const char *version, *cpu, *command, *precision, *created; // created: filled in by save when NULL
   uint64_t seed;
   int threads;
-  const HgmManifestPair *sources; int n_sources; // path, text
-  const HgmManifestPair *params; int n_params;   // name, value as text
-  const HgmManifestData *data; int n_data;
-  const HgmManifestPair *notes; int n_notes;     // anything else, e.g. "model_hash"
+  const HgmManifestPair *sources;
+  int n_sources; // path, text
+  const HgmManifestPair *params;
+  int n_params; // name, value as text
+  const HgmManifestData *data;
+  int n_data;
+  const HgmManifestPair *notes;
+  int n_notes; // anything else, e.g. "model_hash"
 } HgmManifest;
 
 bool hgm_manifest_save(const char *directory, const HgmManifest *manifest, const HgmIo *io, HgmError *error);
 bool hgm_manifest_load(HgmManifest **manifest, const char *directory, HgmError *error); // NULL on failure
 void hgm_manifest_destroy(HgmManifest *manifest);                                       // of a loaded one
-const char *hgm_cpu_name(char *text, int size);  // "model name" of the first processor, or "unknown"
+const char *hgm_cpu_name(char *text, int size);                                         // "model name" of the first processor, or "unknown"
 
 #endif

@@ -13,7 +13,7 @@ typedef struct HgmSha256 {
 
 void hgm_sha256_begin(HgmSha256 *sha);
 void hgm_sha256_add(HgmSha256 *sha, const void *data, size_t n);
-void hgm_sha256_end(HgmSha256 *sha, char text[65]);              // hexadecimal, NUL-terminated
+void hgm_sha256_end(HgmSha256 *sha, char text[65]); // hexadecimal, NUL-terminated
 void hgm_sha256_of(const void *data, size_t n, char text[65]);
 
 #endif

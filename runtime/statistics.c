@@ -13,7 +13,7 @@ typedef struct Work {
   const double *values, *weights, *mean;
   int64_t rows, elements;
   Pass pass;
-  double *first, *second;        // (blocks, elements) each: two results of a block per element
+  double *first, *second; // (blocks, elements) each: two results of a block per element
 } Work;
 
 // One block: Σw x and Σw | Σw(x - mean)² and Σw(x - mean) | max |x| | min x and max x.
@@ -49,13 +49,15 @@ static void run_pass(HgmPool *pool, Work *work, Pass pass, double *out_first, do
   work->pass = pass;
   const int64_t blocks = n_blocks(work->rows);
   if (pool != NULL) hgm_pool_run(pool, blocks, run_block, work);
-  else for (int64_t b = 0; b < blocks; b++) run_block(work, b, 0);
+  else
+    for (int64_t b = 0; b < blocks; b++) run_block(work, b, 0);
   for (int64_t j = 0; j < work->elements; j++) {
     double first = pass == PASS_MIN_MAX ? INFINITY : 0, second = pass == PASS_MIN_MAX ? -INFINITY : 0;
     for (int64_t b = 0; b < blocks; b++) {
       double one = work->first[b * work->elements + j], two = work->second[b * work->elements + j];
       switch (pass) {
-      case PASS_MEAN: case PASS_SQUARES: first += one, second += two; break;
+      case PASS_MEAN:
+      case PASS_SQUARES: first += one, second += two; break;
       case PASS_MAX_ABS: first = one > first ? one : first; break;
       case PASS_MIN_MAX: first = one < first ? one : first, second = two > second ? two : second; break;
       }
@@ -76,8 +78,7 @@ static bool begin(Work *work, double **totals) {
   return true;
 }
 
-int64_t hgm_statistics_mean_std(HgmPool *pool, const double *values, const double *weights, int64_t rows, int64_t elements,
-                                double *mean, double *std) {
+int64_t hgm_statistics_mean_std(HgmPool *pool, const double *values, const double *weights, int64_t rows, int64_t elements, double *mean, double *std) {
   Work work = {.values = values, .weights = weights, .mean = mean, .rows = rows, .elements = elements};
   double *totals;
   if (!begin(&work, &totals)) return -1;

@@ -14,8 +14,7 @@
 // Weighted mean and standard deviation, two passes: mean = Σwx/Σw, std² = Σw(x - mean)²/Σw (no n - 1). A constant column, or
 // one whose weighted variance is not positive, has std 1, so that standardising it gives 0. mean, std: (elements).
 // Returns the number of such elements.
-int64_t hgm_statistics_mean_std(HgmPool *pool, const double *values, const double *weights, int64_t rows, int64_t elements,
-                                double *mean, double *std);
+int64_t hgm_statistics_mean_std(HgmPool *pool, const double *values, const double *weights, int64_t rows, int64_t elements, double *mean, double *std);
 // Largest absolute value; 1 where all are 0. Returns the number of those.
 int64_t hgm_statistics_max_abs(HgmPool *pool, const double *values, int64_t rows, int64_t elements, double *scale);
 // Least and greatest value; high = low + 1 where they are equal. Returns the number of those.

@@ -13,13 +13,15 @@ bool hgm_out_of_memory(HgmError *error, const char *path) { return hgm_fail(erro
 
 // ---- types
 
-static const struct TypeRow { const char *name; unsigned char bytes; HgmColumnKind kind; } TYPES[] = {
-  [HGM_FILE_F32] = {"float32", 4, HGM_COLUMN_REAL},  [HGM_FILE_F64] = {"float64", 8, HGM_COLUMN_REAL},
-  [HGM_FILE_I8] = {"int8", 1, HGM_COLUMN_INTEGER},   [HGM_FILE_I16] = {"int16", 2, HGM_COLUMN_INTEGER},
-  [HGM_FILE_I32] = {"int32", 4, HGM_COLUMN_INTEGER}, [HGM_FILE_I64] = {"int64", 8, HGM_COLUMN_INTEGER},
-  [HGM_FILE_U8] = {"uint8", 1, HGM_COLUMN_INTEGER},  [HGM_FILE_U16] = {"uint16", 2, HGM_COLUMN_INTEGER},
-  [HGM_FILE_U32] = {"uint32", 4, HGM_COLUMN_INTEGER}, [HGM_FILE_U64] = {"uint64", 8, HGM_COLUMN_INTEGER},
-  [HGM_FILE_TEXT] = {"text", 0, HGM_COLUMN_TEXT},
+static const struct TypeRow {
+  const char *name;
+  unsigned char bytes;
+  HgmColumnKind kind;
+} TYPES[] = {
+    [HGM_FILE_F32] = {"float32", 4, HGM_COLUMN_REAL},   [HGM_FILE_F64] = {"float64", 8, HGM_COLUMN_REAL},   [HGM_FILE_I8] = {"int8", 1, HGM_COLUMN_INTEGER},
+    [HGM_FILE_I16] = {"int16", 2, HGM_COLUMN_INTEGER},  [HGM_FILE_I32] = {"int32", 4, HGM_COLUMN_INTEGER},  [HGM_FILE_I64] = {"int64", 8, HGM_COLUMN_INTEGER},
+    [HGM_FILE_U8] = {"uint8", 1, HGM_COLUMN_INTEGER},   [HGM_FILE_U16] = {"uint16", 2, HGM_COLUMN_INTEGER}, [HGM_FILE_U32] = {"uint32", 4, HGM_COLUMN_INTEGER},
+    [HGM_FILE_U64] = {"uint64", 8, HGM_COLUMN_INTEGER}, [HGM_FILE_TEXT] = {"text", 0, HGM_COLUMN_TEXT},
 };
 _Static_assert(sizeof TYPES / sizeof *TYPES == HGM_N_FILE_TYPES, "a row per type");
 
@@ -79,22 +81,17 @@ static bool ends_with(const char *text, const char *ending) {
   return n >= m && strcasecmp(text + n - m, ending) == 0;
 }
 
-static bool is_hdf5_name(const char *path) {
-  return ends_with(path, ".h5") || ends_with(path, ".hdf5") || ends_with(path, ".hdf") || ends_with(path, ".he5");
-}
+static bool is_hdf5_name(const char *path) { return ends_with(path, ".h5") || ends_with(path, ".hdf5") || ends_with(path, ".hdf") || ends_with(path, ".he5"); }
 
 static bool file_open(HgmFile *file, HgmError *error) {
   if (is_hdf5_name(file->path)) return hgm_open_hdf5(file, error);
-  if (file->group[0] != '\0')
-    return hgm_fail(error, 2, "%s:%s: only HDF5 files have groups; give the file alone", file->path, file->group);
+  if (file->group[0] != '\0') return hgm_fail(error, 2, "%s:%s: only HDF5 files have groups; give the file alone", file->path, file->group);
   if (ends_with(file->path, ".npy")) return hgm_open_npy(file, error);
   if (ends_with(file->path, ".npz")) return hgm_open_npz(file, error);
   if (ends_with(file->path, ".csv") || ends_with(file->path, ".tsv")) return hgm_open_csv(file, error);
-  if (ends_with(file->path, ".root"))
-    return hgm_fail(error, 2, "%s: ROOT files are not read; convert it with uproot to .h5 or .npz", file->path);
+  if (ends_with(file->path, ".root")) return hgm_fail(error, 2, "%s: ROOT files are not read; convert it with uproot to .h5 or .npz", file->path);
   if (ends_with(file->path, ".txt") || ends_with(file->path, ".dat"))
-    return hgm_fail(error, 2, "%s: columns aligned with blanks are not read; save it as .csv with commas and one header line",
-                    file->path);
+    return hgm_fail(error, 2, "%s: columns aligned with blanks are not read; save it as .csv with commas and one header line", file->path);
   return hgm_fail(error, 2, "%s: unknown ending; known are .h5 .hdf5 .npy .npz .csv .tsv", file->path);
 }
 
@@ -136,8 +133,8 @@ static bool join(HgmTable *table, HgmError *error) {
       if (!everywhere) break;
       const HgmColumn *other = &table->files[f]->fields[fields[f]]->column;
       if (!same_shape(&column, other) || (column.kind == HGM_COLUMN_TEXT) != (other->kind == HGM_COLUMN_TEXT))
-        return hgm_fail(error, 1, "%s: column `%s` has another shape or type than in %s; rows of the files cannot be joined",
-                        table->files[f]->path, column.name, head->path);
+        return hgm_fail(error, 1, "%s: column `%s` has another shape or type than in %s; rows of the files cannot be joined", table->files[f]->path,
+                        column.name, head->path);
       if (other->kind == HGM_COLUMN_REAL) column.kind = HGM_COLUMN_REAL;
       column.rows += other->rows;
     }
@@ -152,8 +149,7 @@ bool hgm_table_open(HgmTable **result, const char *const *paths, int n_paths, Hg
   HgmTable *table = calloc(1, sizeof *table);
   if (table == NULL) return hgm_out_of_memory(error, paths[0]);
   table->files = hgm_heap_alloc(&table->heap, (size_t)n_paths * sizeof *table->files);
-  table->name = n_paths == 1 ? hgm_heap_strdup(&table->heap, paths[0])
-                             : hgm_heap_printf(&table->heap, "%s and %d more", paths[0], n_paths - 1);
+  table->name = n_paths == 1 ? hgm_heap_strdup(&table->heap, paths[0]) : hgm_heap_printf(&table->heap, "%s and %d more", paths[0], n_paths - 1);
   bool fine = table->files != NULL && table->name != NULL;
   for (int i = 0; i < n_paths && fine; i++) {
     HgmFile *file = hgm_heap_alloc(&table->heap, sizeof *file);
@@ -232,8 +228,8 @@ static bool is_tail(const char *name, const char *wanted) {
 static bool absent(const HgmTable *table, const char *name, HgmError *error) {
   for (int f = 1; f < table->n_files; f++)
     if (hgm_file_find(table->files[0], name) >= 0 && hgm_file_find(table->files[f], name) < 0)
-      return hgm_fail(error, 1, "%s has no column `%s`, which %s has; files that are read as one need the same columns",
-                      table->files[f]->path, name, table->files[0]->path);
+      return hgm_fail(error, 1, "%s has no column `%s`, which %s has; files that are read as one need the same columns", table->files[f]->path, name,
+                      table->files[0]->path);
   int near[3], n_near = 0, limit = 2 + (int)strlen(name) * 2 / 3;
   for (int place = 0; place < 3; place++) {
     int best = limit + 1, found = -1;
@@ -257,8 +253,7 @@ static bool absent(const HgmTable *table, const char *name, HgmError *error) {
   } else {
     used = (size_t)snprintf(text, sizeof text, "did you mean ");
     for (int k = 0; k < n_near; k++)
-      used += (size_t)snprintf(text + used, sizeof text - used, "%s`%.80s`", k == 0 ? "" : k + 1 < n_near ? ", " : " or ",
-                               table->columns[near[k]].name);
+      used += (size_t)snprintf(text + used, sizeof text - used, "%s`%.80s`", k == 0 ? "" : k + 1 < n_near ? ", " : " or ", table->columns[near[k]].name);
     snprintf(text + used, sizeof text - used, "?");
   }
   return hgm_fail(error, 1, "%s has no column `%s`; %s", table->name, name, text);
@@ -280,8 +275,8 @@ bool hgm_table_check_rows(const HgmTable *table, const int *columns, int n, int6
     for (int k = 1; k < n; k++) {
       const HgmColumn *a = &hgm_table_field(table, columns[0], f)->column, *b = &hgm_table_field(table, columns[k], f)->column;
       if (a->rows != b->rows)
-        return hgm_fail(error, 1, "%s: `%s` has %lld rows and `%s` has %lld; columns that are used together need equal lengths",
-                        table->files[f]->path, a->name, (long long)a->rows, b->name, (long long)b->rows);
+        return hgm_fail(error, 1, "%s: `%s` has %lld rows and `%s` has %lld; columns that are used together need equal lengths", table->files[f]->path, a->name,
+                        (long long)a->rows, b->name, (long long)b->rows);
     }
     if (n > 0) *rows += hgm_table_field(table, columns[0], f)->column.rows;
   }

@@ -24,21 +24,30 @@ typedef enum { HGM_COLUMN_REAL, HGM_COLUMN_INTEGER, HGM_COLUMN_TEXT } HgmColumnK
 
 // How numbers lie in a file; also what hgm_writer writes.
 typedef enum {
-  HGM_FILE_F32, HGM_FILE_F64, HGM_FILE_I8, HGM_FILE_I16, HGM_FILE_I32, HGM_FILE_I64,
-  HGM_FILE_U8, HGM_FILE_U16, HGM_FILE_U32, HGM_FILE_U64, HGM_FILE_TEXT
+  HGM_FILE_F32,
+  HGM_FILE_F64,
+  HGM_FILE_I8,
+  HGM_FILE_I16,
+  HGM_FILE_I32,
+  HGM_FILE_I64,
+  HGM_FILE_U8,
+  HGM_FILE_U16,
+  HGM_FILE_U32,
+  HGM_FILE_U64,
+  HGM_FILE_TEXT
 } HgmFileType;
 enum { HGM_N_FILE_TYPES = HGM_FILE_TEXT + 1, HGM_MAX_RANK = 4 };
 
 typedef struct HgmColumn {
   const char *name;
   HgmColumnKind kind;
-  HgmFileType type;              // as stored in the first file
+  HgmFileType type; // as stored in the first file
   int rank;
-  int64_t shape[HGM_MAX_RANK];   // of one row; rank 0: a number
-  int64_t elements;              // product of the shape
-  int64_t rows;                  // over all files; columns of one table may differ, see hgm_table_check_rows
-  const char *unit;              // attribute `unit` or `units`, or NULL
-  int n_texts;                   // names that the file gives to the codes 0.. (pandas categorical; enum), or 0
+  int64_t shape[HGM_MAX_RANK]; // of one row; rank 0: a number
+  int64_t elements;            // product of the shape
+  int64_t rows;                // over all files; columns of one table may differ, see hgm_table_check_rows
+  const char *unit;            // attribute `unit` or `units`, or NULL
+  int n_texts;                 // names that the file gives to the codes 0.. (pandas categorical; enum), or 0
   const char *const *texts;
 } HgmColumn;
 
@@ -61,8 +70,7 @@ bool hgm_table_check_rows(const HgmTable *table, const int *columns, int n, int6
 // Rows [first, last) as out (rows, elements). A text column fails here. Integers beyond 2^53 that a double cannot hold fail.
 bool hgm_table_read(HgmTable *table, int column, int64_t first, int64_t last, double *out, HgmError *error);
 // A text column as codes: the position of each cell in `texts`; a text that is not listed fails and is named with its row.
-bool hgm_table_read_codes(HgmTable *table, int column, int64_t first, int64_t last, const char *const *texts, int n_texts,
-                          double *out, HgmError *error);
+bool hgm_table_read_codes(HgmTable *table, int column, int64_t first, int64_t last, const char *const *texts, int n_texts, double *out, HgmError *error);
 // The different texts of a text column in order of appearance, at most `most` of them; owned by the table.
 bool hgm_table_distinct(HgmTable *table, int column, int most, const char *const **texts, int *n_texts, HgmError *error);
 
@@ -70,18 +78,18 @@ bool hgm_table_distinct(HgmTable *table, int column, int most, const char *const
 
 typedef struct HgmWish {
   int column;
-  const char *const *texts;      // for a text column: its categories, else NULL
+  const char *const *texts; // for a text column: its categories, else NULL
   int n_texts;
-  bool has_missing;              // declared sentinel: not counted as suspicious
+  bool has_missing; // declared sentinel: not counted as suspicious
   double missing;
 } HgmWish;
 
 // What was seen in a column. Rows are numbers from 0; -1: none.
 typedef struct HgmColumnReport {
-  int64_t nan, infinite, sentinel;             // counts over all elements
+  int64_t nan, infinite, sentinel; // counts over all elements
   int64_t first_nan, first_infinite, first_sentinel;
-  double sentinel_value;                       // a repeated -999, -9999, -99 … far outside the rest; not declared
-  double low, high;                            // of the finite values that are not the declared sentinel
+  double sentinel_value; // a repeated -999, -9999, -99 … far outside the rest; not declared
+  double low, high;      // of the finite values that are not the declared sentinel
   bool constant;
 } HgmColumnReport;
 
@@ -93,9 +101,9 @@ void hgm_column_report_text(const HgmTable *table, int column, const HgmColumnRe
 // ---- identity, for manifests
 
 typedef struct HgmFileIdentity {
-  const char *path;              // as given
+  const char *path; // as given
   int64_t bytes;
-  char sha256[65];               // of the file's bytes, hexadecimal
+  char sha256[65]; // of the file's bytes, hexadecimal
 } HgmFileIdentity;
 
 // identities: (n files), owned by the table; reads each file once.

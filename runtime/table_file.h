@@ -10,36 +10,38 @@ typedef struct HgmFile HgmFile;
 
 typedef struct HgmBlock {
   const HgmFile *file;
-  const char *name;              // for messages
+  const char *name; // for messages
   int64_t rows;
   size_t row_bytes;
-  const char *memory;            // not NULL: the rows lie here, and read is not called
+  const char *memory; // not NULL: the rows lie here, and read is not called
   // Rows [first, last) in the machine's byte order.
   bool (*read)(struct HgmBlock *block, int64_t first, int64_t last, char *bytes, HgmError *error);
   void (*close)(struct HgmBlock *block); // frees backend; NULL: nothing to do
   void *backend;
-  char *cache;                   // rows [cached_first, cached_last): columns of one block are asked for one after the other
+  char *cache; // rows [cached_first, cached_last): columns of one block are asked for one after the other
   size_t cache_bytes;
   int64_t cached_first, cached_last;
 } HgmBlock;
 
 typedef enum { HGM_CELL_NUMBERS, HGM_CELL_FIXED_TEXT, HGM_CELL_TEXT_POINTER } HgmCell;
 
-typedef struct HgmField {        // a column of one file
+typedef struct HgmField { // a column of one file
   HgmColumn column;
-  HgmBlock *block;               // NULL with a refusal
-  size_t offset;                 // of the first element in a row
+  HgmBlock *block; // NULL with a refusal
+  size_t offset;   // of the first element in a row
   HgmCell cell;
-  size_t text_bytes;             // of a fixed text, padded with NUL
-  const char *refusal;           // why it cannot be read (a whole sentence without the file's name), or NULL
+  size_t text_bytes;   // of a fixed text, padded with NUL
+  const char *refusal; // why it cannot be read (a whole sentence without the file's name), or NULL
 } HgmField;
 
 struct HgmFile {
-  const char *path;              // as given, without :/group
-  const char *group;             // "" or the group to open
+  const char *path;  // as given, without :/group
+  const char *group; // "" or the group to open
   HgmHeap heap;
-  HgmField **fields; int n_fields, cap_fields;
-  HgmBlock **blocks; int n_blocks, cap_blocks;
+  HgmField **fields;
+  int n_fields, cap_fields;
+  HgmBlock **blocks;
+  int n_blocks, cap_blocks;
 };
 
 // A new field or block, zeroed; NULL when out of memory.
@@ -57,7 +59,7 @@ bool hgm_open_hdf5(HgmFile *file, HgmError *error);
 bool hgm_open_npy(HgmFile *file, HgmError *error);
 bool hgm_open_npz(HgmFile *file, HgmError *error);
 bool hgm_open_csv(HgmFile *file, HgmError *error);
-void hgm_hdf5_quiet(void);       // no printing by HDF5 in the calling thread
+void hgm_hdf5_quiet(void); // no printing by HDF5 in the calling thread
 
 // Rows [first, last) of the field's block: pointer to the bytes of the first row (in memory or cache), and how many rows from
 // there on are at hand (>= 1).
@@ -68,9 +70,11 @@ void hgm_field_text(const HgmField *field, const char *row, const char **text, s
 // Inside the table.
 struct HgmTable {
   HgmHeap heap;
-  HgmFile **files; int n_files;
-  HgmColumn *columns; int n_columns;
-  int *fields;                   // (n_columns, n_files): index of the column's field in each file
+  HgmFile **files;
+  int n_files;
+  HgmColumn *columns;
+  int n_columns;
+  int *fields; // (n_columns, n_files): index of the column's field in each file
   const char *name;
   HgmFileIdentity *identities;
 };

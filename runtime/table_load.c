@@ -20,17 +20,16 @@ typedef struct Loader {
   HgmError error;
   pthread_mutex_t mutex;
   pthread_cond_t news;
-  int64_t ready;                 // rows that lie in values; under the mutex
-  bool ended;                    // under the mutex
+  int64_t ready; // rows that lie in values; under the mutex
+  bool ended;    // under the mutex
 } Loader;
 
 static bool read_chunk(Loader *loader, int64_t first, int64_t last) {
   for (int k = 0; k < loader->n; k++) {
     const HgmWish *wish = &loader->wishes[k];
     double *out = loader->values[k] + first * loader->table->columns[wish->column].elements;
-    bool fine = wish->texts != NULL
-                  ? hgm_table_read_codes(loader->table, wish->column, first, last, wish->texts, wish->n_texts, out, &loader->error)
-                  : hgm_table_read(loader->table, wish->column, first, last, out, &loader->error);
+    bool fine = wish->texts != NULL ? hgm_table_read_codes(loader->table, wish->column, first, last, wish->texts, wish->n_texts, out, &loader->error)
+                                    : hgm_table_read(loader->table, wish->column, first, last, out, &loader->error);
     if (!fine) return false;
   }
   return true;
@@ -64,13 +63,12 @@ static bool looks_missing(double value) {
   return false;
 }
 
-typedef struct Look {            // of one column, besides its report
-  double other_low, other_high;  // without the customary sentinels
+typedef struct Look {           // of one column, besides its report
+  double other_low, other_high; // without the customary sentinels
   int64_t finite;
 } Look;
 
-static void look_through(const double *values, int64_t first, int64_t last, int64_t elements, const HgmWish *wish, Look *look,
-                         HgmColumnReport *report) {
+static void look_through(const double *values, int64_t first, int64_t last, int64_t elements, const HgmWish *wish, Look *look, HgmColumnReport *report) {
   for (int64_t i = first * elements; i < last * elements; i++) {
     double value = values[i];
     if (wish->has_missing && (value == wish->missing || (isnan(value) && isnan(wish->missing)))) continue;
@@ -112,8 +110,7 @@ static void follow(Loader *loader, Look *looks, HgmColumnReport *reports) {
     pthread_mutex_unlock(&loader->mutex);
     if (ready == seen) return;
     for (int k = 0; k < loader->n && reports != NULL; k++)
-      look_through(loader->values[k], seen, ready, loader->table->columns[loader->wishes[k].column].elements,
-                   &loader->wishes[k], &looks[k], &reports[k]);
+      look_through(loader->values[k], seen, ready, loader->table->columns[loader->wishes[k].column].elements, &loader->wishes[k], &looks[k], &reports[k]);
     seen = ready;
   }
 }
@@ -152,13 +149,11 @@ bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, double **valu
   for (int k = 0; k < n && fine; k++) {
     columns[k] = wishes[k].column;
     looks[k] = (Look){.other_low = INFINITY, .other_high = -INFINITY};
-    if (reports != NULL)
-      reports[k] = (HgmColumnReport){.first_nan = -1, .first_infinite = -1, .first_sentinel = -1};
+    if (reports != NULL) reports[k] = (HgmColumnReport){.first_nan = -1, .first_infinite = -1, .first_sentinel = -1};
   }
   if (!fine) hgm_out_of_memory(error, table->name);
   fine = fine && hgm_table_check_rows(table, columns, n, &loader.rows, error);
-  if (fine && !allocate(&loader))
-    fine = hgm_fail(error, 2, "%s: not enough memory for %d columns of %lld rows", table->name, n, (long long)loader.rows);
+  if (fine && !allocate(&loader)) fine = hgm_fail(error, 2, "%s: not enough memory for %d columns of %lld rows", table->name, n, (long long)loader.rows);
   if (fine) {
     pthread_mutex_init(&loader.mutex, NULL);
     pthread_cond_init(&loader.news, NULL);
@@ -179,17 +174,19 @@ bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, double **valu
 void hgm_column_report_text(const HgmTable *table, int column, const HgmColumnReport *report, char *text, int size) {
   char parts[3][120] = {"", "", ""};
   int n = 0;
-  if (report->nan > 0)
-    snprintf(parts[n++], sizeof *parts, "%lld NaN (first in row %lld)", (long long)report->nan, (long long)report->first_nan);
+  if (report->nan > 0) snprintf(parts[n++], sizeof *parts, "%lld NaN (first in row %lld)", (long long)report->nan, (long long)report->first_nan);
   if (report->infinite > 0)
-    snprintf(parts[n++], sizeof *parts, "%lld %s (first in row %lld)", (long long)report->infinite,
-             report->infinite == 1 ? "infinity" : "infinities", (long long)report->first_infinite);
+    snprintf(parts[n++], sizeof *parts, "%lld %s (first in row %lld)", (long long)report->infinite, report->infinite == 1 ? "infinity" : "infinities",
+             (long long)report->first_infinite);
   if (report->sentinel > 0)
-    snprintf(parts[n++], sizeof *parts, "%lld times %g, far from the rest (first in row %lld)", (long long)report->sentinel,
-             report->sentinel_value, (long long)report->first_sentinel);
+    snprintf(parts[n++], sizeof *parts, "%lld times %g, far from the rest (first in row %lld)", (long long)report->sentinel, report->sentinel_value,
+             (long long)report->first_sentinel);
   if (report->constant) snprintf(parts[n++], sizeof *parts, "the same value %g in every row", report->low);
   text[0] = '\0';
   if (n == 0) return;
   snprintf(text, (size_t)size, "%s: column `%s` has %s%s%s%s%s", table->name, table->columns[column].name, parts[0],
-           n == 2 ? " and " : n == 3 ? ", " : "", parts[1], n == 3 ? " and " : "", parts[2]);
+           n == 2   ? " and "
+           : n == 3 ? ", "
+                    : "",
+           parts[1], n == 3 ? " and " : "", parts[2]);
 }

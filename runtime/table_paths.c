@@ -6,7 +6,10 @@
 #include "runtime/io.h"
 #include "runtime/table.h"
 
-typedef struct Paths { char **at; int n, cap; } Paths;
+typedef struct Paths {
+  char **at;
+  int n, cap;
+} Paths;
 
 static bool push(Paths *paths, const char *text, size_t n, const char *tail) {
   if (paths->n == paths->cap) {

@@ -42,12 +42,12 @@ static bool is_exact(uint64_t magnitude) {
   return magnitude <= limit;
 }
 
-#define CONVERT(T)                                                   \
-  for (int64_t i = 0; i < n; i++) {                                  \
-    T value;                                                         \
-    memcpy(&value, bytes + (size_t)i * sizeof value, sizeof value);  \
-    out[i] = (double)value;                                          \
-  }                                                                  \
+#define CONVERT(T)                                                                                                                                             \
+  for (int64_t i = 0; i < n; i++) {                                                                                                                            \
+    T value;                                                                                                                                                   \
+    memcpy(&value, bytes + (size_t)i * sizeof value, sizeof value);                                                                                            \
+    out[i] = (double)value;                                                                                                                                    \
+  }                                                                                                                                                            \
   return -1
 
 // n numbers lying one behind the other; returns the first that a double cannot hold, or -1.
@@ -87,9 +87,10 @@ static bool too_large(const HgmField *field, const char *bytes, int64_t row, Hgm
   memcpy(&value, bytes, sizeof value);
   bool is_negative = field->column.type == HGM_FILE_I64 && value >> 63 != 0;
   if (is_negative) value = UINT64_C(0) - value;
-  return hgm_fail(error, 1, "%s: column `%s` has %s%llu in row %lld, beyond 2^53, where doubles lose integers; "
-                  "store it as two columns or leave it out", field->block->file->path, field->column.name, is_negative ? "-" : "",
-                  (unsigned long long)value, (long long)row);
+  return hgm_fail(error, 1,
+                  "%s: column `%s` has %s%llu in row %lld, beyond 2^53, where doubles lose integers; "
+                  "store it as two columns or leave it out",
+                  field->block->file->path, field->column.name, is_negative ? "-" : "", (unsigned long long)value, (long long)row);
 }
 
 // Rows [first, last) of one file's field; `base`: number of the file's first row in the table, for messages.
@@ -130,8 +131,7 @@ void hgm_field_text(const HgmField *field, const char *row, const char **text, s
 
 // Runs `each` over the cells of a text column.
 typedef bool EachText(void *data, int64_t row, const char *text, size_t n, HgmError *error);
-static bool read_texts(const HgmField *field, int64_t first, int64_t last, int64_t base, EachText *each, void *data,
-                       HgmError *error) {
+static bool read_texts(const HgmField *field, int64_t first, int64_t last, int64_t base, EachText *each, void *data, HgmError *error) {
   for (int64_t row = first, n; row < last; row += n) {
     const char *bytes;
     if (!hgm_block_rows(field->block, row, last, &bytes, &n, error)) return false;
@@ -146,9 +146,11 @@ static bool read_texts(const HgmField *field, int64_t first, int64_t last, int64
 }
 
 typedef struct Codes {
-  const HgmTable *table; const char *name;
-  const char *const *texts; int n_texts, last;
-  double *out;                   // where the next code goes
+  const HgmTable *table;
+  const char *name;
+  const char *const *texts;
+  int n_texts, last;
+  double *out; // where the next code goes
 } Codes;
 
 static bool put_code(void *data, int64_t row, const char *text, size_t n, HgmError *error) {
@@ -170,7 +172,8 @@ static bool put_code(void *data, int64_t row, const char *text, size_t n, HgmErr
 
 typedef struct Distinct {
   HgmHeap *heap;
-  const char **texts; int n, most;
+  const char **texts;
+  int n, most;
 } Distinct;
 
 static bool put_distinct(void *data, int64_t row, const char *text, size_t n, HgmError *error) {
@@ -186,16 +189,14 @@ static bool put_distinct(void *data, int64_t row, const char *text, size_t n, Hg
 }
 
 // Goes through the files that hold rows [first, last).
-static bool over_files(HgmTable *table, int column, int64_t first, int64_t last, double *out, EachText *each, void *data,
-                       HgmError *error) {
+static bool over_files(HgmTable *table, int column, int64_t first, int64_t last, double *out, EachText *each, void *data, HgmError *error) {
   int64_t base = 0, elements = table->columns[column].elements;
   for (int f = 0; f < table->n_files && base < last; f++) {
     const HgmField *field = hgm_table_field(table, column, f);
     if (field->refusal != NULL) return hgm_fail(error, 1, "%s: %s", table->files[f]->path, field->refusal);
     int64_t rows = field->column.rows, begin = first > base ? first - base : 0, end = last - base < rows ? last - base : rows;
     if (begin < end) {
-      bool fine = each != NULL ? read_texts(field, begin, end, base, each, data, error)
-                               : read_numbers(field, begin, end, base, out, error);
+      bool fine = each != NULL ? read_texts(field, begin, end, base, each, data, error) : read_numbers(field, begin, end, base, out, error);
       if (!fine) return false;
       if (out != NULL) out += (end - begin) * elements;
     }
@@ -207,23 +208,21 @@ static bool over_files(HgmTable *table, int column, int64_t first, int64_t last,
 bool hgm_table_read(HgmTable *table, int column, int64_t first, int64_t last, double *out, HgmError *error) {
   const HgmColumn *info = &table->columns[column];
   if (first < 0 || last > info->rows || first > last)
-    return hgm_fail(error, 3, "%s: rows %lld to %lld of column `%s` asked for, which has %lld", table->name, (long long)first,
-                    (long long)last, info->name, (long long)info->rows);
+    return hgm_fail(error, 3, "%s: rows %lld to %lld of column `%s` asked for, which has %lld", table->name, (long long)first, (long long)last, info->name,
+                    (long long)info->rows);
   if (info->kind == HGM_COLUMN_TEXT)
     return hgm_fail(error, 1, "%s: column `%s` holds text, not numbers; declare it as categories of text", table->name, info->name);
   return over_files(table, column, first, last, out, NULL, NULL, error);
 }
 
-bool hgm_table_read_codes(HgmTable *table, int column, int64_t first, int64_t last, const char *const *texts, int n_texts,
-                          double *out, HgmError *error) {
+bool hgm_table_read_codes(HgmTable *table, int column, int64_t first, int64_t last, const char *const *texts, int n_texts, double *out, HgmError *error) {
   const HgmColumn *info = &table->columns[column];
   if (info->kind == HGM_COLUMN_TEXT && info->rank == 0) {
     Codes codes = {.table = table, .name = info->name, .texts = texts, .n_texts = n_texts, .out = out};
     return over_files(table, column, first, last, NULL, put_code, &codes, error);
   }
   if (info->n_texts == 0)
-    return hgm_fail(error, 1, "%s: column `%s` holds numbers (%s), not text; list its values as numbers", table->name, info->name,
-                    hgm_type_name(info->type));
+    return hgm_fail(error, 1, "%s: column `%s` holds numbers (%s), not text; list its values as numbers", table->name, info->name, hgm_type_name(info->type));
   // Codes with names in the file: turned into the caller's codes by name. A missing category has the code -1.
   if (!hgm_table_read(table, column, first, last, out, error)) return false;
   Codes codes = {.table = table, .name = info->name, .texts = texts, .n_texts = n_texts, .out = out};

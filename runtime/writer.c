@@ -19,9 +19,13 @@ enum { BUFFER_BYTES = 1 << 18 };
 
 // ---- formats and names
 
-static const struct Ending { const char *text; const HgmWriterFormat *format; char separator; } ENDINGS[] = {
-  {".h5", &hgm_writer_hdf5, 0}, {".hdf5", &hgm_writer_hdf5, 0}, {".npy", &hgm_writer_npy, 0},
-  {".npz", &hgm_writer_npz, 0}, {".csv", &hgm_writer_csv, ','}, {".tsv", &hgm_writer_csv, '\t'},
+static const struct Ending {
+  const char *text;
+  const HgmWriterFormat *format;
+  char separator;
+} ENDINGS[] = {
+    {".h5", &hgm_writer_hdf5, 0}, {".hdf5", &hgm_writer_hdf5, 0}, {".npy", &hgm_writer_npy, 0},
+    {".npz", &hgm_writer_npz, 0}, {".csv", &hgm_writer_csv, ','}, {".tsv", &hgm_writer_csv, '\t'},
 };
 
 static const struct Ending *ending_of(const char *path, HgmError *error) {
@@ -95,13 +99,13 @@ static bool does_not_fit(const HgmWriter *writer, const HgmOutColumn *column, do
 }
 
 // LOW and LIMIT are powers of two (or 0), so that both are exact doubles: LOW <= value < LIMIT.
-#define PUT_INTEGER(T, LOW, LIMIT)                                                    \
-  {                                                                                   \
-    double whole = nearbyint(value);                                                  \
-    if (!(whole >= (LOW) && whole < (LIMIT))) break;                                  \
-    T number = (T)whole;                                                              \
-    memcpy(out, &number, sizeof number);                                              \
-    return true;                                                                      \
+#define PUT_INTEGER(T, LOW, LIMIT)                                                                                                                             \
+  {                                                                                                                                                            \
+    double whole = nearbyint(value);                                                                                                                           \
+    if (!(whole >= (LOW) && whole < (LIMIT))) break;                                                                                                           \
+    T number = (T)whole;                                                                                                                                       \
+    memcpy(out, &number, sizeof number);                                                                                                                       \
+    return true;                                                                                                                                               \
   }
 
 static bool put_value(const HgmOutColumn *column, double value, size_t bytes, char *out) {
@@ -130,8 +134,7 @@ static bool put_value(const HgmOutColumn *column, double value, size_t bytes, ch
   return false;
 }
 
-bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, const double *values, int64_t n, int64_t row, char *out,
-                        HgmError *error) {
+bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, const double *values, int64_t n, int64_t row, char *out, HgmError *error) {
   const size_t bytes = hgm_writer_element_bytes(column);
   for (int64_t i = 0; i < n; i++)
     if (!put_value(column, values[i], bytes, out + (size_t)i * bytes))
@@ -182,8 +185,8 @@ static bool open_file(HgmWriter *writer, HgmError *error) {
   return writer->file >= 0 || hgm_fail(error, 2, "%s: cannot be created: %s", writer->temporary, strerror(errno));
 }
 
-bool hgm_writer_open(HgmWriter **result, const char *path, const HgmOutColumn *columns, int n_columns,
-                     const HgmAttribute *attributes, int n_attributes, bool force, const HgmIo *io, HgmError *error) {
+bool hgm_writer_open(HgmWriter **result, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
+                     bool force, const HgmIo *io, HgmError *error) {
   *result = NULL;
   const struct Ending *ending = ending_of(path, error);
   if (ending == NULL || !hgm_writer_check(path, force, error)) return false;

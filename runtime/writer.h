@@ -16,25 +16,27 @@
 typedef struct HgmWriter HgmWriter;
 
 typedef struct HgmOutColumn {
-  const char *name;              // with `/`: in HDF5 a path through groups
-  HgmFileType type;              // HGM_FILE_TEXT: values are positions in texts
+  const char *name; // with `/`: in HDF5 a path through groups
+  HgmFileType type; // HGM_FILE_TEXT: values are positions in texts
   int rank;
   int64_t shape[HGM_MAX_RANK];
-  const char *unit;              // or NULL; attribute `unit`
+  const char *unit; // or NULL; attribute `unit`
   const char *const *texts;
   int n_texts;
 } HgmOutColumn;
 
 typedef enum { HGM_ATTRIBUTE_TEXT, HGM_ATTRIBUTE_INTEGER, HGM_ATTRIBUTE_REAL } HgmAttributeKind;
-typedef struct HgmAttribute {    // of the root of an HDF5 file; other formats leave them out
+typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leave them out
   const char *name;
   HgmAttributeKind kind;
-  const char *text; int64_t integer; double real;
+  const char *text;
+  int64_t integer;
+  double real;
 } HgmAttribute;
 
 // Columns, names and texts must outlive the writer. force: an existing file may be replaced. io: NULL for the system's.
-bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns,
-                     const HgmAttribute *attributes, int n_attributes, bool force, const HgmIo *io, HgmError *error);
+bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
+                     bool force, const HgmIo *io, HgmError *error);
 // values[k]: (rows, elements of column k). Integers are rounded; a value that the type cannot hold fails by name and row.
 bool hgm_writer_append(HgmWriter *writer, const double *const *values, int64_t rows, HgmError *error);
 // Both end the writer. finish: true only when the file stands under its name, synced.

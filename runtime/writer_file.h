@@ -10,20 +10,22 @@ typedef struct HgmWriterFormat {
   bool (*append)(HgmWriter *writer, const double *const *values, int64_t rows, HgmError *error);
   bool (*end)(HgmWriter *writer, HgmError *error);
   void (*abandon)(HgmWriter *writer);
-  bool opens_itself;             // HDF5 makes the temporary file; the others get `file`
+  bool opens_itself; // HDF5 makes the temporary file; the others get `file`
 } HgmWriterFormat;
 
 extern const HgmWriterFormat hgm_writer_hdf5, hgm_writer_npy, hgm_writer_npz, hgm_writer_csv;
 
 struct HgmWriter {
-  char *path, *temporary;        // temporary: NULL on standard output
+  char *path, *temporary; // temporary: NULL on standard output
   const HgmWriterFormat *format;
-  const HgmOutColumn *columns; int n_columns;
+  const HgmOutColumn *columns;
+  int n_columns;
   const HgmIo *io;
-  int file;                      // descriptor, or -1
-  char separator;                // CSV and TSV
-  int64_t rows;                  // appended so far
-  char *buffer; size_t used;     // of output to `file`
+  int file;       // descriptor, or -1
+  char separator; // CSV and TSV
+  int64_t rows;   // appended so far
+  char *buffer;
+  size_t used; // of output to `file`
   void *backend;
 };
 
@@ -34,7 +36,6 @@ int64_t hgm_writer_elements(const HgmOutColumn *column);
 // Bytes of one element: of a number, or of the longest text (at least 1).
 size_t hgm_writer_element_bytes(const HgmOutColumn *column);
 // n values as the column's type in the machine's byte order, texts padded with NUL; `row`: of the first, for messages.
-bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, const double *values, int64_t n, int64_t row, char *out,
-                        HgmError *error);
+bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, const double *values, int64_t n, int64_t row, char *out, HgmError *error);
 
 #endif

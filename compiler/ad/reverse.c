@@ -30,9 +30,7 @@ void adjoint_refused(AdWalk *walk, IrRef y, IrRef g, IrRef *to) {
   not_a_rule(walk, y);
 }
 
-static bool passes_derivatives(const IrValue *v) {
-  return ir_is_real(&v->type) && rules[v->op] != adjoint_none && rules[v->op] != adjoint_zero;
-}
+static bool passes_derivatives(const IrValue *v) { return ir_is_real(&v->type) && rules[v->op] != adjoint_none && rules[v->op] != adjoint_zero; }
 
 // active[i] for i <= last: a smooth path leads from one of wrt to i.
 static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const IrRef *wrt, uint32_t n) {

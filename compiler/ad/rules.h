@@ -11,7 +11,7 @@
 
 typedef struct AdWalk {
   IrFn *fn;
-  const uint8_t *active;  // for each value up to y: on a smooth path from one of wrt
+  const uint8_t *active; // for each value up to y: on a smooth path from one of wrt
 } AdWalk;
 
 typedef void AdRule(AdWalk *walk, IrRef y, IrRef g, IrRef *to);
@@ -28,9 +28,7 @@ static inline bool ad_wants(const AdWalk *walk, IrRef y, int k) { return walk->a
 static inline IrRef ad_add(AdWalk *w, IrRef a, IrRef b) { return ir_binary(w->fn, IR_ADD, a, b); }
 static inline IrRef ad_sub(AdWalk *w, IrRef a, IrRef b) { return ir_binary(w->fn, IR_SUB, a, b); }
 static inline IrRef ad_neg(AdWalk *w, IrRef a) { return ir_unary(w->fn, IR_NEG, a); }
-static inline IrRef ad_number(AdWalk *w, IrRef like, double x) {
-  return ir_number(w->fn, ir_type_of(w->fn, like)->dtype, x);
-}
+static inline IrRef ad_number(AdWalk *w, IrRef like, double x) { return ir_number(w->fn, ir_type_of(w->fn, like)->dtype, x); }
 IrRef ad_mul(AdWalk *w, IrRef a, IrRef b); // equal types; a factor of ones is left out
 IrRef ad_div(AdWalk *w, IrRef a, IrRef b);
 IrRef ad_scale(AdWalk *w, IrRef a, double x);

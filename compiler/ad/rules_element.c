@@ -11,9 +11,7 @@ IrRef ad_mul(AdWalk *w, IrRef a, IrRef b) {
   return ir_binary(w->fn, IR_MUL, a, b);
 }
 
-IrRef ad_div(AdWalk *w, IrRef a, IrRef b) {
-  return ir_is_number(w->fn, b, 1) ? a : ir_binary(w->fn, IR_DIV, a, b);
-}
+IrRef ad_div(AdWalk *w, IrRef a, IrRef b) { return ir_is_number(w->fn, b, 1) ? a : ir_binary(w->fn, IR_DIV, a, b); }
 
 IrRef ad_scale(AdWalk *w, IrRef a, double x) {
   double fill;
@@ -128,9 +126,7 @@ void adjoint_select(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
   if (ad_wants(w, y, 2)) to[2] = ir_select(w->fn, condition, zero, g);
 }
 
-void adjoint_cast(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ir_cast(w->fn, g, ir_type_of(w->fn, ad_operand(w, y, 0))->dtype);
-}
+void adjoint_cast(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ir_cast(w->fn, g, ir_type_of(w->fn, ad_operand(w, y, 0))->dtype); }
 
 // ---- functions of one number
 
@@ -149,9 +145,7 @@ void adjoint_sqrt(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_div(w, ad
 
 void adjoint_sin(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_mul(w, g, unary(w, IR_COS, ad_operand(w, y, 0))); }
 
-void adjoint_cos(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ad_neg(w, ad_mul(w, g, unary(w, IR_SIN, ad_operand(w, y, 0))));
-}
+void adjoint_cos(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_neg(w, ad_mul(w, g, unary(w, IR_SIN, ad_operand(w, y, 0)))); }
 
 void adjoint_atan2(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // g b/(a^2 + b^2), -g a/(a^2 + b^2)
   IrRef a = ad_operand(w, y, 0), b = ad_operand(w, y, 1);
@@ -181,26 +175,18 @@ static IrRef gaussian(AdWalk *w, IrRef a, double height) { // height exp(-a^2)
   return ad_scale(w, unary(w, IR_EXP, ad_neg(w, square(w, a))), height);
 }
 
-void adjoint_erf(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ad_mul(w, g, gaussian(w, ad_operand(w, y, 0), 2 / sqrt(pi)));
-}
+void adjoint_erf(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_mul(w, g, gaussian(w, ad_operand(w, y, 0), 2 / sqrt(pi))); }
 
-void adjoint_erfc(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ad_mul(w, g, gaussian(w, ad_operand(w, y, 0), -2 / sqrt(pi)));
-}
+void adjoint_erfc(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_mul(w, g, gaussian(w, ad_operand(w, y, 0), -2 / sqrt(pi))); }
 
 void adjoint_normal_icdf(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // g sqrt(2 pi) exp(y^2/2)
   IrRef density = unary(w, IR_EXP, ad_scale(w, square(w, y), 0.5));
   to[0] = ad_mul(w, g, ad_scale(w, density, sqrt(2 * pi)));
 }
 
-void adjoint_lgamma(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ad_mul(w, g, unary(w, IR_DIGAMMA, ad_operand(w, y, 0)));
-}
+void adjoint_lgamma(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_mul(w, g, unary(w, IR_DIGAMMA, ad_operand(w, y, 0))); }
 
-void adjoint_digamma(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = ad_mul(w, g, unary(w, IR_TRIGAMMA, ad_operand(w, y, 0)));
-}
+void adjoint_digamma(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = ad_mul(w, g, unary(w, IR_TRIGAMMA, ad_operand(w, y, 0))); }
 
 void adjoint_i0e(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // g(i1e a - sign(a) y)
   IrRef a = ad_operand(w, y, 0);

@@ -11,9 +11,7 @@ static IrRef stretch_back(AdWalk *w, IrRef small, IrRef like, uint32_t axes) {
   return ir_broadcast(w->fn, small, t->rank, t->axes, from);
 }
 
-void adjoint_sum(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
-  to[0] = stretch_back(w, g, ad_operand(w, y, 0), ir_at(w->fn, y)->attr.axes);
-}
+void adjoint_sum(AdWalk *w, IrRef y, IrRef g, IrRef *to) { to[0] = stretch_back(w, g, ad_operand(w, y, 0), ir_at(w->fn, y)->attr.axes); }
 
 void adjoint_amax(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // ties share: g/count where a = y
   IrRef a = ad_operand(w, y, 0);

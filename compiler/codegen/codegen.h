@@ -9,14 +9,14 @@
 #include "runtime/program.h"
 
 typedef struct CodegenOptions {
-  const char *cpu, *features;  // NULL: the host's
-  uint32_t tile;               // events of a tile: 128 for training and bulk, 16 for single events
-  uint32_t partials;           // ranges of tiles with sums of their own: 4
-  bool verify;                 // LLVM's verifier on every module
-  const char *dump;            // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
+  const char *cpu, *features; // NULL: the host's
+  uint32_t tile;              // events of a tile: 128 for training and bulk, 16 for single events
+  uint32_t partials;          // ranges of tiles with sums of their own: 4
+  bool verify;                // LLVM's verifier on every module
+  const char *dump;           // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
 } CodegenOptions;
 
-typedef struct CodegenStats {  // for --time-passes and the tests that bound instruction counts
+typedef struct CodegenStats { // for --time-passes and the tests that bound instruction counts
   double schedule_ms, emit_ms, machine_ms, image_ms;
   uint32_t kernels, commands, instructions; // distinct kernels, calls, LLVM instructions in all kernels
 } CodegenStats;

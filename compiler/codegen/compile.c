@@ -18,14 +18,14 @@ typedef struct Job { // one distinct kernel
   char name[24];
   LLVMMemoryBufferRef object;
   unsigned instructions;
-  char *text;          // what --dump asks for
+  char *text; // what --dump asks for
 } Job;
 
 typedef struct Work {
   const CodegenOptions *options;
   CodeTarget **targets; // by thread
   Job *jobs;
-  uint32_t *order;      // largest first
+  uint32_t *order; // largest first
 } Work;
 
 static double now_ms(void) {
@@ -83,8 +83,7 @@ static void compile_jobs(Arena *arena, Job *jobs, size_t n, const CodegenOptions
 static void build_image(Compiled *c, Job *jobs, size_t n) {
   HgmError error = {0};
   ImageObject *objects = ARENA_ARRAY(c->arena, ImageObject, n + 1);
-  for (size_t i = 0; i < n; i++)
-    objects[i] = (ImageObject){LLVMGetBufferStart(jobs[i].object), LLVMGetBufferSize(jobs[i].object)};
+  for (size_t i = 0; i < n; i++) objects[i] = (ImageObject){LLVMGetBufferStart(jobs[i].object), LLVMGetBufferSize(jobs[i].object)};
   if (!image_build(&c->image, objects, n, &error) || !image_map(&c->image, &error)) ir_fail("%s", error.text);
   c->program.kernels = ARENA_ARRAY(c->arena, HgmKernel *, n + 1);
   c->program.n_kernels = (uint32_t)n;

@@ -3,8 +3,7 @@
 
 #include "compiler/codegen/schedule.h"
 
-static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter",
-                                    "draw", "partial", "inverse", "none"};
+static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter", "draw", "partial", "inverse", "none"};
 static const char *const group_kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
 
 static void print_step(const Schedule *s, const Step *t, FILE *out) {
@@ -28,6 +27,6 @@ void schedule_print(const Schedule *s, FILE *out) {
     fprintf(out, "], about %d instructions\n", g->cost);
     for (size_t i = 0; i < g->steps.len; i++) print_step(s, &s->steps.at[g->steps.at[i]], out);
   }
-  fprintf(out, "bytes: tile %" PRIu64 ", once %" PRIu64 ", batch %" PRIu64 " a tile, partial %" PRIu64 "\n", s->tile_bytes,
-          s->once_bytes, s->batch_bytes, s->partial_bytes);
+  fprintf(out, "bytes: tile %" PRIu64 ", once %" PRIu64 ", batch %" PRIu64 " a tile, partial %" PRIu64 "\n", s->tile_bytes, s->once_bytes, s->batch_bytes,
+          s->partial_bytes);
 }

@@ -6,21 +6,13 @@
 
 // ---- types and constants
 
-LLVMTypeRef emit_element(LLVMTypeRef type) {
-  return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetElementType(type) : type;
-}
+LLVMTypeRef emit_element(LLVMTypeRef type) { return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetElementType(type) : type; }
 
-unsigned emit_lanes(LLVMTypeRef type) {
-  return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
-}
+unsigned emit_lanes(LLVMTypeRef type) { return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1; }
 
-LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes) {
-  return lanes == 1 ? element : LLVMVectorType(element, lanes);
-}
+LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes) { return lanes == 1 ? element : LLVMVectorType(element, lanes); }
 
-bool emit_is_f64(LLVMTypeRef type) {
-  return LLVMGetTypeKind(emit_element(type)) == LLVMDoubleTypeKind;
-}
+bool emit_is_f64(LLVMTypeRef type) { return LLVMGetTypeKind(emit_element(type)) == LLVMDoubleTypeKind; }
 
 LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like) {
   LLVMTypeRef element = emit_is_f64(like) ? m->i64 : m->i32;
@@ -36,17 +28,11 @@ static LLVMValueRef constant_in_lanes(LLVMTypeRef like, LLVMValueRef one) {
   return LLVMConstVector(lanes, n);
 }
 
-LLVMValueRef emit_number(LLVMTypeRef like, double x) {
-  return constant_in_lanes(like, LLVMConstReal(emit_element(like), x));
-}
+LLVMValueRef emit_number(LLVMTypeRef like, double x) { return constant_in_lanes(like, LLVMConstReal(emit_element(like), x)); }
 
-LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x) {
-  return constant_in_lanes(like, LLVMConstInt(emit_element(like), x, false));
-}
+LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x) { return constant_in_lanes(like, LLVMConstInt(emit_element(like), x, false)); }
 
-LLVMValueRef emit_index(CodeModule *m, int64_t i) {
-  return LLVMConstInt(m->i64, (uint64_t)i, true);
-}
+LLVMValueRef emit_index(CodeModule *m, int64_t i) { return LLVMConstInt(m->i64, (uint64_t)i, true); }
 
 // ---- arithmetic
 
@@ -56,22 +42,12 @@ static LLVMValueRef intrinsic(CodeModule *m, const char *name, LLVMValueRef *arg
   return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
 }
 
-LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
-  return intrinsic(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3);
-}
+LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) { return intrinsic(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3); }
 
-LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) {
-  return intrinsic(m, "llvm.sqrt", &a, 1);
-}
-LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) {
-  return intrinsic(m, "llvm.floor", &a, 1);
-}
-LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) {
-  return intrinsic(m, "llvm.nearbyint", &a, 1);
-}
-LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) {
-  return intrinsic(m, "llvm.fabs", &a, 1);
-}
+LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.sqrt", &a, 1); }
+LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.floor", &a, 1); }
+LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.nearbyint", &a, 1); }
+LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.fabs", &a, 1); }
 
 LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign) {
   return intrinsic(m, "llvm.copysign", (LLVMValueRef[]){magnitude, sign}, 2);
@@ -91,12 +67,9 @@ LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVM
   return LLVMBuildInBoundsGEP2(m->builder, element, base, &index, 1, "");
 }
 
-LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n) {
-  return n ? LLVMBuildNSWAdd(m->builder, index, emit_index(m, n), "") : index;
-}
+LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n) { return n ? LLVMBuildNSWAdd(m->builder, index, emit_index(m, n), "") : index; }
 
-LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride,
-                      LLVMValueRef column) {
+LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
   LLVMValueRef start = stride == 1 ? row : LLVMBuildNSWMul(m->builder, row, emit_index(m, stride), "");
   LLVMValueRef p = emit_at(m, element, base, start);
   return column ? emit_at(m, element, p, column) : p;
@@ -128,9 +101,7 @@ LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar) {
   return LLVMBuildShuffleVector(m->builder, one, LLVMGetPoison(like), LLVMConstNull(mask), "");
 }
 
-LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address) {
-  return emit_splat(m, like, emit_load(m, emit_element(like), address));
-}
+LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address) { return emit_splat(m, like, emit_load(m, emit_element(like), address)); }
 
 // ---- control flow
 
@@ -148,8 +119,7 @@ static bool at_least_one_turn(LLVMValueRef from, LLVMValueRef to) {
   return LLVMConstIntGetSExtValue(from) < LLVMConstIntGetSExtValue(to);
 }
 
-EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step,
-                   const LLVMValueRef *carried, unsigned n) {
+EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step, const LLVMValueRef *carried, unsigned n) {
   if (n > EMIT_CARRIED) ir_fail("a loop carries %u values", n);
   EmitLoop l = {.n = n, .to = to, .step = emit_index(m, step)};
   LLVMBasicBlockRef before = LLVMGetInsertBlock(m->builder);

@@ -6,20 +6,20 @@
 #include "compiler/codegen/target.h"
 
 // ---- types and constants
-LLVMTypeRef emit_element(LLVMTypeRef type);                          // float of <16 x float>, float of float
-unsigned emit_lanes(LLVMTypeRef type);                               // 16; scalars: 1
-LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes);    // lanes 1: the element itself
-bool emit_is_f64(LLVMTypeRef type);                                  // element type is double
-LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like);          // i32 / i64 of the same width and lanes
-LLVMValueRef emit_number(LLVMTypeRef like, double x);                // x rounded to the element type, in all lanes
-LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x);             // likewise, integer types
-LLVMValueRef emit_index(CodeModule *m, int64_t i);                   // i64 constant
+LLVMTypeRef emit_element(LLVMTypeRef type);                       // float of <16 x float>, float of float
+unsigned emit_lanes(LLVMTypeRef type);                            // 16; scalars: 1
+LLVMTypeRef emit_with_lanes(LLVMTypeRef element, unsigned lanes); // lanes 1: the element itself
+bool emit_is_f64(LLVMTypeRef type);                               // element type is double
+LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like);       // i32 / i64 of the same width and lanes
+LLVMValueRef emit_number(LLVMTypeRef like, double x);             // x rounded to the element type, in all lanes
+LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x);          // likewise, integer types
+LLVMValueRef emit_index(CodeModule *m, int64_t i);                // i64 constant
 
 // ---- arithmetic: one correctly rounded operation each
 LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c); // a b + c
 LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a);
 LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a);
-LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a);              // half to even
+LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a); // half to even
 LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a);
 LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign);
 LLVMValueRef emit_max(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a > b ? a : b, so NaN in a gives b
@@ -28,9 +28,9 @@ LLVMValueRef emit_min(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a < b ?
 // ---- memory. Strides and offsets are in elements of `element`, never bytes.
 LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef index); // &base[index]
 LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride,
-                      LLVMValueRef column);                           // &base[row stride + column]; column may be NULL
-LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n); // i64 + constant
-LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address);  // aligned as the element only
+                      LLVMValueRef column);                                    // &base[row stride + column]; column may be NULL
+LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n);          // i64 + constant
+LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address); // aligned as the element only
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address);
 // One number in all lanes, by a broadcast from memory. Keep arithmetic off the scalar: a splat of a computed scalar
 // goes through a multiply-add port (-25 % in a matrix kernel).
@@ -40,20 +40,21 @@ LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar);
 // ---- counted loops: for (index = from; index < to; index += step), with values carried from turn to turn
 enum { EMIT_CARRIED = 64 };
 typedef struct EmitLoop {
-  LLVMValueRef index;                  // i64
-  LLVMValueRef carried[EMIT_CARRIED];  // inside: this turn's values; after emit_loop_end: the final ones
+  LLVMValueRef index;                 // i64
+  LLVMValueRef carried[EMIT_CARRIED]; // inside: this turn's values; after emit_loop_end: the final ones
   unsigned n;
   LLVMBasicBlockRef guard, body, done; // private
   LLVMValueRef start[EMIT_CARRIED], to, step;
 } EmitLoop;
 // n values start as carried[0..n). With constant bounds that give at least one turn there is no test at the top.
-EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step,
-                   const LLVMValueRef *carried, unsigned n);
+EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step, const LLVMValueRef *carried, unsigned n);
 // next[0..n): the values for the next turn. The builder goes on behind the loop.
 void emit_loop_end(CodeModule *m, EmitLoop *loop, const LLVMValueRef *next);
 
 // ---- if (condition) { ... }: a block that is skipped; no values leave it
-typedef struct EmitIf { LLVMBasicBlockRef done; } EmitIf;
+typedef struct EmitIf {
+  LLVMBasicBlockRef done;
+} EmitIf;
 EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition);
 void emit_end_if(CodeModule *m, EmitIf block);
 

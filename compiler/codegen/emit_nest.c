@@ -35,22 +35,16 @@ LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first
   return base ? LLVMBuildNSWAdd(k, sum, emit_index(e->m, base * scale), "") : sum;
 }
 
-static LLVMValueRef flat_element(Emit *e, int64_t base) {
-  return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event;
-}
+static LLVMValueRef flat_element(Emit *e, int64_t base) { return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event; }
 
 static LLVMValueRef to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
   if (dtype != IR_BOOL) return x;
   return LLVMBuildICmp(e->m->builder, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
 }
 
-static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
-  return dtype == IR_BOOL ? LLVMBuildZExt(e->m->builder, x, e->m->v16i32, "") : x;
-}
+static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) { return dtype == IR_BOOL ? LLVMBuildZExt(e->m->builder, x, e->m->v16i32, "") : x; }
 
-static LLVMTypeRef memory_vector(Emit *e, IrDtype dtype) {
-  return LLVMVectorType(point_memory_element(e->m, dtype), CODE_LANES);
-}
+static LLVMTypeRef memory_vector(Emit *e, IrDtype dtype) { return LLVMVectorType(point_memory_element(e->m, dtype), CODE_LANES); }
 
 static LLVMValueRef masked(Emit *e, const char *name, LLVMTypeRef *types, LLVMValueRef *arguments, unsigned n) {
   LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
@@ -81,7 +75,8 @@ static LLVMValueRef gather_lanes(Emit *e, IrDtype dtype, LLVMValueRef base, LLVM
 static LLVMValueRef constant(Emit *e, IrDtype dtype, double x) {
   LLVMTypeRef type = point_type(e->m, dtype);
   switch (dtype) {
-  case IR_F32: case IR_F64: return emit_number(type, x);
+  case IR_F32:
+  case IR_F64: return emit_number(type, x);
   case IR_I32: return emit_integer(type, (uint64_t)(int64_t)x);
   case IR_BOOL: return x != 0 ? LLVMConstAllOnes(type) : LLVMConstNull(type);
   }
@@ -185,8 +180,7 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   LLVMValueRef index = clamped_index(e, t, read_value(e, t, &t->read[1]));
   if (x->kind == READ_REGISTER || x->kind == READ_NUMBER) return read_value(e, t, x);
   if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
-  bool same = t->read[1].kind == READ_UNIFORM || t->read[1].kind == READ_NUMBER || t->read[1].kind == READ_IOTA ||
-              e->nest->mode == NEST_SPLAT;
+  bool same = t->read[1].kind == READ_UNIFORM || t->read[1].kind == READ_NUMBER || t->read[1].kind == READ_IOTA || e->nest->mode == NEST_SPLAT;
   int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_ROWS ? e->nest->tile : 1;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
@@ -196,8 +190,7 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
     LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
     LLVMValueRef row = LLVMBuildSExt(k, one, m->i64, "");
     LLVMValueRef at = emit_at(m, element, base, LLVMBuildNSWMul(k, row, emit_index(m, t->dynamic_stride * scale), ""));
-    return to_register(e, dtype, x->kind == READ_UNIFORM ? emit_broadcast(m, memory_vector(e, dtype), at)
-                                                         : emit_load(m, memory_vector(e, dtype), at));
+    return to_register(e, dtype, x->kind == READ_UNIFORM ? emit_broadcast(m, memory_vector(e, dtype), at) : emit_load(m, memory_vector(e, dtype), at));
   }
   LLVMValueRef rows = LLVMBuildSExt(k, index, m->v16i64, "");
   rows = LLVMBuildNSWMul(k, rows, emit_integer(m->v16i64, (uint64_t)(t->dynamic_stride * scale)), "");
@@ -240,8 +233,7 @@ static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
   LLVMValueRef block = LLVMBuildTrunc(k, LLVMBuildUDiv(k, element, emit_index(m, per), ""), m->i32, "");
   unsigned n = vmath_draw_block(m, &draw, block, t->draw, f64, elements);
   LLVMValueRef word = LLVMBuildURem(k, element, emit_index(m, n), ""), x = elements[0];
-  for (unsigned i = 1; i < n; i++)
-    x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_index(m, i), ""), elements[i], x, "");
+  for (unsigned i = 1; i < n; i++) x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_index(m, i), ""), elements[i], x, "");
   return x;
 }
 
@@ -256,12 +248,19 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
     }
     return point_emit(e->m, (IrOp)t->op, (IrDtype)t->dtype, from, operands);
   }
-  case STEP_COPY: case STEP_PARTIAL: return read_value(e, t, &t->read[0]);
+  case STEP_COPY:
+  case STEP_PARTIAL: return read_value(e, t, &t->read[0]);
   case STEP_ZERO: return constant(e, (IrDtype)t->dtype, 0);
   case STEP_GATHER: return emit_gather(e, t);
   case STEP_SCATTER: return scattered(e, t);
   case STEP_DRAW: return emit_draw(e, t);
-  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: case STEP_SCAN: case STEP_INVERSE: case STEP_NONE: break;
+  case STEP_SUM:
+  case STEP_MAX:
+  case STEP_ARGMAX:
+  case STEP_DOT:
+  case STEP_SCAN:
+  case STEP_INVERSE:
+  case STEP_NONE: break;
   }
   ir_fail("codegen: step %d", t->kind);
 }
@@ -284,8 +283,7 @@ static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
   int last = t->loops - 1;
   LLVMValueRef here = emit_splat(e->m, e->m->v16i32, LLVMBuildTrunc(k, e->index[last], e->m->i32, ""));
   bool real = is_real((IrDtype)t->read[0].dtype);
-  LLVMValueRef more = real ? LLVMBuildFCmp(k, LLVMRealOGT, x, e->values[i], "")
-                           : LLVMBuildICmp(k, LLVMIntSGT, x, e->values[i], "");
+  LLVMValueRef more = real ? LLVMBuildFCmp(k, LLVMRealOGT, x, e->values[i], "") : LLVMBuildICmp(k, LLVMIntSGT, x, e->values[i], "");
   LLVMValueRef first = LLVMBuildICmp(k, LLVMIntEQ, here, LLVMConstNull(e->m->v16i32), "");
   more = LLVMBuildOr(k, more, first, "");
   e->values[i] = LLVMBuildSelect(k, more, x, e->values[i], "");
@@ -297,9 +295,8 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
   IrDtype dtype = (IrDtype)t->dtype;
   LLVMValueRef old = e->values[i];
   switch ((StepKind)t->kind) {
-  case STEP_SUM: case STEP_MAX:
-    e->values[i] = combine(e, dtype, t->kind == STEP_MAX, old, only_live(e, t, read_value(e, t, &t->read[0])));
-    return NULL;
+  case STEP_SUM:
+  case STEP_MAX: e->values[i] = combine(e, dtype, t->kind == STEP_MAX, old, only_live(e, t, read_value(e, t, &t->read[0]))); return NULL;
   case STEP_SCATTER: e->values[i] = combine(e, dtype, false, old, only_live(e, t, scattered(e, t))); return NULL;
   case STEP_DOT: {
     LLVMValueRef a = only_live(e, t, read_value(e, t, &t->read[0])), b = only_live(e, t, read_value(e, t, &t->read[1]));
@@ -312,7 +309,14 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
     e->values[i] = combine(e, dtype, false, old, x);
     return t->exclusive ? old : e->values[i];
   }
-  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL: case STEP_INVERSE: case STEP_NONE: break;
+  case STEP_POINT:
+  case STEP_COPY:
+  case STEP_ZERO:
+  case STEP_GATHER:
+  case STEP_DRAW:
+  case STEP_PARTIAL:
+  case STEP_INVERSE:
+  case STEP_NONE: break;
   }
   ir_fail("codegen: step %d", t->kind);
 }

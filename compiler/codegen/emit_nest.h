@@ -8,19 +8,19 @@
 typedef struct Emit {
   CodeModule *m;
   const Nest *nest;
-  LLVMValueRef tile;                // the HgmTile
+  LLVMValueRef tile; // the HgmTile
   LLVMValueRef *pointers, *locals;
-  LLVMValueRef index[NEST_LOOPS];   // of the loops, outer then inner
-  LLVMValueRef event;               // EVENTS: first event of the lanes; FLAT: first element
-  LLVMValueRef live;                // lanes that count: EVENTS below valid, FLAT below last
-  LLVMValueRef *values, *second;    // by step: its register, or what it accumulates; second: argmax's index
-  LLVMValueRef *space;              // of all these arrays
+  LLVMValueRef index[NEST_LOOPS]; // of the loops, outer then inner
+  LLVMValueRef event;             // EVENTS: first event of the lanes; FLAT: first element
+  LLVMValueRef live;              // lanes that count: EVENTS below valid, FLAT below last
+  LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
+  LLVMValueRef *space;            // of all these arrays
 } Emit;
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
 void nest_end(Emit *e);
-void nest_step(Emit *e, int step);                           // straight-line steps
-void nest_store(Emit *e, const NestStep *t, LLVMValueRef x); // of a finished value
+void nest_step(Emit *e, int step);                                 // straight-line steps
+void nest_store(Emit *e, const NestStep *t, LLVMValueRef x);       // of a finished value
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
 

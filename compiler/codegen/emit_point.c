@@ -19,7 +19,8 @@ LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype) {
   switch (dtype) {
   case IR_F32: return m->f32;
   case IR_F64: return m->f64;
-  case IR_I32: case IR_BOOL: return m->i32;
+  case IR_I32:
+  case IR_BOOL: return m->i32;
   }
   ir_fail("codegen: dtype %d", (int)dtype);
 }
@@ -96,7 +97,9 @@ LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *fr
   switch ((int)op) {
   case IR_FMA: return emit_fma(m, a, b, operands[2]);
   case IR_NEG: return is_real(dtype) ? LLVMBuildFNeg(k, a, "") : LLVMBuildNeg(k, a, "");
-  case IR_ADD: case IR_SUB: case IR_MUL: return arithmetic(m, op, dtype, a, b);
+  case IR_ADD:
+  case IR_SUB:
+  case IR_MUL: return arithmetic(m, op, dtype, a, b);
   case IR_DIV: return LLVMBuildFDiv(k, a, b, "");
   case IR_POW: return vmath_pow(m, a, b);
   case IR_MAX: return larger(m, dtype, a, b, true);
@@ -127,7 +130,9 @@ LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *fr
   case IR_TRIGAMMA: return vmath_trigamma(m, a);
   case IR_I0E: return vmath_i0e(m, a);
   case IR_I1E: return vmath_i1e(m, a);
-  case IR_EQ: case IR_LT: case IR_LE: return compare(m, op, from[0], a, b);
+  case IR_EQ:
+  case IR_LT:
+  case IR_LE: return compare(m, op, from[0], a, b);
   case IR_AND: return LLVMBuildAnd(k, a, b, "");
   case IR_OR: return LLVMBuildOr(k, a, b, "");
   case IR_NOT: return LLVMBuildNot(k, a, "");

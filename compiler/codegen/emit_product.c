@@ -31,9 +31,15 @@ static LLVMValueRef start_of(Emit *e, const NestRead *r, uint32_t skip, int64_t 
   return emit_at(e->m, element, e->pointers[r->index], nest_offset(e, r->base, stride, 0, scale));
 }
 
-typedef struct ProductBody { const Product *product; uint32_t skip; } ProductBody;
+typedef struct ProductBody {
+  const Product *product;
+  uint32_t skip;
+} ProductBody;
 
-typedef struct Epilogue { Emit *e; int loop; } Epilogue;
+typedef struct Epilogue {
+  Emit *e;
+  int loop;
+} Epilogue;
 
 static LLVMValueRef finish_vector(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
   const Epilogue *p = data;
@@ -77,7 +83,10 @@ void product_emit(CodeModule *m, const char *name, const Nest *nest, const Produ
 
 // ---- gradients
 
-typedef struct GradientBody { const Gradient *gradient; uint32_t skip; } GradientBody;
+typedef struct GradientBody {
+  const Gradient *gradient;
+  uint32_t skip;
+} GradientBody;
 
 static void gradient_body(Emit *e, void *data) {
   const GradientBody *b = data;

@@ -16,20 +16,27 @@ static int step_cost(const Schedule *s, const Step *t) {
 // Reductions and scans need exactly their kept (not scanned) loops outside.
 static int least_outer(const Step *t) {
   switch (t->kind) {
-  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: return t->kept;
+  case STEP_SUM:
+  case STEP_MAX:
+  case STEP_ARGMAX:
+  case STEP_DOT: return t->kept;
   case STEP_SCATTER: return t->loops > t->kept || t->over_events ? t->kept : 0;
   case STEP_SCAN: return t->kept - 1;
-  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL:
-  case STEP_INVERSE: case STEP_NONE: return 0;
+  case STEP_POINT:
+  case STEP_COPY:
+  case STEP_ZERO:
+  case STEP_GATHER:
+  case STEP_DRAW:
+  case STEP_PARTIAL:
+  case STEP_INVERSE:
+  case STEP_NONE: return 0;
   }
   return 0;
 }
 
 static int most_outer(const Step *t) { return t->kind == STEP_SCAN ? t->kept - 1 : t->kept; }
 
-static bool home_is(const Place *p, uint32_t group) {
-  return p->kind == PLACE_COMPUTED && p->first_group == group;
-}
+static bool home_is(const Place *p, uint32_t group) { return p->kind == PLACE_COMPUTED && p->first_group == group; }
 
 // How many outer loops the step and the group can share, or -1.
 static int shared_outer(const Schedule *s, const Step *t, uint32_t group) {
@@ -207,8 +214,7 @@ static bool find_home(Schedule *s, uint32_t index) {
     for (int k = 0; k < t->n_operands; k++) { // link the kernels of the other operands
       const Place *p = &s->places.at[t->operand[k].place];
       if (p->kind != PLACE_COMPUTED || p->last_group == UINT32_MAX || p->first_group != p->last_group) continue;
-      if (p->last_group < source && access_prefix(s, t, &t->operand[k]) >= s->groups.at[source].outer)
-        try_merge(s, p->last_group, source);
+      if (p->last_group < source && access_prefix(s, t, &t->operand[k]) >= s->groups.at[source].outer) try_merge(s, p->last_group, source);
     }
     if (!may_join(s, t, source, &outer)) return false;
     join(s, index, source, outer);
@@ -239,10 +245,9 @@ static void mark_memory(Schedule *s) {
 }
 
 static void order_groups(Schedule *s) {
-  for (int class = 0; class < s->classes; class++)
+  for (int class = 0; class < s->classes; class ++)
     for (size_t g = 0; g < s->groups.len; g++)
-      if (s->groups.at[g].kind != GROUP_DEAD && s->groups.at[g].class == class)
-        VEC_PUSH(s->arena, &s->order, (uint32_t)g);
+      if (s->groups.at[g].kind != GROUP_DEAD && s->groups.at[g].class == class) VEC_PUSH(s->arena, &s->order, (uint32_t)g);
 }
 
 static GroupKind special_kind(const Schedule *s, const Step *t) {

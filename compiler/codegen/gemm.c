@@ -13,25 +13,18 @@ typedef struct Block {
 } Block;
 
 // Machine vectors that one vector of CODE_LANES lanes takes.
-static unsigned machine_vectors(const CodeTarget *t, bool f64) {
-  return (unsigned)CODE_LANES * (f64 ? 64 : 32) / t->vector_bits;
-}
+static unsigned machine_vectors(const CodeTarget *t, bool f64) { return (unsigned)CODE_LANES * (f64 ? 64 : 32) / t->vector_bits; }
 
 // Shapes that keep accumulators, operands and one broadcast in registers (32, or 16 with AVX2) and at least 8 chains.
 static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
   unsigned width = machine_vectors(t, f64);
-  if (t->vector_bits == 512 && width == 1)
-    return rows <= 2 ? (Block){8, 2} : rows <= 6 ? (Block){4, 6} : (Block){2, 12};
+  if (t->vector_bits == 512 && width == 1) return rows <= 2 ? (Block){8, 2} : rows <= 6 ? (Block){4, 6} : (Block){2, 12};
   if (t->vector_bits == 512) return rows <= 3 ? (Block){4, 3} : (Block){1, 12};
   return width == 2 ? (Block){1, 6} : (Block){1, 2};
 }
 
-static LLVMTypeRef vector_type(CodeModule *m, bool f64) {
-  return f64 ? m->v16f64 : m->v16f32;
-}
-static LLVMTypeRef element_type(CodeModule *m, bool f64) {
-  return f64 ? m->f64 : m->f32;
-}
+static LLVMTypeRef vector_type(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
+static LLVMTypeRef element_type(CodeModule *m, bool f64) { return f64 ? m->f64 : m->f32; }
 
 // Where the chain of one vector begins; y and bias point to this row.
 static LLVMValueRef start_value(CodeModule *m, const Gemm *g, LLVMValueRef y, LLVMValueRef bias) {
@@ -45,8 +38,7 @@ static LLVMValueRef offset(CodeModule *m, const Gemm *g, LLVMValueRef base, int6
   return base ? emit_at(m, element_type(m, g->f64), base, emit_index(m, n)) : NULL;
 }
 
-static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVMValueRef row, int64_t stride,
-                           LLVMValueRef column) {
+static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
   return base ? emit_at2(m, element_type(m, g->f64), base, row, stride, column) : NULL;
 }
 
@@ -60,8 +52,7 @@ static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, L
   for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, xk, v * CODE_LANES));
   for (unsigned r = 0; r < b.rows; r++) {
     LLVMValueRef weight = emit_broadcast(m, type, offset(m, g, wk, r * g->w_n));
-    for (unsigned v = 0; v < b.vectors; v++)
-      next[r * b.vectors + v] = emit_fma(m, weight, xs[v], k.carried[r * b.vectors + v]);
+    for (unsigned v = 0; v < b.vectors; v++) next[r * b.vectors + v] = emit_fma(m, weight, xs[v], k.carried[r * b.vectors + v]);
   }
   emit_loop_end(m, &k, next);
   for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
@@ -74,8 +65,7 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
   LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride, NULL);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++)
-      sums[r * b.vectors + v] =
-          start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES), offset(m, g, bias, r * g->bias_stride));
+      sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES), offset(m, g, bias, r * g->bias_stride));
   emit_chains(m, g, b, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
@@ -101,8 +91,7 @@ void gemm_emit(CodeModule *m, const Gemm *g) {
   Block b = best_block(m->target, g->f64, g->n);
   if (g->block_vectors) b = (Block){g->block_vectors, g->block_rows};
   int64_t vectors = g->tile / CODE_LANES;
-  if (g->n < 1 || g->k < 1 || g->tile % CODE_LANES || vectors < 1)
-    ir_fail("a product of %ld x %ld", (long)g->n, (long)g->k);
+  if (g->n < 1 || g->k < 1 || g->tile % CODE_LANES || vectors < 1) ir_fail("a product of %ld x %ld", (long)g->n, (long)g->k);
   int64_t step = b.vectors * CODE_LANES, whole = g->tile / step * step;
   EmitLoop e = {0};
   if (whole) {

@@ -39,12 +39,12 @@ typedef struct GemmGradient {
   bool f64;
   int64_t rows, columns; // extents of a and b
   int64_t d_stride;
-  int64_t tile;               // events, a multiple of CODE_LANES
-  int64_t a_stride, b_stride; // numbers from one row of A (B) to the next, normally tile
-  LLVMValueRef d, a, b;       // pointers
-  LLVMValueRef valid;         // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
-  LLVMValueRef scratch;       // gemm_gradient_scratch bytes, 64-byte aligned
-  LLVMValueRef add;           // i1: add to D, or store over it; NULL: add
+  int64_t tile;                       // events, a multiple of CODE_LANES
+  int64_t a_stride, b_stride;         // numbers from one row of A (B) to the next, normally tile
+  LLVMValueRef d, a, b;               // pointers
+  LLVMValueRef valid;                 // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
+  LLVMValueRef scratch;               // gemm_gradient_scratch bytes, 64-byte aligned
+  LLVMValueRef add;                   // i1: add to D, or store over it; NULL: add
   unsigned block_vectors, block_rows; // as above, vectors along the columns; 0: chosen
 } GemmGradient;
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);

@@ -86,13 +86,11 @@ static void transpose_rows(CodeModule *m, const GemmGradient *g, const Shape *s,
   EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
   LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
   for (unsigned i = 0; i < s->lanes; i++)
-    rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride)))
-                        : LLVMConstNull(s->vector);
+    rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
   transpose_square(m, rows, s->lanes);
   LLVMValueRef to = emit_at2(m, s->element, g->scratch, first, g->tile, NULL);
   to = emit_at2(m, s->element, to, t.index, s->lanes, NULL);
-  for (unsigned i = 0; i < s->lanes; i++)
-    emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
+  for (unsigned i = 0; i < s->lanes; i++) emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
   emit_loop_end(m, &t, NULL);
 }
 
@@ -115,8 +113,7 @@ static LLVMValueRef masked(CodeModule *m, const char *name, LLVMTypeRef type, LL
 }
 
 // Adds (or stores) the first `count` lanes to D.
-static void finish_vector(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef sum, LLVMValueRef to,
-                          unsigned count) {
+static void finish_vector(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef sum, LLVMValueRef to, unsigned count) {
   LLVMValueRef bytes = LLVMConstInt(m->i32, g->f64 ? 8 : 4, false), mask = NULL, old;
   if (count < s->lanes) {
     LLVMValueRef bits[16];
@@ -128,30 +125,25 @@ static void finish_vector(CodeModule *m, const GemmGradient *g, const Shape *s, 
   }
   LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, old, "");
   if (g->add) total = LLVMBuildSelect(m->builder, g->add, total, sum, "");
-  if (mask)
-    masked(m, "llvm.masked.store", s->vector, (LLVMValueRef[]){total, to, bytes, mask}, 4);
-  else
-    emit_store(m, total, to);
+  if (mask) masked(m, "llvm.masked.store", s->vector, (LLVMValueRef[]){total, to, bytes, mask}, 4);
+  else emit_store(m, total, to);
 }
 
 typedef struct Block {
   unsigned vectors, rows, last_lanes; // lanes that count in the last vector
 } Block;
 
-static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef row,
-                       LLVMValueRef column) {
+static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef row, LLVMValueRef column) {
   LLVMValueRef sums[EMIT_CARRIED], next[EMIT_CARRIED], bs[MAX_VECTORS];
   for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
   LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
   LLVMValueRef from = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
   EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, 1, sums, b.rows * b.vectors);
   LLVMValueRef bt = emit_at2(m, s->element, from, t.index, s->lanes, NULL), at = emit_at(m, s->element, a, t.index);
-  for (unsigned v = 0; v < b.vectors; v++)
-    bs[v] = emit_load(m, s->vector, emit_at(m, s->element, bt, emit_index(m, v * s->lanes * g->tile)));
+  for (unsigned v = 0; v < b.vectors; v++) bs[v] = emit_load(m, s->vector, emit_at(m, s->element, bt, emit_index(m, v * s->lanes * g->tile)));
   for (unsigned r = 0; r < b.rows; r++) {
     LLVMValueRef x = emit_broadcast(m, s->vector, emit_at(m, s->element, at, emit_index(m, r * g->a_stride)));
-    for (unsigned v = 0; v < b.vectors; v++)
-      next[r * b.vectors + v] = emit_fma(m, x, bs[v], t.carried[r * b.vectors + v]);
+    for (unsigned v = 0; v < b.vectors; v++) next[r * b.vectors + v] = emit_fma(m, x, bs[v], t.carried[r * b.vectors + v]);
   }
   emit_loop_end(m, &t, next);
   LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
@@ -193,9 +185,7 @@ static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
 
 // ---- dot products along the lanes
 
-static LLVMTypeRef lanes_of(CodeModule *m, bool f64) {
-  return f64 ? m->v16f64 : m->v16f32;
-}
+static LLVMTypeRef lanes_of(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
 
 // Lanes of events event..event+15 that count.
 static LLVMValueRef valid_lanes(CodeModule *m, LLVMValueRef event, LLVMValueRef valid) {
@@ -227,16 +217,14 @@ static LLVMValueRef sums_across(CodeModule *m, LLVMValueRef *vectors, unsigned n
   LLVMValueRef work[DOTS];
   for (unsigned i = 0; i < n; i++) work[i] = vectors[i];
   for (unsigned size = CODE_LANES; size > 1; size /= 2) {
-    for (unsigned i = 0; i < n; i += 2)
-      work[i / 2] = halve(m, work[i], i + 1 < n ? work[i + 1] : LLVMGetPoison(LLVMTypeOf(work[i])), size);
+    for (unsigned i = 0; i < n; i += 2) work[i / 2] = halve(m, work[i], i + 1 < n ? work[i + 1] : LLVMGetPoison(LLVMTypeOf(work[i])), size);
     n = (n + 1) / 2;
   }
   return work[0];
 }
 
 // D[row + r][column + c] for rows x columns <= 16.
-static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column,
-                           unsigned columns) {
+static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column, unsigned columns) {
   LLVMTypeRef type = lanes_of(m, g->f64), element = emit_element(type);
   LLVMValueRef sums[DOTS], next[DOTS], bs[DOTS] = {0};
   for (unsigned i = 0; i < rows * columns; i++) sums[i] = LLVMConstNull(type);
@@ -244,8 +232,7 @@ static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef ro
   LLVMValueRef b = g->b ? emit_at2(m, element, g->b, column, g->b_stride, NULL) : NULL;
   EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, CODE_LANES, sums, rows * columns);
   LLVMValueRef mask = valid_lanes(m, t.index, g->valid);
-  for (unsigned c = 0; b && c < columns; c++)
-    bs[c] = load_valid(m, type, emit_at2(m, element, b, emit_index(m, c), g->b_stride, t.index), mask);
+  for (unsigned c = 0; b && c < columns; c++) bs[c] = load_valid(m, type, emit_at2(m, element, b, emit_index(m, c), g->b_stride, t.index), mask);
   for (unsigned r = 0; r < rows; r++) {
     LLVMValueRef x = load_valid(m, type, emit_at2(m, element, a, emit_index(m, r), g->a_stride, t.index), mask);
     for (unsigned c = 0; c < columns; c++) {
@@ -289,8 +276,7 @@ static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64
 
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   Shape s = shape_of(m, g);
-  if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES)
-    ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
+  if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
   if (s.outer) emit_outer(m, g, &s);
   if (s.dots) emit_dots(m, g, s.outer, s.dots);
 }
@@ -301,10 +287,8 @@ LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef 
   EmitLoop t = emit_loop(m, "events", emit_index(m, 0), valid, CODE_LANES, &zero, 1);
   LLVMValueRef mask = valid_lanes(m, t.index, valid), next;
   LLVMValueRef x = load_valid(m, type, emit_at(m, element, a, t.index), mask);
-  if (b)
-    next = emit_fma(m, x, load_valid(m, type, emit_at(m, element, b, t.index), mask), t.carried[0]);
-  else
-    next = LLVMBuildFAdd(m->builder, t.carried[0], x, "");
+  if (b) next = emit_fma(m, x, load_valid(m, type, emit_at(m, element, b, t.index), mask), t.carried[0]);
+  else next = LLVMBuildFAdd(m->builder, t.carried[0], x, "");
   emit_loop_end(m, &t, &next);
   LLVMValueRef all = sums_across(m, t.carried, 1);
   return LLVMBuildExtractElement(m->builder, all, emit_index(m, 0), "");

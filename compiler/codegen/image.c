@@ -24,9 +24,7 @@ typedef struct Object {
 
 // ---- reading
 
-static bool inside(const Object *o, uint64_t offset, uint64_t size) {
-  return offset <= o->size && size <= o->size - offset;
-}
+static bool inside(const Object *o, uint64_t offset, uint64_t size) { return offset <= o->size && size <= o->size - offset; }
 
 static bool read_symbols(Object *o, const Elf64_Shdr *s, HgmError *error) {
   if (s->sh_link >= o->n_sections) return hgm_fail(error, 3, "an object's symbol table has no names");
@@ -42,8 +40,7 @@ static bool read_symbols(Object *o, const Elf64_Shdr *s, HgmError *error) {
 static bool read_object(Object *o, const ImageObject *in, HgmError *error) {
   *o = (Object){.bytes = in->bytes, .size = in->size};
   const Elf64_Ehdr *h = in->bytes;
-  if (in->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 ||
-      h->e_type != ET_REL || h->e_machine != EM_X86_64)
+  if (in->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_type != ET_REL || h->e_machine != EM_X86_64)
     return hgm_fail(error, 3, "not a relocatable x86-64 object");
   if (!inside(o, h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr)) || h->e_shstrndx >= h->e_shnum)
     return hgm_fail(error, 3, "an object's sections lie outside of it");
@@ -52,8 +49,7 @@ static bool read_object(Object *o, const ImageObject *in, HgmError *error) {
   o->section_names = (const char *)o->bytes + o->sections[h->e_shstrndx].sh_offset;
   for (size_t i = 0; i < o->n_sections; i++) {
     const Elf64_Shdr *s = &o->sections[i];
-    if (s->sh_type != SHT_NOBITS && !inside(o, s->sh_offset, s->sh_size))
-      return hgm_fail(error, 3, "section %zu lies outside of its object", i);
+    if (s->sh_type != SHT_NOBITS && !inside(o, s->sh_offset, s->sh_size)) return hgm_fail(error, 3, "section %zu lies outside of its object", i);
     if (s->sh_type == SHT_SYMTAB && !read_symbols(o, s, error)) return false;
   }
   return true;
@@ -74,8 +70,7 @@ static bool place_sections(Object *o, uint64_t *end, HgmError *error) {
     if ((s->sh_flags & SHF_WRITE) || s->sh_type != SHT_PROGBITS || !(code || constant))
       return hgm_fail(error, 3, "compiled code has a section '%s'; an image holds only code and constants", name);
     uint64_t align = s->sh_addralign ? s->sh_addralign : 1;
-    if (align > PAGE || (align & (align - 1)))
-      return hgm_fail(error, 3, "section '%s' wants an alignment of %llu", name, (unsigned long long)align);
+    if (align > PAGE || (align & (align - 1))) return hgm_fail(error, 3, "section '%s' wants an alignment of %llu", name, (unsigned long long)align);
     o->place[i] = (*end + align - 1) & ~(align - 1);
     *end = o->place[i] + s->sh_size;
   }
@@ -84,8 +79,7 @@ static bool place_sections(Object *o, uint64_t *end, HgmError *error) {
 
 static void copy_sections(const Object *o, uint8_t *image) {
   for (size_t i = 0; i < o->n_sections; i++)
-    if (o->place[i] != NOT_PLACED)
-      memcpy(image + o->place[i], o->bytes + o->sections[i].sh_offset, o->sections[i].sh_size);
+    if (o->place[i] != NOT_PLACED) memcpy(image + o->place[i], o->bytes + o->sections[i].sh_offset, o->sections[i].sh_size);
 }
 
 // ---- relocation
@@ -94,8 +88,7 @@ static bool symbol_place(const Object *o, uint64_t index, uint64_t *place, HgmEr
   if (index >= o->n_symbols) return hgm_fail(error, 3, "a relocation names no symbol");
   const Elf64_Sym *s = &o->symbols[index];
   const char *name = o->symbol_names + s->st_name;
-  if (s->st_shndx == SHN_UNDEF)
-    return hgm_fail(error, 3, "compiled code needs the external symbol '%s'; an image has none", name);
+  if (s->st_shndx == SHN_UNDEF) return hgm_fail(error, 3, "compiled code needs the external symbol '%s'; an image has none", name);
   if (s->st_shndx >= o->n_sections || o->place[s->st_shndx] == NOT_PLACED)
     return hgm_fail(error, 3, "compiled code refers to '%s', which is not part of the image", name);
   *place = o->place[s->st_shndx] + s->st_value;
@@ -109,10 +102,8 @@ static bool relocate_section(const Object *o, const Elf64_Shdr *list, uint8_t *i
     uint64_t target, type = ELF64_R_TYPE(r->r_info);
     if (!symbol_place(o, ELF64_R_SYM(r->r_info), &target, error)) return false;
     if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
-      return hgm_fail(error, 3, "compiled code has a relocation of type %llu; an image allows only PC32 and PLT32",
-                      (unsigned long long)type);
-    if (section->sh_size < 4 || r->r_offset > section->sh_size - 4)
-      return hgm_fail(error, 3, "a relocation lies outside of its section");
+      return hgm_fail(error, 3, "compiled code has a relocation of type %llu; an image allows only PC32 and PLT32", (unsigned long long)type);
+    if (section->sh_size < 4 || r->r_offset > section->sh_size - 4) return hgm_fail(error, 3, "a relocation lies outside of its section");
     uint64_t place = o->place[list->sh_info] + r->r_offset;
     int64_t value = (int64_t)(target + (uint64_t)r->r_addend - place);
     if (value != (int32_t)value) return hgm_fail(error, 3, "an image of compiled code is over 2 GiB");

@@ -11,14 +11,14 @@ typedef struct Inverse {
 
 typedef struct Kernel {
   GroupKind kind;
-  Nest *nest;          // NEST; PRODUCT: the steps behind the product
+  Nest *nest; // NEST; PRODUCT: the steps behind the product
   Inverse inverse;
   Product product;
   Gradient gradient;
   uint32_t n_slots;
   const NestSlot *slots;
-  uint64_t split;      // elements of one flat loop, 0: none
-  NestKey key;         // equal keys: the same code
+  uint64_t split; // elements of one flat loop, 0: none
+  NestKey key;    // equal keys: the same code
   int cost;
 } Kernel;
 

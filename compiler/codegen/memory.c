@@ -8,8 +8,7 @@ static uint64_t round_up(uint64_t n) { return (n + 63) / 64 * 64; }
 
 static uint32_t buffer_new(Schedule *s, HgmSpace space, uint32_t index, const Place *p, bool events) {
   int64_t row = (int64_t)dtype_bytes(p->dtype) * (events ? s->options.tile : 1);
-  Buffer b = {.space = space, .index = index, .bytes = round_up((uint64_t)(row * p->rows)), .row_bytes = row,
-              .first = -1, .last = -1};
+  Buffer b = {.space = space, .index = index, .bytes = round_up((uint64_t)(row * p->rows)), .row_bytes = row, .first = -1, .last = -1};
   VEC_PUSH(s->arena, &s->buffers, b);
   return (uint32_t)s->buffers.len;
 }
@@ -19,13 +18,12 @@ static void make_buffers(Schedule *s) {
     Place *p = &s->places.at[i];
     if (p->partial) p->partial_buffer = buffer_new(s, HGM_SPACE_PARTIAL, 0, p, false);
     switch (p->kind) {
-    case PLACE_DEAD: case PLACE_NUMBER: case PLACE_IOTA: case PLACE_DATA: break;
-    case PLACE_LEAF:
-      p->buffer = buffer_new(s, p->events ? HGM_SPACE_TILE : HGM_SPACE_LEAF, p->port, p, p->events);
-      break;
-    case PLACE_OUTPUT:
-      p->buffer = buffer_new(s, p->events ? HGM_SPACE_TILE : HGM_SPACE_OUTPUT, p->port, p, p->events);
-      break;
+    case PLACE_DEAD:
+    case PLACE_NUMBER:
+    case PLACE_IOTA:
+    case PLACE_DATA: break;
+    case PLACE_LEAF: p->buffer = buffer_new(s, p->events ? HGM_SPACE_TILE : HGM_SPACE_LEAF, p->port, p, p->events); break;
+    case PLACE_OUTPUT: p->buffer = buffer_new(s, p->events ? HGM_SPACE_TILE : HGM_SPACE_OUTPUT, p->port, p, p->events); break;
     case PLACE_COMPUTED:
       if (!p->memory) break;
       HgmSpace space = !p->events ? HGM_SPACE_ONCE : p->crosses ? HGM_SPACE_BATCH : HGM_SPACE_TILE;
@@ -42,8 +40,7 @@ static void make_scratch(Schedule *s) {
     const Step *t = &s->steps.at[g->steps.at[0]];
     Gradient gradient;
     if (!gradient_fits(s, t, &gradient)) ir_fail("codegen: no gradient");
-    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)gradient_scratch(s, t, &gradient) + 64), .row_bytes = 1,
-                .first = (int)o, .last = (int)o};
+    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)gradient_scratch(s, t, &gradient) + 64), .row_bytes = 1, .first = (int)o, .last = (int)o};
     VEC_PUSH(s->arena, &s->buffers, b);
     g->scratch = (uint32_t)s->buffers.len;
   }
@@ -94,7 +91,10 @@ static void extend_ports(Schedule *s) {
   }
 }
 
-typedef struct Block { uint64_t offset, bytes; int last; } Block;
+typedef struct Block {
+  uint64_t offset, bytes;
+  int last;
+} Block;
 
 static int by_first(const void *x, const void *y) {
   const Buffer *a = *(Buffer *const *)x, *b = *(Buffer *const *)y;

@@ -11,23 +11,31 @@ typedef struct Build {
   VEC(NestSegment) segments;
   VEC(NestLocal) locals;
   VEC(NestSlot) slots;
-  const Step **steps;  // by step of the nest
+  const Step **steps; // by step of the nest
   size_t n;
 } Build;
 
 static bool reduces(const Step *t) {
   switch (t->kind) {
-  case STEP_SUM: case STEP_MAX: case STEP_ARGMAX: case STEP_DOT: return true;
+  case STEP_SUM:
+  case STEP_MAX:
+  case STEP_ARGMAX:
+  case STEP_DOT: return true;
   case STEP_SCATTER: return t->loops > t->kept || t->over_events;
-  case STEP_POINT: case STEP_COPY: case STEP_ZERO: case STEP_SCAN: case STEP_GATHER: case STEP_DRAW: case STEP_PARTIAL:
-  case STEP_INVERSE: case STEP_NONE: return false;
+  case STEP_POINT:
+  case STEP_COPY:
+  case STEP_ZERO:
+  case STEP_SCAN:
+  case STEP_GATHER:
+  case STEP_DRAW:
+  case STEP_PARTIAL:
+  case STEP_INVERSE:
+  case STEP_NONE: return false;
   }
   return false;
 }
 
-static bool backwards(const Build *b, const Step *t) {
-  return t->kind == STEP_SCAN && ir_at(b->s->fn, t->value)->attr.backwards;
-}
+static bool backwards(const Build *b, const Step *t) { return t->kind == STEP_SCAN && ir_at(b->s->fn, t->value)->attr.backwards; }
 
 // Has the step inner loops of its own, as far as its result is concerned?
 static bool inner_result(const Build *b, const Step *t) { return !reduces(t) && t->loops > b->group->outer; }
@@ -58,8 +66,7 @@ static bool same_element(const Build *b, const Step *t, const Access *a, int sou
 
 static bool computed_here(const Build *b, const Step *t, const Access *a) {
   const Place *p = &b->s->places.at[a->place];
-  return p->kind == PLACE_COMPUTED && p->class == t->class && t->kind != STEP_PARTIAL && p->first_group == t->group &&
-         p->last_group == t->group;
+  return p->kind == PLACE_COMPUTED && p->class == t->class && t->kind != STEP_PARTIAL && p->first_group == t->group && p->last_group == t->group;
 }
 
 static int first_segment(const Build *b, const Step *t, int upto) {
@@ -149,9 +156,7 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   NestRead r = {.dtype = (int32_t)p->dtype, .index = -1, .base = a->base};
   for (int l = 0; l < t->loops; l++) r.stride[l] = t->extent[l] == 1 ? 0 : a->stride[l];
   switch (p->kind) {
-  case PLACE_NUMBER:
-    r = (NestRead){.kind = READ_NUMBER, .dtype = (int32_t)p->dtype, .index = -1, .number = p->number};
-    return r;
+  case PLACE_NUMBER: r = (NestRead){.kind = READ_NUMBER, .dtype = (int32_t)p->dtype, .index = -1, .number = p->number}; return r;
   case PLACE_IOTA:
     r.kind = READ_IOTA;
     r.divide = p->divide;
@@ -168,8 +173,10 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
       return r;
     }
     break;
-  case PLACE_DATA: case PLACE_LEAF: break;
-  case PLACE_DEAD: case PLACE_OUTPUT: ir_fail("codegen: a read of an output");
+  case PLACE_DATA:
+  case PLACE_LEAF: break;
+  case PLACE_DEAD:
+  case PLACE_OUTPUT: ir_fail("codegen: a read of an output");
   }
   r.kind = p->events ? READ_ROWS : READ_UNIFORM;
   r.index = slot_of(b, p->buffer, a->base);
@@ -295,8 +302,7 @@ Nest *nest_build(Schedule *s, const Group *group) {
     b.steps[i] = &s->steps.at[group->steps.at[i]];
     nest->steps[i].slot = nest->steps[i].local = nest->steps[i].site_slot = -1;
   }
-  for (size_t i = 0; i < b.n; i++)
-    nest->steps[i].segment = find_segment(&b, b.steps[i], first_segment(&b, b.steps[i], (int)i));
+  for (size_t i = 0; i < b.n; i++) nest->steps[i].segment = find_segment(&b, b.steps[i], first_segment(&b, b.steps[i], (int)i));
   for (size_t i = 0; i < b.n; i++) build_step(&b, (int)i);
   for (size_t i = 0; i < b.n; i++) build_store(&b, &nest->steps[i], b.steps[i]);
   nest->mode = class_has_events(group->class) ? NEST_EVENTS : NEST_SPLAT;

@@ -18,14 +18,14 @@ typedef enum {
 typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
 
 typedef struct NestRead {
-  int32_t kind, dtype, index;        // index: step, local or slot
+  int32_t kind, dtype, index; // index: step, local or slot
   int32_t unused;
   double number;
   int64_t base, divide, modulo, stride[NEST_LOOPS];
 } NestRead;
 
 typedef struct NestStep {
-  int32_t kind, op, dtype, segment;  // StepKind, IrOp, IrDtype
+  int32_t kind, op, dtype, segment; // StepKind, IrOp, IrDtype
   int32_t over_events, backwards, exclusive, draw;
   int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
   int32_t dynamic_loop, add_partial;
@@ -39,7 +39,10 @@ typedef struct NestSegment {
   int64_t extent[NEST_LOOPS];
 } NestSegment;
 
-typedef struct NestLocal { int64_t rows; int32_t dtype, unused; } NestLocal;
+typedef struct NestLocal {
+  int64_t rows;
+  int32_t dtype, unused;
+} NestLocal;
 
 typedef struct NestSlot { // a pointer argument: a buffer from this row on; not part of the kernel
   uint32_t buffer;        // buffer + 1
@@ -65,7 +68,7 @@ void nest_key(Arena *arena, const Nest *nest, NestKey *key);
 
 // One lane-wise op (emit_point.c) on registers: reals and i32 as 16 lanes, bool as <16 x i1>.
 LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands);
-LLVMTypeRef point_type(CodeModule *m, IrDtype dtype);          // of a register
+LLVMTypeRef point_type(CodeModule *m, IrDtype dtype);           // of a register
 LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype); // of one number in an array
 
 #endif

@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-typedef struct Reader { uint32_t step, operand; } Reader;
+typedef struct Reader {
+  uint32_t step, operand;
+} Reader;
 typedef VEC(Reader) Readers;
 
 typedef struct Recompute {
   Schedule *s;
-  Readers *readers;    // by place
-  uint32_t *writers;   // by place: number of steps that store to it
-  uint32_t *writer;    // by place: one of them
+  Readers *readers;  // by place
+  uint32_t *writers; // by place: number of steps that store to it
+  uint32_t *writer;  // by place: one of them
 } Recompute;
 
 static bool cheap(const Recompute *r, const Step *t) {

@@ -28,21 +28,21 @@ typedef enum { PLACE_DEAD, PLACE_NUMBER, PLACE_IOTA, PLACE_DATA, PLACE_LEAF, PLA
 typedef struct Place {
   PlaceKind kind;
   IrDtype dtype;
-  bool events;                       // has the event axis
-  bool regular;                      // computed by steps whose loops are its axes: may be read inside its own kernel
-  bool partial;                      // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
-  int rank;                          // axes other than events
+  bool events;                                  // has the event axis
+  bool regular;                                 // computed by steps whose loops are its axes: may be read inside its own kernel
+  bool partial;                                 // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
+  int rank;                                     // axes other than events
   int64_t axes[NEST_LOOPS], stride[NEST_LOOPS]; // canonical strides
-  int64_t rows;                      // product of axes
-  int class;                         // where it is computed (of a leaf: 0)
-  double number;                     // NUMBER
-  int64_t divide, modulo;            // IOTA: (row / divide) % modulo
-  uint32_t port;                     // LEAF, OUTPUT: index of the port
-  uint32_t first_group, last_group;  // groups with its steps, UINT32_MAX: none yet
-  bool memory;                       // needs an array that outlives a kernel
-  bool crosses;                      // read in a later EVENTS class: kept for the batch
-  uint32_t buffer;                   // buffer + 1
-  uint32_t partial_buffer;           // buffer + 1
+  int64_t rows;                                 // product of axes
+  int class;                                    // where it is computed (of a leaf: 0)
+  double number;                                // NUMBER
+  int64_t divide, modulo;                       // IOTA: (row / divide) % modulo
+  uint32_t port;                                // LEAF, OUTPUT: index of the port
+  uint32_t first_group, last_group;             // groups with its steps, UINT32_MAX: none yet
+  bool memory;                                  // needs an array that outlives a kernel
+  bool crosses;                                 // read in a later EVENTS class: kept for the batch
+  uint32_t buffer;                              // buffer + 1
+  uint32_t partial_buffer;                      // buffer + 1
 } Place;
 
 typedef struct View {
@@ -57,10 +57,12 @@ typedef struct Access {
 } Access;
 
 typedef enum {
-  STEP_POINT,   // op of the operands
-  STEP_COPY,    // operand 0
-  STEP_ZERO,    // zeros
-  STEP_SUM, STEP_MAX, STEP_ARGMAX, // over the loops behind `kept`
+  STEP_POINT, // op of the operands
+  STEP_COPY,  // operand 0
+  STEP_ZERO,  // zeros
+  STEP_SUM,
+  STEP_MAX,
+  STEP_ARGMAX,  // over the loops behind `kept`
   STEP_SCAN,    // running sum over the last loop
   STEP_DOT,     // sum of operand 0 times operand 1
   STEP_GATHER,  // operand 0 with operand 1 (clamped) times dynamic_stride added to the row
@@ -73,12 +75,12 @@ typedef enum {
 
 typedef struct Step {
   StepKind kind;
-  IrRef value;             // its op and attributes; IR_NONE: none
-  uint32_t place;          // what it stores to
+  IrRef value;    // its op and attributes; IR_NONE: none
+  uint32_t place; // what it stores to
   int class;
-  IrDtype dtype;           // of the result
-  bool over_events;        // reduces over events too
-  uint8_t loops, kept;     // loops[0..kept): of the result; the rest: reduced
+  IrDtype dtype;       // of the result
+  bool over_events;    // reduces over events too
+  uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced
   int64_t extent[NEST_LOOPS];
   uint8_t n_operands;
   Access operand[NEST_OPERANDS];
@@ -94,27 +96,27 @@ typedef enum { GROUP_DEAD, GROUP_NEST, GROUP_PRODUCT, GROUP_GRADIENT, GROUP_INVE
 typedef struct Group {
   GroupKind kind;
   int class;
-  uint8_t outer, least;    // outer loops now; at least as many have to stay
+  uint8_t outer, least; // outer loops now; at least as many have to stay
   int64_t extent[NEST_LOOPS];
-  bool inner;              // a step has inner loops: outer is fixed
-  int cost;                // about how many instructions
-  uint32_t scratch;        // GRADIENT: buffer + 1
+  bool inner;       // a step has inner loops: outer is fixed
+  int cost;         // about how many instructions
+  uint32_t scratch; // GRADIENT: buffer + 1
   VEC(uint32_t) steps;
 } Group;
 
 typedef struct Buffer {
   HgmSpace space;
-  uint32_t index;          // LEAF, OUTPUT: port
+  uint32_t index; // LEAF, OUTPUT: port
   uint64_t offset, bytes;
-  int64_t row_bytes;       // of one row: of all events of a tile, or of one number
-  int first, last;         // in use from the first to the last of these groups (position in the order of all)
+  int64_t row_bytes; // of one row: of all events of a tile, or of one number
+  int first, last;   // in use from the first to the last of these groups (position in the order of all)
 } Buffer;
 
 typedef struct Schedule {
   Arena *arena;
   const IrFn *fn;
   CodegenOptions options;
-  View *views;             // by value; views[].place UINT32_MAX: dead
+  View *views; // by value; views[].place UINT32_MAX: dead
   VEC(Place) places;
   VEC(Step) steps;
   VEC(Group) groups;
@@ -122,19 +124,22 @@ typedef struct Schedule {
   VEC(HgmPort) leaves;
   VEC(HgmPort) outputs;
   VEC(const char *) sites;
-  VEC(uint32_t) order;     // groups in the order they run
-  int classes;             // number of classes
+  VEC(uint32_t) order; // groups in the order they run
+  int classes;         // number of classes
   uint32_t *phase_of_class;
-  int last_class;          // of the commands so far
+  int last_class; // of the commands so far
   uint64_t data_bytes, tile_bytes, once_bytes, batch_bytes, partial_bytes;
-  struct { size_t len, cap; uint8_t *at; } constants;
+  struct {
+    size_t len, cap;
+    uint8_t *at;
+  } constants;
 } Schedule;
 
-void schedule_views(Schedule *s);   // views.c: places and views of all values that are needed
-void schedule_steps(Schedule *s);   // steps.c
-void schedule_groups(Schedule *s);  // fuse.c
+void schedule_views(Schedule *s);     // views.c: places and views of all values that are needed
+void schedule_steps(Schedule *s);     // steps.c
+void schedule_groups(Schedule *s);    // fuse.c
 void schedule_recompute(Schedule *s); // recompute.c
-void schedule_memory(Schedule *s);  // memory.c
+void schedule_memory(Schedule *s);    // memory.c
 void schedule_print(const Schedule *s, FILE *out);
 
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);

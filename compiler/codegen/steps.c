@@ -49,8 +49,7 @@ static bool is_empty(const Step *t) {
 static void nothing_to_reduce(Step *t) {
   for (int l = t->kept; l < t->loops; l++) {
     if (t->extent[l] != 0) continue;
-    if (t->kind != STEP_SUM && t->kind != STEP_DOT && t->kind != STEP_SCATTER)
-      ir_fail("codegen: largest of no elements");
+    if (t->kind != STEP_SUM && t->kind != STEP_DOT && t->kind != STEP_SCATTER) ir_fail("codegen: largest of no elements");
     t->kind = STEP_ZERO;
     t->loops = t->kept;
     t->n_operands = 0;
@@ -252,8 +251,7 @@ static void concat_steps(Schedule *s, IrRef r, uint32_t place) {
 }
 
 // Zeros over `extent` elements along axis, `inner` of them in each of `extent` blocks of `pitch`, from `from`.
-static void zero_step(Schedule *s, uint32_t place, const IrValue *v, const View *all, int64_t from, int64_t extent,
-                      int64_t pitch, int64_t inner) {
+static void zero_step(Schedule *s, uint32_t place, const IrValue *v, const View *all, int64_t from, int64_t extent, int64_t pitch, int64_t inner) {
   Step t = step_new(s, STEP_ZERO, IR_NONE, place);
   int axis = v->attr.axis;
   for (int i = 0; i < v->type.rank; i++) {
@@ -370,11 +368,15 @@ static void output_step(Schedule *s, const IrOutput *output) {
   const IrValue *v = ir_at(s->fn, output->value);
   const Place *from = &s->places.at[s->views[output->value].place];
   int class = from->class;
-  if (ir_has_events(&v->type) && !class_has_events(class)) class++;
+  if (ir_has_events(&v->type) && !class_has_events(class)) class ++;
   uint32_t place = place_new(s, PLACE_OUTPUT, &v->type, class);
   Place *p = &s->places.at[place];
-  HgmPort port = {.name = arena_strdup(s->arena, output->name), .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
-                  .space = HGM_SPACE_TILE, .phase = (uint32_t)class};
+  HgmPort port = {.name = arena_strdup(s->arena, output->name),
+                  .dtype = (HgmDtype)v->type.dtype,
+                  .per_event = p->events,
+                  .elements = p->rows,
+                  .space = HGM_SPACE_TILE,
+                  .phase = (uint32_t) class};
   p->port = (uint32_t)s->outputs.len;
   p->memory = true;
   VEC_PUSH(s->arena, &s->outputs, port);
@@ -413,9 +415,7 @@ bool access_identical(const Schedule *s, const Step *step, const Access *access)
 int access_prefix(const Schedule *s, const Step *step, const Access *access) {
   const Place *p = &s->places.at[access->place];
   int most = 0;
-  while (most < p->rank && most < step->kept && step->extent[most] == p->axes[most] &&
-         (access->stride[most] == p->stride[most] || p->axes[most] == 1))
-    most++;
+  while (most < p->rank && most < step->kept && step->extent[most] == p->axes[most] && (access->stride[most] == p->stride[most] || p->axes[most] == 1)) most++;
   for (; most > 0; most--) {
     int64_t low = access->base, high = access->base;
     for (int l = most; l < step->loops; l++) {

@@ -26,10 +26,9 @@ static void start_llvm(void) {
 
 // Processors of LLVM 19 with 512-bit vectors, for a target named without its features.
 static bool cpu_has_512(const char *cpu) {
-  static const char *const names[] = {"skylake-avx512",  "cascadelake",    "cooperlake",    "cannonlake",
-                                      "icelake-client",  "icelake-server", "tigerlake",     "rocketlake",
-                                      "znver4",          "sapphirerapids", "emeraldrapids", "graniterapids",
-                                      "graniterapids-d", "znver5",         "x86-64-v4"};
+  static const char *const names[] = {"skylake-avx512", "cascadelake",   "cooperlake",      "cannonlake", "icelake-client",
+                                      "icelake-server", "tigerlake",     "rocketlake",      "znver4",     "sapphirerapids",
+                                      "emeraldrapids",  "graniterapids", "graniterapids-d", "znver5",     "x86-64-v4"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (!strcmp(cpu, names[i])) return true;
   return false;
@@ -69,8 +68,7 @@ CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *
   LLVMTargetRef target;
   char *message = NULL;
   if (LLVMGetTargetFromTriple(t->triple, &target, &message)) ir_fail("LLVM has no X86 target: %s", message);
-  t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
-                                       LLVMCodeModelSmall);
+  t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(t->machine);
   char *text = LLVMCopyStringRepOfTargetData(layout);
   t->layout = copy(text);
@@ -129,13 +127,11 @@ static void attribute(CodeModule *m, LLVMValueRef f, LLVMAttributeIndex at, cons
 }
 
 static void text_attribute(CodeModule *m, LLVMValueRef f, const char *name, const char *value) {
-  LLVMAttributeRef a =
-      LLVMCreateStringAttribute(m->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+  LLVMAttributeRef a = LLVMCreateStringAttribute(m->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
   LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
 }
 
-LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n,
-                           bool internal) {
+LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n, bool internal) {
   LLVMValueRef f = LLVMAddFunction(m->module, name, LLVMFunctionType(result, arguments, n, false));
   if (internal) LLVMSetLinkage(f, LLVMInternalLinkage);
   attribute(m, f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "nounwind");
@@ -175,9 +171,7 @@ unsigned code_module_instructions(const CodeModule *m) {
   return n;
 }
 
-char *code_module_text(const CodeModule *m) {
-  return LLVMPrintModuleToString(m->module);
-}
+char *code_module_text(const CodeModule *m) { return LLVMPrintModuleToString(m->module); }
 
 static LLVMMemoryBufferRef emit(const CodeModule *m, LLVMCodeGenFileType kind) {
   char *message = NULL;
@@ -185,14 +179,11 @@ static LLVMMemoryBufferRef emit(const CodeModule *m, LLVMCodeGenFileType kind) {
   LLVMDisposeMessage(message);
   message = NULL;
   LLVMMemoryBufferRef buffer = NULL;
-  if (LLVMTargetMachineEmitToMemoryBuffer(m->target->machine, m->module, kind, &message, &buffer))
-    ir_fail("LLVM cannot compile a module: %s", message);
+  if (LLVMTargetMachineEmitToMemoryBuffer(m->target->machine, m->module, kind, &message, &buffer)) ir_fail("LLVM cannot compile a module: %s", message);
   return buffer;
 }
 
-LLVMMemoryBufferRef code_module_object(const CodeModule *m) {
-  return emit(m, LLVMObjectFile);
-}
+LLVMMemoryBufferRef code_module_object(const CodeModule *m) { return emit(m, LLVMObjectFile); }
 
 char *code_module_assembly(const CodeModule *m) {
   LLVMMemoryBufferRef buffer = emit(m, LLVMAssemblyFile);

@@ -50,8 +50,7 @@ void code_module_destroy(CodeModule *m);
 
 // Declares a function with the attributes every function needs, makes its entry block and puts the builder there.
 // Pointer arguments are noalias nocapture. internal: not visible outside the module (a helper that kernels call).
-LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n,
-                           bool internal);
+LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n, bool internal);
 // An HgmKernel. Loads its n pointers in the entry block into pointers[0..n). Argument 0 is the HgmTile.
 LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueRef *pointers);
 

@@ -7,8 +7,15 @@
 static bool is_event_axis(int64_t axis) { return axis == IR_EVENTS; }
 
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
-  Place p = {.kind = kind, .dtype = type->dtype, .class = class, .regular = true, .first_group = UINT32_MAX,
-             .last_group = UINT32_MAX, .rows = 1, .modulo = 1, .divide = 1};
+  Place p = {.kind = kind,
+             .dtype = type->dtype,
+             .class = class,
+             .regular = true,
+             .first_group = UINT32_MAX,
+             .last_group = UINT32_MAX,
+             .rows = 1,
+             .modulo = 1,
+             .divide = 1};
   for (int i = 0; i < type->rank; i++) {
     if (type->axes[i] == IR_PAIRS) ir_fail("codegen: pairs of events are not built yet");
     if (is_event_axis(type->axes[i])) p.events = true;
@@ -53,7 +60,10 @@ static bool reshape_view(const IrType *from, const View *old, const IrType *to, 
   if (ir_elements(from) == 0) return true;
   int done = 0, at = 0; // old axes used; new axes done
   while (at < to->rank) {
-    if (is_event_axis(to->axes[at]) || to->axes[at] == 1) { at++; continue; }
+    if (is_event_axis(to->axes[at]) || to->axes[at] == 1) {
+      at++;
+      continue;
+    }
     int64_t new_extent = to->axes[at], old_extent = axes[done];
     int new_end = at + 1, old_end = done + 1;
     while (new_extent != old_extent) {
@@ -123,7 +133,10 @@ static uint32_t iota_place(Schedule *s, const IrValue *v) {
 static uint32_t leaf_place(Schedule *s, const IrValue *v) {
   uint32_t place = place_new(s, PLACE_LEAF, &v->type, 0);
   Place *p = &s->places.at[place];
-  HgmPort port = {.name = arena_strdup(s->arena, v->attr.name), .dtype = (HgmDtype)v->type.dtype, .per_event = p->events, .elements = p->rows,
+  HgmPort port = {.name = arena_strdup(s->arena, v->attr.name),
+                  .dtype = (HgmDtype)v->type.dtype,
+                  .per_event = p->events,
+                  .elements = p->rows,
                   .kind = (uint8_t)(v->op - IR_INPUT)};
   p->port = (uint32_t)s->leaves.len;
   VEC_PUSH(s->arena, &s->leaves, port);
@@ -196,7 +209,10 @@ void schedule_views(Schedule *s) {
     switch ((int)v->op) {
     case IR_CONST: place = constant_place(s, v); break;
     case IR_IOTA: place = iota_place(s, v); break;
-    case IR_INPUT: case IR_PARAM: case IR_STATE: case IR_COUNTER: place = leaf_place(s, v); break;
+    case IR_INPUT:
+    case IR_PARAM:
+    case IR_STATE:
+    case IR_COUNTER: place = leaf_place(s, v); break;
     default: place = place_new(s, PLACE_COMPUTED, &v->type, class); break;
     }
     s->views[i] = whole(s, place, &v->type);

@@ -47,13 +47,12 @@ typedef struct VDraw {
 } VDraw;
 // Words w0..w3 of a block (i32: element / 4, f64: element / 2) for all lanes: <n x i32>. Integer arithmetic only.
 void vmath_philox(CodeModule *m, const VDraw *draw, LLVMValueRef block, LLVMValueRef words[4]);
-LLVMValueRef vmath_uniform32(CodeModule *m, LLVMValueRef word);                   // <n x float> in (0, 1)
-LLVMValueRef vmath_uniform64(CodeModule *m, LLVMValueRef low, LLVMValueRef high); // <n x double> in (0, 1)
+LLVMValueRef vmath_uniform32(CodeModule *m, LLVMValueRef word);                                   // <n x float> in (0, 1)
+LLVMValueRef vmath_uniform64(CodeModule *m, LLVMValueRef low, LLVMValueRef high);                 // <n x double> in (0, 1)
 void vmath_normal_pair(CodeModule *m, LLVMValueRef u1, LLVMValueRef u2, LLVMValueRef normals[2]); // Box-Muller
 
 // All elements of one block at once. kind 0 bits (<n x i32>), 1 uniform, 2 normal (IrDraw); f64: two elements
 // (2 block, 2 block + 1) instead of four (4 block ... 4 block + 3). Returns how many of elements[] are set.
-unsigned vmath_draw_block(CodeModule *m, const VDraw *draw, LLVMValueRef block, int kind, bool f64,
-                          LLVMValueRef elements[4]);
+unsigned vmath_draw_block(CodeModule *m, const VDraw *draw, LLVMValueRef block, int kind, bool f64, LLVMValueRef elements[4]);
 
 #endif

@@ -28,15 +28,9 @@ Value vmath_power_of_two(CodeModule *m, Value sum_bits, int offset, Value like) 
   return as_real(m, iadd(m, left(m, sum_bits, mantissa), one), like);
 }
 
-Value vmath_sqrt(CodeModule *m, Value x) {
-  return emit_sqrt(m, x);
-}
-Value vmath_floor(CodeModule *m, Value x) {
-  return emit_floor(m, x);
-}
-Value vmath_round(CodeModule *m, Value x) {
-  return emit_round(m, x);
-}
+Value vmath_sqrt(CodeModule *m, Value x) { return emit_sqrt(m, x); }
+Value vmath_floor(CodeModule *m, Value x) { return emit_floor(m, x); }
+Value vmath_round(CodeModule *m, Value x) { return emit_round(m, x); }
 
 // The quotient's rounding may carry it over a whole number: one step puts the remainder back between 0 and b.
 Value vmath_mod(CodeModule *m, Value a, Value b) {
@@ -63,8 +57,7 @@ Value vmath_call(CodeModule *m, const char *name, VMathBody *body, const Value *
     LLVMPositionBuilderAtEnd(m->builder, here);
   }
   Value wide[2];
-  for (unsigned i = 0; i < n; i++)
-    wide[i] = is_f64(arguments[i]) ? arguments[i] : LLVMBuildFPExt(m->builder, arguments[i], type, "");
+  for (unsigned i = 0; i < n; i++) wide[i] = is_f64(arguments[i]) ? arguments[i] : LLVMBuildFPExt(m->builder, arguments[i], type, "");
   Value y = LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, wide, n, "");
   return emit_is_f64(given) ? y : LLVMBuildFPTrunc(m->builder, y, given, "");
 }

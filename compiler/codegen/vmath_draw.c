@@ -7,8 +7,7 @@ static void product_words(CodeModule *m, Value a, uint32_t constant, Value *high
   unsigned lanes = emit_lanes(type);
   LLVMTypeRef pairs = emit_with_lanes(m->i64, lanes > 1 ? lanes / 2 : 1);
   if (lanes == 1) {
-    Value product =
-        LLVMBuildMul(m->builder, LLVMBuildZExt(m->builder, a, pairs, ""), emit_integer(pairs, constant), "");
+    Value product = LLVMBuildMul(m->builder, LLVMBuildZExt(m->builder, a, pairs, ""), emit_integer(pairs, constant), "");
     *low = LLVMBuildTrunc(m->builder, product, type, "");
     *high = LLVMBuildTrunc(m->builder, right(m, product, 32), type, "");
     return;
@@ -18,15 +17,12 @@ static void product_words(CodeModule *m, Value a, uint32_t constant, Value *high
   Value even = LLVMBuildMul(m->builder, LLVMBuildAnd(m->builder, both, lower, ""), factor, "");
   Value odd = LLVMBuildMul(m->builder, right(m, both, 32), factor, "");
   Value low_pairs = LLVMBuildOr(m->builder, LLVMBuildAnd(m->builder, even, lower, ""), left(m, odd, 32), "");
-  Value high_pairs = LLVMBuildOr(m->builder, right(m, even, 32),
-                                 LLVMBuildAnd(m->builder, odd, emit_integer(pairs, 0xffffffff00000000u), ""), "");
+  Value high_pairs = LLVMBuildOr(m->builder, right(m, even, 32), LLVMBuildAnd(m->builder, odd, emit_integer(pairs, 0xffffffff00000000u), ""), "");
   *low = LLVMBuildBitCast(m->builder, low_pairs, type, "");
   *high = LLVMBuildBitCast(m->builder, high_pairs, type, "");
 }
 
-static Value xor3(CodeModule *m, Value a, Value b, Value c) {
-  return LLVMBuildXor(m->builder, LLVMBuildXor(m->builder, a, b, ""), c, "");
-}
+static Value xor3(CodeModule *m, Value a, Value b, Value c) { return LLVMBuildXor(m->builder, LLVMBuildXor(m->builder, a, b, ""), c, ""); }
 
 void vmath_philox(CodeModule *m, const VDraw *draw, Value block, Value words[4]) {
   LLVMTypeRef type = LLVMTypeOf(draw->event_lo);
@@ -75,8 +71,7 @@ unsigned vmath_draw_block(CodeModule *m, const VDraw *draw, Value block, int kin
   vmath_philox(m, draw, block, kind ? w : elements);
   if (kind == 0) return 4;
   unsigned n = f64 ? 2 : 4;
-  for (unsigned i = 0; i < n; i++)
-    elements[i] = f64 ? vmath_uniform64(m, w[2 * i], w[2 * i + 1]) : vmath_uniform32(m, w[i]);
+  for (unsigned i = 0; i < n; i++) elements[i] = f64 ? vmath_uniform64(m, w[2 * i], w[2 * i + 1]) : vmath_uniform32(m, w[i]);
   for (unsigned i = 0; kind == 2 && i < n; i += 2) vmath_normal_pair(m, elements[i], elements[i + 1], elements + i);
   return n;
 }

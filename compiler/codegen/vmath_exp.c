@@ -45,17 +45,14 @@ static Value scaled(CodeModule *m, Value p, Value n, Value sum_bits) {
   Value integer = isub(m, sum_bits, bits_of(m, pair(p, 0x1.8p23, 0x1.8p52)));
   Value low = isub(m, right(m, iadd(m, integer, whole(integer, 2048)), 1), whole(integer, 1024));
   Value high = isub(m, integer, low), one = bits_of(m, number(p, 1));
-  Value a = as_real(m, iadd(m, left(m, low, mantissa), one), p),
-        b = as_real(m, iadd(m, left(m, high, mantissa), one), p);
+  Value a = as_real(m, iadd(m, left(m, low, mantissa), one), p), b = as_real(m, iadd(m, left(m, high, mantissa), one), p);
   return mul(m, mul(m, p, a), b);
 }
 
 Value vmath_exp(CodeModule *m, Value x) {
   static const double f32[] = {0x1.684fcp-10, 0x1.123beep-7, 0x1.555b9ap-5, 0x1.55548ep-3, 0x1.fffff8p-2}; // 2^-28
-  static const double f64[] = {0x1.ade16d040f573p-26, 0x1.28af4645c8b75p-22, 0x1.71dee61e212abp-19,
-                               0x1.a01997c296aa5p-16, 0x1.a01a014761d7bp-13, 0x1.6c16c1852d3c4p-10,
-                               0x1.1111111122326p-7,  0x1.555555555029cp-5,  0x1.5555555555511p-3,
-                               0x1.000000000000bp-1}; // 2^-57
+  static const double f64[] = {0x1.ade16d040f573p-26, 0x1.28af4645c8b75p-22, 0x1.71dee61e212abp-19, 0x1.a01997c296aa5p-16, 0x1.a01a014761d7bp-13,
+                               0x1.6c16c1852d3c4p-10, 0x1.1111111122326p-7,  0x1.555555555029cp-5,  0x1.5555555555511p-3,  0x1.000000000000bp-1}; // 2^-57
   x = at_least(m, at_most(m, x, pair(x, 89, 710)), pair(x, -104, -746));
   Value n, sum_bits, r = reduce(m, x, &n, &sum_bits);
   Value p = is_f64(x) ? vmath_polynomial(m, r, f64, 10) : vmath_polynomial(m, r, f32, 5);

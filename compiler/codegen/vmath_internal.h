@@ -11,70 +11,30 @@
 
 typedef LLVMValueRef Value;
 
-static inline Value add(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFAdd(m->builder, a, b, "");
-}
-static inline Value sub(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFSub(m->builder, a, b, "");
-}
-static inline Value mul(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFMul(m->builder, a, b, "");
-}
-static inline Value quotient(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFDiv(m->builder, a, b, "");
-}
-static inline Value neg(CodeModule *m, Value a) {
-  return LLVMBuildFNeg(m->builder, a, "");
-}
-static inline Value choose(CodeModule *m, Value c, Value a, Value b) {
-  return LLVMBuildSelect(m->builder, c, a, b, "");
-}
-static inline Value less(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFCmp(m->builder, LLVMRealOLT, a, b, "");
-}
-static inline Value equal(CodeModule *m, Value a, Value b) {
-  return LLVMBuildFCmp(m->builder, LLVMRealOEQ, a, b, "");
-}
+static inline Value add(CodeModule *m, Value a, Value b) { return LLVMBuildFAdd(m->builder, a, b, ""); }
+static inline Value sub(CodeModule *m, Value a, Value b) { return LLVMBuildFSub(m->builder, a, b, ""); }
+static inline Value mul(CodeModule *m, Value a, Value b) { return LLVMBuildFMul(m->builder, a, b, ""); }
+static inline Value quotient(CodeModule *m, Value a, Value b) { return LLVMBuildFDiv(m->builder, a, b, ""); }
+static inline Value neg(CodeModule *m, Value a) { return LLVMBuildFNeg(m->builder, a, ""); }
+static inline Value choose(CodeModule *m, Value c, Value a, Value b) { return LLVMBuildSelect(m->builder, c, a, b, ""); }
+static inline Value less(CodeModule *m, Value a, Value b) { return LLVMBuildFCmp(m->builder, LLVMRealOLT, a, b, ""); }
+static inline Value equal(CodeModule *m, Value a, Value b) { return LLVMBuildFCmp(m->builder, LLVMRealOEQ, a, b, ""); }
 // A constant of x's type; `pair` has one value for each dtype.
-static inline Value number(Value x, double c) {
-  return emit_number(LLVMTypeOf(x), c);
-}
-static inline Value pair(Value x, double f32, double f64) {
-  return number(x, emit_is_f64(LLVMTypeOf(x)) ? f64 : f32);
-}
-static inline bool is_f64(Value x) {
-  return emit_is_f64(LLVMTypeOf(x));
-}
+static inline Value number(Value x, double c) { return emit_number(LLVMTypeOf(x), c); }
+static inline Value pair(Value x, double f32, double f64) { return number(x, emit_is_f64(LLVMTypeOf(x)) ? f64 : f32); }
+static inline bool is_f64(Value x) { return emit_is_f64(LLVMTypeOf(x)); }
 // Clamps that let NaN through.
-static inline Value at_most(CodeModule *m, Value x, Value high) {
-  return emit_min(m, high, x);
-}
-static inline Value at_least(CodeModule *m, Value x, Value low) {
-  return emit_max(m, low, x);
-}
+static inline Value at_most(CodeModule *m, Value x, Value high) { return emit_min(m, high, x); }
+static inline Value at_least(CodeModule *m, Value x, Value low) { return emit_max(m, low, x); }
 
 // Integers of the same width as x's numbers.
-static inline Value bits_of(CodeModule *m, Value x) {
-  return LLVMBuildBitCast(m->builder, x, emit_int_like(m, LLVMTypeOf(x)), "");
-}
-static inline Value as_real(CodeModule *m, Value bits, Value like) {
-  return LLVMBuildBitCast(m->builder, bits, LLVMTypeOf(like), "");
-}
-static inline Value whole(Value x, uint64_t n) {
-  return emit_integer(LLVMTypeOf(x), n);
-} // x: an integer value
-static inline Value iadd(CodeModule *m, Value a, Value b) {
-  return LLVMBuildAdd(m->builder, a, b, "");
-}
-static inline Value isub(CodeModule *m, Value a, Value b) {
-  return LLVMBuildSub(m->builder, a, b, "");
-}
-static inline Value left(CodeModule *m, Value a, unsigned n) {
-  return LLVMBuildShl(m->builder, a, whole(a, n), "");
-}
-static inline Value right(CodeModule *m, Value a, unsigned n) {
-  return LLVMBuildLShr(m->builder, a, whole(a, n), "");
-}
+static inline Value bits_of(CodeModule *m, Value x) { return LLVMBuildBitCast(m->builder, x, emit_int_like(m, LLVMTypeOf(x)), ""); }
+static inline Value as_real(CodeModule *m, Value bits, Value like) { return LLVMBuildBitCast(m->builder, bits, LLVMTypeOf(like), ""); }
+static inline Value whole(Value x, uint64_t n) { return emit_integer(LLVMTypeOf(x), n); } // x: an integer value
+static inline Value iadd(CodeModule *m, Value a, Value b) { return LLVMBuildAdd(m->builder, a, b, ""); }
+static inline Value isub(CodeModule *m, Value a, Value b) { return LLVMBuildSub(m->builder, a, b, ""); }
+static inline Value left(CodeModule *m, Value a, unsigned n) { return LLVMBuildShl(m->builder, a, whole(a, n), ""); }
+static inline Value right(CodeModule *m, Value a, unsigned n) { return LLVMBuildLShr(m->builder, a, whole(a, n), ""); }
 
 // c[0] x^(n-1) + ... + c[n-1], n <= VMATH_COEFFICIENTS. Coefficients are rounded to x's type.
 enum { VMATH_COEFFICIENTS = 32 };

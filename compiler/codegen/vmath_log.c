@@ -9,8 +9,7 @@ Value vmath_split(CodeModule *m, Value x, Value *k, Value *scale_bits) {
   // The exponent is kept positive (offset added) until it is a real: 64-bit integers have no arithmetic shift on AVX2.
   uint64_t offset = is_f64(x) ? 1100 : 200, bias = is_f64(x) ? 1023 : 127;
   Value bits = bits_of(m, x);
-  Value shifted =
-      iadd(m, isub(m, bits, bits_of(m, pair(x, 0x1.6a09e6p-1, 0x1.6a09e667f3bcdp-1))), whole(bits, offset << mantissa));
+  Value shifted = iadd(m, isub(m, bits, bits_of(m, pair(x, 0x1.6a09e6p-1, 0x1.6a09e667f3bcdp-1))), whole(bits, offset << mantissa));
   Value exponent = right(m, shifted, mantissa), magic = pair(x, 0x1.8p23, 0x1.8p52);
   Value sum = as_real(m, iadd(m, exponent, bits_of(m, magic)), x);
   *k = sub(m, sum, pair(x, 0x1.8p23 + 200, 0x1.8p52 + 1100));

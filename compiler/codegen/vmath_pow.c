@@ -29,7 +29,7 @@ static Sum log_sum(CodeModule *m, Value f, Value k) {
   c_low = add(m, c_low, emit_fma(m, cube_low, two_thirds, mul(m, cube, rest)));
   Value small = mul(m, mul(m, cube, z), vmath_polynomial(m, z, p, 8));
   Value k_high = mul(m, k, number(f, 0x1.62e42fefa38p-1)); // exact: its factor ends in zeros
-  Sum a = fast_sum(m, k_high, mul(m, s, two)); // k 0: the larger comes second, and the sum is exact all the same
+  Sum a = fast_sum(m, k_high, mul(m, s, two));             // k 0: the larger comes second, and the sum is exact all the same
   Sum b = fast_sum(m, a.high, c);
   Value low = add(m, add(m, add(m, c_low, small), mul(m, s_low, two)), mul(m, k, number(f, 0x1.ef35793c7673p-45)));
   low = add(m, add(m, a.low, b.low), low);
@@ -57,19 +57,16 @@ static Value pow_f64(CodeModule *m, const Value *arguments) {
   Value x = arguments[0], y = arguments[1], zero = number(x, 0), one = number(x, 1), infinity = number(x, INFINITY);
   Value a = emit_abs(m, x), size = emit_abs(m, y), negative = less(m, emit_copysign(m, one, x), zero);
   Value is_whole = equal(m, emit_floor(m, y), y), half = mul(m, y, number(x, 0.5));
-  Value is_odd =
-      LLVMBuildAnd(m->builder, is_whole, LLVMBuildFCmp(m->builder, LLVMRealUNE, emit_floor(m, half), half, ""), "");
+  Value is_odd = LLVMBuildAnd(m->builder, is_whole, LLVMBuildFCmp(m->builder, LLVMRealUNE, emit_floor(m, half), half, ""), "");
   is_odd = LLVMBuildAnd(m->builder, is_odd, less(m, size, number(x, 0x1p53)), "");
   Value result = power(m, a, y);
   // |x| = 0 or infinity, or y infinite: 0, 1 or infinity by the direction of y log |x|
   Value grows = LLVMBuildXor(m->builder, less(m, one, a), less(m, y, zero), "");
-  Value extreme = LLVMBuildOr(m->builder, LLVMBuildOr(m->builder, equal(m, a, zero), equal(m, a, infinity), ""),
-                              equal(m, size, infinity), "");
+  Value extreme = LLVMBuildOr(m->builder, LLVMBuildOr(m->builder, equal(m, a, zero), equal(m, a, infinity), ""), equal(m, size, infinity), "");
   result = choose(m, extreme, choose(m, grows, infinity, zero), result);
   result = choose(m, LLVMBuildAnd(m->builder, negative, is_odd, ""), neg(m, result), result);
-  Value no_number =
-      LLVMBuildAnd(m->builder, LLVMBuildAnd(m->builder, less(m, x, zero), LLVMBuildNot(m->builder, is_whole, ""), ""),
-                   LLVMBuildAnd(m->builder, less(m, a, infinity), less(m, size, infinity), ""), "");
+  Value no_number = LLVMBuildAnd(m->builder, LLVMBuildAnd(m->builder, less(m, x, zero), LLVMBuildNot(m->builder, is_whole, ""), ""),
+                                 LLVMBuildAnd(m->builder, less(m, a, infinity), less(m, size, infinity), ""), "");
   no_number = LLVMBuildOr(m->builder, no_number, LLVMBuildFCmp(m->builder, LLVMRealUNO, x, y, ""), "");
   result = choose(m, no_number, number(x, NAN), result);
   Value always_one = LLVMBuildOr(m->builder, equal(m, x, one), equal(m, y, zero), "");
@@ -77,6 +74,4 @@ static Value pow_f64(CodeModule *m, const Value *arguments) {
   return choose(m, LLVMBuildOr(m->builder, always_one, minus_one, ""), one, result);
 }
 
-Value vmath_pow(CodeModule *m, Value x, Value y) {
-  return vmath_call(m, "pow", pow_f64, (Value[]){x, y}, 2);
-}
+Value vmath_pow(CodeModule *m, Value x, Value y) { return vmath_call(m, "pow", pow_f64, (Value[]){x, y}, 2); }

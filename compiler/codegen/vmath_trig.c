@@ -43,9 +43,7 @@ Value vmath_sin(CodeModule *m, Value x) {
   return choose(m, tiny, x, sine_from(m, x, 0));
 }
 
-Value vmath_cos(CodeModule *m, Value x) {
-  return sine_from(m, x, 1);
-}
+Value vmath_cos(CodeModule *m, Value x) { return sine_from(m, x, 1); }
 
 // Exact reduction: u - n / 4 has no more digits than u.
 void vmath_sincos_turns(CodeModule *m, Value u, Value *sine, Value *cosine) {
@@ -61,10 +59,9 @@ void vmath_sincos_turns(CodeModule *m, Value u, Value *sine, Value *cosine) {
 static Value atan_ratio(CodeModule *m, Value small, Value large) {
   static const double f32[] = {-0x1.449a16p-9, 0x1.c62ea6p-7,  -0x1.2a759ap-5, 0x1.01e514p-4, -0x1.636df2p-4,
                                0x1.c423eep-4,  -0x1.246f74p-3, 0x1.99984cp-3,  -0x1.555554p-2}; // 2^-27
-  static const double f64[] = {0x1.fb6e3c22807f2p-7,  -0x1.14b92dd2355c6p-5, 0x1.7214fe0e461c6p-5,
-                               -0x1.abcbe647014bbp-5, 0x1.e17f3184ce7d8p-5,  -0x1.110d2ea486dc4p-4,
-                               0x1.3b137c1e223a6p-4,  -0x1.745d1567da485p-4, 0x1.c71c71bca834cp-4,
-                               -0x1.2492492481cb5p-3, 0x1.9999999999815p-3,  -0x1.5555555555555p-2};
+  static const double f64[] = {0x1.fb6e3c22807f2p-7, -0x1.14b92dd2355c6p-5, 0x1.7214fe0e461c6p-5, -0x1.abcbe647014bbp-5,
+                               0x1.e17f3184ce7d8p-5, -0x1.110d2ea486dc4p-4, 0x1.3b137c1e223a6p-4, -0x1.745d1567da485p-4,
+                               0x1.c71c71bca834cp-4, -0x1.2492492481cb5p-3, 0x1.9999999999815p-3, -0x1.5555555555555p-2};
   if (!is_f64(small)) {
     Value t = quotient(m, small, large), z = mul(m, t, t);
     return emit_fma(m, mul(m, t, z), vmath_polynomial(m, z, f32, 9), t);
@@ -84,15 +81,9 @@ Value vmath_atan2(CodeModule *m, Value y, Value x) {
   large = choose(m, LLVMBuildOr(m->builder, both_zero, both_infinite, ""), one, mul(m, large, scale));
   small = choose(m, both_infinite, one, mul(m, small, scale));
   Value angle = atan_ratio(m, small, large);
-  angle = choose(m, steep,
-                 add(m, sub(m, pair(x, 0x1.921fb6p+0, 0x1.921fb54442d18p+0), angle),
-                     pair(x, -0x1.777a5cp-25, 0x1.1a62633145c07p-54)),
-                 angle);
+  angle = choose(m, steep, add(m, sub(m, pair(x, 0x1.921fb6p+0, 0x1.921fb54442d18p+0), angle), pair(x, -0x1.777a5cp-25, 0x1.1a62633145c07p-54)), angle);
   Value negative = less(m, emit_copysign(m, one, x), zero);
-  angle = choose(m, negative,
-                 add(m, sub(m, pair(x, 0x1.921fb6p+1, 0x1.921fb54442d18p+1), angle),
-                     pair(x, -0x1.777a5cp-24, 0x1.1a62633145c07p-53)),
-                 angle);
+  angle = choose(m, negative, add(m, sub(m, pair(x, 0x1.921fb6p+1, 0x1.921fb54442d18p+1), angle), pair(x, -0x1.777a5cp-24, 0x1.1a62633145c07p-53)), angle);
   Value result = emit_copysign(m, angle, y);
   return choose(m, LLVMBuildFCmp(m->builder, LLVMRealUNO, x, y, ""), number(x, NAN), result);
 }

@@ -14,8 +14,8 @@ static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tabl
   const Table *table = tables_find(tables, port->name);
   if (table == NULL) return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s, which is not there", bound->name, port->name);
   if (table->dtype != port->dtype || table->elements != port->elements)
-    return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s with %lld numbers an event, there are %lld", bound->name, port->name,
-                    (long long)port->elements, (long long)table->elements);
+    return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s with %lld numbers an event, there are %lld", bound->name, port->name, (long long)port->elements,
+                    (long long)table->elements);
   bound->leaves[i] = table->data;
   bound->strides[i] = table->elements;
   return true;
@@ -80,8 +80,15 @@ static void refresh(Bound *bound, int64_t events) {
 
 bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
   refresh(bound, call->events);
-  HgmCall run = {.leaves = bound->leaves, .strides = bound->strides, .outputs = bound->outputs, .events = call->events,
-                 .rows = call->rows, .event_ids = call->event_ids, .first_event = call->first_event, .seed = bound->seed, .pass = call->pass};
+  HgmCall run = {.leaves = bound->leaves,
+                 .strides = bound->strides,
+                 .outputs = bound->outputs,
+                 .events = call->events,
+                 .rows = call->rows,
+                 .event_ids = call->event_ids,
+                 .first_event = call->first_event,
+                 .seed = bound->seed,
+                 .pass = call->pass};
   return hgm_execute(bound->program, bound->work, bound->pool, &run, error);
 }
 

@@ -19,7 +19,7 @@ typedef struct Bound {
   const void **leaves;
   int64_t *strides;
   void **outputs;
-  bool *commits;       // by output: `set:` of a slot
+  bool *commits; // by output: `set:` of a slot
   uint64_t seed;
 } Bound;
 
@@ -37,6 +37,6 @@ void bound_destroy(Bound *bound);
 bool bound_output(Bound *bound, const char *name, void *data);
 Slot *bound_result(const Bound *bound, const char *name); // the slot of an output without events, or NULL
 bool bound_run(Bound *bound, const BoundCall *call, HgmError *error);
-void bound_commit(Bound *bound);                          // the step's new weights and states take the place of the old
+void bound_commit(Bound *bound); // the step's new weights and states take the place of the old
 
 #endif

@@ -222,7 +222,8 @@ static int split_of(const Dataset *dataset, int64_t row) {
 }
 
 // Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * elements.
-static bool run_over(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs, HgmError *error) {
+static bool run_over(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs,
+                     HgmError *error) {
   for (int64_t at = 0; at < n; at += CHUNK) {
     for (int k = 0; k < n_outputs; k++)
       if (!bound_output(bound, outputs[k], data[k] + (size_t)at * bytes[k])) return hgm_fail(error, EXIT_INTERNAL, "no output %s", outputs[k]);
@@ -274,8 +275,8 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
   double *first = places[0], *second = places[1];
   for (int64_t i = 0; i < rows * n; i++)
     if (!isfinite(values[i]))
-      return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`", fit->field,
-                      values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
+      return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
+                      fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
   switch (fit->kind) {
   case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
   case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
@@ -320,7 +321,9 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   double sum = 0;
   for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
   double mean = sum / (double)dataset->n[SPLIT_TRAIN];
-  if (!(mean > 0)) return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table), mean);
+  if (!(mean > 0))
+    return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
+                    mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
   char *data = arena_alloc(arena, dtype_bytes(dtype) * (size_t)dataset->rows);
   for (int64_t i = 0; i < dataset->rows; i++) {

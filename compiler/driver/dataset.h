@@ -10,7 +10,9 @@
 
 typedef enum { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
 
-typedef struct DataFiles { Strings of[SPLIT_COUNT]; } DataFiles; // valid and test may be empty: shares of the training files
+typedef struct DataFiles {
+  Strings of[SPLIT_COUNT];
+} DataFiles; // valid and test may be empty: shares of the training files
 
 typedef struct Dataset {
   const ModelData *data;
@@ -21,9 +23,9 @@ typedef struct Dataset {
   int *places;                  // by model column: its index in the table
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];
-  int64_t cut;                  // rows that `where` left out
-  Tables tables;                // column:*, later prep:*, weight:*
-  Bound prepare;                // compiled once, for the cuts and for the preparation
+  int64_t cut;   // rows that `where` left out
+  Tables tables; // column:*, later prep:*, weight:*
+  Bound prepare; // compiled once, for the cuts and for the preparation
 } Dataset;
 
 // Finds and reads the columns that the model names (only those that `wanted` accepts; NULL: all). A missing or misfit column
@@ -32,9 +34,9 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
                   bool (*wanted)(const void *context, const ModelColumn *column), const void *context, HgmError *error);
 // Checks the columns alone, reads nothing (`check --data`).
 bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error);
-bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
-bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
-bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error); // prep:* and weight:* tables
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error); // `where`, then the split
+bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error); // statistics -> states of the store
+bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);           // prep:* and weight:* tables
 void dataset_close(Dataset *dataset);
 bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 

@@ -53,7 +53,8 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
   // Binding asks for the statistics that the generator needs, so that they are read with the weights.
   Generation generation;
-  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store, &dataset->tables, error);
+  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store,
+                            &dataset->tables, error);
   generation_close(&generation);
   return ok && open_run_weights(run, error) && evaluate_model(e, session, run->store, dataset, rows, n, error);
 }
@@ -75,7 +76,8 @@ static bool add_pair(Evaluation *e, Arena *arena, HgmTable *truth, HgmTable *fak
   if (place < 0 || c->kind == HGM_COLUMN_TEXT || c->rank > 0 || hgm_table_column(fake, place)->rank > 0) return true;
   bool ok = load_column(truth, c->name, &a, &e->n_truth, error) && load_column(fake, c->name, &b, &e->n_fake, error);
   if (ok) {
-    EvalColumn column = {.name = arena_strdup(arena, c->name), .truth = arena_dup(arena, a, sizeof *a * (size_t)e->n_truth),
+    EvalColumn column = {.name = arena_strdup(arena, c->name),
+                         .truth = arena_dup(arena, a, sizeof *a * (size_t)e->n_truth),
                          .fake = arena_dup(arena, b, sizeof *b * (size_t)e->n_fake)};
     VEC_PUSH(arena, &e->columns, column);
   }

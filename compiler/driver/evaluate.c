@@ -30,8 +30,7 @@ static void take_truth(Evaluation *e, const Generation *g, const Dataset *datase
     snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(&dataset->tables, name);
     for (int64_t k = 0; k < g->elements[i]; k++, at++)
-      for (int64_t n = 0; n < e->n_truth; n++)
-        e->columns.at[at].truth[n] = table == NULL ? NAN : ((const double *)table->data)[rows[n] * table->elements + k];
+      for (int64_t n = 0; n < e->n_truth; n++) e->columns.at[at].truth[n] = table == NULL ? NAN : ((const double *)table->data)[rows[n] * table->elements + k];
   }
 }
 
@@ -99,7 +98,7 @@ static bool add_observables(Evaluation *e, Session *session, Store *store, const
 static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
   int n = (int)e->columns.len;
   const double **truth = ARENA_ARRAY(arena, const double *, n + 1), **fake = ARENA_ARRAY(arena, const double *, n + 1);
-  double *a = ARENA_ARRAY(arena, double, n * n + 1), *b = ARENA_ARRAY(arena, double, n * n + 1);
+  double *a = ARENA_ARRAY(arena, double, n *n + 1), *b = ARENA_ARRAY(arena, double, n *n + 1);
   for (int i = 0; i < n; i++) {
     truth[i] = e->columns.at[i].truth;
     fake[i] = e->columns.at[i].fake;
@@ -115,7 +114,8 @@ bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *erro
   for (size_t i = 0; i < e->columns.len; i++) {
     EvalColumn *c = &e->columns.at[i];
     HgmSample truth = {c->truth, e->weights, e->n_truth}, fake = {c->fake, NULL, e->n_fake};
-    if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, seed, &c->floor, error)) return hgm_context(error, "%s", c->name);
+    if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, seed, &c->floor, error))
+      return hgm_context(error, "%s", c->name);
   }
   return e->columns.len < 2 || correlations(e, arena, error);
 }
@@ -167,8 +167,8 @@ void evaluate_print(FILE *out, const Evaluation *e) {
   fprintf(out, "%-*s  %-28s  %s\n", width, "column", "Wasserstein / std", "Kolmogorov-Smirnov");
   for (size_t i = 0; i < e->columns.len; i++) {
     const EvalColumn *c = &e->columns.at[i];
-    fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, c->name, c->distance.w1, c->floor.w1, c->floor.w1_error, c->distance.ks, c->floor.ks,
-            c->floor.ks_error);
+    fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, c->name, c->distance.w1, c->floor.w1, c->floor.w1_error, c->distance.ks,
+            c->floor.ks, c->floor.ks_error);
     if (c->distance.left_out > 0) fprintf(out, "%-*s  %lld values that are not finite were left out\n", width, "", (long long)c->distance.left_out);
   }
   if (e->columns.len < 2) return;
@@ -178,15 +178,16 @@ void evaluate_print(FILE *out, const Evaluation *e) {
 }
 
 static json_t *column_json(const EvalColumn *c) {
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "wasserstein", c->distance.w1, "wasserstein_floor", c->floor.w1, "wasserstein_floor_error", c->floor.w1_error,
-                   "ks", c->distance.ks, "ks_floor", c->floor.ks, "ks_floor_error", c->floor.ks_error, "left_out", (json_int_t)c->distance.left_out);
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "wasserstein", c->distance.w1, "wasserstein_floor", c->floor.w1, "wasserstein_floor_error",
+                   c->floor.w1_error, "ks", c->distance.ks, "ks_floor", c->floor.ks, "ks_floor_error", c->floor.ks_error, "left_out",
+                   (json_int_t)c->distance.left_out);
 }
 
 bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error) {
   json_t *columns = json_object();
   for (size_t i = 0; i < e->columns.len; i++) json_object_set_new(columns, e->columns.at[i].name, column_json(&e->columns.at[i]));
-  json_t *all = json_pack("{s:I, s:I, s:f, s:f, s:f, s:o}", "truth", (json_int_t)e->n_truth, "generated", (json_int_t)e->n_fake, "spearman", e->spearman, "correlations",
-                          e->pearson, "events_per_second", e->events_per_second, "columns", columns);
+  json_t *all = json_pack("{s:I, s:I, s:f, s:f, s:f, s:o}", "truth", (json_int_t)e->n_truth, "generated", (json_int_t)e->n_fake, "spearman", e->spearman,
+                          "correlations", e->pearson, "events_per_second", e->events_per_second, "columns", columns);
   bool standard = strcmp(path, "-") == 0;
   errno = 0;
   int failed = standard ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, path, JSON_INDENT(2));
@@ -197,11 +198,12 @@ bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error)
 
 // ---- assertions
 
-typedef struct Lookup { const Evaluation *e; bool use_ks; } Lookup;
+typedef struct Lookup {
+  const Evaluation *e;
+  bool use_ks;
+} Lookup;
 
-static double measure(const EvalColumn *c, bool ks) {
-  return ks ? c->distance.ks : c->distance.w1;
-}
+static double measure(const EvalColumn *c, bool ks) { return ks ? c->distance.ks : c->distance.w1; }
 
 static bool of_columns(const Evaluation *e, bool ks, const char *member, double *value) {
   *value = 0;
@@ -221,9 +223,14 @@ static bool lookup(void *data, const char *name, const char *member, double *val
   const Evaluation *e = data;
   if (strcmp(name, "wasserstein") == 0) return of_columns(e, false, member, value);
   if (strcmp(name, "ks") == 0) return of_columns(e, true, member, value);
-  const struct { const char *name; double value; } numbers[] = {{"spearman", e->spearman},     {"correlations", e->pearson},
-                                                                {"parameters", e->parameters}, {"events_per_second", e->events_per_second},
-                                                                {"training_time", e->training_seconds}};
+  const struct {
+    const char *name;
+    double value;
+  } numbers[] = {{"spearman", e->spearman},
+                 {"correlations", e->pearson},
+                 {"parameters", e->parameters},
+                 {"events_per_second", e->events_per_second},
+                 {"training_time", e->training_seconds}};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (strcmp(numbers[i].name, name) == 0 && (member == NULL || strcmp(member, "worst") == 0)) {
       *value = numbers[i].value;

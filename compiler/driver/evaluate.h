@@ -6,9 +6,9 @@
 #include "compiler/driver/run_files.h"
 #include "runtime/metrics.h"
 
-typedef struct EvalColumn {   // one number of an event: a generated column, one of its elements, or an observable
+typedef struct EvalColumn { // one number of an event: a generated column, one of its elements, or an observable
   const char *name;
-  double *truth, *fake;       // (n_truth), (n_fake)
+  double *truth, *fake; // (n_truth), (n_fake)
   HgmDistance distance;
   HgmFloor floor;
 } EvalColumn;
@@ -16,8 +16,8 @@ typedef struct EvalColumn {   // one number of an event: a generated column, one
 typedef struct Evaluation {
   VEC(EvalColumn) columns;
   int64_t n_truth, n_fake;
-  const double *weights;      // of the truth, or NULL
-  double spearman, pearson;   // largest absolute difference of the correlation matrices
+  const double *weights;    // of the truth, or NULL
+  double spearman, pearson; // largest absolute difference of the correlation matrices
   int spearman_pair[2], pearson_pair[2];
   double events_per_second, parameters, training_seconds;
 } Evaluation;

@@ -40,6 +40,4 @@ bool generation_chunk(Generation *g, int64_t first, int64_t n, HgmError *error) 
   return bound_run(&g->bound, &(BoundCall){.events = n, .rows = g->rows, .event_ids = g->ids}, error);
 }
 
-void generation_close(Generation *g) {
-  bound_destroy(&g->bound);
-}
+void generation_close(Generation *g) { bound_destroy(&g->bound); }

@@ -7,7 +7,7 @@
 typedef struct Generation {
   Bound bound;
   const ModelGenerator *generator;
-  double **values;      // by output of the generator: (CHUNK, elements)
+  double **values; // by output of the generator: (CHUNK, elements)
   int64_t *elements;
   int64_t *rows, *ids;  // of the chunk
   const int64_t *given; // rows of the given table that may be used (NULL: all), n_given of them; 0: nothing is given

@@ -20,10 +20,6 @@ void interrupt_watch(void) {
   sigaction(SIGXCPU, &action, NULL);
 }
 
-bool interrupt_requested(void) {
-  return caught != 0;
-}
+bool interrupt_requested(void) { return caught != 0; }
 
-int interrupt_exit_code(void) {
-  return 128 + (int)caught;
-}
+int interrupt_exit_code(void) { return 128 + (int)caught; }

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-void interrupt_watch(void);     // install the handlers (once, from a verb that can save)
+void interrupt_watch(void); // install the handlers (once, from a verb that can save)
 bool interrupt_requested(void);
-int interrupt_exit_code(void);  // 128 + the signal
+int interrupt_exit_code(void); // 128 + the signal
 
 #endif

@@ -47,7 +47,8 @@ int verb_check(const Options *options) {
   bool ok = true;
   for (size_t d = 0; ok && options->data.len > 0 && d < session.model->data.len; d++) {
     Strings files;
-    ok = files_of_block(&session, &options->data, session.model->data.at[d], &files, &error) && (files.len == 0 || dataset_check(&session, session.model->data.at[d], &files, &error));
+    ok = files_of_block(&session, &options->data, session.model->data.at[d], &files, &error) &&
+         (files.len == 0 || dataset_check(&session, session.model->data.at[d], &files, &error));
   }
   if (!ok) exit_code = report_error(&error);
   if (ok && (options->dump != NULL || options->time_passes)) compile_all(&session);
@@ -82,8 +83,8 @@ static void print_pairs(const char *title, const HgmManifestPair *pairs, int n) 
 }
 
 static void print_manifest(const HgmManifest *m) {
-  printf("model      %s\nversion    hgmc %s\ncreated    %s\ncpu        %s\nprecision  %s\nseed       %llu\nthreads    %d\n", m->model, m->version, m->created, m->cpu,
-         m->precision, (unsigned long long)m->seed, m->threads);
+  printf("model      %s\nversion    hgmc %s\ncreated    %s\ncpu        %s\nprecision  %s\nseed       %llu\nthreads    %d\n", m->model, m->version, m->created,
+         m->cpu, m->precision, (unsigned long long)m->seed, m->threads);
   print_pairs("params", m->params, m->n_params);
   for (int d = 0; d < m->n_data; d++) {
     printf("data %s: %lld rows\n", m->data[d].block, (long long)m->data[d].rows);
@@ -99,14 +100,16 @@ int verb_inspect(const Options *options) {
   char directory[4096], path[4200];
   HgmError error = {0};
   HgmManifest *manifest;
-  if (!hgm_run_find(options->positional.at[0], directory, sizeof directory, &error) || !hgm_manifest_load(&manifest, directory, &error)) return report_error(&error);
+  if (!hgm_run_find(options->positional.at[0], directory, sizeof directory, &error) || !hgm_manifest_load(&manifest, directory, &error))
+    return report_error(&error);
   if (options->json == NULL) print_manifest(manifest);
   hgm_manifest_destroy(manifest);
   if (options->json == NULL) return EXIT_DONE;
   json_error_t where;
   if (!hgm_run_file(directory, "manifest.json", path, sizeof path, &error)) return report_error(&error);
   json_t *all = json_load_file(path, 0, &where);
-  bool ok = all != NULL && (strcmp(options->json, "-") == 0 ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, options->json, JSON_INDENT(2))) == 0;
+  bool ok =
+      all != NULL && (strcmp(options->json, "-") == 0 ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, options->json, JSON_INDENT(2))) == 0;
   if (all != NULL) json_decref(all);
   if (!ok) hgm_fail(&error, EXIT_ENVIRONMENT, "cannot write %s", options->json);
   return ok ? EXIT_DONE : report_error(&error);

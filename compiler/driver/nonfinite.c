@@ -12,8 +12,11 @@ static bool is_bad(const Bound *bound) {
 
 static bool find_event(Bound *bound, const BoundCall *call, int64_t *which, HgmError *error) {
   for (int64_t k = 0; k < call->events; k++) {
-    BoundCall one = {.events = 1, .pass = call->pass, .first_event = call->first_event + k,
-                     .rows = call->rows == NULL ? NULL : call->rows + k, .event_ids = call->event_ids == NULL ? NULL : call->event_ids + k};
+    BoundCall one = {.events = 1,
+                     .pass = call->pass,
+                     .first_event = call->first_event + k,
+                     .rows = call->rows == NULL ? NULL : call->rows + k,
+                     .event_ids = call->event_ids == NULL ? NULL : call->event_ids + k};
     if (!bound_run(bound, &one, error)) return false;
     if (!is_bad(bound)) continue;
     *which = k;
@@ -24,7 +27,9 @@ static bool find_event(Bound *bound, const BoundCall *call, int64_t *which, HgmE
 
 // ---- which operation: the reference evaluator on that event
 
-typedef struct Watch { bool *bad; } Watch;
+typedef struct Watch {
+  bool *bad;
+} Watch;
 
 static void watch(void *data, IrRef value, const double *numbers, int64_t n) {
   Watch *w = data;
@@ -73,32 +78,42 @@ static const char *place_text(const Session *session, Arena *arena, uint32_t spa
 }
 
 bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const BoundCall *call, const Tables *tables, int64_t step, HgmError *error) {
-  static const char cure[] = "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
+  static const char cure[] =
+      "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
   const Slot *result = bound_result(bound, "loss");
   const char *term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Bound again = *bound;
   int64_t k = 0;
   if (!find_event(&again, call, &k, error))
-    return hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: each event alone is finite, their sum is not; %s", term, fn->name, (long long)step, cure);
+    return hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: each event alone is finite, their sum is not; %s", term, fn->name, (long long)step,
+                    cure);
   term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Arena *arena = arena_create();
   int64_t row = call->rows != NULL ? call->rows[k] : call->first_event + k, id = call->event_ids != NULL ? call->event_ids[k] : row;
   IrArray *leaves = ARENA_ARRAY(arena, IrArray, bound->program->n_leaves + 1), *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
   for (uint32_t i = 0; i < bound->program->n_leaves; i++) leaves[i] = leaf_array(arena, bound, i, tables, row);
   Watch w = {ARENA_ARRAY(arena, bool, fn->values.len + 1)};
-  IrEnv env = {.events = 1, .seed = bound->seed, .event_ids = &id, .pass = call->pass, .leaves = leaves, .n_leaves = bound->program->n_leaves,
-               .round_f32 = true, .watch = watch, .watch_data = &w};
+  IrEnv env = {.events = 1,
+               .seed = bound->seed,
+               .event_ids = &id,
+               .pass = call->pass,
+               .leaves = leaves,
+               .n_leaves = bound->program->n_leaves,
+               .round_f32 = true,
+               .watch = watch,
+               .watch_data = &w};
   const char *message;
   IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, w.bad) : IR_NONE;
   IrOp op = at == IR_NONE ? IR_CONST : ir_at(fn, at)->op;
   if (op == IR_PARAM || op == IR_STATE)
-    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, fn->name, (long long)step,
-             ir_at(fn, at)->attr.name, cure);
+    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, fn->name,
+             (long long)step, ir_at(fn, at)->attr.name, cure);
   else if (at == IR_NONE)
     hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld, event %lld; %s", term, fn->name, (long long)step, (long long)id, cure);
   else
-    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s", term, fn->name,
-             (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row, cure);
+    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s", term,
+             fn->name, (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row,
+             cure);
   arena_destroy(arena);
   return false;
 }

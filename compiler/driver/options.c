@@ -11,14 +11,14 @@
 typedef enum { OPT_TEXT, OPT_LIST, OPT_COUNT, OPT_SEED, OPT_THREADS, OPT_TIME, OPT_FLAG } OptKind;
 
 typedef struct OptSpec {
-  const char *name;     // without the dashes
-  char letter;          // 0: none
+  const char *name; // without the dashes
+  char letter;      // 0: none
   OptKind kind;
   const char *argument; // NULL: a flag
   const char *help;
-  size_t field;         // offset in Options
-  size_t given;         // offset of the bool that says it was given; SIZE_MAX: none
-  const char *verbs;    // " run sample " …
+  size_t field;      // offset in Options
+  size_t given;      // offset of the bool that says it was given; SIZE_MAX: none
+  const char *verbs; // " run sample " …
 } OptSpec;
 
 #define AT(field) offsetof(Options, field)
@@ -30,7 +30,8 @@ static const OptSpec specs[] = {
     {"given", 0, OPT_LIST, "FILE", "conditions: one event a row, or row = event mod rows with -n", AT(given), NO_FLAG, " sample "},
     {"events", 'n', OPT_COUNT, "N", "how many events (1k, 10M)", AT(events), AT(has_events), " sample eval "},
     {"first-event", 0, OPT_COUNT, "K", "number of the first event: shards concatenate to one run", AT(first_event), NO_FLAG, " sample "},
-    {"output", 'o', OPT_TEXT, "OUT", "run directory, or file (.h5 .npy .npz .csv, - for CSV on standard output)", AT(output), NO_FLAG, " run sample score eval "},
+    {"output", 'o', OPT_TEXT, "OUT", "run directory, or file (.h5 .npy .npz .csv, - for CSV on standard output)", AT(output), NO_FLAG,
+     " run sample score eval "},
     {"valid", 0, OPT_LIST, "FILE", "validation data instead of a share of the training file", AT(valid), NO_FLAG, " run "},
     {"test", 0, OPT_LIST, "FILE", "test data instead of a share of the training file", AT(test), NO_FLAG, " run "},
     {"epochs", 0, OPT_COUNT, "N", "instead of the model's number of epochs", AT(epochs), AT(has_epochs), " run "},
@@ -40,7 +41,8 @@ static const OptSpec specs[] = {
     {"resume", 0, OPT_FLAG, NULL, "goes on where the run in -o stopped", AT(resume), NO_FLAG, " run "},
     {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run sample score eval check show "},
     {"seed", 0, OPT_SEED, "S", "seed of every draw (1; for sample the run's)", AT(seed), AT(has_seed), " run sample eval selftest "},
-    {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG, " run sample score eval selftest "},
+    {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG,
+     " run sample score eval selftest "},
     {"checkpoint", 0, OPT_TIME, "5m", "saves by time too, not only after each epoch", AT(checkpoint_seconds), AT(has_checkpoint), " run "},
     {"against", 0, OPT_TEXT, "FILE", "compares --data with this file, without a model", AT(against), NO_FLAG, " eval "},
     {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect "},
@@ -101,8 +103,8 @@ static void print_verb(FILE *out, const VerbSpec *verb) {
 }
 
 static bool usage_error(int *exit_code, const VerbSpec *verb, const char *message) {
-  fprintf(stderr, "hgmc%s%s: %s; `hgmc%s%s --help` lists what there is\n", verb ? " " : "", verb ? verb->name : "", message,
-          verb ? " " : "", verb ? verb->name : "");
+  fprintf(stderr, "hgmc%s%s: %s; `hgmc%s%s --help` lists what there is\n", verb ? " " : "", verb ? verb->name : "", message, verb ? " " : "",
+          verb ? verb->name : "");
   *exit_code = 2;
   return false;
 }
@@ -182,8 +184,7 @@ static bool parse_option(Options *options, const VerbSpec *verb, int argc, char 
   const char *name = text + (is_long ? 2 : 1), *value = is_long ? strchr(name, '=') : NULL;
   size_t len = value ? (size_t)(value - name) : strlen(name);
   const OptSpec *spec = find_option(verb, name, len, !is_long);
-  if (spec == NULL || (!is_long && spec->kind == OPT_FLAG && name[1] != '\0'))
-    return unknown_option(options->arena, verb, text, exit_code);
+  if (spec == NULL || (!is_long && spec->kind == OPT_FLAG && name[1] != '\0')) return unknown_option(options->arena, verb, text, exit_code);
   if (spec->kind == OPT_FLAG) {
     if (value != NULL) return usage_error(exit_code, verb, arena_printf(options->arena, "--%s takes no value", spec->name));
     return store(options, spec, NULL);
@@ -238,8 +239,9 @@ bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *e
     const char *names[N_VERBS];
     for (int i = 0; i < N_VERBS; i++) names[i] = verbs[i].name;
     const char *near = diag_nearest(argv[1], names, N_VERBS);
-    return usage_error(exit_code, NULL, near ? arena_printf(arena, "there is no verb `%s`; did you mean `%s`?", argv[1], near)
-                                             : arena_printf(arena, "there is no verb `%s`", argv[1]));
+    return usage_error(exit_code, NULL,
+                       near ? arena_printf(arena, "there is no verb `%s`; did you mean `%s`?", argv[1], near)
+                            : arena_printf(arena, "there is no verb `%s`", argv[1]));
   }
   options->verb = verb->name;
   bool only_positional = false;

@@ -8,8 +8,8 @@
 typedef struct Progress {
   bool quiet, terminal;
   double started_ms, shown_ms, every_ms;
-  int64_t begun;          // what was done when it started: the rate counts from there
-  const char *what;       // "training", "sampling"
+  int64_t begun;    // what was done when it started: the rate counts from there
+  const char *what; // "training", "sampling"
 } Progress;
 
 Progress progress_start(const char *what, bool quiet, int64_t begun);

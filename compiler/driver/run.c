@@ -13,7 +13,7 @@
 typedef struct Run {
   const Options *options;
   Session session;
-  HgmManifest *old;    // of the run that is resumed
+  HgmManifest *old; // of the run that is resumed
   Training training;
   HgmRun *directory;
   char hash[65];
@@ -40,7 +40,8 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   SessionSource source = {.path = o->positional.at[0], .seed = old && !o->has_seed ? r->old->seed : o->seed, .precision = o->precision, .sets = o->sets};
   if (old && o->precision == NULL) source.precision = r->old->precision;
   for (int i = 0; old && o->sets.len == 0 && i < r->old->n_notes; i++)
-    if (strncmp(r->old->notes[i].name, "set:", 4) == 0) VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
+    if (strncmp(r->old->notes[i].name, "set:", 4) == 0)
+      VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
   r->precision = source.precision != NULL && strcmp(source.precision, "f64") == 0 ? "f64" : "f32";
   bool ok = session_open(&r->session, o, &source, exit_code);
   arena_destroy(scratch);
@@ -48,10 +49,9 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   model_hash(&r->session, r->precision, r->hash);
   for (int i = 0; old && i < r->old->n_notes; i++)
     if (strcmp(r->old->notes[i].name, "model_hash") == 0 && strcmp(r->old->notes[i].value, r->hash) != 0)
-      return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory", hgm_run_path(r->directory),
-                      o->positional.at[0]);
-  if (r->session.model->phases.len == 0)
-    return hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to run", o->positional.at[0]);
+      return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory",
+                      hgm_run_path(r->directory), o->positional.at[0]);
+  if (r->session.model->phases.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to run", o->positional.at[0]);
   return true;
 }
 
@@ -63,11 +63,13 @@ static bool open_datasets(Run *r, HgmError *error) {
     DataFiles files = {0};
     const ModelData *data = model->data.at[i];
     Dataset *dataset = &r->training.datasets[i];
-    if (!files_of_block(session, &r->options->train, data, &files.of[SPLIT_TRAIN], error) || !files_of_block(session, &r->options->valid, data, &files.of[SPLIT_VALID], error) ||
+    if (!files_of_block(session, &r->options->train, data, &files.of[SPLIT_TRAIN], error) ||
+        !files_of_block(session, &r->options->valid, data, &files.of[SPLIT_VALID], error) ||
         !files_of_block(session, &r->options->test, data, &files.of[SPLIT_TEST], error))
       return false;
     if (data->columns.len == 0) continue; // a simulated source
-    if (files.of[SPLIT_TRAIN].len == 0) return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
+    if (files.of[SPLIT_TRAIN].len == 0)
+      return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error) || !dataset_cut(dataset, session, r->training.store, error) ||
         !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, error))
       return false;
@@ -99,7 +101,8 @@ static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
     for (size_t c = 0; c < model->data.at[i]->columns.len; c++) {
       const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
       const char *text = file_type_text(column->type);
-      for (int k = 0; k < column->rank; k++) text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
+      for (int k = 0; k < column->rank; k++)
+        text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
       add_pair(arena, &columns, &d->n_columns, model->data.at[i]->columns.at[c].name, text);
     }
     d->columns = columns;
@@ -113,8 +116,13 @@ static bool save_manifest(Run *r, HgmError *error) {
   Arena *arena = r->session.arena;
   const Model *model = r->session.model;
   char cpu[256];
-  HgmManifest m = {.model = model->path, .version = HGM_VERSION, .cpu = hgm_cpu_name(cpu, sizeof cpu), .command = "run", .precision = r->precision,
-                   .seed = model->seed, .threads = hgm_pool_threads(r->session.pool)};
+  HgmManifest m = {.model = model->path,
+                   .version = HGM_VERSION,
+                   .cpu = hgm_cpu_name(cpu, sizeof cpu),
+                   .command = "run",
+                   .precision = r->precision,
+                   .seed = model->seed,
+                   .threads = hgm_pool_threads(r->session.pool)};
   HgmManifestPair *sources = NULL, *params = NULL, *notes = NULL;
   for (size_t i = 0; i < model->files.len; i++) add_pair(arena, &sources, &m.n_sources, model->files.at[i].path, model->files.at[i].text);
   for (size_t i = 0; i < model->params.len; i++) {
@@ -142,7 +150,11 @@ static bool remove_old_results(const Run *r, HgmError *error) {
 
 static bool prepare(Run *r, HgmError *error) {
   Session *session = &r->session;
-  r->training = (Training){.session = session, .store = store_new(session->arena), .run = r->directory, .model_hash = r->hash, .started_ms = r->training.started_ms,
+  r->training = (Training){.session = session,
+                           .store = store_new(session->arena),
+                           .run = r->directory,
+                           .model_hash = r->hash,
+                           .started_ms = r->training.started_ms,
                            .position = {.best = NAN}};
   if (!open_datasets(r, error)) return false;
   train_begin_weights(session, r->training.store);
@@ -156,8 +168,8 @@ static bool prepare(Run *r, HgmError *error) {
   char path[4096];
   Store *nothing = store_new(session->arena);
   r->training.resumed = true;
-  return hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) &&
-         snapshot_load(nothing, &r->training.position, r->hash, path, error) && hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
+  return hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) && snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
+         hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
 }
 
 // Metrics on the test split (the validation split where there is none), printed and kept as JSON.
@@ -167,7 +179,8 @@ static int evaluate(Run *r, HgmError *error) {
   Dataset *dataset = &r->training.datasets[0];
   int split = dataset->table == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
-  int64_t n = session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
+  int64_t n =
+      session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
   Evaluation e = {.training_seconds = r->training.train_seconds};
   char path[4096];
   if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) ||
@@ -183,8 +196,8 @@ static int train(Run *r, HgmError *error) {
   case TRAIN_DONE: break;
   case TRAIN_FAILED: return report_error(error);
   case TRAIN_INTERRUPTED:
-    fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  hgmc run %s --train … -o %s --resume\n", r->training.position.step,
-            r->options->positional.at[0], hgm_run_path(r->directory));
+    fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  hgmc run %s --train … -o %s --resume\n",
+            r->training.position.step, r->options->positional.at[0], hgm_run_path(r->directory));
     return interrupt_exit_code();
   }
   if (r->options->time_passes) fprintf(stderr, "time: from the command to the end of the first step %.0f ms\n", r->training.first_step_ms);

@@ -8,14 +8,12 @@
 #include "runtime/sha256.h"
 
 static const char *const type_names[HGM_N_FILE_TYPES] = {
-    [HGM_FILE_F32] = "float32", [HGM_FILE_F64] = "float64", [HGM_FILE_I8] = "int8",    [HGM_FILE_I16] = "int16",
-    [HGM_FILE_I32] = "int32",   [HGM_FILE_I64] = "int64",   [HGM_FILE_U8] = "uint8",   [HGM_FILE_U16] = "uint16",
+    [HGM_FILE_F32] = "float32", [HGM_FILE_F64] = "float64", [HGM_FILE_I8] = "int8",   [HGM_FILE_I16] = "int16",
+    [HGM_FILE_I32] = "int32",   [HGM_FILE_I64] = "int64",   [HGM_FILE_U8] = "uint8",  [HGM_FILE_U16] = "uint16",
     [HGM_FILE_U32] = "uint32",  [HGM_FILE_U64] = "uint64",  [HGM_FILE_TEXT] = "text",
 };
 
-const char *file_type_text(HgmFileType type) {
-  return type_names[type];
-}
+const char *file_type_text(HgmFileType type) { return type_names[type]; }
 
 HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) {
   for (int d = 0; d < manifest->n_data; d++)
@@ -28,9 +26,7 @@ HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) 
   return HGM_FILE_F32;
 }
 
-static void hash_text(HgmSha256 *sha, const char *text) {
-  hgm_sha256_add(sha, text, strlen(text) + 1);
-}
+static void hash_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text, strlen(text) + 1); }
 
 void model_hash(const Session *session, const char *precision, char text[65]) {
   const Model *model = session->model;
@@ -51,7 +47,10 @@ static bool open_session(OpenRun *run, const Options *options, int *exit_code) {
   Arena *scratch = arena_create();
   ModelSource *files = ARENA_ARRAY(scratch, ModelSource, m->n_sources + 1);
   for (int i = 0; i < m->n_sources; i++) files[i] = (ModelSource){m->sources[i].name, m->sources[i].value};
-  SessionSource source = {.path = m->model, .files = files, .n_files = (size_t)m->n_sources, .seed = m->seed,
+  SessionSource source = {.path = m->model,
+                          .files = files,
+                          .n_files = (size_t)m->n_sources,
+                          .seed = m->seed,
                           .precision = options->precision != NULL ? options->precision : m->precision};
   for (int i = 0; i < m->n_sources && source.text == NULL; i++)
     if (strcmp(m->sources[i].name, m->model) == 0) source.text = m->sources[i].value;
@@ -89,9 +88,7 @@ bool open_run(OpenRun *run, const Options *options, const char *argument, int *e
   return true;
 }
 
-bool open_run_weights(OpenRun *run, HgmError *error) {
-  return snapshot_load(run->store, NULL, run->hash, run->weights, error);
-}
+bool open_run_weights(OpenRun *run, HgmError *error) { return snapshot_load(run->store, NULL, run->hash, run->weights, error); }
 
 void close_run(OpenRun *run) {
   if (run->manifest != NULL) hgm_manifest_destroy(run->manifest);

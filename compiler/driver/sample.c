@@ -8,18 +8,22 @@
 #include "compiler/driver/verbs.h"
 #include "runtime/writer.h"
 
-typedef struct Kept { const char *name; double *values; int64_t elements; } Kept;
+typedef struct Kept {
+  const char *name;
+  double *values;
+  int64_t elements;
+} Kept;
 
 typedef struct Sampling {
   const Options *options;
   OpenRun run;
   const ModelGenerator *generator;
-  const ModelData *data;       // whose columns are given
+  const ModelData *data; // whose columns are given
   Dataset dataset;
-  Tables tables;               // given columns, pinned ones included
+  Tables tables; // given columns, pinned ones included
   int64_t given_rows;
   Generation generation;
-  VEC(HgmOutColumn) columns;   // of the output file: generated ones, then --keep
+  VEC(HgmOutColumn) columns; // of the output file: generated ones, then --keep
   VEC(Kept) kept;
 } Sampling;
 
@@ -118,7 +122,8 @@ static bool read_given(Sampling *s, HgmError *error) {
   s->given_rows = 1;
   if (left > 0 && s->options->given.len == 0) {
     const char *names = "";
-    for (size_t i = 0; i < s->generator->given.len; i++) names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", s->generator->given.at[i]->name);
+    for (size_t i = 0; i < s->generator->given.len; i++)
+      names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", s->generator->given.at[i]->name);
     return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given %s: say where they are with --given FILE, or pin them with --fix COLUMN=VALUE", names);
   }
   if (s->options->given.len > 0) {
@@ -196,7 +201,8 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
       {.name = "events", .kind = HGM_ATTRIBUTE_INTEGER, .integer = events},
   };
   HgmWriter *writer;
-  if (!hgm_writer_open(&writer, options->output, s->columns.at, (int)s->columns.len, attributes, sizeof attributes / sizeof *attributes, options->force, NULL, error))
+  if (!hgm_writer_open(&writer, options->output, s->columns.at, (int)s->columns.len, attributes, sizeof attributes / sizeof *attributes, options->force, NULL,
+                       error))
     return false;
   Progress progress = progress_start("sampling", options->quiet, 0);
   for (int64_t at = 0; at < events; at += CHUNK) {
@@ -214,7 +220,8 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
 static bool sample(Sampling *s, HgmError *error) {
   const Options *options = s->options;
   if (!hgm_writer_check(options->output, options->force, error) || !choose_generator(s, error) || !read_given(s, error)) return false;
-  if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error)) return false;
+  if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error))
+    return false;
   s->generation.n_given = s->given_rows;
   if (options->has_seed) s->generation.bound.seed = options->seed;
   int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;

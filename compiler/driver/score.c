@@ -31,7 +31,7 @@ static bool write_scores(Scoring *s, HgmError *error) {
   for (uint32_t i = 0; i < n; i++) {
     const HgmPort *port = &program->outputs[i];
     columns[i] = (HgmOutColumn){.name = port->name + strlen("score:"), .type = HGM_FILE_F64, .rank = port->elements > 1, .shape = {port->elements}};
-    values[i] = ARENA_ARRAY(arena, double, port->elements * CHUNK);
+    values[i] = ARENA_ARRAY(arena, double, port->elements *CHUNK);
     bound_output(&s->bound, port->name, values[i]);
   }
   const HgmAttribute attributes[] = {{.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = HGM_VERSION},

@@ -42,7 +42,13 @@ static bool write_inputs(Arena *arena, const char *folder, HgmError *error) {
 }
 
 static int draw(Arena *arena, const char *folder, int threads) {
-  Options o = {.arena = arena, .verb = "sample", .output = arena_printf(arena, "%s/%d.npy", folder, threads), .events = EVENTS, .has_events = true, .threads = threads, .quiet = true};
+  Options o = {.arena = arena,
+               .verb = "sample",
+               .output = arena_printf(arena, "%s/%d.npy", folder, threads),
+               .events = EVENTS,
+               .has_events = true,
+               .threads = threads,
+               .quiet = true};
   VEC_PUSH(arena, &o.positional, arena_printf(arena, "%s/run", folder));
   return verb_sample(&o);
 }
@@ -73,8 +79,9 @@ static int run_all(const Options *options, Arena *arena, const char *folder) {
 }
 
 static void remove_inputs(Arena *arena, const char *folder) {
-  static const char *const files[] = {"toy.hgm", "toy.csv", "1.npy", "2.npy", "run/manifest.json", "run/metrics.csv", "run/best.h5",
-                                      "run/last.h5", "run/model.h5", "run/evaluation.json", "run/lock", "run/.lock"};
+  static const char *const files[] = {"toy.hgm",         "toy.csv",     "1.npy",       "2.npy",        "run/manifest.json",
+                                      "run/metrics.csv", "run/best.h5", "run/last.h5", "run/model.h5", "run/evaluation.json",
+                                      "run/lock",        "run/.lock"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(arena_printf(arena, "%s/%s", folder, files[i]));
   rmdir(arena_printf(arena, "%s/run", folder));
   rmdir(folder);

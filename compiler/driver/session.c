@@ -22,9 +22,7 @@ int report_error(const HgmError *error) {
   return error->exit_code == 0 ? EXIT_INTERNAL : error->exit_code;
 }
 
-static bool is_library(Arena *arena, const char *folder) {
-  return access(arena_printf(arena, "%s/layers.hgm", folder), R_OK) == 0;
-}
+static bool is_library(Arena *arena, const char *folder) { return access(arena_printf(arena, "%s/layers.hgm", folder), R_OK) == 0; }
 
 // The binary lies in build/…/hgmc of a checkout, or in PREFIX/bin beside PREFIX/share/hgm.
 const char *session_stdlib(Arena *arena) {
@@ -97,8 +95,12 @@ bool session_open(Session *session, const Options *options, const SessionSource 
     *exit_code = EXIT_ENVIRONMENT;
     return false;
   }
-  ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path, .text = source->text,
-                        .stdlib = session_stdlib(arena), .search = getenv("HGM_PATH"), .checksum = hgm_sha256_of, .seed = source->seed,
+  ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path,
+                        .text = source->text,
+                        .stdlib = session_stdlib(arena),
+                        .search = getenv("HGM_PATH"),
+                        .checksum = hgm_sha256_of,
+                        .seed = source->seed,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
   if (!is_library(arena, model.stdlib)) {
     fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);

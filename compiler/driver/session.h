@@ -27,10 +27,10 @@ typedef struct Session {
 typedef struct SessionSource {
   const char *path;
   const char *text;
-  const ModelSource *files;    // the run's other files, found by their path
+  const ModelSource *files; // the run's other files, found by their path
   size_t n_files;
   uint64_t seed;
-  const char *precision;       // "f32" (NULL) or "f64"
+  const char *precision; // "f32" (NULL) or "f64"
   Strings sets;
 } SessionSource;
 

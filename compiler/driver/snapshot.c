@@ -4,11 +4,15 @@
 
 #include "compiler/driver/session.h"
 
-typedef struct Field { const char *name; size_t offset; } Field;
+typedef struct Field {
+  const char *name;
+  size_t offset;
+} Field;
 static const Field fields[] = {
-#define FIELD(name) {"position." #name, offsetof(Position, name)}
-    FIELD(phase), FIELD(epoch), FIELD(step), FIELD(step_in_epoch), FIELD(pass), FIELD(best), FIELD(best_epoch),
-    FIELD(bad_epochs), FIELD(loss_sum), FIELD(loss_steps), FIELD(done),
+#define FIELD(name)                                                                                                                                            \
+  { "position." #name, offsetof(Position, name) }
+    FIELD(phase),      FIELD(epoch),      FIELD(step),     FIELD(step_in_epoch), FIELD(pass), FIELD(best),
+    FIELD(best_epoch), FIELD(bad_epochs), FIELD(loss_sum), FIELD(loss_steps),    FIELD(done),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
@@ -43,7 +47,9 @@ bool snapshot_load(Store *store, Position *position, const char *model_hash, con
   const char *hash = hgm_store_text(file, "model_hash");
   bool ok = true;
   if (model_hash != NULL && (hash == NULL || strcmp(hash, model_hash) != 0))
-    ok = hgm_fail(error, EXIT_USER, "%s belongs to another model: the model file or its parameters have changed since; train into a new directory, or go back to the old file", path);
+    ok = hgm_fail(error, EXIT_USER,
+                  "%s belongs to another model: the model file or its parameters have changed since; train into a new directory, or go back to the old file",
+                  path);
   for (size_t i = 0; ok && i < store->slots.len; i++)
     if (store->slots.at[i]->saved) ok = add_slot(wanted, store->slots.at[i], false) || hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   ok = ok && hgm_store_copy(wanted, file, "", path, error);

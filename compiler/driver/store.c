@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-size_t dtype_bytes(HgmDtype dtype) {
-  return dtype == HGM_F64 ? 8 : 4;
-}
+size_t dtype_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
 
 Store *store_new(Arena *arena) {
   Store *store = ARENA_NEW(arena, Store);
@@ -32,9 +30,7 @@ Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n) {
   return slot;
 }
 
-Slot *store_find(const Store *store, const char *name) {
-  return map_get(&store->by_name, name);
-}
+Slot *store_find(const Store *store, const char *name) { return map_get(&store->by_name, name); }
 
 void *slot_next(Store *store, Slot *slot) {
   if (slot->next == NULL) slot->next = new_buffer(store->arena, slot->dtype, slot->n);

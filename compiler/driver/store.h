@@ -27,9 +27,9 @@ typedef struct Store {
 
 Store *store_new(Arena *arena);
 Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n); // the slot itself when there already; zeros
-Slot *store_find(const Store *store, const char *name);                    // NULL: no such slot
-void *slot_next(Store *store, Slot *slot);                                 // its second buffer, made when first wanted
-void slot_commit(Slot *slot);                                              // next becomes data
+Slot *store_find(const Store *store, const char *name);                     // NULL: no such slot
+void *slot_next(Store *store, Slot *slot);                                  // its second buffer, made when first wanted
+void slot_commit(Slot *slot);                                               // next becomes data
 void slot_fill(Slot *slot, double value);
 double slot_number(const Slot *slot, int64_t i);
 void slot_set(Slot *slot, int64_t i, double value);
@@ -42,7 +42,9 @@ typedef struct Table {
   int64_t elements;
   const void *data;
 } Table;
-typedef struct Tables { VEC(Table) list; } Tables;
+typedef struct Tables {
+  VEC(Table) list;
+} Tables;
 const Table *tables_find(const Tables *tables, const char *name); // NULL: none
 
 #endif

@@ -10,7 +10,11 @@
 
 // ---- weights
 
-typedef struct Beginning { const Session *session; Slot **slots; const char **failures; } Beginning;
+typedef struct Beginning {
+  const Session *session;
+  Slot **slots;
+  const char **failures;
+} Beginning;
 
 static void begin_one(void *data, int64_t index, int thread) {
   (void)thread;
@@ -53,10 +57,10 @@ void train_begin_weights(Session *session, Store *store) {
 typedef struct Phase {
   Training *t;
   const ModelPhase *model;
-  Dataset *dataset;         // NULL: draws only
+  Dataset *dataset; // NULL: draws only
   int64_t batch, steps_per_epoch, total_steps;
   Bound *updates, validate;
-  int64_t *order;           // rows of this epoch
+  int64_t *order; // rows of this epoch
   Slot *step, *epoch, *progress;
 } Phase;
 
@@ -178,13 +182,13 @@ static bool validate(Phase *p, double *loss, HgmError *error) {
   *loss = NAN;
   if (p->model->validate == NULL || p->dataset == NULL || p->dataset->n[SPLIT_VALID] == 0) return true;
   // Compiled when first wanted: training does not wait for it.
-  if (p->validate.program == NULL &&
-      !bound_create(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, p->t->store, &p->dataset->tables, error))
+  if (p->validate.program == NULL && !bound_create(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, p->t->store, &p->dataset->tables, error))
     return false;
   double sum = 0, weight = 0;
   int64_t n = p->dataset->n[SPLIT_VALID];
   for (int64_t at = 0; at < n; at += CHUNK) {
-    BoundCall call = {.events = n - at < CHUNK ? n - at : CHUNK, .rows = p->dataset->chosen[SPLIT_VALID] + at, .event_ids = p->dataset->chosen[SPLIT_VALID] + at};
+    BoundCall call = {
+        .events = n - at < CHUNK ? n - at : CHUNK, .rows = p->dataset->chosen[SPLIT_VALID] + at, .event_ids = p->dataset->chosen[SPLIT_VALID] + at};
     if (!bound_run(&p->validate, &call, error)) return false;
     sum += slot_number(bound_result(&p->validate, "loss"), 0);
     weight += slot_number(bound_result(&p->validate, "weight"), 0);
@@ -200,8 +204,10 @@ static bool weights_are_finite(const Training *t, HgmError *error) {
     const Slot *slot = store->slots.at[i];
     for (int64_t k = 0; slot->saved && k < slot->n; k++)
       if (!isfinite(slot_number(slot, k)))
-        return hgm_fail(error, EXIT_USER, "`%s` is no longer finite at step %.0f: a gradient was not; a smaller learning rate or `clip(5)` behind the optimizer "
-                        "usually cures it; the last good weights are kept", slot->name, t->position.step);
+        return hgm_fail(error, EXIT_USER,
+                        "`%s` is no longer finite at step %.0f: a gradient was not; a smaller learning rate or `clip(5)` behind the optimizer "
+                        "usually cures it; the last good weights are kept",
+                        slot->name, t->position.step);
   }
   return true;
 }
@@ -239,9 +245,7 @@ static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   return save(t, "last.h5", error);
 }
 
-static bool out_of_patience(const Phase *p) {
-  return p->model->patience > 0 && p->t->position.bad_epochs >= (double)p->model->patience;
-}
+static bool out_of_patience(const Phase *p) { return p->model->patience > 0 && p->t->position.bad_epochs >= (double)p->model->patience; }
 
 static bool save_by_time(Training *t, double *saved_ms, HgmError *error) {
   if (!t->session->options->has_checkpoint || now_ms() - *saved_ms < t->session->options->checkpoint_seconds * 1e3) return true;
@@ -249,9 +253,7 @@ static bool save_by_time(Training *t, double *saved_ms, HgmError *error) {
   return save(t, "last.h5", error);
 }
 
-static TrainResult interrupted(Training *t, HgmError *error) {
-  return save(t, "last.h5", error) ? TRAIN_INTERRUPTED : TRAIN_FAILED;
-}
+static TrainResult interrupted(Training *t, HgmError *error) { return save(t, "last.h5", error) ? TRAIN_INTERRUPTED : TRAIN_FAILED; }
 
 static TrainResult run_phase(Phase *p, HgmError *error) {
   Training *t = p->t;
@@ -296,7 +298,8 @@ TrainResult train_run(Training *t, HgmError *error) {
   const Model *model = t->session->model;
   char path[4096];
   if (t->resumed && t->position.done != 0) // nothing is left to train
-    return hgm_run_file(hgm_run_path(t->run), "model.h5", path, sizeof path, error) && snapshot_load(t->store, NULL, t->model_hash, path, error) ? TRAIN_DONE : TRAIN_FAILED;
+    return hgm_run_file(hgm_run_path(t->run), "model.h5", path, sizeof path, error) && snapshot_load(t->store, NULL, t->model_hash, path, error) ? TRAIN_DONE
+                                                                                                                                                 : TRAIN_FAILED;
   while (t->position.phase < (double)model->phases.len) {
     const ModelPhase *m = model->phases.at[(int)t->position.phase];
     Phase p = {.t = t, .model = m, .dataset = dataset_of(t, m->data)};

@@ -9,15 +9,16 @@
 typedef struct Training {
   Session *session;
   Store *store;
-  Dataset *datasets;      // by model data block
+  Dataset *datasets; // by model data block
   HgmRun *run;
   const char *model_hash;
-  const HgmIo *io;        // NULL: the system's
+  const HgmIo *io; // NULL: the system's
   Position position;
   bool resumed;
-  double first_step_ms;   // from the session's start to the end of the first step
+  double first_step_ms; // from the session's start to the end of the first step
   double started_ms;
-  int64_t events_trained; double train_seconds; // this process, for the rate
+  int64_t events_trained;
+  double train_seconds; // this process, for the rate
 } Training;
 
 typedef enum { TRAIN_DONE, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;

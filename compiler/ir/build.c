@@ -36,9 +36,7 @@ static IrAttr keep_attributes(Arena *arena, IrOp op, const IrAttr *given, const 
   return a;
 }
 
-static bool is_named_leaf(IrOp op) {
-  return op == IR_INPUT || op == IR_PARAM || op == IR_STATE || op == IR_COUNTER;
-}
+static bool is_named_leaf(IrOp op) { return op == IR_INPUT || op == IR_PARAM || op == IR_STATE || op == IR_COUNTER; }
 
 IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared) {
   IrType type = {0};
@@ -59,13 +57,9 @@ void ir_output(IrFn *fn, const char *name, IrRef value) {
 
 // ---- leaves
 
-IrRef ir_const(IrFn *fn, IrType type, const double *data) {
-  return ir_build(fn, IR_CONST, NULL, 0, &(IrAttr){.data = data}, &type);
-}
+IrRef ir_const(IrFn *fn, IrType type, const double *data) { return ir_build(fn, IR_CONST, NULL, 0, &(IrAttr){.data = data}, &type); }
 
-IrRef ir_number(IrFn *fn, IrDtype dtype, double x) {
-  return ir_const(fn, ir_scalar(dtype), &x);
-}
+IrRef ir_number(IrFn *fn, IrDtype dtype, double x) { return ir_const(fn, ir_scalar(dtype), &x); }
 
 IrRef ir_fill(IrFn *fn, IrType type, double x) {
   static const int8_t none[IR_MAX_RANK] = {-1, -1, -1, -1, -1, -1, -1, -1};
@@ -88,8 +82,8 @@ IrRef ir_leaf(IrFn *fn, IrOp op, const char *name, IrType type) {
   if (!known) return ir_build(fn, op, NULL, 0, &(IrAttr){.name = name}, &type);
   const IrValue *v = ir_at(fn, (IrRef)(known - 1));
   if (v->op != op || !ir_type_equal(&v->type, &type))
-    ir_fail("\"%s\" in \"%s\" is %s %s, not %s %s", name, fn->name, ir_op_info[v->op].name,
-            ir_type_text(fn->arena, &v->type), ir_op_info[op].name, ir_type_text(fn->arena, &type));
+    ir_fail("\"%s\" in \"%s\" is %s %s, not %s %s", name, fn->name, ir_op_info[v->op].name, ir_type_text(fn->arena, &v->type), ir_op_info[op].name,
+            ir_type_text(fn->arena, &type));
   return (IrRef)(known - 1);
 }
 
@@ -99,9 +93,7 @@ IrRef ir_draw(IrFn *fn, IrDraw kind, const char *site, IrType type) {
 
 // ---- elementwise
 
-IrRef ir_unary(IrFn *fn, IrOp op, IrRef a) {
-  return ir_build(fn, op, &a, 1, NULL, NULL);
-}
+IrRef ir_unary(IrFn *fn, IrOp op, IrRef a) { return ir_build(fn, op, &a, 1, NULL, NULL); }
 
 // The first operand that has axes, else the first.
 static IrRef shaped(const IrFn *fn, const IrRef *operands, uint32_t n) {
@@ -119,17 +111,11 @@ static IrRef build_stretched(IrFn *fn, IrOp op, IrRef *operands, uint32_t n) {
   return ir_build(fn, op, operands, n, NULL, NULL);
 }
 
-IrRef ir_binary(IrFn *fn, IrOp op, IrRef a, IrRef b) {
-  return build_stretched(fn, op, (IrRef[]){a, b}, 2);
-}
+IrRef ir_binary(IrFn *fn, IrOp op, IrRef a, IrRef b) { return build_stretched(fn, op, (IrRef[]){a, b}, 2); }
 
-IrRef ir_select(IrFn *fn, IrRef c, IrRef a, IrRef b) {
-  return build_stretched(fn, IR_SELECT, (IrRef[]){c, a, b}, 3);
-}
+IrRef ir_select(IrFn *fn, IrRef c, IrRef a, IrRef b) { return build_stretched(fn, IR_SELECT, (IrRef[]){c, a, b}, 3); }
 
-IrRef ir_fma(IrFn *fn, IrRef a, IrRef b, IrRef c) {
-  return build_stretched(fn, IR_FMA, (IrRef[]){a, b, c}, 3);
-}
+IrRef ir_fma(IrFn *fn, IrRef a, IrRef b, IrRef c) { return build_stretched(fn, IR_FMA, (IrRef[]){a, b, c}, 3); }
 
 IrRef ir_cast(IrFn *fn, IrRef a, IrDtype dtype) {
   if (ir_type_of(fn, a)->dtype == dtype) return a;
@@ -170,13 +156,10 @@ IrRef ir_slice(IrFn *fn, IrRef a, int axis, int64_t from, int64_t to, int64_t st
 }
 
 IrRef ir_pad(IrFn *fn, IrRef a, int axis, int64_t before, int64_t after, int64_t dilation) {
-  return ir_build(fn, IR_PAD, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = before, .to = after, .step = dilation},
-                  NULL);
+  return ir_build(fn, IR_PAD, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = before, .to = after, .step = dilation}, NULL);
 }
 
-IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis) {
-  return ir_build(fn, IR_CONCAT, parts, n, &(IrAttr){.axis = (int8_t)axis}, NULL);
-}
+IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis) { return ir_build(fn, IR_CONCAT, parts, n, &(IrAttr){.axis = (int8_t)axis}, NULL); }
 
 IrRef ir_gather(IrFn *fn, IrRef x, IrRef index, int batch, int axis) {
   return ir_build(fn, IR_GATHER, (IrRef[]){x, index}, 2, &(IrAttr){.batch = (int8_t)batch, .axis = (int8_t)axis}, NULL);
@@ -189,17 +172,11 @@ IrRef ir_scatter_add(IrFn *fn, IrRef g, IrRef index, int batch, int axis, int64_
 
 // ---- reduction, contraction, linear algebra
 
-IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes) {
-  return axes ? ir_build(fn, IR_SUM, &a, 1, &(IrAttr){.axes = axes}, NULL) : a;
-}
+IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes) { return axes ? ir_build(fn, IR_SUM, &a, 1, &(IrAttr){.axes = axes}, NULL) : a; }
 
-IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes) {
-  return axes ? ir_build(fn, IR_AMAX, &a, 1, &(IrAttr){.axes = axes}, NULL) : a;
-}
+IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes) { return axes ? ir_build(fn, IR_AMAX, &a, 1, &(IrAttr){.axes = axes}, NULL) : a; }
 
-IrRef ir_argmax(IrFn *fn, IrRef a, int axis) {
-  return ir_build(fn, IR_ARGMAX, &a, 1, &(IrAttr){.axis = (int8_t)axis}, NULL);
-}
+IrRef ir_argmax(IrFn *fn, IrRef a, int axis) { return ir_build(fn, IR_ARGMAX, &a, 1, &(IrAttr){.axis = (int8_t)axis}, NULL); }
 
 IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive) {
   IrAttr attr = {.axis = (int8_t)axis, .backwards = backwards, .exclusive = exclusive};
@@ -213,10 +190,8 @@ static IrRef sum_lone_letters(IrFn *fn, IrEinsum *e, int k, IrRef operand) {
   if (e->rank[k] != ir_type_of(fn, operand)->rank) return operand;
   for (int i = 0; i < e->rank[k]; i++) {
     char letter = e->letters[k][i];
-    if (ir_einsum_axis(e, 1 - k, letter) < 0 && ir_einsum_axis(e, 2, letter) < 0)
-      axes |= 1u << i;
-    else
-      e->letters[k][kept++] = letter;
+    if (ir_einsum_axis(e, 1 - k, letter) < 0 && ir_einsum_axis(e, 2, letter) < 0) axes |= 1u << i;
+    else e->letters[k][kept++] = letter;
   }
   e->letters[k][kept] = 0;
   e->rank[k] = kept;
@@ -232,6 +207,4 @@ IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b) {
   return ir_build(fn, IR_EINSUM, (IrRef[]){a, b}, 2, &(IrAttr){.name = rest}, NULL);
 }
 
-IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper) {
-  return ir_build(fn, IR_TRI_INVERSE, &a, 1, &(IrAttr){.upper = upper}, NULL);
-}
+IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper) { return ir_build(fn, IR_TRI_INVERSE, &a, 1, &(IrAttr){.upper = upper}, NULL); }

@@ -33,9 +33,7 @@ bool eval_next(const Extents *x, int64_t index[IR_MAX_RANK]) {
 
 // ---- leaves
 
-void eval_const_(Eval *e, const IrValue *v, double *y) {
-  memcpy(y, v->attr.data, (size_t)eval_size(e, &v->type) * sizeof *y);
-}
+void eval_const_(Eval *e, const IrValue *v, double *y) { memcpy(y, v->attr.data, (size_t)eval_size(e, &v->type) * sizeof *y); }
 
 void eval_iota(Eval *e, const IrValue *v, double *y) {
   Extents x = eval_extents(e, &v->type);
@@ -49,12 +47,10 @@ void eval_input(Eval *e, const IrValue *v, double *y) {
   for (size_t i = 0; i < e->env->n_leaves; i++) {
     const IrArray *leaf = &e->env->leaves[i];
     if (strcmp(leaf->name, v->attr.name) != 0) continue;
-    if (leaf->n == n)
-      memcpy(y, leaf->data, (size_t)n * sizeof *y);
+    if (leaf->n == n) memcpy(y, leaf->data, (size_t)n * sizeof *y);
     else
-      e->error = arena_printf(e->arena, "%s \"%s\" has %lld numbers, %s of %lld events has %lld",
-                              ir_op_info[v->op].name, leaf->name, (long long)leaf->n, ir_type_text(e->arena, &v->type),
-                              (long long)e->env->events, (long long)n);
+      e->error = arena_printf(e->arena, "%s \"%s\" has %lld numbers, %s of %lld events has %lld", ir_op_info[v->op].name, leaf->name, (long long)leaf->n,
+                              ir_type_text(e->arena, &v->type), (long long)e->env->events, (long long)n);
     return;
   }
   e->error = arena_printf(e->arena, "%s \"%s\" is missing", ir_op_info[v->op].name, v->attr.name);
@@ -63,12 +59,9 @@ void eval_input(Eval *e, const IrValue *v, double *y) {
 static double draw_number(const IrValue *v, uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
   bool single = v->type.dtype == IR_F32;
   switch ((IrDraw)v->attr.draw) {
-  case IR_DRAW_BITS:
-    return (int32_t)philox_bits(key, event, pass, element);
-  case IR_DRAW_UNIFORM:
-    return (single ? philox_uniform32 : philox_uniform)(key, event, pass, element);
-  case IR_DRAW_NORMAL:
-    return (single ? philox_normal32 : philox_normal)(key, event, pass, element);
+  case IR_DRAW_BITS: return (int32_t)philox_bits(key, event, pass, element);
+  case IR_DRAW_UNIFORM: return (single ? philox_uniform32 : philox_uniform)(key, event, pass, element);
+  case IR_DRAW_NORMAL: return (single ? philox_normal32 : philox_normal)(key, event, pass, element);
   }
   ir_fail("draw of kind %d", v->attr.draw);
 }

@@ -25,12 +25,8 @@ void eval_strides(const Extents *x, int64_t strides[IR_MAX_RANK]);
 // The next index in row-major order; false behind the last one.
 bool eval_next(const Extents *x, int64_t index[IR_MAX_RANK]);
 
-static inline const double *eval_in(const Eval *e, const IrValue *v, uint32_t i) {
-  return e->values[v->operands[i]];
-}
-static inline const IrType *eval_type(const Eval *e, const IrValue *v, uint32_t i) {
-  return ir_type_of(e->fn, v->operands[i]);
-}
+static inline const double *eval_in(const Eval *e, const IrValue *v, uint32_t i) { return e->values[v->operands[i]]; }
+static inline const IrType *eval_type(const Eval *e, const IrValue *v, uint32_t i) { return ir_type_of(e->fn, v->operands[i]); }
 
 // Computes v into y, which is zeroed and has eval_size numbers.
 typedef void EvalRule(Eval *e, const IrValue *v, double *y);

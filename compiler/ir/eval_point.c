@@ -5,52 +5,40 @@
 
 #include "compiler/ir/special.h"
 
-#define UNARY(NAME, FORMULA)                                                                                           \
-  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                             \
-    const double *pa = eval_in(e, v, 0);                                                                               \
-    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                      \
-      const double a = pa[i];                                                                                          \
-      y[i] = FORMULA;                                                                                                  \
-    }                                                                                                                  \
+#define UNARY(NAME, FORMULA)                                                                                                                                   \
+  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                                                                     \
+    const double *pa = eval_in(e, v, 0);                                                                                                                       \
+    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                                                              \
+      const double a = pa[i];                                                                                                                                  \
+      y[i] = FORMULA;                                                                                                                                          \
+    }                                                                                                                                                          \
   }
-#define BINARY(NAME, FORMULA)                                                                                          \
-  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                             \
-    const double *pa = eval_in(e, v, 0), *pb = eval_in(e, v, 1);                                                       \
-    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                      \
-      const double a = pa[i], b = pb[i];                                                                               \
-      y[i] = FORMULA;                                                                                                  \
-    }                                                                                                                  \
+#define BINARY(NAME, FORMULA)                                                                                                                                  \
+  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                                                                     \
+    const double *pa = eval_in(e, v, 0), *pb = eval_in(e, v, 1);                                                                                               \
+    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                                                              \
+      const double a = pa[i], b = pb[i];                                                                                                                       \
+      y[i] = FORMULA;                                                                                                                                          \
+    }                                                                                                                                                          \
   }
-#define TERNARY(NAME, FORMULA)                                                                                         \
-  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                             \
-    const double *pa = eval_in(e, v, 0), *pb = eval_in(e, v, 1), *pc = eval_in(e, v, 2);                               \
-    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                      \
-      const double a = pa[i], b = pb[i], c = pc[i];                                                                    \
-      y[i] = FORMULA;                                                                                                  \
-    }                                                                                                                  \
+#define TERNARY(NAME, FORMULA)                                                                                                                                 \
+  void eval_##NAME(Eval *e, const IrValue *v, double *y) {                                                                                                     \
+    const double *pa = eval_in(e, v, 0), *pb = eval_in(e, v, 1), *pc = eval_in(e, v, 2);                                                                       \
+    for (int64_t i = 0, n = eval_size(e, &v->type); i < n; i++) {                                                                                              \
+      const double a = pa[i], b = pb[i], c = pc[i];                                                                                                            \
+      y[i] = FORMULA;                                                                                                                                          \
+    }                                                                                                                                                          \
   }
 
-static bool whole(const IrValue *v) {
-  return v->type.dtype == IR_I32;
-}
+static bool whole(const IrValue *v) { return v->type.dtype == IR_I32; }
 
-static double wrapped(int64_t x) {
-  return (int32_t)(uint32_t)(uint64_t)x;
-}
+static double wrapped(int64_t x) { return (int32_t)(uint32_t)(uint64_t)x; }
 
 // nan wins, as in the compiled code: it must not be hidden by a clamp.
-static double larger(double a, double b) {
-  return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
-}
-static double smaller(double a, double b) {
-  return isnan(a) || isnan(b) ? NAN : a < b ? a : b;
-}
-static double sign_of(double a) {
-  return a > 0 ? 1 : a < 0 ? -1 : a;
-}
-static double modulo(double a, double b) {
-  return a - b * floor(a / b);
-}
+static double larger(double a, double b) { return isnan(a) || isnan(b) ? NAN : a > b ? a : b; }
+static double smaller(double a, double b) { return isnan(a) || isnan(b) ? NAN : a < b ? a : b; }
+static double sign_of(double a) { return a > 0 ? 1 : a < 0 ? -1 : a; }
+static double modulo(double a, double b) { return a - b * floor(a / b); }
 
 static double half_to_even(double a) {
   double down = floor(a), rest = a - down;
@@ -58,20 +46,14 @@ static double half_to_even(double a) {
   return copysign(fmod(down, 2) == 0 ? down : down + 1, a);
 }
 
-static double sigmoid_of(double a) {
-  return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
-}
+static double sigmoid_of(double a) { return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a)); }
 
 static double cast_to(IrDtype to, double a) {
   switch (to) {
-  case IR_F32:
-    return a; // rounded where the environment asks for it
-  case IR_F64:
-    return a;
-  case IR_I32:
-    return isnan(a) ? 0 : a <= INT32_MIN ? INT32_MIN : a >= INT32_MAX ? INT32_MAX : trunc(a);
-  case IR_BOOL:
-    return a != 0;
+  case IR_F32: return a; // rounded where the environment asks for it
+  case IR_F64: return a;
+  case IR_I32: return isnan(a) ? 0 : a <= INT32_MIN ? INT32_MIN : a >= INT32_MAX ? INT32_MAX : trunc(a);
+  case IR_BOOL: return a != 0;
   }
   ir_fail("cast to dtype %d", to);
 }

@@ -3,14 +3,10 @@
 
 #include <math.h>
 
-static double add_as(IrDtype dtype, double a, double b) {
-  return dtype == IR_I32 ? (int32_t)(uint32_t)((int64_t)a + (int64_t)b) : a + b;
-}
+static double add_as(IrDtype dtype, double a, double b) { return dtype == IR_I32 ? (int32_t)(uint32_t)((int64_t)a + (int64_t)b) : a + b; }
 
 // nan wins.
-static double larger(double a, double b) {
-  return isnan(a) || a > b ? a : b;
-}
+static double larger(double a, double b) { return isnan(a) || a > b ? a : b; }
 
 // By operand axis: the step in the result, 0 where the axis goes away.
 static void kept_steps(const Eval *e, const IrValue *v, uint32_t gone, int64_t *steps) {
@@ -124,8 +120,7 @@ static double summed(const Letters *inner, const double *a, const double *b) {
   int64_t index[IR_MAX_RANK] = {0}, n = product(&inner->extents);
   int rank = inner->extents.rank;
   double sum = 0;
-  for (int64_t j = 0; j < n; j++, eval_next(&inner->extents, index))
-    sum += a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)];
+  for (int64_t j = 0; j < n; j++, eval_next(&inner->extents, index)) sum += a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)];
   return sum;
 }
 
@@ -154,8 +149,7 @@ void eval_tri_inverse(Eval *e, const IrValue *v, double *y) {
     for (int64_t k = 0; k <= (upper ? column : n - 1 - column); k++) {
       int64_t row = upper ? column - k : column + k;
       double rest = row == column;
-      for (int64_t j = upper ? row + 1 : column; j < (upper ? column + 1 : row); j++)
-        rest -= a[row * n + j] * y[j * n + column];
+      for (int64_t j = upper ? row + 1 : column; j < (upper ? column + 1 : row); j++) rest -= a[row * n + j] * y[j * n + column];
       y[row * n + column] = rest / a[row * n + row];
     }
   }

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-void eval_reshape(Eval *e, const IrValue *v, double *y) {
-  memcpy(y, eval_in(e, v, 0), (size_t)eval_size(e, &v->type) * sizeof *y);
-}
+void eval_reshape(Eval *e, const IrValue *v, double *y) { memcpy(y, eval_in(e, v, 0), (size_t)eval_size(e, &v->type) * sizeof *y); }
 
 // y[index] = a[sum of index[i] * steps[i] + start] in row-major order of the result.
 static void copy_strided(const Eval *e, const IrValue *v, const int64_t *steps, int64_t start, double *y) {
@@ -57,9 +55,7 @@ static void place(const Eval *e, const IrValue *v, uint32_t k, int64_t from, int
   }
 }
 
-void eval_pad(Eval *e, const IrValue *v, double *y) {
-  place(e, v, 0, v->attr.from, v->attr.step, y);
-}
+void eval_pad(Eval *e, const IrValue *v, double *y) { place(e, v, 0, v->attr.from, v->attr.step, y); }
 
 void eval_concat(Eval *e, const IrValue *v, double *y) {
   int64_t from = 0;
@@ -85,14 +81,10 @@ static Picked picked(const Eval *e, const IrValue *v, const IrType *picked_type,
   eval_strides(&index, index_strides);
   int b = v->attr.batch, a = v->attr.axis, s = index.rank - b;
   for (int i = 0; i < p.extents.rank; i++) {
-    if (i < a)
-      p.steps[i] = strides[i];
-    else if (i >= a + s)
-      p.steps[i] = strides[i - s + 1];
-    if (i < b)
-      p.index_steps[i] = index_strides[i];
-    else if (i >= a && i < a + s)
-      p.index_steps[i] = index_strides[b + i - a];
+    if (i < a) p.steps[i] = strides[i];
+    else if (i >= a + s) p.steps[i] = strides[i - s + 1];
+    if (i < b) p.index_steps[i] = index_strides[i];
+    else if (i >= a && i < a + s) p.index_steps[i] = index_strides[b + i - a];
   }
   p.n = other.at[a];
   p.n_step = strides[a];

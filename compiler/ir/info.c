@@ -4,7 +4,7 @@
 #include <string.h>
 
 const IrOpInfo ir_op_info[IR_OP_COUNT] = {
-#define OP(ENUM, TEXT, OPERANDS, CLASS, LOWER, SHAPE_RULE, ADJOINT, EVAL, FLOPS, LOW, HIGH)                            \
+#define OP(ENUM, TEXT, OPERANDS, CLASS, LOWER, SHAPE_RULE, ADJOINT, EVAL, FLOPS, LOW, HIGH)                                                                    \
   [IR_##ENUM] = {TEXT, OPERANDS, IRC_##CLASS, IRL_##LOWER, FLOPS, LOW, HIGH},
 #include "compiler/ir/ops.def"
 #undef OP

@@ -61,13 +61,13 @@ typedef uint32_t IrRef;
 #define IR_NONE UINT32_MAX
 
 typedef struct IrAttr {
-  const char *name;      // input, param, state, counter: its name; draw: site; einsum: spec
-  const double *data;    // const: one number for each element, row-major
+  const char *name;       // input, param, state, counter: its name; draw: site; einsum: spec
+  const double *data;     // const: one number for each element, row-major
   int64_t from, to, step; // slice, pad, scatter_add (from = n)
-  uint32_t axes;         // bit mask of axes: sum, amax
+  uint32_t axes;          // bit mask of axes: sum, amax
   int8_t order[IR_MAX_RANK];
   int8_t axis, batch;
-  uint8_t draw;          // IrDraw
+  uint8_t draw; // IrDraw
   bool backwards, exclusive, upper;
 } IrAttr;
 
@@ -75,9 +75,9 @@ typedef struct IrValue {
   IrOp op;
   IrType type;
   uint32_t n_operands;
-  const IrRef *operands;  // in the function's arena
+  const IrRef *operands; // in the function's arena
   IrAttr attr;
-  uint32_t span;          // where the user wrote it: offset into the session's sources + 1; 0: nowhere
+  uint32_t span; // where the user wrote it: offset into the session's sources + 1; 0: nowhere
 } IrValue;
 
 typedef struct IrOutput {
@@ -90,8 +90,8 @@ typedef struct IrFn {
   Arena *arena;
   VEC(IrValue) values;
   VEC(IrOutput) outputs;
-  uint32_t span;          // given to values built from now on (set by the elaborator, copied by passes)
-  Map leaves;             // the builder's: name of a leaf -> its value + 1
+  uint32_t span; // given to values built from now on (set by the elaborator, copied by passes)
+  Map leaves;    // the builder's: name of a leaf -> its value + 1
 } IrFn;
 
 // What an op is (from ops.def).
@@ -107,8 +107,17 @@ extern const IrOpInfo ir_op_info[IR_OP_COUNT];
 
 // Which fields of IrAttr an op has. ir_build clears the others, so that equal values have equal attributes.
 typedef enum {
-  IRA_NAME = 1, IRA_DATA = 2, IRA_AXIS = 4, IRA_BATCH = 8, IRA_RANGE = 16 /* from, to, step */, IRA_SIZE = 32 /* from */,
-  IRA_AXES = 64, IRA_ORDER = 128, IRA_DRAW = 256, IRA_SCAN = 512 /* backwards, exclusive */, IRA_UPPER = 1024
+  IRA_NAME = 1,
+  IRA_DATA = 2,
+  IRA_AXIS = 4,
+  IRA_BATCH = 8,
+  IRA_RANGE = 16 /* from, to, step */,
+  IRA_SIZE = 32 /* from */,
+  IRA_AXES = 64,
+  IRA_ORDER = 128,
+  IRA_DRAW = 256,
+  IRA_SCAN = 512 /* backwards, exclusive */,
+  IRA_UPPER = 1024
 } IrAttrField;
 uint32_t ir_op_attributes(IrOp op);
 bool ir_op_find(const char *name, IrOp *op); // by its text name
@@ -119,9 +128,9 @@ IrType ir_scalar(IrDtype dtype);
 bool ir_type_equal(const IrType *a, const IrType *b);
 bool ir_same_axes(const IrType *a, const IrType *b);
 bool ir_has_events(const IrType *t);
-bool ir_is_real(const IrType *t);               // f32 or f64
-int ir_event_axes(const IrType *t);             // 0, 1 (events) or 2 (pairs of events)
-int64_t ir_elements(const IrType *t);           // product of the extents other than event axes
+bool ir_is_real(const IrType *t);                        // f32 or f64
+int ir_event_axes(const IrType *t);                      // 0, 1 (events) or 2 (pairs of events)
+int64_t ir_elements(const IrType *t);                    // product of the extents other than event axes
 const char *ir_type_text(Arena *arena, const IrType *t); // f32[e,3]
 
 // ---- building
@@ -129,27 +138,26 @@ IrFn *ir_fn_new(Arena *arena, const char *name);
 // The general constructor: checks and infers; a mistake of the caller is an internal error (ir_fail) that names the op.
 IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared);
 // The same question without building: the type of such a value in *type, or a message that names both sides.
-const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr,
-                     const IrType *declared, IrType *type);
+const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared, IrType *type);
 void ir_output(IrFn *fn, const char *name, IrRef value);
 static inline const IrValue *ir_at(const IrFn *fn, IrRef r) { return &fn->values.at[r]; }
 static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->values.at[r].type; }
 
-IrRef ir_const(IrFn *fn, IrType type, const double *data);          // data copied
-IrRef ir_number(IrFn *fn, IrDtype dtype, double x);                 // scalar const
-IrRef ir_fill(IrFn *fn, IrType type, double x);                     // scalar const + broadcast
-IrRef ir_iota(IrFn *fn, IrType type, int axis);                     // event axes of type are broadcast
-IrRef ir_leaf(IrFn *fn, IrOp op, const char *name, IrType type);    // input param state counter; same name: same value
+IrRef ir_const(IrFn *fn, IrType type, const double *data);       // data copied
+IrRef ir_number(IrFn *fn, IrDtype dtype, double x);              // scalar const
+IrRef ir_fill(IrFn *fn, IrType type, double x);                  // scalar const + broadcast
+IrRef ir_iota(IrFn *fn, IrType type, int axis);                  // event axes of type are broadcast
+IrRef ir_leaf(IrFn *fn, IrOp op, const char *name, IrType type); // input param state counter; same name: same value
 IrRef ir_draw(IrFn *fn, IrDraw kind, const char *site, IrType type);
 IrRef ir_unary(IrFn *fn, IrOp op, IrRef a);
-IrRef ir_binary(IrFn *fn, IrOp op, IrRef a, IrRef b);               // equal shapes; a scalar without axes is broadcast
-IrRef ir_select(IrFn *fn, IrRef c, IrRef a, IrRef b);               // likewise
+IrRef ir_binary(IrFn *fn, IrOp op, IrRef a, IrRef b); // equal shapes; a scalar without axes is broadcast
+IrRef ir_select(IrFn *fn, IrRef c, IrRef a, IrRef b); // likewise
 IrRef ir_fma(IrFn *fn, IrRef a, IrRef b, IrRef c);
-IrRef ir_cast(IrFn *fn, IrRef a, IrDtype dtype);                    // a itself if it has that type
+IrRef ir_cast(IrFn *fn, IrRef a, IrDtype dtype); // a itself if it has that type
 IrRef ir_reshape(IrFn *fn, IrRef a, int rank, const int64_t *axes);
 IrRef ir_transpose(IrFn *fn, IrRef a, const int8_t *order);
 IrRef ir_broadcast(IrFn *fn, IrRef a, int rank, const int64_t *axes, const int8_t *from); // from[i]: operand axis or -1
-IrRef ir_broadcast_like(IrFn *fn, IrRef a, IrRef like);             // a's axes are a tail of like's, or a is scalar
+IrRef ir_broadcast_like(IrFn *fn, IrRef a, IrRef like);                                   // a's axes are a tail of like's, or a is scalar
 IrRef ir_slice(IrFn *fn, IrRef a, int axis, int64_t from, int64_t to, int64_t step);
 IrRef ir_pad(IrFn *fn, IrRef a, int axis, int64_t before, int64_t after, int64_t dilation);
 IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis);
@@ -159,7 +167,7 @@ IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes);
 IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes);
 IrRef ir_argmax(IrFn *fn, IrRef a, int axis);
 IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive);
-IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b);      // sums letters of one operand alone first
+IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b); // sums letters of one operand alone first
 IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper);
 
 // A spec taken apart: letters of a, b and the result. False when it is not of the form letters,letters->letters.
@@ -177,23 +185,23 @@ _Noreturn void ir_fail(const char *format, ...) __attribute__((format(printf, 1,
 // ---- text (print.c, read.c): read(print(fn)) prints to the same bytes
 void ir_print(FILE *out, const IrFn *fn);
 char *ir_text(Arena *arena, const IrFn *fn);
-char *ir_value_text(Arena *arena, const IrFn *fn, IrRef r); // its line, long constants cut short: for messages
+char *ir_value_text(Arena *arena, const IrFn *fn, IrRef r);        // its line, long constants cut short: for messages
 IrFn *ir_read(Arena *arena, const char *text, const char **error); // NULL and a message with the line
 
 // ---- reference evaluator (eval.c): float64 whatever the dtype, plain loops
 typedef struct IrArray {
   const char *name;
-  int64_t n;              // numbers in data
-  double *data;           // row-major, the event axis outermost
+  int64_t n;    // numbers in data
+  double *data; // row-major, the event axis outermost
 } IrArray;
 typedef struct IrEnv {
   int64_t events;
   uint64_t seed;
   const int64_t *event_ids; // (events); NULL: 0, 1, ...
   uint32_t pass;
-  const IrArray *leaves;  // inputs, params, states, counters by name
+  const IrArray *leaves; // inputs, params, states, counters by name
   size_t n_leaves;
-  bool round_f32;         // round every f32 value to float after each op (what float32 code may at best do)
+  bool round_f32;                                                           // round every f32 value to float after each op (what float32 code may at best do)
   void (*watch)(void *data, IrRef value, const double *numbers, int64_t n); // sees each value once it is computed; may be NULL
   void *watch_data;
 } IrEnv;

@@ -50,12 +50,9 @@ static void put_number(Text *t, IrDtype dtype, double x) {
 static void put_string(Text *t, const char *text) {
   put_raw(t, "\"");
   for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-    if (*c == '"' || *c == '\\')
-      put(t, "\\%c", *c);
-    else if (*c < 0x20 || *c == 0x7f)
-      put(t, "\\x%02x", *c);
-    else
-      VEC_PUSH(t->arena, &t->bytes, (char)*c);
+    if (*c == '"' || *c == '\\') put(t, "\\%c", *c);
+    else if (*c < 0x20 || *c == 0x7f) put(t, "\\x%02x", *c);
+    else VEC_PUSH(t->arena, &t->bytes, (char)*c);
   }
   put_raw(t, "\"");
 }
@@ -96,9 +93,7 @@ static void put_tail(Text *t, const IrValue *v) {
   if (has & IRA_SIZE) put(t, " size %lld", (long long)a->from);
   if (has & IRA_RANGE) {
     const char *format = v->op == IR_PAD ? " before %lld after %lld dilation %lld" : " from %lld to %lld step %lld";
-    for (const char *c = arena_printf(t->arena, format, (long long)a->from, (long long)a->to, (long long)a->step); *c;
-         c++)
-      VEC_PUSH(t->arena, &t->bytes, *c);
+    for (const char *c = arena_printf(t->arena, format, (long long)a->from, (long long)a->to, (long long)a->step); *c; c++) VEC_PUSH(t->arena, &t->bytes, *c);
   }
   if (has & IRA_AXES) {
     for (int i = 0; i < 32; i++) {
@@ -145,10 +140,8 @@ static bool is_word(const char *name) {
 char *ir_text(Arena *arena, const IrFn *fn) {
   Text t = {.arena = arena};
   put_raw(&t, "fn ");
-  if (is_word(fn->name))
-    put_raw(&t, fn->name);
-  else
-    put_string(&t, fn->name);
+  if (is_word(fn->name)) put_raw(&t, fn->name);
+  else put_string(&t, fn->name);
   put_raw(&t, " {\n");
   for (IrRef r = 0; r < fn->values.len; r++) {
     put_raw(&t, "  ");

@@ -33,16 +33,12 @@ static void __attribute__((format(printf, 2, 3))) fail(Reader *r, const char *fo
 static void skip(Reader *r) {
   for (;; r->at++) {
     if (*r->at == '#') r->at += strcspn(r->at, "\n");
-    if (*r->at == '\n')
-      r->line++;
-    else if (*r->at != ' ' && *r->at != '\t' && *r->at != '\r')
-      return;
+    if (*r->at == '\n') r->line++;
+    else if (*r->at != ' ' && *r->at != '\t' && *r->at != '\r') return;
   }
 }
 
-static const char *shown(Reader *r) {
-  return *r->at ? arena_strndup(r->arena, r->at, strcspn(r->at, " \n\t")) : "the end";
-}
+static const char *shown(Reader *r) { return *r->at ? arena_strndup(r->arena, r->at, strcspn(r->at, " \n\t")) : "the end"; }
 
 // Takes the text if it stands here.
 static bool take(Reader *r, const char *text) {
@@ -80,10 +76,8 @@ static const char *string(Reader *r) {
     char c = *r->at++;
     if (c == '\\' && *r->at == 'x') {
       int byte = hex_byte(r->at + 1);
-      if (byte <= 0)
-        fail(r, "\\x wants two digits, not 00");
-      else
-        c = (char)byte, r->at += 3;
+      if (byte <= 0) fail(r, "\\x wants two digits, not 00");
+      else c = (char)byte, r->at += 3;
     } else if (c == '\\' && (*r->at == '"' || *r->at == '\\')) {
       c = *r->at++;
     } else if (c == 0 || c == '\n' || c == '\\') {
@@ -99,12 +93,10 @@ static const char *string(Reader *r) {
 static int64_t integer(Reader *r, int64_t low, int64_t high) {
   skip(r);
   char *end = NULL;
-  if (!isdigit((unsigned char)*r->at) && *r->at != '-')
-    return fail(r, "expected a whole number, found %s", shown(r)), low;
+  if (!isdigit((unsigned char)*r->at) && *r->at != '-') return fail(r, "expected a whole number, found %s", shown(r)), low;
   errno = 0;
   long long x = strtoll(r->at, &end, 10);
-  if (end == r->at || errno || x < low || x > high)
-    return fail(r, "expected a whole number of %lld..%lld", (long long)low, (long long)high), low;
+  if (end == r->at || errno || x < low || x > high) return fail(r, "expected a whole number of %lld..%lld", (long long)low, (long long)high), low;
   r->at = end;
   return x;
 }
@@ -200,12 +192,9 @@ static void numbers(Reader *r, Numbers *n) {
 static void read_head(Reader *r, IrOp op, IrAttr *a, Numbers *n) {
   uint32_t has = ir_op_attributes(op);
   if (has & IRA_DRAW) {
-    if (take(r, "bits"))
-      a->draw = IR_DRAW_BITS;
-    else if (take(r, "uniform"))
-      a->draw = IR_DRAW_UNIFORM;
-    else
-      expect(r, "normal"), a->draw = IR_DRAW_NORMAL;
+    if (take(r, "bits")) a->draw = IR_DRAW_BITS;
+    else if (take(r, "uniform")) a->draw = IR_DRAW_UNIFORM;
+    else expect(r, "normal"), a->draw = IR_DRAW_NORMAL;
   }
   if (has & IRA_NAME) a->name = string(r);
   if (has & IRA_DATA) numbers(r, n);
@@ -241,8 +230,7 @@ static void build(Reader *r, IrOp op, const Operands *list, const IrAttr *a, con
   const char *problem = ir_infer(r->fn, r->arena, op, list->refs.at, (uint32_t)list->refs.len, a, declared, &inferred);
   if (problem) return fail(r, "%s: %s", ir_op_info[op].name, problem);
   if (!ir_type_equal(&inferred, declared))
-    return fail(r, "%s: the text says %s, the operands say %s", ir_op_info[op].name, ir_type_text(r->arena, declared),
-                ir_type_text(r->arena, &inferred));
+    return fail(r, "%s: the text says %s, the operands say %s", ir_op_info[op].name, ir_type_text(r->arena, declared), ir_type_text(r->arena, &inferred));
   ir_build(r->fn, op, list->refs.at, (uint32_t)list->refs.len, a, declared);
 }
 
@@ -265,8 +253,7 @@ static void value(Reader *r) {
   if (r->error) return;
   const char *problem = ir_type_problem(r->arena, &t);
   if (problem) return fail(r, "%s", problem);
-  if (op == IR_CONST && data.list.len != (size_t)ir_elements(&t))
-    return fail(r, "%zu numbers for %s", data.list.len, ir_type_text(r->arena, &t));
+  if (op == IR_CONST && data.list.len != (size_t)ir_elements(&t)) return fail(r, "%zu numbers for %s", data.list.len, ir_type_text(r->arena, &t));
   if (order >= 0 && order != t.rank) return fail(r, "an order of %d axes for %s", order, ir_type_text(r->arena, &t));
   a.data = data.list.at;
   build(r, op, &refs, &a, &t);

@@ -10,9 +10,7 @@
 
 // ---- leaves
 
-static const char *need_declared(const Shape *s) {
-  return s->declared ? (*s->type = *s->declared, NULL) : "no type is given";
-}
+static const char *need_declared(const Shape *s) { return s->declared ? (*s->type = *s->declared, NULL) : "no type is given"; }
 
 static const char *literal_number(const Shape *s, double x) {
   if (s->type->dtype == IR_BOOL && x != 0 && x != 1) return SAY("%g is no bool", x);
@@ -36,8 +34,7 @@ const char *shape_iota(const Shape *s) {
   if (problem) return problem;
   if (ir_has_events(s->type)) return "an iota has no event axis: broadcast it";
   if (s->type->dtype == IR_BOOL) return "an iota is i32 or real, not bool";
-  if (s->attr->axis < 0 || s->attr->axis >= s->type->rank)
-    return SAY("%s has no axis %d", ir_type_text(s->arena, s->type), s->attr->axis);
+  if (s->attr->axis < 0 || s->attr->axis >= s->type->rank) return SAY("%s has no axis %d", ir_type_text(s->arena, s->type), s->attr->axis);
   return NULL;
 }
 
@@ -45,12 +42,9 @@ const char *shape_leaf(const Shape *s) {
   const char *problem = need_declared(s);
   if (problem) return problem;
   if (!s->attr->name || !*s->attr->name) return "a leaf without a name";
-  if (s->op != IR_INPUT && ir_has_events(s->type))
-    return SAY("\"%s\" : %s: only an input has an event axis", s->attr->name, ir_type_text(s->arena, s->type));
-  if (ir_event_axes(s->type) > 1)
-    return SAY("\"%s\" : %s: an input has one event axis", s->attr->name, ir_type_text(s->arena, s->type));
-  if (s->op == IR_COUNTER && s->type->rank > 0)
-    return SAY("\"%s\" : %s: a counter is one number", s->attr->name, ir_type_text(s->arena, s->type));
+  if (s->op != IR_INPUT && ir_has_events(s->type)) return SAY("\"%s\" : %s: only an input has an event axis", s->attr->name, ir_type_text(s->arena, s->type));
+  if (ir_event_axes(s->type) > 1) return SAY("\"%s\" : %s: an input has one event axis", s->attr->name, ir_type_text(s->arena, s->type));
+  if (s->op == IR_COUNTER && s->type->rank > 0) return SAY("\"%s\" : %s: a counter is one number", s->attr->name, ir_type_text(s->arena, s->type));
   return NULL;
 }
 
@@ -61,8 +55,7 @@ const char *shape_draw(const Shape *s) {
   if (s->attr->draw > IR_DRAW_NORMAL) return SAY("%d is no kind of draw", s->attr->draw);
   bool bits = s->attr->draw == IR_DRAW_BITS;
   if (bits ? s->type->dtype != IR_I32 : !ir_is_real(s->type))
-    return SAY("%s of type %s: bits are i32, uniform and normal are real", bits ? "bits" : "numbers",
-               ir_type_text(s->arena, s->type));
+    return SAY("%s of type %s: bits are i32, uniform and normal are real", bits ? "bits" : "numbers", ir_type_text(s->arena, s->type));
   return ir_event_axes(s->type) > 1 ? "a draw has one event axis" : NULL;
 }
 
@@ -70,16 +63,13 @@ const char *shape_draw(const Shape *s) {
 
 static const char *same_types(const Shape *s) {
   for (uint32_t i = 1; i < s->n; i++) {
-    if (!ir_type_equal(shape_in(s, 0), shape_in(s, i)))
-      return SAY("%s and %s differ", shape_text(s, 0), shape_text(s, i));
+    if (!ir_type_equal(shape_in(s, 0), shape_in(s, i))) return SAY("%s and %s differ", shape_text(s, 0), shape_text(s, i));
   }
   *s->type = *shape_in(s, 0);
   return NULL;
 }
 
-const char *shape_any(const Shape *s) {
-  return same_types(s);
-}
+const char *shape_any(const Shape *s) { return same_types(s); }
 
 const char *shape_number(const Shape *s) {
   const char *problem = same_types(s);
@@ -180,14 +170,10 @@ bool ir_einsum_parse(const char *spec, IrEinsum *parsed) {
   *parsed = (IrEinsum){0};
   int part = 0;
   for (const char *c = spec; *c; c++) {
-    if (*c == ',' && part == 0)
-      part = 1;
-    else if (*c == '-' && c[1] == '>' && part == 1)
-      part = 2, c++;
-    else if (((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')) && parsed->rank[part] < IR_MAX_RANK)
-      parsed->letters[part][parsed->rank[part]++] = *c;
-    else
-      return false;
+    if (*c == ',' && part == 0) part = 1;
+    else if (*c == '-' && c[1] == '>' && part == 1) part = 2, c++;
+    else if (((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')) && parsed->rank[part] < IR_MAX_RANK) parsed->letters[part][parsed->rank[part]++] = *c;
+    else return false;
   }
   return part == 2;
 }
@@ -199,11 +185,9 @@ int ir_einsum_axis(const IrEinsum *parsed, int which, char letter) {
 
 static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
   const IrType *in[2] = {shape_in(s, 0), shape_in(s, 1)};
-  if (!ir_is_real(in[0]) || in[0]->dtype != in[1]->dtype)
-    return SAY("%s and %s: operands are of one real type", shape_text(s, 0), shape_text(s, 1));
+  if (!ir_is_real(in[0]) || in[0]->dtype != in[1]->dtype) return SAY("%s and %s: operands are of one real type", shape_text(s, 0), shape_text(s, 1));
   for (int k = 0; k < 2; k++) {
-    if (e->rank[k] != in[k]->rank)
-      return SAY("\"%s\" in \"%s\" is an array %s", e->letters[k], s->attr->name, shape_text(s, (uint32_t)k));
+    if (e->rank[k] != in[k]->rank) return SAY("\"%s\" in \"%s\" is an array %s", e->letters[k], s->attr->name, shape_text(s, (uint32_t)k));
     for (int i = 0; i < e->rank[k]; i++) {
       char letter = e->letters[k][i];
       if (ir_einsum_axis(e, k, letter) != i) return SAY("letter %c stands twice in \"%s\"", letter, e->letters[k]);
@@ -212,9 +196,7 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
         return SAY("letter %c of \"%s\" stands neither in the other operand nor in the result", letter, s->attr->name);
       if (other < 0) continue;
       int64_t x = in[k]->axes[i], y = in[1 - k]->axes[other];
-      if (x != y && !(x < 0 && y < 0))
-        return SAY("letter %c of \"%s\" has two extents: %s and %s", letter, s->attr->name, shape_text(s, 0),
-                   shape_text(s, 1));
+      if (x != y && !(x < 0 && y < 0)) return SAY("letter %c of \"%s\" has two extents: %s and %s", letter, s->attr->name, shape_text(s, 0), shape_text(s, 1));
     }
   }
   return NULL;
@@ -222,8 +204,7 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
 
 const char *shape_einsum(const Shape *s) {
   IrEinsum e;
-  if (!s->attr->name || !ir_einsum_parse(s->attr->name, &e))
-    return SAY("\"%s\" is no spec", s->attr->name ? s->attr->name : "");
+  if (!s->attr->name || !ir_einsum_parse(s->attr->name, &e)) return SAY("\"%s\" is no spec", s->attr->name ? s->attr->name : "");
   const char *problem = einsum_operands(s, &e);
   if (problem) return problem;
   *s->type = (IrType){.dtype = shape_in(s, 0)->dtype, .rank = e.rank[2]};
@@ -242,8 +223,7 @@ const char *shape_einsum(const Shape *s) {
 
 const char *shape_square(const Shape *s) {
   const IrType *a = shape_in(s, 0);
-  if (!ir_is_real(a) || a->rank != 2 || a->axes[0] != a->axes[1] || ir_has_events(a))
-    return SAY("%s is no square matrix of real weights", shape_text(s, 0));
+  if (!ir_is_real(a) || a->rank != 2 || a->axes[0] != a->axes[1] || ir_has_events(a)) return SAY("%s is no square matrix of real weights", shape_text(s, 0));
   *s->type = *a;
   return NULL;
 }
@@ -256,11 +236,9 @@ static ShapeRule *const rules[IR_OP_COUNT] = {
 #undef OP
 };
 
-const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr,
-                     const IrType *declared, IrType *type) {
+const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared, IrType *type) {
   int wanted = ir_op_info[op].operands;
-  if (wanted >= 0 ? n != (uint32_t)wanted : n == 0)
-    return wanted >= 0 ? arena_printf(arena, "%u operands, it takes %d", n, wanted) : "no operands";
+  if (wanted >= 0 ? n != (uint32_t)wanted : n == 0) return wanted >= 0 ? arena_printf(arena, "%u operands, it takes %d", n, wanted) : "no operands";
   for (uint32_t i = 0; i < n; i++) {
     if (operands[i] >= fn->values.len) return arena_printf(arena, "operand %u is no earlier value", i);
   }

@@ -16,19 +16,14 @@ typedef struct Shape {
   IrType *type;
 } Shape;
 
-static inline const IrType *shape_in(const Shape *s, uint32_t i) {
-  return ir_type_of(s->fn, s->operands[i]);
-}
-static inline const char *shape_text(const Shape *s, uint32_t i) {
-  return ir_type_text(s->arena, shape_in(s, i));
-}
+static inline const IrType *shape_in(const Shape *s, uint32_t i) { return ir_type_of(s->fn, s->operands[i]); }
+static inline const char *shape_text(const Shape *s, uint32_t i) { return ir_type_text(s->arena, shape_in(s, i)); }
 
 // NULL, or a message.
 typedef const char *ShapeRule(const Shape *s);
 ShapeRule shape_literal, shape_iota, shape_leaf, shape_draw;
 ShapeRule shape_real, shape_number, shape_any, shape_compare, shape_logic, shape_select, shape_cast;
-ShapeRule shape_reshape, shape_transpose, shape_broadcast, shape_slice, shape_pad, shape_concat, shape_gather,
-    shape_scatter;
+ShapeRule shape_reshape, shape_transpose, shape_broadcast, shape_slice, shape_pad, shape_concat, shape_gather, shape_scatter;
 ShapeRule shape_reduce, shape_argmax, shape_scan, shape_einsum, shape_square;
 
 #endif

@@ -12,10 +12,9 @@ const char *shape_reshape(const Shape *s) {
   const char *problem = ir_type_problem(s->arena, s->type);
   if (problem) return problem;
   if (ir_elements(a) != ir_elements(s->type))
-    return SAY("%s has %lld elements, %s has %lld", shape_text(s, 0), (long long)ir_elements(a),
-               ir_type_text(s->arena, s->type), (long long)ir_elements(s->type));
-  if (ir_event_axes(a) != ir_event_axes(s->type))
-    return SAY("%s to %s: event axes stay", shape_text(s, 0), ir_type_text(s->arena, s->type));
+    return SAY("%s has %lld elements, %s has %lld", shape_text(s, 0), (long long)ir_elements(a), ir_type_text(s->arena, s->type),
+               (long long)ir_elements(s->type));
+  if (ir_event_axes(a) != ir_event_axes(s->type)) return SAY("%s to %s: event axes stay", shape_text(s, 0), ir_type_text(s->arena, s->type));
   return NULL;
 }
 
@@ -25,8 +24,7 @@ const char *shape_transpose(const Shape *s) {
   uint32_t seen = 0;
   for (int i = 0; i < a->rank; i++) {
     int from = s->attr->order[i];
-    if (from < 0 || from >= a->rank || seen >> from & 1)
-      return SAY("the order is no permutation of the axes of %s", shape_text(s, 0));
+    if (from < 0 || from >= a->rank || seen >> from & 1) return SAY("the order is no permutation of the axes of %s", shape_text(s, 0));
     if (a->axes[from] < 0 && from != i) return SAY("%s: event axes stay", shape_text(s, 0));
     seen |= 1u << from;
     s->type->axes[i] = a->axes[from];
@@ -43,11 +41,9 @@ const char *shape_broadcast(const Shape *s) {
   for (int i = 0; i < s->type->rank; i++) {
     int from = s->attr->order[i];
     if (from == -1) continue;
-    if (from != next || from >= a->rank)
-      return SAY("the order does not name the axes of %s one after the other", shape_text(s, 0));
+    if (from != next || from >= a->rank) return SAY("the order does not name the axes of %s one after the other", shape_text(s, 0));
     int64_t x = a->axes[from], y = s->type->axes[i];
-    if (x != y && !(x < 0 && y < 0))
-      return SAY("axis %d of %s to axis %d of %s", from, shape_text(s, 0), i, ir_type_text(s->arena, s->type));
+    if (x != y && !(x < 0 && y < 0)) return SAY("axis %d of %s to axis %d of %s", from, shape_text(s, 0), i, ir_type_text(s->arena, s->type));
     next++;
   }
   if (next != a->rank) return SAY("the order leaves out axis %d of %s", next, shape_text(s, 0));
@@ -72,8 +68,7 @@ const char *shape_slice(const Shape *s) {
   bool up = step > 0 && from >= 0 && from <= to && to <= *extent;
   bool down = step < 0 && to >= -1 && to <= from && from <= *extent - 1;
   if ((!up && !down) || step > IR_LARGEST || step < -IR_LARGEST)
-    return SAY("from %lld to %lld step %lld along axis %d of %s", (long long)from, (long long)to, (long long)step,
-               s->attr->axis, shape_text(s, 0));
+    return SAY("from %lld to %lld step %lld along axis %d of %s", (long long)from, (long long)to, (long long)step, s->attr->axis, shape_text(s, 0));
   *extent = up ? (to - from + step - 1) / step : (from - to - step - 1) / -step;
   return NULL;
 }
@@ -83,10 +78,10 @@ const char *shape_pad(const Shape *s) {
   if (problem) return problem;
   int64_t *extent = &s->type->axes[s->attr->axis];
   int64_t before = s->attr->from, after = s->attr->to, dilation = s->attr->step;
-  if (before < 0 || after < 0 || dilation < 1 || before > IR_LARGEST || after > IR_LARGEST ||
-      (*extent > 1 && dilation > IR_LARGEST / *extent) || dilation > IR_LARGEST)
-    return SAY("before %lld after %lld dilation %lld along axis %d of %s", (long long)before, (long long)after,
-               (long long)dilation, s->attr->axis, shape_text(s, 0));
+  if (before < 0 || after < 0 || dilation < 1 || before > IR_LARGEST || after > IR_LARGEST || (*extent > 1 && dilation > IR_LARGEST / *extent) ||
+      dilation > IR_LARGEST)
+    return SAY("before %lld after %lld dilation %lld along axis %d of %s", (long long)before, (long long)after, (long long)dilation, s->attr->axis,
+               shape_text(s, 0));
   *extent = before + (*extent ? (*extent - 1) * dilation + 1 : 0) + after;
   return NULL;
 }
@@ -99,8 +94,7 @@ const char *shape_concat(const Shape *s) {
     IrType part = *shape_in(s, i);
     int64_t extent = part.axes[axis];
     if (part.rank > axis) part.axes[axis] = shape_in(s, 0)->axes[axis];
-    if (!ir_type_equal(&part, shape_in(s, 0)) || extent < 0)
-      return SAY("%s and %s do not join along axis %d", shape_text(s, 0), shape_text(s, i), axis);
+    if (!ir_type_equal(&part, shape_in(s, 0)) || extent < 0) return SAY("%s and %s do not join along axis %d", shape_text(s, 0), shape_text(s, i), axis);
     s->type->axes[axis] += extent;
     if (s->type->axes[axis] > IR_LARGEST) return "too large";
   }
@@ -111,11 +105,9 @@ static const char *check_index(const Shape *s, int rest) {
   const IrType *x = shape_in(s, 0), *index = shape_in(s, 1);
   int b = s->attr->batch, a = s->attr->axis;
   if (index->dtype != IR_I32) return SAY("the index is %s, it must be i32", shape_text(s, 1));
-  if (b < 0 || a < b || b > index->rank || rest < 0)
-    return SAY("batch %d axis %d of %s with an index %s", b, a, shape_text(s, 0), shape_text(s, 1));
+  if (b < 0 || a < b || b > index->rank || rest < 0) return SAY("batch %d axis %d of %s with an index %s", b, a, shape_text(s, 0), shape_text(s, 1));
   for (int i = 0; i < b; i++) {
-    if (x->axes[i] != index->axes[i])
-      return SAY("%s and the index %s differ in batch axis %d", shape_text(s, 0), shape_text(s, 1), i);
+    if (x->axes[i] != index->axes[i]) return SAY("%s and the index %s differ in batch axis %d", shape_text(s, 0), shape_text(s, 1), i);
   }
   return NULL;
 }
@@ -126,8 +118,7 @@ const char *shape_gather(const Shape *s) {
   const char *problem = check_index(s, rest);
   if (problem) return problem;
   if (x->axes[a] <= 0) return SAY("axis %d of %s has nothing to gather from", a, shape_text(s, 0));
-  if (a + index->rank - b + rest > IR_MAX_RANK)
-    return SAY("%s by %s has too many axes", shape_text(s, 0), shape_text(s, 1));
+  if (a + index->rank - b + rest > IR_MAX_RANK) return SAY("%s by %s has too many axes", shape_text(s, 0), shape_text(s, 1));
   *s->type = (IrType){.dtype = x->dtype};
   uint8_t *rank = &s->type->rank;
   for (int i = 0; i < a; i++) s->type->axes[(*rank)++] = x->axes[i];
@@ -145,8 +136,7 @@ const char *shape_scatter(const Shape *s) {
   if (s->attr->from < 1 || s->attr->from > IR_LARGEST) return SAY("size %lld", (long long)s->attr->from);
   if (a + 1 + rest > IR_MAX_RANK) return SAY("%s has too many axes", shape_text(s, 0));
   for (int i = 0; i < picked; i++) {
-    if (g->axes[a + i] != index->axes[b + i])
-      return SAY("%s and the index %s differ in axis %d of the index", shape_text(s, 0), shape_text(s, 1), b + i);
+    if (g->axes[a + i] != index->axes[b + i]) return SAY("%s and the index %s differ in axis %d of the index", shape_text(s, 0), shape_text(s, 1), b + i);
   }
   *s->type = (IrType){.dtype = g->dtype};
   uint8_t *rank = &s->type->rank;

@@ -14,17 +14,11 @@ IrType ir_type(IrDtype dtype, int rank, const int64_t *axes) {
   return t;
 }
 
-IrType ir_scalar(IrDtype dtype) {
-  return (IrType){.dtype = dtype};
-}
+IrType ir_scalar(IrDtype dtype) { return (IrType){.dtype = dtype}; }
 
-bool ir_same_axes(const IrType *a, const IrType *b) {
-  return a->rank == b->rank && memcmp(a->axes, b->axes, a->rank * sizeof *a->axes) == 0;
-}
+bool ir_same_axes(const IrType *a, const IrType *b) { return a->rank == b->rank && memcmp(a->axes, b->axes, a->rank * sizeof *a->axes) == 0; }
 
-bool ir_type_equal(const IrType *a, const IrType *b) {
-  return a->dtype == b->dtype && ir_same_axes(a, b);
-}
+bool ir_type_equal(const IrType *a, const IrType *b) { return a->dtype == b->dtype && ir_same_axes(a, b); }
 
 int ir_event_axes(const IrType *t) {
   int n = 0;
@@ -32,13 +26,9 @@ int ir_event_axes(const IrType *t) {
   return n;
 }
 
-bool ir_has_events(const IrType *t) {
-  return ir_event_axes(t) > 0;
-}
+bool ir_has_events(const IrType *t) { return ir_event_axes(t) > 0; }
 
-bool ir_is_real(const IrType *t) {
-  return t->dtype == IR_F32 || t->dtype == IR_F64;
-}
+bool ir_is_real(const IrType *t) { return t->dtype == IR_F32 || t->dtype == IR_F64; }
 
 int64_t ir_elements(const IrType *t) {
   int64_t n = 1;
@@ -53,12 +43,9 @@ const char *ir_type_text(Arena *arena, const IrType *t) {
   int n = snprintf(text, sizeof text, "%s", ir_dtype_names[t->dtype]);
   for (int i = 0; i < t->rank; i++) {
     n += snprintf(text + n, sizeof text - (size_t)n, i ? "," : "[");
-    if (t->axes[i] == IR_EVENTS)
-      n += snprintf(text + n, sizeof text - (size_t)n, "e");
-    else if (t->axes[i] == IR_PAIRS)
-      n += snprintf(text + n, sizeof text - (size_t)n, "p");
-    else
-      n += snprintf(text + n, sizeof text - (size_t)n, "%lld", (long long)t->axes[i]);
+    if (t->axes[i] == IR_EVENTS) n += snprintf(text + n, sizeof text - (size_t)n, "e");
+    else if (t->axes[i] == IR_PAIRS) n += snprintf(text + n, sizeof text - (size_t)n, "p");
+    else n += snprintf(text + n, sizeof text - (size_t)n, "%lld", (long long)t->axes[i]);
   }
   if (t->rank) snprintf(text + n, sizeof text - (size_t)n, "]");
   return arena_strdup(arena, text);
@@ -68,13 +55,11 @@ const char *ir_type_problem(Arena *arena, const IrType *t) {
   int64_t n = 1;
   for (int i = 0; i < t->rank; i++) {
     int64_t extent = t->axes[i];
-    if (extent == IR_EVENTS && i != 0)
-      return arena_printf(arena, "%s: the event axis is axis %d, it must be axis 0", ir_type_text(arena, t), i);
+    if (extent == IR_EVENTS && i != 0) return arena_printf(arena, "%s: the event axis is axis %d, it must be axis 0", ir_type_text(arena, t), i);
     if (extent == IR_PAIRS && (i != 1 || t->axes[0] != IR_EVENTS))
       return arena_printf(arena, "%s: an axis of pairs stands right behind the event axis", ir_type_text(arena, t));
     if (extent < IR_PAIRS) return arena_printf(arena, "axis %d has the extent %lld", i, (long long)extent);
-    if (extent > IR_LARGEST || (extent > 0 && n > IR_LARGEST / extent))
-      return arena_printf(arena, "%s is too large", ir_type_text(arena, t));
+    if (extent > IR_LARGEST || (extent > 0 && n > IR_LARGEST / extent)) return arena_printf(arena, "%s is too large", ir_type_text(arena, t));
     if (extent > 0) n *= extent;
   }
   return NULL;

@@ -18,9 +18,8 @@ static bool attributes_clear(const IrValue *v) {
     if (a->order[i]) return false;
   }
   return (has & IRA_NAME || !a->name) && (has & IRA_DATA || !a->data) && (has & (IRA_RANGE | IRA_SIZE) || !a->from) &&
-         (has & IRA_RANGE || (!a->to && !a->step)) && (has & IRA_AXES || !a->axes) && (has & IRA_AXIS || !a->axis) &&
-         (has & IRA_BATCH || !a->batch) && (has & IRA_DRAW || !a->draw) &&
-         (has & IRA_SCAN || (!a->backwards && !a->exclusive)) && (has & IRA_UPPER || !a->upper);
+         (has & IRA_RANGE || (!a->to && !a->step)) && (has & IRA_AXES || !a->axes) && (has & IRA_AXIS || !a->axis) && (has & IRA_BATCH || !a->batch) &&
+         (has & IRA_DRAW || !a->draw) && (has & IRA_SCAN || (!a->backwards && !a->exclusive)) && (has & IRA_UPPER || !a->upper);
 }
 
 static bool held_exactly(const IrValue *v) {
@@ -59,14 +58,12 @@ static const char *check_operands(const IrValue *v, Arena *arena, IrRef r) {
 static const char *check_value(const IrFn *fn, Arena *arena, Names *names, IrRef r) {
   const IrValue *v = ir_at(fn, r);
   if ((unsigned)v->op >= IR_OP_COUNT) return arena_printf(arena, "%%%u has no op", r);
-  if ((unsigned)v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK)
-    return arena_printf(arena, "%%%u has no type", r);
+  if ((unsigned)v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK) return arena_printf(arena, "%%%u has no type", r);
   const char *problem = check_operands(v, arena, r);
   if (problem) return problem;
   IrType type = {0};
   problem = ir_infer(fn, arena, v->op, v->operands, v->n_operands, &v->attr, &v->type, &type);
-  if (!problem && !ir_type_equal(&type, &v->type))
-    problem = arena_printf(arena, "the type is %s by the rule", ir_type_text(arena, &type));
+  if (!problem && !ir_type_equal(&type, &v->type)) problem = arena_printf(arena, "the type is %s by the rule", ir_type_text(arena, &type));
   if (!problem && !attributes_clear(v)) problem = "an attribute is set that the op does not have";
   if (!problem && !held_exactly(v)) problem = "a number of the constant is no f32";
   if (!problem) problem = check_name(fn, arena, names, r);
@@ -82,8 +79,7 @@ const char *ir_verify_at(const IrFn *fn, Arena *arena, size_t *at) {
   for (size_t i = 0; i < fn->outputs.len; i++) {
     const IrOutput *output = &fn->outputs.at[i];
     *at = fn->values.len + i;
-    if (output->value >= fn->values.len)
-      return arena_printf(arena, "output \"%s\": no value %%%u", output->name, output->value);
+    if (output->value >= fn->values.len) return arena_printf(arena, "output \"%s\": no value %%%u", output->name, output->value);
     if (map_get(&names.outputs, output->name)) return arena_printf(arena, "output \"%s\" stands twice", output->name);
     map_put(arena, &names.outputs, output->name, (void *)1);
   }

@@ -18,8 +18,7 @@ static IrRef drop_stop(Rewrite *rw, const IrValue *v) {
 }
 
 static IrRef algebra(Rewrite *rw, const IrValue *v) {
-  static OptRule *const parts[] = {fold_value,   drop_stop,   algebra_broadcast, algebra_sign, algebra_select,
-                                   algebra_sum, algebra_pad, algebra_index};
+  static OptRule *const parts[] = {fold_value, drop_stop, algebra_broadcast, algebra_sign, algebra_select, algebra_sum, algebra_pad, algebra_index};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     IrRef r = parts[i](rw, v);
     if (r != IR_NONE) return r;

@@ -76,11 +76,11 @@ static IrRef clamped(Rewrite *rw, IrRef index, int64_t n) {
 // ---- the expanded array
 
 typedef struct Expansion {
-  IrType full;        // i32
+  IrType full;               // i32
   int8_t small[IR_MAX_RANK]; // axes of the array without S (x; result of scatter), as broadcast takes them
   int8_t large[IR_MAX_RANK]; // axes of the array without n (g; result of gather)
   int8_t index[IR_MAX_RANK];
-  int8_t line[IR_MAX_RANK];  // axes of an array [n]
+  int8_t line[IR_MAX_RANK]; // axes of an array [n]
   uint32_t n_mask, s_mask;
 } Expansion;
 

@@ -2,9 +2,7 @@
 #include "compiler/opt/algebra.h"
 
 static bool is_zero(const Rewrite *rw, IrRef r) { return ir_is_number(rw->to, r, 0); }
-static bool is_mask(const Rewrite *rw, IrRef r) {
-  return opt_is(rw, r, IR_CAST) && opt_type(rw, opt_operand(rw, r, 0))->dtype == IR_BOOL;
-}
+static bool is_mask(const Rewrite *rw, IrRef r) { return opt_is(rw, r, IR_CAST) && opt_type(rw, opt_operand(rw, r, 0))->dtype == IR_BOOL; }
 
 // x 1[c] is select(c, x, 0); select(c, x, 0) k with a number k is select(c, x k, 0).
 static IrRef of_mul(Rewrite *rw, const IrValue *v) {

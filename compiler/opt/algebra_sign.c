@@ -6,9 +6,7 @@ static bool is_neg(const Rewrite *rw, IrRef r) { return opt_is(rw, r, IR_NEG); }
 static IrRef inside(const Rewrite *rw, IrRef r) { return opt_operand(rw, r, 0); }
 
 // The same for terms of a sum: -x, or -x stretched. Then x, or x stretched.
-static bool is_neg_term(const Rewrite *rw, IrRef r) {
-  return is_neg(rw, r) || (opt_is(rw, r, IR_BROADCAST) && is_neg(rw, inside(rw, r)));
-}
+static bool is_neg_term(const Rewrite *rw, IrRef r) { return is_neg(rw, r) || (opt_is(rw, r, IR_BROADCAST) && is_neg(rw, inside(rw, r))); }
 static IrRef inside_term(Rewrite *rw, IrRef r) {
   if (is_neg(rw, r)) return inside(rw, r);
   return opt_broadcast(rw, inside(rw, inside(rw, r)), opt_type(rw, r), opt_at(rw, r)->attr.order);
@@ -61,8 +59,8 @@ static bool is_nonnegative(const Rewrite *rw, IrRef r, int depth) {
   if (v->op == IR_EXP || v->op == IR_SIGMOID || v->op == IR_ABS || v->op == IR_SQRT || v->op == IR_COSH) return true;
   if (v->op == IR_MUL && v->operands[0] == v->operands[1]) return true;
   if (v->op == IR_MAX && (is_positive_number(rw, v->operands[0]) || is_positive_number(rw, v->operands[1]))) return true;
-  bool keeps = v->op == IR_ADD || v->op == IR_MUL || v->op == IR_DIV || v->op == IR_SUM || v->op == IR_BROADCAST ||
-               v->op == IR_SLICE || v->op == IR_RESHAPE || v->op == IR_LOG1P;
+  bool keeps = v->op == IR_ADD || v->op == IR_MUL || v->op == IR_DIV || v->op == IR_SUM || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_RESHAPE ||
+               v->op == IR_LOG1P;
   for (uint32_t k = 0; keeps && k < v->n_operands; k++) keeps = depth > 0 && is_nonnegative(rw, v->operands[k], depth - 1);
   return keeps;
 }
@@ -152,9 +150,8 @@ static IrRef of_linear(Rewrite *rw, const IrValue *v) {
 }
 
 static OptRule *const rules[IR_OP_COUNT] = {
-    [IR_NEG] = of_neg, [IR_ADD] = of_add,       [IR_SUB] = of_sub,    [IR_MUL] = of_mul,
-    [IR_DIV] = of_div, [IR_EINSUM] = of_einsum, [IR_SUM] = of_linear, [IR_CUMSUM] = of_linear,
-    [IR_RESHAPE] = of_linear, [IR_TRANSPOSE] = of_linear, [IR_SLICE] = of_linear,
+    [IR_NEG] = of_neg,    [IR_ADD] = of_add,       [IR_SUB] = of_sub,        [IR_MUL] = of_mul,          [IR_DIV] = of_div,      [IR_EINSUM] = of_einsum,
+    [IR_SUM] = of_linear, [IR_CUMSUM] = of_linear, [IR_RESHAPE] = of_linear, [IR_TRANSPOSE] = of_linear, [IR_SLICE] = of_linear,
 };
 
 IrRef algebra_sign(Rewrite *rw, const IrValue *v) {

@@ -151,10 +151,10 @@ static bool best_plan(const Triple *t, Plan *best) {
 // ---- which products are dissolved
 
 typedef struct Products {
-  uint32_t *n_readers;            // products that read value i
+  uint32_t *n_readers; // products that read value i
   IrRef (*readers)[MOST_USERS];
-  IrRef *dissolved;               // by reader: the product that is dissolved in it, or IR_NONE
-  bool *fixed;                    // takes part in a change already
+  IrRef *dissolved; // by reader: the product that is dissolved in it, or IR_NONE
+  bool *fixed;      // takes part in a change already
 } Products;
 
 static void note_readers(const Rewrite *rw, Products *p) {
@@ -220,8 +220,8 @@ static IrRef build(Rewrite *rw, IrRef reader, IrRef t) {
 static IrFn *round_of(Arena *arena, const IrFn *fn, bool *changed) {
   Rewrite rw = opt_rewrite(arena, fn, NULL);
   size_t n = fn->values.len + 1;
-  Products p = {ARENA_ARRAY(rw.scratch, uint32_t, n), arena_alloc(rw.scratch, n * sizeof *p.readers),
-                ARENA_ARRAY(rw.scratch, IrRef, n), ARENA_ARRAY(rw.scratch, bool, n)};
+  Products p = {ARENA_ARRAY(rw.scratch, uint32_t, n), arena_alloc(rw.scratch, n * sizeof *p.readers), ARENA_ARRAY(rw.scratch, IrRef, n),
+                ARENA_ARRAY(rw.scratch, bool, n)};
   note_readers(&rw, &p);
   *changed = choose(&rw, &p);
   for (IrRef i = 0; i < fn->values.len; i++) {

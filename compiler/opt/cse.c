@@ -12,9 +12,7 @@
 OptPass opt_cse;
 
 // a op b and b op a are equal to the bit.
-static bool commutes(IrOp op) {
-  return op == IR_ADD || op == IR_MUL || op == IR_EQ || op == IR_AND || op == IR_OR;
-}
+static bool commutes(IrOp op) { return op == IR_ADD || op == IR_MUL || op == IR_EQ || op == IR_AND || op == IR_OR; }
 
 // Letters of a spec named in order of appearance, so that "eb,bc->ec" and "xy,yz->xz" are one.
 static const char *plain_spec(const char *spec, char plain[64]) {
@@ -51,8 +49,8 @@ static uint64_t hash_value(const IrValue *v) {
   }
   const IrAttr *a = &v->attr;
   h = mix(mix(mix(mix(h, pair), hash_name(v)), (uint64_t)a->from), (uint64_t)a->to);
-  h = mix(mix(h, (uint64_t)a->step), a->axes | (uint64_t)a->draw << 32 | (uint64_t)a->backwards << 40 |
-                                         (uint64_t)a->exclusive << 41 | (uint64_t)a->upper << 42);
+  h = mix(mix(h, (uint64_t)a->step),
+          a->axes | (uint64_t)a->draw << 32 | (uint64_t)a->backwards << 40 | (uint64_t)a->exclusive << 41 | (uint64_t)a->upper << 42);
   h = mix(h, (uint64_t)(uint8_t)a->axis | (uint64_t)(uint8_t)a->batch << 8);
   uint64_t order;
   memcpy(&order, a->order, sizeof order);

@@ -64,14 +64,10 @@ static IrRef fold_fma(Rewrite *rw, const IrValue *v) {
 }
 
 // f(f(x)) is x: neg, not.
-static IrRef fold_involution(Rewrite *rw, const IrValue *v) {
-  return opt_is(rw, v->operands[0], v->op) ? opt_operand(rw, v->operands[0], 0) : IR_NONE;
-}
+static IrRef fold_involution(Rewrite *rw, const IrValue *v) { return opt_is(rw, v->operands[0], v->op) ? opt_operand(rw, v->operands[0], 0) : IR_NONE; }
 
 // f(f(x)) is f(x): abs, sign, floor, round, stop.
-static IrRef fold_idempotent(Rewrite *rw, const IrValue *v) {
-  return opt_is(rw, v->operands[0], v->op) ? v->operands[0] : IR_NONE;
-}
+static IrRef fold_idempotent(Rewrite *rw, const IrValue *v) { return opt_is(rw, v->operands[0], v->op) ? v->operands[0] : IR_NONE; }
 
 // max and min of equals, and of two numbers one after the other: max(max(x, 0), 0).
 static IrRef fold_extremum(Rewrite *rw, const IrValue *v) {
@@ -150,11 +146,10 @@ static IrRef fold_pow(Rewrite *rw, const IrValue *v) {
 }
 
 static OptRule *const element_rules[IR_OP_COUNT] = {
-    [IR_ADD] = fold_add,         [IR_SUB] = fold_sub,         [IR_MUL] = fold_mul,          [IR_DIV] = fold_div,
-    [IR_FMA] = fold_fma,         [IR_NEG] = fold_involution,  [IR_NOT] = fold_involution,   [IR_ABS] = fold_idempotent,
-    [IR_SIGN] = fold_idempotent, [IR_FLOOR] = fold_idempotent, [IR_ROUND] = fold_idempotent, [IR_STOP] = fold_idempotent,
-    [IR_MAX] = fold_extremum,    [IR_MIN] = fold_extremum,    [IR_AND] = fold_logic,        [IR_OR] = fold_logic,
-    [IR_SELECT] = fold_select,   [IR_CAST] = fold_cast,       [IR_POW] = fold_pow,
+    [IR_ADD] = fold_add,          [IR_SUB] = fold_sub,         [IR_MUL] = fold_mul,        [IR_DIV] = fold_div,         [IR_FMA] = fold_fma,
+    [IR_NEG] = fold_involution,   [IR_NOT] = fold_involution,  [IR_ABS] = fold_idempotent, [IR_SIGN] = fold_idempotent, [IR_FLOOR] = fold_idempotent,
+    [IR_ROUND] = fold_idempotent, [IR_STOP] = fold_idempotent, [IR_MAX] = fold_extremum,   [IR_MIN] = fold_extremum,    [IR_AND] = fold_logic,
+    [IR_OR] = fold_logic,         [IR_SELECT] = fold_select,   [IR_CAST] = fold_cast,      [IR_POW] = fold_pow,
 };
 
 IrRef fold_element(Rewrite *rw, const IrValue *v) {

@@ -36,9 +36,7 @@ static IrRef fold_amax(Rewrite *rw, const IrValue *v) {
   return reduced(rw, v) ? opt_fill(rw, &v->type, x) : IR_NONE;
 }
 
-static IrRef fold_argmax(Rewrite *rw, const IrValue *v) {
-  return opt_type(rw, v->operands[0])->axes[v->attr.axis] == 1 ? opt_fill(rw, &v->type, 0) : IR_NONE;
-}
+static IrRef fold_argmax(Rewrite *rw, const IrValue *v) { return opt_type(rw, v->operands[0])->axes[v->attr.axis] == 1 ? opt_fill(rw, &v->type, 0) : IR_NONE; }
 
 static IrRef fold_cumsum(Rewrite *rw, const IrValue *v) {
   if (ir_is_number(rw->to, v->operands[0], 0)) return v->operands[0];
@@ -56,9 +54,7 @@ static IrRef fold_gather(Rewrite *rw, const IrValue *v) {
   return ir_is_fill(rw->to, v->operands[0], &x) ? opt_fill(rw, &v->type, x) : IR_NONE;
 }
 
-static IrRef fold_scatter(Rewrite *rw, const IrValue *v) {
-  return ir_is_number(rw->to, v->operands[0], 0) ? opt_fill(rw, &v->type, 0) : IR_NONE;
-}
+static IrRef fold_scatter(Rewrite *rw, const IrValue *v) { return ir_is_number(rw->to, v->operands[0], 0) ? opt_fill(rw, &v->type, 0) : IR_NONE; }
 
 static OptRule *const reduce_rules[IR_OP_COUNT] = {
     [IR_SUM] = fold_sum,       [IR_AMAX] = fold_amax,     [IR_ARGMAX] = fold_argmax,       [IR_CUMSUM] = fold_cumsum,

@@ -203,8 +203,8 @@ static IrRef fold_concat(Rewrite *rw, const IrValue *v) {
 }
 
 static OptRule *const view_rules[IR_OP_COUNT] = {
-    [IR_RESHAPE] = fold_reshape, [IR_TRANSPOSE] = fold_transpose, [IR_BROADCAST] = fold_broadcast,
-    [IR_SLICE] = fold_slice,     [IR_PAD] = fold_pad,             [IR_CONCAT] = fold_concat,
+    [IR_RESHAPE] = fold_reshape, [IR_TRANSPOSE] = fold_transpose, [IR_BROADCAST] = fold_broadcast, [IR_SLICE] = fold_slice,
+    [IR_PAD] = fold_pad,         [IR_CONCAT] = fold_concat,
 };
 
 IrRef fold_view(Rewrite *rw, const IrValue *v) {

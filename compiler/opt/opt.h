@@ -7,7 +7,10 @@
 
 // PASS(name, "what it does") rows of passes.def; --list-passes prints them, --dump-after=NAME stops by name.
 typedef IrFn *OptPass(Arena *arena, const IrFn *fn);
-typedef struct OptPassInfo { const char *name, *help; OptPass *run; } OptPassInfo;
+typedef struct OptPassInfo {
+  const char *name, *help;
+  OptPass *run;
+} OptPassInfo;
 extern const OptPassInfo opt_passes[];
 extern const int opt_pass_count;
 

@@ -137,13 +137,9 @@ IrRef opt_pad(Rewrite *rw, IrRef a, int axis, int64_t before, int64_t after) {
   return opt_make(rw, IR_PAD, &a, 1, &attr, NULL);
 }
 
-IrRef opt_concat(Rewrite *rw, const IrRef *parts, uint32_t n, int axis) {
-  return opt_make(rw, IR_CONCAT, parts, n, &(IrAttr){.axis = (int8_t)axis}, NULL);
-}
+IrRef opt_concat(Rewrite *rw, const IrRef *parts, uint32_t n, int axis) { return opt_make(rw, IR_CONCAT, parts, n, &(IrAttr){.axis = (int8_t)axis}, NULL); }
 
-IrRef opt_sum(Rewrite *rw, IrRef a, uint32_t axes) {
-  return axes ? opt_make(rw, IR_SUM, &a, 1, &(IrAttr){.axes = axes}, NULL) : a;
-}
+IrRef opt_sum(Rewrite *rw, IrRef a, uint32_t axes) { return axes ? opt_make(rw, IR_SUM, &a, 1, &(IrAttr){.axes = axes}, NULL) : a; }
 
 IrRef opt_number(Rewrite *rw, IrDtype dtype, double x) { return ir_number(rw->to, dtype, x); }
 

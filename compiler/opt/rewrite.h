@@ -15,24 +15,24 @@ typedef struct Rewrite Rewrite;
 typedef IrRef OptRule(Rewrite *rw, const IrValue *v);
 
 struct Rewrite {
-  Arena *arena, *scratch;  // scratch lives until opt_rewrite_all returns
+  Arena *arena, *scratch; // scratch lives until opt_rewrite_all returns
   const IrFn *from;
   IrFn *to;
-  OptRule *rule;           // may be NULL
-  IrRef *map;              // from's values -> to's
-  const uint32_t *uses;    // of from's values, outputs counted
-  VEC(uint32_t) to_uses;   // of to's values: users there will be, as far as known from `from`
-  int depth;               // of rules inside rules
+  OptRule *rule;         // may be NULL
+  IrRef *map;            // from's values -> to's
+  const uint32_t *uses;  // of from's values, outputs counted
+  VEC(uint32_t) to_uses; // of to's values: users there will be, as far as known from `from`
+  int depth;             // of rules inside rules
 };
 
 uint32_t *opt_count_uses(Arena *arena, const IrFn *fn);
 Rewrite opt_rewrite(Arena *arena, const IrFn *fn, OptRule *rule);
-IrFn *opt_rewrite_all(Rewrite *rw);             // values without use are left out
-IrFn *opt_rewrite_end(Rewrite *rw);             // for passes with a walk of their own: outputs, then done
-IrRef opt_copy(Rewrite *rw, IrRef i);           // value i of `from`, as it is, on mapped operands
-IrRef opt_put(Rewrite *rw, const IrValue *v);   // v as it is: type already right, no rule
-void opt_set(Rewrite *rw, IrRef i, IrRef r);    // r stands for i from now on
-bool opt_single(const Rewrite *rw, IrRef r);    // r of `to` has at most one user
+IrFn *opt_rewrite_all(Rewrite *rw);           // values without use are left out
+IrFn *opt_rewrite_end(Rewrite *rw);           // for passes with a walk of their own: outputs, then done
+IrRef opt_copy(Rewrite *rw, IrRef i);         // value i of `from`, as it is, on mapped operands
+IrRef opt_put(Rewrite *rw, const IrValue *v); // v as it is: type already right, no rule
+void opt_set(Rewrite *rw, IrRef i, IrRef r);  // r stands for i from now on
+bool opt_single(const Rewrite *rw, IrRef r);  // r of `to` has at most one user
 
 static inline const IrValue *opt_at(const Rewrite *rw, IrRef r) { return ir_at(rw->to, r); }
 static inline const IrType *opt_type(const Rewrite *rw, IrRef r) { return ir_type_of(rw->to, r); }

@@ -16,8 +16,8 @@ const int opt_pass_count = sizeof opt_passes / sizeof *opt_passes;
 
 // Fold makes algebra's patterns visible, algebra leaves sums to fold; cse before associate, which counts uses. fuse_fma
 // comes late: it hides products from algebra.
-static const char *const order[] = {"dce",  "fold", "cse",       "algebra",  "fold", "cse", "algebra",
-                                    "fold", "cse",  "associate", "reciprocal", "fuse_fma", "cse",  "dce"};
+static const char *const order[] = {"dce",  "fold", "cse",       "algebra",    "fold",     "cse", "algebra",
+                                    "fold", "cse",  "associate", "reciprocal", "fuse_fma", "cse", "dce"};
 enum { STEPS = sizeof order / sizeof *order };
 
 static const OptPassInfo *find(const char *name) {

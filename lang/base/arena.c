@@ -16,9 +16,7 @@ struct Arena {
   Block *head;
 };
 
-static size_t header_size(void) {
-  return (sizeof(Block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
+static size_t header_size(void) { return (sizeof(Block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
 static void *checked(void *memory) {
   if (memory == NULL) {
@@ -28,9 +26,7 @@ static void *checked(void *memory) {
   return memory;
 }
 
-Arena *arena_create(void) {
-  return checked(calloc(1, sizeof(Arena)));
-}
+Arena *arena_create(void) { return checked(calloc(1, sizeof(Arena))); }
 
 void arena_destroy(Arena *arena) {
   if (arena == NULL) return;
@@ -64,9 +60,7 @@ void *arena_dup(Arena *arena, const void *data, size_t size) {
   return copy;
 }
 
-char *arena_strdup(Arena *arena, const char *text) {
-  return arena_strndup(arena, text, strlen(text));
-}
+char *arena_strdup(Arena *arena, const char *text) { return arena_strndup(arena, text, strlen(text)); }
 
 char *arena_strndup(Arena *arena, const char *text, size_t len) {
   char *copy = arena_alloc(arena, len + 1);

@@ -13,8 +13,8 @@ typedef struct Arena Arena;
 
 Arena *arena_create(void);
 void arena_destroy(Arena *arena);
-void *arena_alloc(Arena *arena, size_t size);                     // zeroed, aligned to 16
-void *arena_dup(Arena *arena, const void *data, size_t size);     // a copy
+void *arena_alloc(Arena *arena, size_t size);                 // zeroed, aligned to 16
+void *arena_dup(Arena *arena, const void *data, size_t size); // a copy
 char *arena_strdup(Arena *arena, const char *text);
 char *arena_strndup(Arena *arena, const char *text, size_t len);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -33,6 +33,4 @@ void map_put(Arena *arena, Map *map, const char *key, void *value) {
   slot->value = value;
 }
 
-void *map_get(const Map *map, const char *key) {
-  return map->cap == 0 ? NULL : find(map, key)->value;
-}
+void *map_get(const Map *map, const char *key) { return map->cap == 0 ? NULL : find(map, key)->value; }

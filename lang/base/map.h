@@ -8,12 +8,15 @@
 #include "lang/base/arena.h"
 
 typedef struct Map {
-  struct MapSlot { const char *key; void *value; } *slots;
+  struct MapSlot {
+    const char *key;
+    void *value;
+  } * slots;
   size_t len, cap;
 } Map;
 
-void map_put(Arena *arena, Map *map, const char *key, void *value);  // replaces
-void *map_get(const Map *map, const char *key);                      // NULL when absent
-unsigned long long hash_bytes(const void *data, size_t len);         // FNV-1a, 64 bits
+void map_put(Arena *arena, Map *map, const char *key, void *value); // replaces
+void *map_get(const Map *map, const char *key);                     // NULL when absent
+unsigned long long hash_bytes(const void *data, size_t len);        // FNV-1a, 64 bits
 
 #endif

@@ -8,13 +8,14 @@
 
 #include "lang/base/arena.h"
 
-#define VEC(...) struct { __VA_ARGS__ *at; size_t len, cap; }
+#define VEC(...)                                                                                                                                               \
+  struct {                                                                                                                                                     \
+    __VA_ARGS__ *at;                                                                                                                                           \
+    size_t len, cap;                                                                                                                                           \
+  }
 
-#define VEC_PUSH(arena, v, ...)                                                                    \
-  (((v)->len == (v)->cap                                                                           \
-        ? (void)((v)->at = vec_grow((arena), (v)->at, (v)->len, &(v)->cap, sizeof *(v)->at))       \
-        : (void)0),                                                                                \
-   (v)->at[(v)->len++] = (__VA_ARGS__))
+#define VEC_PUSH(arena, v, ...)                                                                                                                                \
+  (((v)->len == (v)->cap ? (void)((v)->at = vec_grow((arena), (v)->at, (v)->len, &(v)->cap, sizeof *(v)->at)) : (void)0), (v)->at[(v)->len++] = (__VA_ARGS__))
 
 void *vec_grow(Arena *arena, void *at, size_t len, size_t *cap, size_t size);
 

@@ -63,9 +63,7 @@ static void put_doubles(Dump *d, const char *name, int rank, const int64_t *shap
 
 static void put_number(Dump *d, const char *name, double x) { put_doubles(d, name, 0, NULL, &x); }
 
-static void put_rows(Dump *d, const char *name, const int64_t *rows, int64_t n) {
-  put(d, name, "i8", 1, &n, rows, sizeof *rows * (size_t)n);
-}
+static void put_rows(Dump *d, const char *name, const int64_t *rows, int64_t n) { put(d, name, "i8", 1, &n, rows, sizeof *rows * (size_t)n); }
 
 static void put_slot(Dump *d, const char *name, const Slot *slot, bool next) {
   Slot which = *slot;
@@ -131,8 +129,7 @@ static void begin_weights(Dump *d) {
     const char *message;
     if (!ir_eval(weight->init, &env, d->session.arena, &value, &message)) fail(message);
     uint64_t key = philox_key(SEED, arena_printf(d->session.arena, "oracle.%s", weight->name));
-    for (int64_t i = 0; i < value.n; i++)
-      slot_set(slot, i, value.data[i] + (weight->fixed ? 0 : d->noise * philox_normal(key, 0, 0, (uint64_t)i)));
+    for (int64_t i = 0; i < value.n; i++) slot_set(slot, i, value.data[i] + (weight->fixed ? 0 : d->noise * philox_normal(key, 0, 0, (uint64_t)i)));
     put_slot(d, arena_printf(d->session.arena, "before:%s", weight->name), slot, false);
   }
   const ModelPhase *phase = model->phases.at[0];
@@ -214,7 +211,8 @@ static void put_facts(Dump *d) {
   for (size_t i = 0; i < model->params.len; i++) params = arena_printf(arena, "%s%s=%s\n", params, model->params.at[i].name, model->params.at[i].value);
   const IrFn *step = model->phases.at[0]->updates.at[0].step;
   for (size_t i = 0; i < step->values.len; i++)
-    if (step->values.at[i].op == IR_DRAW) draws = arena_printf(arena, "%s%s %s\n", draws, step->values.at[i].attr.name, ir_type_text(arena, &step->values.at[i].type));
+    if (step->values.at[i].op == IR_DRAW)
+      draws = arena_printf(arena, "%s%s %s\n", draws, step->values.at[i].attr.name, ir_type_text(arena, &step->values.at[i].type));
   put_text(d, "text:params", params);
   put_text(d, "text:draws", draws);
   put_number(d, "seed", (double)model->seed);

@@ -18,10 +18,10 @@ typedef struct Differences {
   IrFn *fn;
   const char *label;
   uint64_t random;
-  IrRef leaf[DIFFERENCES_LEAVES];  // those that are varied
+  IrRef leaf[DIFFERENCES_LEAVES]; // those that are varied
   IrArray data[DIFFERENCES_LEAVES + 32];
   uint32_t n_leaves, n_data;
-  int compared, skipped;           // skipped: a kink nearby
+  int compared, skipped; // skipped: a kink nearby
 } Differences;
 
 static inline double differences_number(Differences *d, double low, double high) {
@@ -126,8 +126,8 @@ static inline void differences_compare(Differences *d, IrRef y, const IrRef *gra
         d->skipped++;
         continue;
       }
-      fail_msg("%s: %s derivative by leaf %u, element %lld: rule %.12g, differences %.12g and %.12g\n%s", d->label, order, k,
-               (long long)i, g.data[i], slope, fine, ir_text(d->arena, d->fn));
+      fail_msg("%s: %s derivative by leaf %u, element %lld: rule %.12g, differences %.12g and %.12g\n%s", d->label, order, k, (long long)i, g.data[i], slope,
+               fine, ir_text(d->arena, d->fn));
     }
   }
 }

@@ -47,7 +47,10 @@ static inline void leave(Loaded *l) { arena_destroy(l->arena); }
 // Gives a leaf its numbers, from now on.
 static inline void give(Loaded *l, const char *name, const double *data, int64_t n) {
   for (size_t i = 0; i < l->leaves; i++)
-    if (strcmp(l->leaf[i].name, name) == 0) { l->leaf[i] = (IrArray){l->leaf[i].name, n, (double *)data}; return; }
+    if (strcmp(l->leaf[i].name, name) == 0) {
+      l->leaf[i] = (IrArray){l->leaf[i].name, n, (double *)data};
+      return;
+    }
   assert_true(l->leaves < TEST_LEAVES);
   l->leaf[l->leaves++] = (IrArray){arena_strdup(l->arena, name), n, (double *)data};
 }

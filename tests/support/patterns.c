@@ -9,7 +9,7 @@ enum { E = IR_EVENTS, P = IR_PAIRS, MOST_ELEMENTS = 200 };
 typedef struct Patterns {
   IrFn *fn;
   uint64_t random;
-  VEC(IrRef) pool;  // f64 values
+  VEC(IrRef) pool; // f64 values
   int leaves;
 } Patterns;
 
@@ -259,9 +259,11 @@ static IrRef combine(Patterns *p, IrRef x) {
     y = kept;
   }
   switch (below(p, 8)) {
-  case 0: case 1: return ir_binary(p->fn, IR_ADD, x, y);
+  case 0:
+  case 1: return ir_binary(p->fn, IR_ADD, x, y);
   case 2: return ir_binary(p->fn, IR_SUB, x, y);
-  case 3: case 4: return ir_binary(p->fn, IR_MUL, ir_unary(p->fn, IR_SIN, x), y);
+  case 3:
+  case 4: return ir_binary(p->fn, IR_MUL, ir_unary(p->fn, IR_SIN, x), y);
   case 5: {
     IrRef above = ir_binary(p->fn, IR_ADD, ir_unary(p->fn, IR_ABS, stretched_back(p, y)), ir_number(p->fn, IR_F64, 1.5));
     return ir_binary(p->fn, IR_DIV, x, above);
@@ -283,8 +285,7 @@ static IrRef alone(Patterns *p, IrRef x) {
     return ir_binary(p->fn, op, ir_binary(p->fn, op, x, number(p, &type)), number(p, &type));
   }
   }
-  return ir_binary(p->fn, IR_POW, ir_unary(p->fn, IR_EXP, ir_unary(p->fn, IR_SIN, x)),
-                   ir_fill(p->fn, type, 0.5 * (double)(below(p, 9) - 4)));
+  return ir_binary(p->fn, IR_POW, ir_unary(p->fn, IR_EXP, ir_unary(p->fn, IR_SIN, x)), ir_fill(p->fn, type, 0.5 * (double)(below(p, 9) - 4)));
 }
 
 // The last axis through one matrix or two, or the products of pairs of events.
@@ -307,9 +308,8 @@ static IrRef contract(Patterns *p, IrRef x) {
 }
 
 typedef IrRef Production(Patterns *p, IrRef x);
-static Production *const productions[] = {take_constant, spread_constant, take_by_event, spread_by_event, cut,   surround,
-                                          join,          reshape,         turn,          stretch,         reduce, combine,
-                                          combine,       combine,         alone,         contract,        cut};
+static Production *const productions[] = {take_constant, spread_constant, take_by_event, spread_by_event, cut,     surround, join,     reshape, turn,
+                                          stretch,       reduce,          combine,       combine,         combine, alone,    contract, cut};
 
 IrFn *random_patterns(Arena *arena, uint64_t seed, int steps) {
   static const int64_t shapes[][3] = {{E, 6, 0}, {E, 2, 4}, {6, 0, 0}, {E, 0, 0}, {3, 4, 0}};

@@ -4,9 +4,7 @@
 
 #include "tests/support/random_generator.h"
 
-static int64_t below(Generator *g, int64_t n) {
-  return random_below(&g->state, n);
-}
+static int64_t below(Generator *g, int64_t n) { return random_below(&g->state, n); }
 
 static IrType without_events(Generator *g, IrDtype dtype, int own_axes) {
   IrType t = random_type(g, dtype, own_axes);
@@ -35,9 +33,7 @@ void random_literal_op(Generator *g, IrOp op) {
   int64_t n = ir_elements(&t);
   double *data = ARENA_ARRAY(g->fn->arena, double, n + 1);
   for (int64_t i = 0; i < n; i++)
-    data[i] = t.dtype == IR_BOOL  ? (double)below(g, 2)
-              : t.dtype == IR_I32 ? (double)below(g, 9)
-                                  : random_between(&g->state, -2, 2);
+    data[i] = t.dtype == IR_BOOL ? (double)below(g, 2) : t.dtype == IR_I32 ? (double)below(g, 9) : random_between(&g->state, -2, 2);
   random_add(g, ir_const(g->fn, t, data), t.dtype == IR_BOOL || t.dtype == IR_I32 ? 0 : -2, t.dtype == IR_I32 ? 9 : 2);
 }
 
@@ -50,9 +46,7 @@ void random_iota_op(Generator *g, IrOp op) {
 
 void random_leaf_op(Generator *g, IrOp op) {
   IrDtype dtype = random_real(g);
-  IrType t = op == IR_COUNTER ? ir_scalar(dtype)
-             : op == IR_INPUT ? with_events(g, dtype, -1)
-                              : without_events(g, dtype, -1);
+  IrType t = op == IR_COUNTER ? ir_scalar(dtype) : op == IR_INPUT ? with_events(g, dtype, -1) : without_events(g, dtype, -1);
   random_add(g, ir_leaf(g->fn, op, random_name(g, ir_op_info[op].name), t), ir_op_info[op].low, ir_op_info[op].high);
 }
 
@@ -79,8 +73,7 @@ static Range point_range(IrOp op) {
   IrRef operands[IR_MAX_OPERANDS];
   int64_t stride = 1;
   for (int k = 0; k < info->operands; k++, stride *= GRID) {
-    for (int64_t i = 0; i < n; i++)
-      data[i] = info->low + (info->high - info->low) * (double)(i / stride % GRID) / (GRID - 1);
+    for (int64_t i = 0; i < n; i++) data[i] = info->low + (info->high - info->low) * (double)(i / stride % GRID) / (GRID - 1);
     operands[k] = ir_const(fn, ir_type(IR_F64, 1, &n), data);
   }
   ir_output(fn, "y", ir_build(fn, op, operands, (uint32_t)info->operands, NULL, NULL));
@@ -103,9 +96,7 @@ void random_real_op(Generator *g, IrOp op) {
   random_add(g, ir_build(g->fn, op, operands, (uint32_t)info->operands, NULL, NULL), r.low, r.high);
 }
 
-static double reach(Range r) {
-  return fmax(fabs(r.low), fabs(r.high));
-}
+static double reach(Range r) { return fmax(fabs(r.low), fabs(r.high)); }
 
 void random_number_op(Generator *g, IrOp op) {
   if (random_chance(g, 80)) return random_real_op(g, op);
@@ -173,10 +164,8 @@ void random_reshape_op(Generator *g, IrOp op) {
   int64_t n = ir_elements(&t), first = 1 + below(g, n > 0 ? n : 1);
   while (n % first) first--;
   t.rank = (uint8_t)events;
-  if (random_chance(g, 60))
-    t.axes[t.rank++] = first, t.axes[t.rank++] = n / first;
-  else
-    t.axes[t.rank++] = n;
+  if (random_chance(g, 60)) t.axes[t.rank++] = first, t.axes[t.rank++] = n / first;
+  else t.axes[t.rank++] = n;
   random_add(g, ir_reshape(g->fn, a, t.rank, t.axes), r.low, r.high);
 }
 
@@ -213,10 +202,8 @@ void random_slice_op(Generator *g, IrOp op) {
   IrRef a = any_array(g, 1 + (int)below(g, 2), &r);
   int axis = own_axis(g, ir_type_of(g->fn, a));
   int64_t n = ir_type_of(g->fn, a)->axes[axis], from = below(g, n), step = 1 + below(g, 3);
-  if (random_chance(g, 50))
-    random_add(g, ir_slice(g->fn, a, axis, from, n, step), r.low, r.high);
-  else
-    random_add(g, ir_slice(g->fn, a, axis, from, -1, -step), r.low, r.high);
+  if (random_chance(g, 50)) random_add(g, ir_slice(g->fn, a, axis, from, n, step), r.low, r.high);
+  else random_add(g, ir_slice(g->fn, a, axis, from, -1, -step), r.low, r.high);
 }
 
 void random_pad_op(Generator *g, IrOp op) {
@@ -334,8 +321,7 @@ void random_scan_op(Generator *g, IrOp op) {
   double n = (double)ir_type_of(g->fn, a)->axes[axis];
   Range r = random_range(g, a);
   bool backwards = random_chance(g, 50), exclusive = random_chance(g, 50);
-  random_add(g, ir_cumsum(g->fn, a, axis, backwards, exclusive), fmin(n * r.low, fmin(r.low, 0)),
-             fmax(n * r.high, fmax(r.high, 0)));
+  random_add(g, ir_cumsum(g->fn, a, axis, backwards, exclusive), fmin(n * r.low, fmin(r.low, 0)), fmax(n * r.high, fmax(r.high, 0)));
 }
 
 // Letters e and f are events; the others have extents of their own.
@@ -348,8 +334,7 @@ static const char *const specs[] = {
     "ebi,ebo->bio", // their gradients
     "ebi,ebo->io",  "ebo,bio->ebi",
     "eij,ejk->eik", // per event times per event
-    "ei,ei->e",     "ei,e->ei",     "ei,ej->eij", "ei,ei->ei",    "eij,j->ei", "i,ei->e", "e,e->", "ei,ei->",
-    "e,i->ei",      "e,ei->i",
+    "ei,ei->e",     "ei,e->ei",     "ei,ej->eij", "ei,ei->ei",    "eij,j->ei", "i,ei->e", "e,e->", "ei,ei->",   "e,i->ei", "e,ei->i",
     "ij,jk->ik", // weights times weights
     "i,j->ij",      "ij,j->i",      "ij,ij->",    "bij,bjk->bik", ",->",       ",i->i",   ",e->e", "ij,ij->ji",
     "ei,fi->ef", // pairs
@@ -363,8 +348,7 @@ void random_einsum_op(Generator *g, IrOp op) {
   for (bool fits = false; !fits;) {
     spec = specs[below(g, sizeof specs / sizeof *specs)];
     fits = !(g->options.no_pairs && strchr(spec, 'f')) && ir_einsum_parse(spec, &parsed) &&
-           !(g->options.no_events_reduced &&
-             (strchr(spec, 'f') || (strchr(spec, 'e') && !strchr(parsed.letters[2], 'e'))));
+           !(g->options.no_events_reduced && (strchr(spec, 'f') || (strchr(spec, 'e') && !strchr(parsed.letters[2], 'e'))));
   }
   int64_t extents[128];
   for (int i = 0; i < 128; i++) extents[i] = random_width(g);
@@ -372,8 +356,7 @@ void random_einsum_op(Generator *g, IrOp op) {
   IrRef operands[2];
   for (int k = 0; k < 2; k++) {
     IrType t = {.dtype = dtype};
-    for (const char *c = parsed.letters[k]; *c; c++)
-      t.axes[t.rank] = *c == 'e' || *c == 'f' ? (t.rank ? IR_PAIRS : IR_EVENTS) : extents[(int)*c], t.rank++;
+    for (const char *c = parsed.letters[k]; *c; c++) t.axes[t.rank] = *c == 'e' || *c == 'f' ? (t.rank ? IR_PAIRS : IR_EVENTS) : extents[(int)*c], t.rank++;
     operands[k] = random_want_between(g, t, ir_op_info[IR_EINSUM].low, ir_op_info[IR_EINSUM].high);
   }
   double n = 4;

@@ -14,25 +14,15 @@ uint64_t random_bits(uint64_t *state) {
   return x ^ x >> 31;
 }
 
-double random_between(uint64_t *state, double low, double high) {
-  return low + (high - low) * ((double)(random_bits(state) >> 11) * 0x1p-53);
-}
+double random_between(uint64_t *state, double low, double high) { return low + (high - low) * ((double)(random_bits(state) >> 11) * 0x1p-53); }
 
-int64_t random_below(uint64_t *state, int64_t n) {
-  return (int64_t)(random_bits(state) % (uint64_t)n);
-}
+int64_t random_below(uint64_t *state, int64_t n) { return (int64_t)(random_bits(state) % (uint64_t)n); }
 
-bool random_chance(Generator *g, int percent) {
-  return random_below(&g->state, 100) < percent;
-}
+bool random_chance(Generator *g, int percent) { return random_below(&g->state, 100) < percent; }
 
-int64_t random_width(Generator *g) {
-  return random_chance(g, 85) ? g->widths[random_below(&g->state, 3)] : 1 + random_below(&g->state, 6);
-}
+int64_t random_width(Generator *g) { return random_chance(g, 85) ? g->widths[random_below(&g->state, 3)] : 1 + random_below(&g->state, 6); }
 
-const char *random_name(Generator *g, const char *stem) {
-  return arena_printf(g->fn->arena, "%s%d", stem, g->names++);
-}
+const char *random_name(Generator *g, const char *stem) { return arena_printf(g->fn->arena, "%s%d", stem, g->names++); }
 
 IrRef random_add(Generator *g, IrRef r, double low, double high) {
   while (g->ranges.len <= r) VEC_PUSH(g->fn->arena, &g->ranges, (Range){0, 0});
@@ -41,13 +31,9 @@ IrRef random_add(Generator *g, IrRef r, double low, double high) {
   return r;
 }
 
-Range random_range(const Generator *g, IrRef r) {
-  return g->ranges.at[r];
-}
+Range random_range(const Generator *g, IrRef r) { return g->ranges.at[r]; }
 
-IrDtype random_real(Generator *g) {
-  return random_chance(g, 80) ? g->real : IR_F64;
-}
+IrDtype random_real(Generator *g) { return random_chance(g, 80) ? g->real : IR_F64; }
 
 IrDtype random_dtype(Generator *g) {
   int64_t k = random_below(&g->state, 10);
@@ -90,26 +76,22 @@ static IrRef new_leaf(Generator *g, IrType type) {
     Range r = random_range(g, x);
     return random_add(g, ir_broadcast(g->fn, x, type.rank, type.axes, order), r.low, r.high);
   }
-  if (type.dtype == IR_I32)
-    return random_add(g, ir_leaf(g->fn, events ? IR_INPUT : IR_STATE, random_name(g, "index"), type), -3, 1000);
-  if (type.dtype == IR_BOOL)
-    return random_add(g, ir_leaf(g->fn, events ? IR_INPUT : IR_STATE, random_name(g, "flag"), type), 0, 1);
+  if (type.dtype == IR_I32) return random_add(g, ir_leaf(g->fn, events ? IR_INPUT : IR_STATE, random_name(g, "index"), type), -3, 1000);
+  if (type.dtype == IR_BOOL) return random_add(g, ir_leaf(g->fn, events ? IR_INPUT : IR_STATE, random_name(g, "flag"), type), 0, 1);
   if (random_chance(g, 15)) {
     IrDraw kind = random_chance(g, 50) ? IR_DRAW_UNIFORM : IR_DRAW_NORMAL;
     IrRef draw = ir_draw(g->fn, kind, random_name(g, "draw"), type);
     return kind == IR_DRAW_UNIFORM ? random_add(g, draw, 0, 1) : random_add(g, draw, -8, 8);
   }
   IrOp op = events ? IR_INPUT : weights[random_below(&g->state, 4)];
-  return random_add(g, ir_leaf(g->fn, op, random_name(g, ir_op_info[op].name), type), ir_op_info[op].low,
-                    ir_op_info[op].high);
+  return random_add(g, ir_leaf(g->fn, op, random_name(g, ir_op_info[op].name), type), ir_op_info[op].low, ir_op_info[op].high);
 }
 
 IrRef random_want(Generator *g, IrType type) {
   VEC(IrRef) fitting = {0};
   for (size_t i = 0; i < g->pool.len; i++) {
     bool again = g->pool.at[i] == g->wanted && random_chance(g, 95); // x - x and x / x test little
-    if (!again && ir_type_equal(ir_type_of(g->fn, g->pool.at[i]), &type))
-      VEC_PUSH(g->fn->arena, &fitting, g->pool.at[i]);
+    if (!again && ir_type_equal(ir_type_of(g->fn, g->pool.at[i]), &type)) VEC_PUSH(g->fn->arena, &fitting, g->pool.at[i]);
   }
   if (fitting.len == 0 || random_chance(g, 10)) return g->wanted = new_leaf(g, type);
   size_t late = fitting.len > 3 && random_chance(g, 60) ? fitting.len - 3 : 0;
@@ -140,17 +122,14 @@ IrRef random_fit(Generator *g, IrRef r, double low, double high) {
   return affine(g, r, scale, (low + high) / 2 - scale * (is.low + is.high) / 2);
 }
 
-IrRef random_want_between(Generator *g, IrType type, double low, double high) {
-  return random_fit(g, random_want(g, type), low, high);
-}
+IrRef random_want_between(Generator *g, IrType type, double low, double high) { return random_fit(g, random_want(g, type), low, high); }
 
 // ---- the program
 
 static bool is_smooth(IrOp op) {
   static const bool rough[IR_OP_COUNT] = {
-      [IR_MAX] = true,   [IR_MIN] = true,  [IR_ABS] = true,      [IR_SIGN] = true,  [IR_FLOOR] = true,
-      [IR_ROUND] = true, [IR_MOD] = true,  [IR_TRIGAMMA] = true, [IR_EQ] = true,    [IR_LT] = true,
-      [IR_LE] = true,    [IR_STOP] = true, [IR_AMAX] = true,     [IR_ARGMAX] = true};
+      [IR_MAX] = true,      [IR_MIN] = true, [IR_ABS] = true, [IR_SIGN] = true, [IR_FLOOR] = true, [IR_ROUND] = true, [IR_MOD] = true,
+      [IR_TRIGAMMA] = true, [IR_EQ] = true,  [IR_LT] = true,  [IR_LE] = true,   [IR_STOP] = true,  [IR_AMAX] = true,  [IR_ARGMAX] = true};
   return !rough[op];
 }
 
@@ -213,14 +192,10 @@ IrFn *random_program(Arena *arena, uint64_t seed, IrDtype real, const RandomOpti
 
 static double leaf_number(const IrValue *v, uint64_t *state) {
   switch (v->type.dtype) {
-  case IR_F32:
-    return (double)(float)random_between(state, ir_op_info[v->op].low, ir_op_info[v->op].high);
-  case IR_F64:
-    return random_between(state, ir_op_info[v->op].low, ir_op_info[v->op].high);
-  case IR_I32:
-    return random_below(state, 10) ? (double)random_below(state, 8) : random_below(state, 2) ? -3 : 1000;
-  case IR_BOOL:
-    return (double)random_below(state, 2);
+  case IR_F32: return (double)(float)random_between(state, ir_op_info[v->op].low, ir_op_info[v->op].high);
+  case IR_F64: return random_between(state, ir_op_info[v->op].low, ir_op_info[v->op].high);
+  case IR_I32: return random_below(state, 10) ? (double)random_below(state, 8) : random_below(state, 2) ? -3 : 1000;
+  case IR_BOOL: return (double)random_below(state, 2);
   }
   ir_fail("leaf of dtype %d", v->type.dtype);
 }

@@ -16,10 +16,10 @@
 #include "compiler/ir/ir.h"
 
 typedef struct RandomOptions {
-  int ops;       // how many ops are asked for, 0: 60; each brings some leaves and maps of operands along.
-                 // Ops come in random order without repeats, then again: IR_OP_COUNT or more reaches all of them.
-  bool smooth;   // only what central differences can check: no kinks, no steps (and no trigamma: no derivative)
-  bool no_pairs; // no values with two event axes
+  int ops;                // how many ops are asked for, 0: 60; each brings some leaves and maps of operands along.
+                          // Ops come in random order without repeats, then again: IR_OP_COUNT or more reaches all of them.
+  bool smooth;            // only what central differences can check: no kinks, no steps (and no trigamma: no derivative)
+  bool no_pairs;          // no values with two event axes
   bool no_events_reduced; // nothing sums over events inside (the loss still does): one phase
 } RandomOptions;
 

@@ -14,8 +14,10 @@
 #include "tests/support/random_program.h"
 
 enum { E = IR_EVENTS, P = IR_PAIRS };
-#define AXES(...) (const int64_t[]){__VA_ARGS__}
-#define ORDER(...) (const int8_t[]){__VA_ARGS__}
+#define AXES(...)                                                                                                                                              \
+  (const int64_t[]) { __VA_ARGS__ }
+#define ORDER(...)                                                                                                                                             \
+  (const int8_t[]) { __VA_ARGS__ }
 
 static const char *const adjoint_names[IR_OP_COUNT] = {
 #define OP(ENUM, NAME, OPERANDS, CLASS, LOWER, SHAPE, ADJOINT, ...) [IR_##ENUM] = #ADJOINT,
@@ -46,7 +48,10 @@ static IrRef apply(IrFn *fn, IrOp op, const IrRef *operands) {
 }
 
 static void check_element(IrOp op) {
-  static const struct { int rank; int64_t axes[3]; } shapes[] = {{0, {0}}, {1, {3}}, {2, {E, 2}}, {3, {2, 1, 2}}};
+  static const struct {
+    int rank;
+    int64_t axes[3];
+  } shapes[] = {{0, {0}}, {1, {3}}, {2, {E, 2}}, {3, {2, 1, 2}}};
   int n = ir_op_info[op].operands;
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
     Differences d = differences_begin(ir_op_info[op].name, s);
@@ -206,11 +211,19 @@ static void case_cumsum(void) {
 }
 
 static void case_einsum(void) {
-  static const struct { const char *spec; int ranks[2]; int64_t axes[2][4]; } all[] = {
-      {"eb,bc->ec", {2, 2}, {{E, 3}, {3, 2}}},          {"ea,eb->ab", {2, 2}, {{E, 2}, {E, 3}}},
-      {"eij,ej->ei", {3, 2}, {{E, 2, 3}, {E, 3}}},      {"ehqd,ehkd->ehqk", {4, 4}, {{E, 2, 3, 2}, {E, 2, 2, 2}}},
-      {"ea,fa->ef", {2, 2}, {{E, 3}, {E, 3}}},          {"ab,ab->", {2, 2}, {{2, 3}, {2, 3}}},
-      {"a,b->ab", {1, 1}, {{2}, {3}}},                  {"eb,bc->ce", {2, 2}, {{3, 3}, {3, 2}}},
+  static const struct {
+    const char *spec;
+    int ranks[2];
+    int64_t axes[2][4];
+  } all[] = {
+      {"eb,bc->ec", {2, 2}, {{E, 3}, {3, 2}}},
+      {"ea,eb->ab", {2, 2}, {{E, 2}, {E, 3}}},
+      {"eij,ej->ei", {3, 2}, {{E, 2, 3}, {E, 3}}},
+      {"ehqd,ehkd->ehqk", {4, 4}, {{E, 2, 3, 2}, {E, 2, 2, 2}}},
+      {"ea,fa->ef", {2, 2}, {{E, 3}, {E, 3}}},
+      {"ab,ab->", {2, 2}, {{2, 3}, {2, 3}}},
+      {"a,b->ab", {1, 1}, {{2}, {3}}},
+      {"eb,bc->ce", {2, 2}, {{3, 3}, {3, 2}}},
       {",a->a", {0, 1}, {{0}, {3}}},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -235,11 +248,9 @@ static void case_tri_inverse(void) {
 }
 
 static Case *const cases[IR_OP_COUNT] = {
-    [IR_RESHAPE] = case_reshape, [IR_TRANSPOSE] = case_transpose,     [IR_BROADCAST] = case_broadcast,
-    [IR_SLICE] = case_slice,     [IR_PAD] = case_pad,                 [IR_CONCAT] = case_concat,
-    [IR_GATHER] = case_gather,   [IR_SCATTER_ADD] = case_scatter_add, [IR_SUM] = case_sum,
-    [IR_AMAX] = case_amax,       [IR_CUMSUM] = case_cumsum,           [IR_EINSUM] = case_einsum,
-    [IR_TRI_INVERSE] = case_tri_inverse,
+    [IR_RESHAPE] = case_reshape, [IR_TRANSPOSE] = case_transpose, [IR_BROADCAST] = case_broadcast,     [IR_SLICE] = case_slice, [IR_PAD] = case_pad,
+    [IR_CONCAT] = case_concat,   [IR_GATHER] = case_gather,       [IR_SCATTER_ADD] = case_scatter_add, [IR_SUM] = case_sum,     [IR_AMAX] = case_amax,
+    [IR_CUMSUM] = case_cumsum,   [IR_EINSUM] = case_einsum,       [IR_TRI_INVERSE] = case_tri_inverse,
 };
 
 static void test_every_rule(void **state) {
@@ -465,8 +476,8 @@ static void expect_slope(Program *p, IrRef y, IrRef derivative, uint64_t seed, c
   double expected = slope(p, y, 1e-3), fine = slope(p, y, 2e-4), found = evaluate(p, derivative);
   if (fabs(expected - fine) > 1e-5 * fmax(1, fabs(fine))) return; // too curved for differences
   if (fabs(found - fine) > 1e-6 * fmax(1, fabs(fine)) && fabs(found - expected) > 1e-6 * fmax(1, fabs(fine)))
-    fail_msg("program %llu, %s derivative: %.12g, differences %.12g and %.12g\n%s", (unsigned long long)seed, order, found,
-             expected, fine, ir_text(p->arena, p->fn));
+    fail_msg("program %llu, %s derivative: %.12g, differences %.12g and %.12g\n%s", (unsigned long long)seed, order, found, expected, fine,
+             ir_text(p->arena, p->fn));
 }
 
 static void test_random_programs(void **state) {

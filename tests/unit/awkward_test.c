@@ -24,74 +24,74 @@ static const char FOLDER[] = "../shared/data/awkward";
 
 // One column of a file: rows and first value, or the message of opening, asking or loading.
 typedef struct Case {
-  const char *file, *column;     // column NULL: opening must fail
-  const char *message;           // part of the message; NULL: it is read
+  const char *file, *column; // column NULL: opening must fail
+  const char *message;       // part of the message; NULL: it is read
   int64_t rows;
-  double first, mean;            // NAN: not looked at
+  double first, mean; // NAN: not looked at
 } Case;
 
 static const Case CASES[] = {
-  {"lzf.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"pandas_table_categorical.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"pandas_table_categorical.h5", "eta", NULL, 200, 0.5616, NAN},
-  {"pandas_fixed.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"pandas_fixed.h5", "eta", NULL, 200, 0.5616, NAN},
-  {"pandas_fixed_mixed.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"pandas_fixed_mixed.h5", "n", NULL, 200, 6, NAN},
-  {"compound.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"compound.h5", "p4[0]", NULL, 200, 0.6123, NAN},
-  {"compound.h5", "hit.layer", NULL, 200, 0, NAN},
-  {"compound.h5", "p4[4]", "has no column `p4[4]`; did you mean", 0, NAN, NAN},
-  {"big_endian.h5", "x", NULL, 200, 0.5616, -0.12592},
-  {"big_endian.h5", "i", NULL, 200, 0, 99.5},
-  {"big_endian.h5", "u", NULL, 200, 0, 29850},
-  {"strings.h5", "pt", NULL, 200, 11.2969, NAN},
-  {"strings.h5", "fixed", "column `fixed` holds text, not numbers", 0, NAN, NAN},
-  {"strings.h5", "vlen", "column `vlen` holds text, not numbers", 0, NAN, NAN},
-  {"small_ints.h5", "q", NULL, 200, 1, 0.02},
-  {"small_ints.h5", "flag", NULL, 200, 1, 0.325},
-  {"small_ints.h5", "f2", NULL, 200, 11.2969, NAN},
-  {"small_ints.h5", "i64", "column `i64` has 9007199254740993 in row 1, beyond 2^53", 0, NAN, NAN},
-  {"empty.h5", "pt", "empty.h5: column `pt` has no rows", 0, NAN, NAN},
-  {"empty.h5", "img", "empty.h5: column `img` has no rows", 0, NAN, NAN},
-  {"empty.h5", "null", "column `null` holds no data (a null dataspace)", 0, NAN, NAN},
-  {"empty.h5", "scalar", "column `scalar` is a single value, not one per event", 0, NAN, NAN},
-  {"constant_column.h5", "c", NULL, 200, 4, 4},
-  {"constant_column.h5", "y", NULL, 200, 1.1232, NAN},
-  {"nested_unlimited.h5", "a/b/c/pt", NULL, 200, 11.2969, NAN},
-  {"nested_unlimited.h5", "a/link", NULL, 200, 11.2969, NAN},
-  {"nested_unlimited.h5", "a/broken", "column `a/broken` is a link to /no/such, which does not exist", 0, NAN, NAN},
-  {"nested_unlimited.h5", "pt", "did you mean `a/b/c/pt`?", 0, NAN, NAN},
-  {"nested_unlimited.h5:/a/b/c", "pt", NULL, 200, 11.2969, NAN},
-  {"nested_unlimited.h5:/a/x", NULL, "has no group `/a/x`", 0, NAN, NAN},
-  {"truncated.h5", NULL, "truncated.h5: the HDF5 file is truncated or damaged", 0, NAN, NAN},
-  {"not_hdf5.h5", NULL, "not_hdf5.h5: this is not an HDF5 file", 0, NAN, NAN},
-  {"zero_bytes.csv", NULL, "zero_bytes.csv: the file is empty", 0, NAN, NAN},
-  {"messy.csv", "pt", NULL, 7, 1.5, 4.5},
-  {"messy.csv", "n", NULL, 7, 1, 4},
-  {"messy.csv", "η", NULL, 7, 0.25, NAN},
-  {"sentinel.csv", "iso", NULL, 200, -999, NAN},
-  {"half_written.csv", NULL, "half_written.csv, line 201: the file ends in the middle of a row (2 cells of 3", 0, NAN, NAN},
-  {"short_row.csv", NULL, "short_row.csv, line 52: 2 cells where the header has 3", 0, NAN, NAN},
-  {"long_row.csv", NULL, "long_row.csv, line 52: 4 cells where the header has 3", 0, NAN, NAN},
-  {"duplicate_names.csv", NULL, "columns 1 and 3 are both named `pt`", 0, NAN, NAN},
-  {"no_header.csv", NULL, "line 1: holds numbers where the names of the columns should stand", 0, NAN, NAN},
-  {"text_cell.csv", "pt", "column `pt` should hold numbers, but line 11 has `hello`", 0, NAN, NAN},
-  {"text_cell.csv", "eta", NULL, 201, 0.5616, NAN},
-  {"tabs.tsv", "pt", NULL, 200, 11.2969, NAN},
-  {"spaces.txt", NULL, "spaces.txt: columns aligned with blanks are not read", 0, NAN, NAN},
-  {"semicolon_decimal_comma.csv", NULL, "separated by semicolons, perhaps with decimal commas", 0, NAN, NAN},
-  {"locale_big_numbers.csv", "x", "line 3 has `1e309` (beyond what a double holds), line 5 has `0x1p-3`, line 6 has `1_000`", 0, NAN, NAN},
-  {"fortran_order.npy", "fortran_order", NULL, 200, 11.2969, NAN},
-  {"c_order_f4.npy", "c_order_f4", NULL, 200, 11.2969, NAN},
-  {"big_endian.npy", "big_endian", NULL, 200, 11.2969, NAN},
-  {"structured.npy", "eta", NULL, 200, 0.5616, NAN},
-  {"structured.npy", "q", NULL, 200, 1, 0.02},
-  {"object.npy", NULL, "object.npy: holds Python objects (a pickle), which are never run", 0, NAN, NAN},
-  {"arrays.npz", "x", NULL, 200, 11.2969, NAN},
-  {"arrays.npz", "y", NULL, 200, 0, 99.5},
-  {"arrays_compressed.npz", "x", NULL, 200, 11.2969, NAN},
-  {"arrays_compressed.npz", "y", NULL, 200, 0, 99.5},
+    {"lzf.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"pandas_table_categorical.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"pandas_table_categorical.h5", "eta", NULL, 200, 0.5616, NAN},
+    {"pandas_fixed.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"pandas_fixed.h5", "eta", NULL, 200, 0.5616, NAN},
+    {"pandas_fixed_mixed.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"pandas_fixed_mixed.h5", "n", NULL, 200, 6, NAN},
+    {"compound.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"compound.h5", "p4[0]", NULL, 200, 0.6123, NAN},
+    {"compound.h5", "hit.layer", NULL, 200, 0, NAN},
+    {"compound.h5", "p4[4]", "has no column `p4[4]`; did you mean", 0, NAN, NAN},
+    {"big_endian.h5", "x", NULL, 200, 0.5616, -0.12592},
+    {"big_endian.h5", "i", NULL, 200, 0, 99.5},
+    {"big_endian.h5", "u", NULL, 200, 0, 29850},
+    {"strings.h5", "pt", NULL, 200, 11.2969, NAN},
+    {"strings.h5", "fixed", "column `fixed` holds text, not numbers", 0, NAN, NAN},
+    {"strings.h5", "vlen", "column `vlen` holds text, not numbers", 0, NAN, NAN},
+    {"small_ints.h5", "q", NULL, 200, 1, 0.02},
+    {"small_ints.h5", "flag", NULL, 200, 1, 0.325},
+    {"small_ints.h5", "f2", NULL, 200, 11.2969, NAN},
+    {"small_ints.h5", "i64", "column `i64` has 9007199254740993 in row 1, beyond 2^53", 0, NAN, NAN},
+    {"empty.h5", "pt", "empty.h5: column `pt` has no rows", 0, NAN, NAN},
+    {"empty.h5", "img", "empty.h5: column `img` has no rows", 0, NAN, NAN},
+    {"empty.h5", "null", "column `null` holds no data (a null dataspace)", 0, NAN, NAN},
+    {"empty.h5", "scalar", "column `scalar` is a single value, not one per event", 0, NAN, NAN},
+    {"constant_column.h5", "c", NULL, 200, 4, 4},
+    {"constant_column.h5", "y", NULL, 200, 1.1232, NAN},
+    {"nested_unlimited.h5", "a/b/c/pt", NULL, 200, 11.2969, NAN},
+    {"nested_unlimited.h5", "a/link", NULL, 200, 11.2969, NAN},
+    {"nested_unlimited.h5", "a/broken", "column `a/broken` is a link to /no/such, which does not exist", 0, NAN, NAN},
+    {"nested_unlimited.h5", "pt", "did you mean `a/b/c/pt`?", 0, NAN, NAN},
+    {"nested_unlimited.h5:/a/b/c", "pt", NULL, 200, 11.2969, NAN},
+    {"nested_unlimited.h5:/a/x", NULL, "has no group `/a/x`", 0, NAN, NAN},
+    {"truncated.h5", NULL, "truncated.h5: the HDF5 file is truncated or damaged", 0, NAN, NAN},
+    {"not_hdf5.h5", NULL, "not_hdf5.h5: this is not an HDF5 file", 0, NAN, NAN},
+    {"zero_bytes.csv", NULL, "zero_bytes.csv: the file is empty", 0, NAN, NAN},
+    {"messy.csv", "pt", NULL, 7, 1.5, 4.5},
+    {"messy.csv", "n", NULL, 7, 1, 4},
+    {"messy.csv", "η", NULL, 7, 0.25, NAN},
+    {"sentinel.csv", "iso", NULL, 200, -999, NAN},
+    {"half_written.csv", NULL, "half_written.csv, line 201: the file ends in the middle of a row (2 cells of 3", 0, NAN, NAN},
+    {"short_row.csv", NULL, "short_row.csv, line 52: 2 cells where the header has 3", 0, NAN, NAN},
+    {"long_row.csv", NULL, "long_row.csv, line 52: 4 cells where the header has 3", 0, NAN, NAN},
+    {"duplicate_names.csv", NULL, "columns 1 and 3 are both named `pt`", 0, NAN, NAN},
+    {"no_header.csv", NULL, "line 1: holds numbers where the names of the columns should stand", 0, NAN, NAN},
+    {"text_cell.csv", "pt", "column `pt` should hold numbers, but line 11 has `hello`", 0, NAN, NAN},
+    {"text_cell.csv", "eta", NULL, 201, 0.5616, NAN},
+    {"tabs.tsv", "pt", NULL, 200, 11.2969, NAN},
+    {"spaces.txt", NULL, "spaces.txt: columns aligned with blanks are not read", 0, NAN, NAN},
+    {"semicolon_decimal_comma.csv", NULL, "separated by semicolons, perhaps with decimal commas", 0, NAN, NAN},
+    {"locale_big_numbers.csv", "x", "line 3 has `1e309` (beyond what a double holds), line 5 has `0x1p-3`, line 6 has `1_000`", 0, NAN, NAN},
+    {"fortran_order.npy", "fortran_order", NULL, 200, 11.2969, NAN},
+    {"c_order_f4.npy", "c_order_f4", NULL, 200, 11.2969, NAN},
+    {"big_endian.npy", "big_endian", NULL, 200, 11.2969, NAN},
+    {"structured.npy", "eta", NULL, 200, 0.5616, NAN},
+    {"structured.npy", "q", NULL, 200, 1, 0.02},
+    {"object.npy", NULL, "object.npy: holds Python objects (a pickle), which are never run", 0, NAN, NAN},
+    {"arrays.npz", "x", NULL, 200, 11.2969, NAN},
+    {"arrays.npz", "y", NULL, 200, 0, 99.5},
+    {"arrays_compressed.npz", "x", NULL, 200, 11.2969, NAN},
+    {"arrays_compressed.npz", "y", NULL, 200, 0, 99.5},
 };
 
 // Skips the test, with a line, where the folder is not.
@@ -116,8 +116,8 @@ static void run_case(const Case *c) {
   HgmTable *table = open_one(c->file, &error);
   HgmWish wish = {0};
   double *values = NULL;
-  bool fine = table != NULL && c->column != NULL && hgm_table_require(table, c->column, &wish.column, &error) &&
-              hgm_table_load(table, &wish, 1, &values, NULL, &error);
+  bool fine =
+      table != NULL && c->column != NULL && hgm_table_require(table, c->column, &wish.column, &error) && hgm_table_load(table, &wish, 1, &values, NULL, &error);
   if (c->message != NULL) {
     if (fine || strstr(error.text, c->message) == NULL) fail_msg("%s, %s: \"%s\"", c->file, c->column, error.text);
     assert_true(error.exit_code == 1 || error.exit_code == 2);
@@ -202,11 +202,15 @@ static void reports(void **state) {
 static void texts(void **state) {
   (void)state;
   need_folder();
-  static const struct { const char *file, *column; int n; const char *texts[5]; } cases[] = {
-    {"strings.h5", "fixed", 3, {"ttbar", "QCD", "signal"}},
-    {"strings.h5", "vlen", 5, {"ttbar", "QCD", "signal", "", "τ→μνν"}},
-    {"messy.csv", "label", 6, {"a, with comma", "say \"hi\"", "plain", "two\r\nlines", ""}},
-    {"pandas_table_categorical.h5", "region", 3, {"barrel", "endcap", "forward"}},
+  static const struct {
+    const char *file, *column;
+    int n;
+    const char *texts[5];
+  } cases[] = {
+      {"strings.h5", "fixed", 3, {"ttbar", "QCD", "signal"}},
+      {"strings.h5", "vlen", 5, {"ttbar", "QCD", "signal", "", "τ→μνν"}},
+      {"messy.csv", "label", 6, {"a, with comma", "say \"hi\"", "plain", "two\r\nlines", ""}},
+      {"pandas_table_categorical.h5", "region", 3, {"barrel", "endcap", "forward"}},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     HgmError error = {0};
@@ -245,8 +249,8 @@ static void orders(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_file), cmocka_unit_test(latest_format), cmocka_unit_test(ragged_lengths),
-    cmocka_unit_test(reports),    cmocka_unit_test(texts),         cmocka_unit_test(orders),
+      cmocka_unit_test(every_file), cmocka_unit_test(latest_format), cmocka_unit_test(ragged_lengths),
+      cmocka_unit_test(reports),    cmocka_unit_test(texts),         cmocka_unit_test(orders),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,10 @@ static void damaged_checkpoints(void **state) {
 
 // ---- the n-th call fails
 
-typedef struct Faults { int countdown; bool half; } Faults;
+typedef struct Faults {
+  int countdown;
+  bool half;
+} Faults;
 
 static bool strikes(Faults *faults, int number) {
   if (--faults->countdown != 0) return false;
@@ -192,8 +195,7 @@ static void failed_saves_leave_the_old_checkpoint(void **state) {
       failures++;
       assert_int_equal(error.exit_code, 2);
       assert_non_null(strstr(error.text, "best.h5"));
-      assert_true(strstr(error.text, strerror(ENOSPC)) != NULL || strstr(error.text, strerror(EIO)) != NULL ||
-                  strstr(error.text, strerror(EACCES)) != NULL);
+      assert_true(strstr(error.text, strerror(ENOSPC)) != NULL || strstr(error.text, strerror(EIO)) != NULL || strstr(error.text, strerror(EACCES)) != NULL);
       HgmError fine = {0};
       double epoch;
       assert_true(hgm_store_load(&loaded, "best.h5", &fine));
@@ -315,11 +317,20 @@ static void manifest_comes_back(void **state) {
   const HgmFileIdentity files[] = {{.path = "jets \"new\".h5", .bytes = 5000000000, .sha256 = "abc"}};
   const HgmManifestPair columns[] = {{"Jet_pt", "float32"}, {"cells", "float32 (6, 4)"}};
   const HgmManifestPair params[] = {{"beta", "1e-4"}}, sources[] = {{"jets.hgm", "line 1\nτ \\ \"x\"\n"}};
-  const HgmManifestData data[] = {{.block = "jets", .role = "train", .files = files, .n_files = 1, .columns = columns, .n_columns = 2,
-                                   .rows = 150000}};
-  const HgmManifest manifest = {.model = "jets.hgm", .version = "0.1.0", .cpu = "some cpu", .command = "hgmc run", .precision = "f32",
-                                .seed = 18446744073709551557u, .threads = 2, .sources = sources, .n_sources = 1, .params = params,
-                                .n_params = 1, .data = data, .n_data = 1};
+  const HgmManifestData data[] = {{.block = "jets", .role = "train", .files = files, .n_files = 1, .columns = columns, .n_columns = 2, .rows = 150000}};
+  const HgmManifest manifest = {.model = "jets.hgm",
+                                .version = "0.1.0",
+                                .cpu = "some cpu",
+                                .command = "hgmc run",
+                                .precision = "f32",
+                                .seed = 18446744073709551557u,
+                                .threads = 2,
+                                .sources = sources,
+                                .n_sources = 1,
+                                .params = params,
+                                .n_params = 1,
+                                .data = data,
+                                .n_data = 1};
   HgmManifest *loaded;
   HgmError error = {0};
   assert_true(hgm_manifest_save(".", &manifest, NULL, &error));
@@ -378,12 +389,17 @@ static void sha256_vectors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(saved_and_loaded),          cmocka_unit_test(names_are_one_array_each),
-    cmocka_unit_test(another_models_arrays),     cmocka_unit_test(damaged_checkpoints),
-    cmocka_unit_test(failed_saves_leave_the_old_checkpoint), cmocka_unit_test(real_full_disk),
-    cmocka_unit_test(run_directories_count_up),  cmocka_unit_test(a_second_run_is_kept_out),
-    cmocka_unit_test(metrics_grow_and_are_cut_back), cmocka_unit_test(manifest_comes_back),
-    cmocka_unit_test(sha256_vectors),
+      cmocka_unit_test(saved_and_loaded),
+      cmocka_unit_test(names_are_one_array_each),
+      cmocka_unit_test(another_models_arrays),
+      cmocka_unit_test(damaged_checkpoints),
+      cmocka_unit_test(failed_saves_leave_the_old_checkpoint),
+      cmocka_unit_test(real_full_disk),
+      cmocka_unit_test(run_directories_count_up),
+      cmocka_unit_test(a_second_run_is_kept_out),
+      cmocka_unit_test(metrics_grow_and_are_cut_back),
+      cmocka_unit_test(manifest_comes_back),
+      cmocka_unit_test(sha256_vectors),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

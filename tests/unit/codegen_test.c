@@ -24,7 +24,8 @@ static void put(void *array, HgmDtype dtype, int64_t i, double x) {
   switch (dtype) {
   case HGM_F32: ((float *)array)[i] = (float)x; return;
   case HGM_F64: ((double *)array)[i] = x; return;
-  case HGM_I32: case HGM_BOOL: ((int32_t *)array)[i] = (int32_t)x; return;
+  case HGM_I32:
+  case HGM_BOOL: ((int32_t *)array)[i] = (int32_t)x; return;
   }
 }
 
@@ -32,7 +33,8 @@ static double get(const void *array, HgmDtype dtype, int64_t i) {
   switch (dtype) {
   case HGM_F32: return (double)((const float *)array)[i];
   case HGM_F64: return ((const double *)array)[i];
-  case HGM_I32: case HGM_BOOL: return ((const int32_t *)array)[i];
+  case HGM_I32:
+  case HGM_BOOL: return ((const int32_t *)array)[i];
   }
   return 0;
 }
@@ -66,8 +68,8 @@ static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env,
     size_t n = bytes_of(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * env->events + 1);
     outputs[i] = memset(arena_alloc(arena, n), 0x7b, n);
   }
-  HgmCall call = {.leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events,
-                  .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
+  HgmCall call = {
+      .leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events, .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
   for (int i = 0; i < 2; i++) // the second time with memory that has been used
     if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
   hgm_work_destroy(work);
@@ -92,8 +94,7 @@ static double moved_by_rounding(const IrArray *exact, const IrArray *rounded) {
   return most;
 }
 
-static void compare(const IrFn *fn, const HgmProgram *program, void **got, const IrArray *exact, const IrArray *rounded,
-                    double relative, const char *label) {
+static void compare(const IrFn *fn, const HgmProgram *program, void **got, const IrArray *exact, const IrArray *rounded, double relative, const char *label) {
   for (uint32_t o = 0; o < program->n_outputs; o++) {
     HgmDtype dtype = program->outputs[o].dtype;
     double slack = dtype == HGM_F32 ? 4e-6 : relative;
@@ -103,8 +104,7 @@ static void compare(const IrFn *fn, const HgmProgram *program, void **got, const
       if (x == y || (isnan(x) && isnan(y))) continue;
       if (fabs(x - y) <= slack * fmax(fabs(y), scale) + 30 * moved) continue;
       fputs(ir_text(fn->arena, fn), stderr); // longer than what fail_msg prints
-      fail_msg("%s: %s[%lld] is %.17g, should be %.17g (f32 %.17g)", label, exact[o].name, (long long)i, x, y,
-               rounded ? rounded[o].data[i] : y);
+      fail_msg("%s: %s[%lld] is %.17g, should be %.17g (f32 %.17g)", label, exact[o].name, (long long)i, x, y, rounded ? rounded[o].data[i] : y);
     }
   }
 }
@@ -190,22 +190,35 @@ static void test_network(void **state) {
   }
 }
 
-typedef struct Contraction { const char *spec; int rank[2]; int64_t axes[2][4]; } Contraction;
+typedef struct Contraction {
+  const char *spec;
+  int rank[2];
+  int64_t axes[2][4];
+} Contraction;
 
 // Every kind of contraction: dense in both orientations, weight gradients, per-event matrices, weights alone.
 static void test_contractions(void **state) {
   (void)state;
   enum { E = IR_EVENTS };
   static const Contraction all[] = {
-      {"ek,kn->en", {2, 2}, {{E, 37}, {37, 41}}},          {"ek,nk->en", {2, 2}, {{E, 37}, {41, 37}}},
-      {"nk,ek->en", {2, 2}, {{41, 7}, {E, 7}}},            {"ek,kn->en", {2, 2}, {{E, 1}, {1, 16}}},
-      {"esk,kn->esn", {3, 2}, {{E, 3, 9}, {9, 17}}},       {"esk,skn->esn", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},
-      {"esk,skn->en", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},    {"eks,skn->en", {3, 3}, {{E, 9, 3}, {3, 9, 17}}},
-      {"ek,en->kn", {2, 2}, {{E, 37}, {E, 41}}},           {"ek,en->nk", {2, 2}, {{E, 5}, {E, 33}}},
-      {"esk,esn->kn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},    {"esk,esn->skn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},
-      {"e,en->n", {1, 2}, {{E}, {E, 20}}},                 {"e,e->", {1, 1}, {{E}, {E}}},
-      {"esk,etk->est", {3, 3}, {{E, 4, 5}, {E, 6, 5}}},    {"ek,ek->e", {2, 2}, {{E, 30}, {E, 30}}},
-      {"ei,ej->eij", {2, 2}, {{E, 4}, {E, 3}}},            {"ij,jk->ik", {2, 2}, {{6, 7}, {7, 8}}},
+      {"ek,kn->en", {2, 2}, {{E, 37}, {37, 41}}},
+      {"ek,nk->en", {2, 2}, {{E, 37}, {41, 37}}},
+      {"nk,ek->en", {2, 2}, {{41, 7}, {E, 7}}},
+      {"ek,kn->en", {2, 2}, {{E, 1}, {1, 16}}},
+      {"esk,kn->esn", {3, 2}, {{E, 3, 9}, {9, 17}}},
+      {"esk,skn->esn", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},
+      {"esk,skn->en", {3, 3}, {{E, 3, 9}, {3, 9, 17}}},
+      {"eks,skn->en", {3, 3}, {{E, 9, 3}, {3, 9, 17}}},
+      {"ek,en->kn", {2, 2}, {{E, 37}, {E, 41}}},
+      {"ek,en->nk", {2, 2}, {{E, 5}, {E, 33}}},
+      {"esk,esn->kn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},
+      {"esk,esn->skn", {3, 3}, {{E, 3, 9}, {E, 3, 17}}},
+      {"e,en->n", {1, 2}, {{E}, {E, 20}}},
+      {"e,e->", {1, 1}, {{E}, {E}}},
+      {"esk,etk->est", {3, 3}, {{E, 4, 5}, {E, 6, 5}}},
+      {"ek,ek->e", {2, 2}, {{E, 30}, {E, 30}}},
+      {"ei,ej->eij", {2, 2}, {{E, 4}, {E, 3}}},
+      {"ij,jk->ik", {2, 2}, {{6, 7}, {7, 8}}},
   };
   for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
     for (int f64 = 0; f64 < 2; f64++) {
@@ -290,8 +303,7 @@ static void test_random(void **state) {
   for (uint64_t seed = one ? strtoull(one, NULL, 10) : 0; seed < (one ? strtoull(one, NULL, 10) + 1 : 40); seed++) {
     Arena *arena = arena_create();
     IrDtype real = seed % 2 ? IR_F32 : IR_F64;
-    RandomOptions options = {.ops = seed % 5 == 4 ? IR_OP_COUNT : 12 + (int)(seed % 7) * 6, .no_pairs = true,
-                             .no_events_reduced = seed % 3 == 0};
+    RandomOptions options = {.ops = seed % 5 == 4 ? IR_OP_COUNT : 12 + (int)(seed % 7) * 6, .no_pairs = true, .no_events_reduced = seed % 3 == 0};
     IrFn *fn = random_program(arena, seed, real, &options);
     check(fn, seed, real == IR_F32, arena_printf(arena, "seed %llu", (unsigned long long)seed));
     for (IrRef r = 0; r < fn->values.len; r++) reached[ir_at(fn, r)->op] = true;
@@ -302,7 +314,8 @@ static void test_random(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),          cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
-                                     cmocka_unit_test(test_phases),       cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events), cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
+                                     cmocka_unit_test(test_phases), cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events),
+                                     cmocka_unit_test(test_random)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

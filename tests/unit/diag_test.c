@@ -12,7 +12,12 @@
 
 #include "lang/diag.h"
 
-typedef struct Fixture { Arena *arena; Sources *sources; Diags *diags; SourceFile *file; } Fixture;
+typedef struct Fixture {
+  Arena *arena;
+  Sources *sources;
+  Diags *diags;
+  SourceFile *file;
+} Fixture;
 
 static Fixture with(const char *text) {
   Fixture f = {.arena = arena_create()};
@@ -183,10 +188,16 @@ static void test_colour(void **state) {
 static void test_nearest(void **state) {
   (void)state;
   static const char *const NAMES[] = {"decoder", "encoder", "latent", "logvar", "mu", "x", "events", "Jet_pt", "minimize"};
-  static const struct { const char *name, *nearest; } CASES[] = {
-      {"decodr", "decoder"}, {"dceoder", "decoder"}, {"DECODER", "decoder"}, {"minimise", "minimize"}, {"evnets", "events"},
-      {"latnet", "latent"}, {"jet_PT", "Jet_pt"}, {"m", NULL}, {"nu", "mu"}, {"y", NULL}, {"banana", NULL}, {"", NULL},
-      {"logva", "logvar"}, {"decoders_of_all", NULL},
+  static const struct {
+    const char *name, *nearest;
+  } CASES[] = {
+      {"decodr", "decoder"},  {"dceoder", "decoder"},
+      {"DECODER", "decoder"}, {"minimise", "minimize"},
+      {"evnets", "events"},   {"latnet", "latent"},
+      {"jet_PT", "Jet_pt"},   {"m", NULL},
+      {"nu", "mu"},           {"y", NULL},
+      {"banana", NULL},       {"", NULL},
+      {"logva", "logvar"},    {"decoders_of_all", NULL},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
     const char *best = diag_nearest(CASES[i].name, NAMES, sizeof NAMES / sizeof NAMES[0]);
@@ -213,10 +224,12 @@ static void test_table(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_form), cmocka_unit_test(test_order_and_count), cmocka_unit_test(test_most),
-      cmocka_unit_test(test_nothing_and_nowhere), cmocka_unit_test(test_columns), cmocka_unit_test(test_several_lines_and_end),
-      cmocka_unit_test(test_two_files), cmocka_unit_test(test_long_line), cmocka_unit_test(test_colour),
-      cmocka_unit_test(test_nearest), cmocka_unit_test(test_table),
+      cmocka_unit_test(test_form),      cmocka_unit_test(test_order_and_count),
+      cmocka_unit_test(test_most),      cmocka_unit_test(test_nothing_and_nowhere),
+      cmocka_unit_test(test_columns),   cmocka_unit_test(test_several_lines_and_end),
+      cmocka_unit_test(test_two_files), cmocka_unit_test(test_long_line),
+      cmocka_unit_test(test_colour),    cmocka_unit_test(test_nearest),
+      cmocka_unit_test(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,8 +23,7 @@ static void emit_draw(CodeModule *m, int kind, bool f64, unsigned lanes) {
   char name[16];
   snprintf(name, sizeof name, "draw%d%d", kind, f64);
   LLVMValueRef p[4], elements[4], f = code_kernel(m, name, 4, p);
-  LLVMValueRef pass_at =
-      emit_at(m, LLVMInt8TypeInContext(m->context), LLVMGetParam(f, 0), emit_index(m, offsetof(HgmTile, pass)));
+  LLVMValueRef pass_at = emit_at(m, LLVMInt8TypeInContext(m->context), LLVMGetParam(f, 0), emit_index(m, offsetof(HgmTile, pass)));
   VDraw draw = {.pass = emit_load(m, m->i32, pass_at), .key = emit_load(m, m->i64, p[2])};
   LLVMTypeRef words = emit_with_lanes(m->i32, lanes), element = kind == 0 ? m->i32 : f64 ? m->f64 : m->f32;
   unsigned per_block = kind && f64 ? 2 : 4;
@@ -62,12 +61,9 @@ static Image compile(const char *cpu, unsigned lanes) {
 
 static double reference(int kind, bool f64, uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
   switch (kind) {
-  case 0:
-    return philox_bits(key, event, pass, element);
-  case 1:
-    return (f64 ? philox_uniform : philox_uniform32)(key, event, pass, element);
-  default:
-    return (f64 ? philox_normal : philox_normal32)(key, event, pass, element);
+  case 0: return philox_bits(key, event, pass, element);
+  case 1: return (f64 ? philox_uniform : philox_uniform32)(key, event, pass, element);
+  default: return (f64 ? philox_normal : philox_normal32)(key, event, pass, element);
   }
 }
 
@@ -90,8 +86,7 @@ static void check(const Image *image, int kind, bool f64, uint64_t seed) {
       double want = reference(kind, f64, key, (uint64_t)high[i] << 32 | low[i], tile.pass, (uint64_t)j), got;
       got = kind == 0 ? out.bits[j * EVENTS + i] : f64 ? out.f64[j * EVENTS + i] : (double)out.f32[j * EVENTS + i];
       double slack = kind < 2 ? 0 : f64 ? 4e-15 : 2e-6;
-      if (!(fabs(got - want) <= slack))
-        fail_msg("kind %d f64 %d element %d event %d: %.17g, not %.17g", kind, f64, j, i, got, want);
+      if (!(fabs(got - want) <= slack)) fail_msg("kind %d f64 %d element %d event %d: %.17g, not %.17g", kind, f64, j, i, got, want);
       if (kind == 1) assert_true(got > 0 && got < 1);
     }
 }
@@ -104,21 +99,12 @@ static void check_all(const char *cpu, unsigned lanes) {
   image_free(&image);
 }
 
-static void test_avx512(void **state) {
-  (void)state, check_all(NULL, CODE_LANES);
-}
-static void test_avx2(void **state) {
-  (void)state, check_all("haswell", CODE_LANES);
-}
-static void test_narrow(void **state) {
-  (void)state, check_all(NULL, 4);
-}
-static void test_scalar(void **state) {
-  (void)state, check_all(NULL, 1);
-}
+static void test_avx512(void **state) { (void)state, check_all(NULL, CODE_LANES); }
+static void test_avx2(void **state) { (void)state, check_all("haswell", CODE_LANES); }
+static void test_narrow(void **state) { (void)state, check_all(NULL, 4); }
+static void test_scalar(void **state) { (void)state, check_all(NULL, 1); }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_avx512), cmocka_unit_test(test_avx2),
-                                     cmocka_unit_test(test_narrow), cmocka_unit_test(test_scalar)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_avx512), cmocka_unit_test(test_avx2), cmocka_unit_test(test_narrow), cmocka_unit_test(test_scalar)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

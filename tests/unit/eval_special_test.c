@@ -76,25 +76,20 @@ static void bessel(mpfr_t y, const mpfr_t a, unsigned n) {
   mpfr_clears(term, quarter, (mpfr_ptr)0);
 }
 
-static void ref_i0e(mpfr_t y, const mpfr_t a) {
-  bessel(y, a, 0);
-}
-static void ref_i1e(mpfr_t y, const mpfr_t a) {
-  bessel(y, a, 1);
-}
+static void ref_i0e(mpfr_t y, const mpfr_t a) { bessel(y, a, 0); }
+static void ref_i1e(mpfr_t y, const mpfr_t a) { bessel(y, a, 1); }
 
 static void ref_lgamma(mpfr_t y, const mpfr_t a) {
   int sign;
   mpfr_lgamma(y, &sign, a, MPFR_RNDN);
 }
 
-#define REFERENCE(NAME)                                                                                                \
-  static void ref_##NAME(mpfr_t y, const mpfr_t a) {                                                                   \
-    mpfr_##NAME(y, a, MPFR_RNDN);                                                                                      \
-  }
+#define REFERENCE(NAME)                                                                                                                                        \
+  static void ref_##NAME(mpfr_t y, const mpfr_t a) { mpfr_##NAME(y, a, MPFR_RNDN); }
 REFERENCE(exp)
-REFERENCE(expm1) REFERENCE(log) REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh)
-    REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf) REFERENCE(erfc) REFERENCE(digamma)
+REFERENCE(expm1)
+REFERENCE(log) REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh) REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf)
+    REFERENCE(erfc) REFERENCE(digamma)
 
     // Points of low..high; every fourth is near zero if that is inside, else near low.
     static double point(double low, double high, int i) {
@@ -163,8 +158,7 @@ static void test_special(void **state) {
 static void test_normal_icdf(void **state) {
   (void)state;
   double p[POINTS], y[POINTS];
-  for (int i = 0; i < POINTS; i++)
-    p[i] = i % 2 ? (i + 0.5) / POINTS : i % 4 ? pow(10, -i * 0.7) : 1 - pow(10, -i * 0.035);
+  for (int i = 0; i < POINTS; i++) p[i] = i % 2 ? (i + 0.5) / POINTS : i % 4 ? pow(10, -i * 0.7) : 1 - pow(10, -i * 0.035);
   evaluate(IR_NORMAL_ICDF, 1, p, NULL, y);
   mpfr_t x, cdf, density, half;
   mpfr_inits2(BITS, x, cdf, density, half, (mpfr_ptr)0);
@@ -186,8 +180,7 @@ static void test_normal_icdf(void **state) {
     mpfr_exp(density, x, MPFR_RNDN);
     mpfr_div(cdf, cdf, density, MPFR_RNDN);
     double error = fabs(mpfr_get_d(cdf, MPFR_RNDN)) * 2.5066282746310002;
-    if (!(error <= 1e-15 * fabs(y[i]) + 2e-16))
-      fail_msg("normal_icdf(%.17g) = %.17g is off by %.2g", p[i], y[i], error);
+    if (!(error <= 1e-15 * fabs(y[i]) + 2e-16)) fail_msg("normal_icdf(%.17g) = %.17g is off by %.2g", p[i], y[i], error);
   }
   mpfr_clears(x, cdf, density, half, (mpfr_ptr)0);
 }
@@ -235,8 +228,7 @@ static void test_ends(void **state) {
     double a[POINTS] = {ends[i].a}, y[POINTS];
     for (int k = 1; k < POINTS; k++) a[k] = 0.5;
     evaluate(ends[i].op, 1, a, NULL, y);
-    if (!(isnan(ends[i].y) ? isnan(y[0]) : y[0] == ends[i].y))
-      fail_msg("%s(%g) = %g", ir_op_info[ends[i].op].name, a[0], y[0]);
+    if (!(isnan(ends[i].y) ? isnan(y[0]) : y[0] == ends[i].y)) fail_msg("%s(%g) = %g", ir_op_info[ends[i].op].name, a[0], y[0]);
   }
 }
 

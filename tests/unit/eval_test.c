@@ -13,12 +13,8 @@
 #include "compiler/ir/ir.h"
 #include "runtime/philox.h"
 
-static int setup(void **state) {
-  return *state = arena_create(), 0;
-}
-static int teardown(void **state) {
-  return arena_destroy(*state), 0;
-}
+static int setup(void **state) { return *state = arena_create(), 0; }
+static int teardown(void **state) { return arena_destroy(*state), 0; }
 
 enum { EVENTS = 3 };
 static const int64_t ids[EVENTS] = {10, 7, 5000000000};
@@ -51,8 +47,7 @@ static void expect_numbers(const IrArray *y, int64_t n, const double *wanted) {
 
 #define LAST "1"
 static void test_unary(void **state) {
-  GIVES("%0 = const [2.5, 3.5, -2.5, 0.5, -0.5, -0.25, 7, 0.49999999999999994] : f64[8]\n%1 = round %0 : f64[8]", 2, 4,
-        -2, 0, -0.0, -0.0, 7, 0);
+  GIVES("%0 = const [2.5, 3.5, -2.5, 0.5, -0.5, -0.25, 7, 0.49999999999999994] : f64[8]\n%1 = round %0 : f64[8]", 2, 4, -2, 0, -0.0, -0.0, 7, 0);
   GIVES("%0 = const [2.5, -2.5, -0.0, 3] : f64[4]\n%1 = floor %0 : f64[4]", 2, -3, -0.0, 3);
   GIVES("%0 = const [2.5, -2, 0, nan] : f64[4]\n%1 = sign %0 : f64[4]", 1, -1, 0, NAN);
   GIVES("%0 = const [2.5, -2, -0.0] : f64[3]\n%1 = abs %0 : f64[3]", 2.5, 2, 0);
@@ -60,8 +55,7 @@ static void test_unary(void **state) {
   GIVES("%0 = const [0, 1] : bool[2]\n%1 = not %0 : bool[2]", 1, 0);
   GIVES("%0 = const [-2147483648, 5] : i32[2]\n%1 = neg %0 : i32[2]", -2147483648.0, -5);
   GIVES("%0 = const [-2147483648, -5] : i32[2]\n%1 = abs %0 : i32[2]", -2147483648.0, 5);
-  GIVES("%0 = const [2.9, -2.9, 1e20, -1e20, nan] : f64[5]\n%1 = cast %0 : i32[5]", 2, -2, 2147483647, -2147483648.0,
-        0);
+  GIVES("%0 = const [2.9, -2.9, 1e20, -1e20, nan] : f64[5]\n%1 = cast %0 : i32[5]", 2, -2, 2147483647, -2147483648.0, 0);
   GIVES("%0 = const [0, -0.5, nan] : f64[3]\n%1 = cast %0 : bool[3]", 0, 1, 1);
   GIVES("%0 = const [0, 1] : bool[2]\n%1 = cast %0 : f32[2]", 0, 1);
   GIVES("%0 = const [3, -4] : f64[2]\n%1 = stop %0 : f64[2]", 3, -4);
@@ -117,17 +111,12 @@ static void test_views(void **state) {
 #define A "%0 = const [1, 2, 3, 4, 5, 6] : f64[2,3]\n"
   EXPECT(run(*state, A "%1 = reshape %0 : f64[3,2]\noutput \"y\" %1", NULL, 0), 1, 2, 3, 4, 5, 6);
   EXPECT(run(*state, A "%1 = transpose %0 order (1, 0) : f64[3,2]\noutput \"y\" %1", NULL, 0), 1, 4, 2, 5, 3, 6);
-  EXPECT(run(*state, A "%1 = broadcast %0 order (0, -1, 1) : f64[2,2,3]\noutput \"y\" %1", NULL, 0), 1, 2, 3, 1, 2, 3,
-         4, 5, 6, 4, 5, 6);
+  EXPECT(run(*state, A "%1 = broadcast %0 order (0, -1, 1) : f64[2,2,3]\noutput \"y\" %1", NULL, 0), 1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6);
   EXPECT(run(*state, A "%1 = slice %0 axis 1 from 2 to -1 step -2 : f64[2,2]\noutput \"y\" %1", NULL, 0), 3, 1, 6, 4);
   EXPECT(run(*state, A "%1 = slice %0 axis 0 from 1 to 2 step 1 : f64[1,3]\noutput \"y\" %1", NULL, 0), 4, 5, 6);
-  EXPECT(run(*state, A "%1 = pad %0 axis 1 before 1 after 0 dilation 2 : f64[2,6]\noutput \"y\" %1", NULL, 0), 0, 1, 0,
-         2, 0, 3, 0, 4, 0, 5, 0, 6);
-  EXPECT(run(*state, A "%1 = pad %0 axis 0 before 0 after 1 dilation 2 : f64[4,3]\noutput \"y\" %1", NULL, 0), 1, 2, 3,
-         0, 0, 0, 4, 5, 6, 0, 0, 0);
-  EXPECT(
-      run(*state, A "%1 = const [7, 8] : f64[2,1]\n%2 = concat %1, %0, %1 axis 1 : f64[2,5]\noutput \"y\" %2", NULL, 0),
-      7, 1, 2, 3, 7, 8, 4, 5, 6, 8);
+  EXPECT(run(*state, A "%1 = pad %0 axis 1 before 1 after 0 dilation 2 : f64[2,6]\noutput \"y\" %1", NULL, 0), 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6);
+  EXPECT(run(*state, A "%1 = pad %0 axis 0 before 0 after 1 dilation 2 : f64[4,3]\noutput \"y\" %1", NULL, 0), 1, 2, 3, 0, 0, 0, 4, 5, 6, 0, 0, 0);
+  EXPECT(run(*state, A "%1 = const [7, 8] : f64[2,1]\n%2 = concat %1, %0, %1 axis 1 : f64[2,5]\noutput \"y\" %2", NULL, 0), 7, 1, 2, 3, 7, 8, 4, 5, 6, 8);
   EXPECT(run(*state, "%0 = iota axis 1 : f64[2,3]\noutput \"y\" %0", NULL, 0), 0, 1, 2, 0, 1, 2);
   EXPECT(run(*state, "%0 = iota axis 0 : i32[2,3]\noutput \"y\" %0", NULL, 0), 0, 0, 0, 1, 1, 1);
 }
@@ -139,17 +128,12 @@ static void test_reductions(void **state) {
   EXPECT(run(*state, "%0 = const [1, nan, 3] : f64[3]\n%1 = amax %0 axes (0) : f64\noutput \"y\" %1", NULL, 0), NAN);
   EXPECT(run(*state, "%0 = const [] : f64[0]\n%1 = amax %0 axes (0) : f64\noutput \"y\" %1", NULL, 0), -INFINITY);
   EXPECT(run(*state, "%0 = const [] : f64[2,0]\n%1 = sum %0 axes (1) : f64[2]\noutput \"y\" %1", NULL, 0), 0, 0);
-  EXPECT(
-      run(*state, "%0 = const [1, 5, 5, 9, 2, 9] : f64[2,3]\n%1 = argmax %0 axis 1 : i32[2]\noutput \"y\" %1", NULL, 0),
-      1, 0);
-  EXPECT(
-      run(*state, "%0 = const [1, 5, 5, 9, 2, 9] : f64[2,3]\n%1 = argmax %0 axis 0 : i32[3]\noutput \"y\" %1", NULL, 0),
-      1, 0, 1);
+  EXPECT(run(*state, "%0 = const [1, 5, 5, 9, 2, 9] : f64[2,3]\n%1 = argmax %0 axis 1 : i32[2]\noutput \"y\" %1", NULL, 0), 1, 0);
+  EXPECT(run(*state, "%0 = const [1, 5, 5, 9, 2, 9] : f64[2,3]\n%1 = argmax %0 axis 0 : i32[3]\noutput \"y\" %1", NULL, 0), 1, 0, 1);
   EXPECT(run(*state, A "%1 = cumsum %0 axis 1 : f64[2,3]\noutput \"y\" %1", NULL, 0), 1, 3, 6, 4, 9, 15);
   EXPECT(run(*state, A "%1 = cumsum %0 axis 1 exclusive : f64[2,3]\noutput \"y\" %1", NULL, 0), 0, 1, 3, 0, 4, 9);
   EXPECT(run(*state, A "%1 = cumsum %0 axis 1 backwards : f64[2,3]\noutput \"y\" %1", NULL, 0), 6, 5, 3, 15, 11, 6);
-  EXPECT(run(*state, A "%1 = cumsum %0 axis 0 backwards exclusive : f64[2,3]\noutput \"y\" %1", NULL, 0), 4, 5, 6, 0, 0,
-         0);
+  EXPECT(run(*state, A "%1 = cumsum %0 axis 0 backwards exclusive : f64[2,3]\noutput \"y\" %1", NULL, 0), 4, 5, 6, 0, 0, 0);
 #undef A
 }
 
@@ -157,16 +141,9 @@ static void test_events_and_pairs(void **state) {
   const IrArray x = {"x", 2 * EVENTS, (double[]){1, 2, 3, 4, 5, 6}};
 #define X "%0 = input \"x\" : f64[e,2]\n"
   EXPECT(run(*state, X "%1 = sum %0 axes (0) : f64[2]\noutput \"y\" %1", &x, 1), 9, 12);
-  EXPECT(run(*state,
-             X "%1 = broadcast %0 order (-1, 0, 1) : f64[e,p,2]\n%2 = sum %1 axes (0) : f64[e,2]\noutput \"y\" %2", &x,
-             1),
-         3, 6, 9, 12, 15, 18);
-  EXPECT(run(*state,
-             X "%1 = broadcast %0 order (0, -1, 1) : f64[e,p,2]\n%2 = sum %1 axes (0) : f64[e,2]\noutput \"y\" %2", &x,
-             1),
-         9, 12, 9, 12, 9, 12);
-  EXPECT(run(*state, X "%1 = einsum \"ei,fi->ef\" %0, %0 : f64[e,p]\noutput \"y\" %1", &x, 1), 5, 11, 17, 11, 25, 39,
-         17, 39, 61);
+  EXPECT(run(*state, X "%1 = broadcast %0 order (-1, 0, 1) : f64[e,p,2]\n%2 = sum %1 axes (0) : f64[e,2]\noutput \"y\" %2", &x, 1), 3, 6, 9, 12, 15, 18);
+  EXPECT(run(*state, X "%1 = broadcast %0 order (0, -1, 1) : f64[e,p,2]\n%2 = sum %1 axes (0) : f64[e,2]\noutput \"y\" %2", &x, 1), 9, 12, 9, 12, 9, 12);
+  EXPECT(run(*state, X "%1 = einsum \"ei,fi->ef\" %0, %0 : f64[e,p]\noutput \"y\" %1", &x, 1), 5, 11, 17, 11, 25, 39, 17, 39, 61);
 #undef X
 }
 
@@ -175,19 +152,14 @@ static void test_gather(void **state) {
 #define K "%0 = input \"k\" : i32[e]\n%1 = input \"x\" : f64[e,2]\n%2 = const [1, 2, 3, 4, 5, 6] : f64[3,2]\n"
   EXPECT(run(*state, K "%3 = gather %2, %0 batch 0 axis 0 : f64[e,2]\noutput \"y\" %3", leaves, 2), 5, 6, 1, 2, 5, 6);
   EXPECT(run(*state, K "%3 = gather %1, %0 batch 1 axis 1 : f64[e]\noutput \"y\" %3", leaves, 2), 2, 3, 6);
-  EXPECT(run(*state, K "%3 = const [1, 0, 1] : i32[3]\n%4 = gather %1, %3 batch 0 axis 1 : f64[e,3]\noutput \"y\" %4",
-             leaves, 2),
-         2, 1, 2, 4, 3, 4, 6, 5, 6);
-  EXPECT(run(*state, K "%3 = scatter_add %1, %0 batch 0 axis 0 size 3 : f64[3,2]\noutput \"y\" %3", leaves, 2), 3, 4, 0,
-         0, 6, 8);
+  EXPECT(run(*state, K "%3 = const [1, 0, 1] : i32[3]\n%4 = gather %1, %3 batch 0 axis 1 : f64[e,3]\noutput \"y\" %4", leaves, 2), 2, 1, 2, 4, 3, 4, 6, 5, 6);
+  EXPECT(run(*state, K "%3 = scatter_add %1, %0 batch 0 axis 0 size 3 : f64[3,2]\noutput \"y\" %3", leaves, 2), 3, 4, 0, 0, 6, 8);
 #undef K
 }
 
 // ---- adjoints: <scatter_add(g), x> = <g, gather(x)> for every way of picking
 
-static double wave(double start, int64_t i) {
-  return 2 * sin(start + 1.7 * (double)i);
-}
+static double wave(double start, int64_t i) { return 2 * sin(start + 1.7 * (double)i); }
 
 static IrArray wave_leaf(Arena *arena, const IrType *t, const char *name, double start, bool whole) {
   int64_t n = ir_elements(t) * (ir_has_events(t) ? EVENTS : 1);
@@ -216,15 +188,13 @@ static void check_adjoint(Arena *arena, const char *x_axes, const char *index_ax
   ir_output(fn, "picked", picked);
   ir_output(fn, "added", ir_scatter_add(fn, g, index, batch, axis, types[0].axes[axis]));
   assert_null(ir_verify(fn, arena));
-  const IrArray leaves[] = {wave_leaf(arena, &types[0], "x", 0.3, false),
-                            wave_leaf(arena, &types[1], "index", 0.1, true), wave_leaf(arena, &t, "g", 0.8, false)};
+  const IrArray leaves[] = {wave_leaf(arena, &types[0], "x", 0.3, false), wave_leaf(arena, &types[1], "index", 0.1, true),
+                            wave_leaf(arena, &t, "g", 0.8, false)};
   IrArray outputs[2];
   const char *error = NULL;
-  if (!ir_eval(fn, &(IrEnv){.events = EVENTS, .leaves = leaves, .n_leaves = 3}, arena, outputs, &error))
-    fail_msg("%s", error);
+  if (!ir_eval(fn, &(IrEnv){.events = EVENTS, .leaves = leaves, .n_leaves = 3}, arena, outputs, &error)) fail_msg("%s", error);
   double here = inner_product(&outputs[0], &leaves[2]), there = inner_product(&outputs[1], &leaves[0]);
-  if (!(fabs(here - there) < 1e-12 && fabs(here) > 1e-3))
-    fail_msg("%s by %s: %g and %g", x_axes, index_axes, here, there);
+  if (!(fabs(here - there) < 1e-12 && fabs(here) > 1e-3)) fail_msg("%s by %s: %g and %g", x_axes, index_axes, here, there);
 }
 
 static void test_gather_and_scatter_are_adjoint(void **state) {
@@ -234,15 +204,12 @@ static void test_gather_and_scatter_are_adjoint(void **state) {
   } ways[] = {{"n", "", 0, 0},    {"n", "e", 0, 0},    {"nr", "e", 0, 0},    {"nr", "es", 0, 0},  {"rn", "s", 0, 1},
               {"en", "e", 1, 1},  {"en", "es", 1, 1},  {"enr", "e", 1, 1},   {"enr", "es", 1, 1}, {"ern", "es", 1, 2},
               {"ern", "s", 0, 2}, {"ern", "er", 2, 2}, {"ernt", "er", 2, 2}, {"nr", "st", 0, 0},  {"rnt", "rs", 1, 1}};
-  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-    check_adjoint(*state, ways[i].x, ways[i].index, ways[i].batch, ways[i].axis);
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) check_adjoint(*state, ways[i].x, ways[i].index, ways[i].batch, ways[i].axis);
 }
 
 // ---- einsum against loops over all letters
 
-static int64_t extent_of(char letter) {
-  return letter == 'e' || letter == 'f' ? EVENTS : 2 + letter % 3;
-}
+static int64_t extent_of(char letter) { return letter == 'e' || letter == 'f' ? EVENTS : 2 + letter % 3; }
 
 static void letters_of(const char *spec, char letters[IR_MAX_RANK * 2]) {
   int n = 0;
@@ -283,8 +250,7 @@ static void einsum_by_loops(const char *spec, const IrEinsum *parsed, const IrAr
   for (int64_t j = 0; j < total; j++) {
     int64_t rest = j;
     for (int i = 0; letters[i]; i++) at[i] = rest % extent_of(letters[i]), rest /= extent_of(letters[i]);
-    y[place(parsed->letters[2], letters, at)] +=
-        a->data[place(parsed->letters[0], letters, at)] * b->data[place(parsed->letters[1], letters, at)];
+    y[place(parsed->letters[2], letters, at)] += a->data[place(parsed->letters[0], letters, at)] * b->data[place(parsed->letters[1], letters, at)];
   }
 }
 
@@ -298,22 +264,18 @@ static void check_einsum(Arena *arena, const char *spec) {
   ir_output(fn, "y", ir_einsum(fn, spec, a, b));
   assert_null(ir_verify(fn, arena));
   const char *error = NULL;
-  if (!ir_eval(fn, &(IrEnv){.events = EVENTS, .leaves = leaves, .n_leaves = 3}, arena, &y, &error))
-    fail_msg("%s", error);
+  if (!ir_eval(fn, &(IrEnv){.events = EVENTS, .leaves = leaves, .n_leaves = 3}, arena, &y, &error)) fail_msg("%s", error);
   double *wanted = ARENA_ARRAY(arena, double, y.n + 1);
   einsum_by_loops(spec, &parsed, &leaves[0], &leaves[1], wanted);
   for (int64_t i = 0; i < y.n; i++) {
-    if (!(fabs(y.data[i] - wanted[i]) < 1e-12))
-      fail_msg("%s: [%lld] is %g, not %g", spec, (long long)i, y.data[i], wanted[i]);
+    if (!(fabs(y.data[i] - wanted[i]) < 1e-12)) fail_msg("%s: [%lld] is %g, not %g", spec, (long long)i, y.data[i], wanted[i]);
   }
 }
 
 static void test_einsums(void **state) {
-  static const char *const specs[] = {"ei,io->eo",    "eo,io->ei",    "ei,eo->io", "ebi,io->ebo",  "ebi,bio->ebo",
-                                      "ebi,ebo->bio", "eij,ejk->eik", "ei,ei->e",  "ei,ei->",      "e,e->",
-                                      "ij,jk->ki",    "ij,kj->ik",    "i,j->ji",   "bij,bjk->ikb", ",->",
-                                      ",i->i",        "ei,fi->ef",    "ef,fi->ei", "ef,ei->fi",    "ef,ef->e",
-                                      "ef,ef->",      "ei,jo->eo",    "ij,k->k",   "ei,fj->ef"};
+  static const char *const specs[] = {"ei,io->eo", "eo,io->ei", "ei,eo->io", "ebi,io->ebo", "ebi,bio->ebo", "ebi,ebo->bio", "eij,ejk->eik", "ei,ei->e",
+                                      "ei,ei->",   "e,e->",     "ij,jk->ki", "ij,kj->ik",   "i,j->ji",      "bij,bjk->ikb", ",->",          ",i->i",
+                                      "ei,fi->ef", "ef,fi->ei", "ef,ei->fi", "ef,ef->e",    "ef,ef->",      "ei,jo->eo",    "ij,k->k",      "ei,fj->ef"};
   for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) check_einsum(*state, specs[i]);
 }
 
@@ -340,18 +302,15 @@ static void test_triangular_inverse(void **state) {
 // ---- draws, leaves, rounding
 
 static void test_draws(void **state) {
-  IrArray *y =
-      run(*state,
-          "%0 = draw normal \"s\" : f64[e,3]\n%1 = draw uniform \"u\" : f32[e]\n%2 = draw bits \"b\" : i32[e,2]\n"
-          "%3 = draw normal \"w\" : f32[5]\noutput \"a\" %0\noutput \"b\" %1\noutput \"c\" %2\noutput \"d\" %3",
-          NULL, 0);
+  IrArray *y = run(*state,
+                   "%0 = draw normal \"s\" : f64[e,3]\n%1 = draw uniform \"u\" : f32[e]\n%2 = draw bits \"b\" : i32[e,2]\n"
+                   "%3 = draw normal \"w\" : f32[5]\noutput \"a\" %0\noutput \"b\" %1\noutput \"c\" %2\noutput \"d\" %3",
+                   NULL, 0);
   for (int k = 0; k < EVENTS; k++) {
     uint64_t event = (uint64_t)ids[k];
-    for (uint64_t j = 0; j < 3; j++)
-      assert_true(y[0].data[k * 3 + (int)j] == philox_normal(philox_key(42, "s"), event, 6, j));
+    for (uint64_t j = 0; j < 3; j++) assert_true(y[0].data[k * 3 + (int)j] == philox_normal(philox_key(42, "s"), event, 6, j));
     assert_true(y[1].data[k] == philox_uniform32(philox_key(42, "u"), event, 6, 0));
-    for (uint64_t j = 0; j < 2; j++)
-      assert_true(y[2].data[k * 2 + (int)j] == (double)(int32_t)philox_bits(philox_key(42, "b"), event, 6, j));
+    for (uint64_t j = 0; j < 2; j++) assert_true(y[2].data[k * 2 + (int)j] == (double)(int32_t)philox_bits(philox_key(42, "b"), event, 6, j));
   }
   for (uint64_t j = 0; j < 5; j++) assert_true(y[3].data[j] == philox_normal32(philox_key(42, "w"), 0, 6, j));
 }

@@ -25,15 +25,11 @@ typedef struct Array {
   void *at;
 } Array;
 
-static double get(const Array *a, int64_t i) {
-  return a->f64 ? ((double *)a->at)[i] : (double)((float *)a->at)[i];
-}
+static double get(const Array *a, int64_t i) { return a->f64 ? ((double *)a->at)[i] : (double)((float *)a->at)[i]; }
 
 static void set(Array *a, int64_t i, double x) {
-  if (a->f64)
-    ((double *)a->at)[i] = x;
-  else
-    ((float *)a->at)[i] = (float)x;
+  if (a->f64) ((double *)a->at)[i] = x;
+  else ((float *)a->at)[i] = (float)x;
 }
 
 static Array array(bool f64, int64_t n, uint32_t seed) {
@@ -49,9 +45,7 @@ static void assert_guard(const Array *a) {
   for (int64_t i = a->n; i < a->n + GUARD; i++) assert_true(get(a, i) == 777);
 }
 
-static double fma_of(bool f64, double a, double b, double c) {
-  return f64 ? fma(a, b, c) : (double)fmaf((float)a, (float)b, (float)c);
-}
+static double fma_of(bool f64, double a, double b, double c) { return f64 ? fma(a, b, c) : (double)fmaf((float)a, (float)b, (float)c); }
 
 // ---- compiled kernels
 
@@ -73,8 +67,7 @@ static Compiled finish(CodeModule *m) {
   return c;
 }
 
-static LLVMValueRef twice_plus_row(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event,
-                                   LLVMValueRef value) {
+static LLVMValueRef twice_plus_row(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
   (void)data, (void)event;
   LLVMTypeRef type = LLVMTypeOf(value);
   LLVMValueRef r = LLVMBuildSIToFP(m->builder, row, emit_element(type), "");
@@ -100,13 +93,11 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
   for (int64_t n = 0; n < g.n; n++)
     for (int64_t e = 0; e < g.y_stride; e++) {
       double sum = variant == FROM_BIAS ? get(&bias, n) : variant == FROM_Y ? get(&start, n * g.y_stride + e) : 0;
-      for (int64_t k = 0; e < g.tile && k < g.k; k++)
-        sum = fma_of(g.f64, get(&w, k * g.w_k + n * g.w_n), get(&x, k * g.x_stride + e), sum);
+      for (int64_t k = 0; e < g.tile && k < g.k; k++) sum = fma_of(g.f64, get(&w, k * g.w_k + n * g.w_n), get(&x, k * g.x_stride + e), sum);
       if (variant == EPILOGUE) sum = fma_of(g.f64, sum, 2, (double)n);
       if (e >= g.tile) sum = get(&start, n * g.y_stride + e);
       if (get(&y, n * g.y_stride + e) != sum)
-        fail_msg("%s n %d k %d: row %d event %d: %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.n, (int)g.k, (int)n,
-                 (int)e, get(&y, n * g.y_stride + e), sum);
+        fail_msg("%s n %d k %d: row %d event %d: %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.n, (int)g.k, (int)n, (int)e, get(&y, n * g.y_stride + e), sum);
     }
   assert_guard(&y);
   image_free(&c.image);
@@ -114,14 +105,7 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
 }
 
 static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transposed) {
-  return (Gemm){.f64 = f64,
-                .n = n,
-                .k = k,
-                .w_k = transposed ? 1 : n,
-                .w_n = transposed ? k : 1,
-                .tile = tile,
-                .x_stride = tile,
-                .y_stride = tile};
+  return (Gemm){.f64 = f64, .n = n, .k = k, .w_k = transposed ? 1 : n, .w_n = transposed ? k : 1, .tile = tile, .x_stride = tile, .y_stride = tile};
 }
 
 static CodeTarget *target(const char *cpu) {
@@ -135,14 +119,12 @@ static const char *const machines[] = {NULL, "haswell"};
 
 static void test_forward_shapes(void **state) {
   (void)state;
-  static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},     {2, 7, 48},      {3, 2, 128},    {5, 128, 128},
-                                      {7, 5, 112},  {12, 16, 64},    {13, 1, 16},     {24, 9, 128},   {25, 33, 32},
-                                      {40, 40, 16}, {115, 128, 128}, {128, 115, 128}, {232, 24, 128}, {37, 128, 80}};
+  static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},  {2, 7, 48},   {3, 2, 128},     {5, 128, 128},   {7, 5, 112},    {12, 16, 64}, {13, 1, 16},
+                                      {24, 9, 128}, {25, 33, 32}, {40, 40, 16}, {115, 128, 128}, {128, 115, 128}, {232, 24, 128}, {37, 128, 80}};
   for (int machine = 0; machine < 2; machine++) {
     CodeTarget *t = target(machines[machine]);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-      for (int f64 = 0; f64 < 2; f64++)
-        check_forward(t, forward(f64, shapes[i][0], shapes[i][1], shapes[i][2], i % 2), (Variant)(i % 4));
+      for (int f64 = 0; f64 < 2; f64++) check_forward(t, forward(f64, shapes[i][0], shapes[i][1], shapes[i][2], i % 2), (Variant)(i % 4));
     code_target_destroy(t);
   }
 }
@@ -177,11 +159,9 @@ static void test_strides(void **state) {
 
 // ---- weight gradients
 
-static double plain_gradient(const GemmGradient *g, const Array *a, const Array *b, int64_t r, int64_t c,
-                             int64_t valid) {
+static double plain_gradient(const GemmGradient *g, const Array *a, const Array *b, int64_t r, int64_t c, int64_t valid) {
   double sum = 0;
-  for (int64_t t = 0; t < valid; t++)
-    sum = fma_of(g->f64, get(a, r * g->a_stride + t), b ? get(b, c * g->b_stride + t) : 1, sum);
+  for (int64_t t = 0; t < valid; t++) sum = fma_of(g->f64, get(a, r * g->a_stride + t), b ? get(b, c * g->b_stride + t) : 1, sum);
   return sum;
 }
 
@@ -216,8 +196,7 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
       if (c < g.columns) want = plain_gradient(&g, &a, sums ? NULL : &b, r, c, valid);
       if (c < g.columns && add) want = g.f64 ? want + old : (double)((float)want + (float)old);
       if (!close_enough(g.f64, c >= g.columns || c < chained, got, want))
-        fail_msg("%s %d x %d valid %d: (%d, %d) is %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.rows, (int)g.columns,
-                 (int)valid, (int)r, (int)c, got, want);
+        fail_msg("%s %d x %d valid %d: (%d, %d) is %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.rows, (int)g.columns, (int)valid, (int)r, (int)c, got, want);
     }
   assert_guard(&d);
   assert_guard(&scratch);
@@ -226,20 +205,13 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
 }
 
 static GemmGradient gradient(bool f64, int64_t rows, int64_t columns, int64_t tile) {
-  return (GemmGradient){.f64 = f64,
-                        .rows = rows,
-                        .columns = columns,
-                        .d_stride = columns,
-                        .tile = tile,
-                        .a_stride = tile,
-                        .b_stride = tile};
+  return (GemmGradient){.f64 = f64, .rows = rows, .columns = columns, .d_stride = columns, .tile = tile, .a_stride = tile, .b_stride = tile};
 }
 
 static void test_gradient_shapes(void **state) {
   (void)state;
-  static const int64_t shapes[][4] = {{1, 1, 16, 16},     {1, 5, 128, 100},    {3, 40, 128, 127},   {5, 128, 128, 128},
-                                      {128, 5, 128, 128}, {6, 7, 64, 1},       {13, 16, 128, 17},   {24, 31, 32, 31},
-                                      {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
+  static const int64_t shapes[][4] = {{1, 1, 16, 16},    {1, 5, 128, 100}, {3, 40, 128, 127},  {5, 128, 128, 128},  {128, 5, 128, 128},  {6, 7, 64, 1},
+                                      {13, 16, 128, 17}, {24, 31, 32, 31}, {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
   for (int machine = 0; machine < 2; machine++) {
     CodeTarget *t = target(machines[machine]);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -268,9 +240,8 @@ static void test_row_sums(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_forward_shapes),     cmocka_unit_test(test_every_row_count),
-      cmocka_unit_test(test_block_shapes_agree), cmocka_unit_test(test_strides),
-      cmocka_unit_test(test_gradient_shapes),    cmocka_unit_test(test_gradient_every_column_count),
+      cmocka_unit_test(test_forward_shapes), cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_block_shapes_agree),
+      cmocka_unit_test(test_strides),        cmocka_unit_test(test_gradient_shapes), cmocka_unit_test(test_gradient_every_column_count),
       cmocka_unit_test(test_row_sums),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,9 +35,7 @@ static LLVMMemoryBufferRef times(const CodeTarget *t, const char *name, double f
   return b;
 }
 
-static ImageObject view(LLVMMemoryBufferRef b) {
-  return (ImageObject){LLVMGetBufferStart(b), LLVMGetBufferSize(b)};
-}
+static ImageObject view(LLVMMemoryBufferRef b) { return (ImageObject){LLVMGetBufferStart(b), LLVMGetBufferSize(b)}; }
 
 static void test_several_objects(void **state) {
   (void)state;
@@ -150,27 +148,22 @@ static void test_refused_duplicate(void **state) {
   code_target_destroy(t);
 }
 
-static void
-test_refused_bytes(void **state) { // every truncation and many flipped bytes: an error or an image, no crash
+static void test_refused_bytes(void **state) { // every truncation and many flipped bytes: an error or an image, no crash
   (void)state;
   CodeTarget *t = target(NULL);
   LLVMMemoryBufferRef b = times(t, "f", 3);
   ImageObject whole = view(b);
-  assert_refused((ImageObject[]){{"not an object at all, far from it, and it is long enough for a header, too.", 76}},
-                 1, "relocatable");
+  assert_refused((ImageObject[]){{"not an object at all, far from it, and it is long enough for a header, too.", 76}}, 1, "relocatable");
   char *copy = malloc(whole.size);
   for (size_t n = 0; n < whole.size; n += 7) {
     Image image;
     HgmError error = {0};
     memcpy(copy, whole.bytes, whole.size);
-    if (image_build(&image, (ImageObject[]){{copy, n}}, 1, &error))
-      fail_msg("%zu of %zu bytes make an image", n, whole.size);
+    if (image_build(&image, (ImageObject[]){{copy, n}}, 1, &error)) fail_msg("%zu of %zu bytes make an image", n, whole.size);
     copy[n] = (char)(copy[n] ^ 0x41);
     error = (HgmError){0};
-    if (image_build(&image, (ImageObject[]){{copy, whole.size}}, 1, &error))
-      image_free(&image);
-    else
-      assert_true(error.text[0] != 0);
+    if (image_build(&image, (ImageObject[]){{copy, whole.size}}, 1, &error)) image_free(&image);
+    else assert_true(error.text[0] != 0);
   }
   free(copy);
   LLVMDisposeMemoryBuffer(b);
@@ -200,17 +193,7 @@ static char *product_assembly(const CodeTarget *t, bool f64) {
   CodeModule *m = code_module_create(t, "product");
   LLVMValueRef p[3];
   code_kernel(m, "product", 3, p);
-  Gemm g = {.f64 = f64,
-            .n = 128,
-            .k = 128,
-            .w_k = 1,
-            .w_n = 128,
-            .tile = 128,
-            .x_stride = 128,
-            .y_stride = 128,
-            .w = p[0],
-            .x = p[1],
-            .y = p[2]};
+  Gemm g = {.f64 = f64, .n = 128, .k = 128, .w_k = 1, .w_n = 128, .tile = 128, .x_stride = 128, .y_stride = 128, .w = p[0], .x = p[1], .y = p[2]};
   gemm_emit(m, &g);
   LLVMBuildRetVoid(m->builder);
   char *text = code_module_assembly(m);
@@ -252,10 +235,8 @@ static void test_no_spills_in_products(void **state) {
       // Weights come by broadcasts from memory, never through a register.
       int broadcasts = count(product, f64 ? "vbroadcastsd\t" : "vbroadcastss\t");
       assert_true(broadcasts >= 2 && count(product, "vbroadcastss\t%xmm") == 0 && count(product, "vpbroadcast") == 0);
-      if (c < 2)
-        assert_true(count(product, "%zmm") > 0);
-      else
-        assert_int_equal(count(product, "%zmm"), 0);
+      if (c < 2) assert_true(count(product, "%zmm") > 0);
+      else assert_int_equal(count(product, "%zmm"), 0);
       free(product);
       free(gradient);
       code_target_destroy(t);
@@ -264,9 +245,8 @@ static void test_no_spills_in_products(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_several_objects), cmocka_unit_test(test_same_bytes_again),
-      cmocka_unit_test(test_refused_modules), cmocka_unit_test(test_refused_duplicate),
-      cmocka_unit_test(test_refused_bytes),   cmocka_unit_test(test_no_spills_in_products),
+      cmocka_unit_test(test_several_objects),   cmocka_unit_test(test_same_bytes_again), cmocka_unit_test(test_refused_modules),
+      cmocka_unit_test(test_refused_duplicate), cmocka_unit_test(test_refused_bytes),    cmocka_unit_test(test_no_spills_in_products),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,11 @@
 #include "tests/support/model.h"
 
 // A folder of its own for the files of one test.
-typedef struct Folder { char path[64]; const char *files[8]; int n; } Folder;
+typedef struct Folder {
+  char path[64];
+  const char *files[8];
+  int n;
+} Folder;
 
 static Folder folder(void) {
   Folder f = {.path = "build/import_test_XXXXXX"};
@@ -55,14 +59,13 @@ static Loaded good(const Folder *f, const char *name, const char *param, const c
   return l;
 }
 
-static const char base[] =
-    "param latent = 8 tune 2..32\nparam beta = 1e-3 tune 1e-6..1 log\n"
-    "data d { x = [\"a\", \"b\", \"c\"] |> standardize }\n"
-    "net enc(x: d.x) -> real[latent] = x |> dense(latent)\n"
-    "net dec(z: real[latent]) -> d.x = z |> dense(3)\n"
-    "train { update enc, dec { minimize beta * mse(dec(enc(x)), x); with adam(1e-3) }; batch 4; epochs 3 }\n"
-    "generate { z ~ normal[latent]; x = dec(z) }\n"
-    "score { s = mse(dec(enc(x)), x) }\n";
+static const char base[] = "param latent = 8 tune 2..32\nparam beta = 1e-3 tune 1e-6..1 log\n"
+                           "data d { x = [\"a\", \"b\", \"c\"] |> standardize }\n"
+                           "net enc(x: d.x) -> real[latent] = x |> dense(latent)\n"
+                           "net dec(z: real[latent]) -> d.x = z |> dense(3)\n"
+                           "train { update enc, dec { minimize beta * mse(dec(enc(x)), x); with adam(1e-3) }; batch 4; epochs 3 }\n"
+                           "generate { z ~ normal[latent]; x = dec(z) }\n"
+                           "score { s = mse(dec(enc(x)), x) }\n";
 
 static const char *param(const Loaded *l, const char *name) {
   for (size_t i = 0; i < l->model->params.len; i++)
@@ -104,8 +107,9 @@ static void own_blocks_replace_imported_ones(void **state) {
   (void)state;
   Folder f = folder();
   put(&f, "base.hgm", base);
-  put(&f, "own.hgm", "use \"base.hgm\"\ntrain { update enc { minimize mse(dec(enc(x)), x); with sgd(0.1) }; batch 2; steps 9 }\n"
-                     "score { other = sum(x) }\n");
+  put(&f, "own.hgm",
+      "use \"base.hgm\"\ntrain { update enc { minimize mse(dec(enc(x)), x); with sgd(0.1) }; batch 2; steps 9 }\n"
+      "score { other = sum(x) }\n");
   put(&f, "after.hgm", "use \"base.hgm\"\ntrain after { update dec { minimize mse(dec(enc(x)), x); with sgd(0.1) }; batch 2; steps 9 }\n");
   Loaded l = good(&f, "own.hgm", NULL, NULL);
   assert_int_equal(l.model->phases.len, 1);
@@ -145,9 +149,10 @@ static void files_under_a_name_stand_apart(void **state) {
   (void)state;
   Folder f = folder();
   put(&f, "nets.hgm", "param size = 4\nnet enc(v: real[3]) -> real[size] = v |> dense(size)\n");
-  put(&f, "main.hgm", "use \"nets.hgm\" (size = 6) as other\n"
-                      "data d { x: real[3] = [\"a\", \"b\", \"c\"] }\nnet enc(x: d.x) -> real[2] = x |> dense(2)\n"
-                      "score { s = sum(enc(x)) + sum(other.enc(x)) }\n");
+  put(&f, "main.hgm",
+      "use \"nets.hgm\" (size = 6) as other\n"
+      "data d { x: real[3] = [\"a\", \"b\", \"c\"] }\nnet enc(x: d.x) -> real[2] = x |> dense(2)\n"
+      "score { s = sum(enc(x)) + sum(other.enc(x)) }\n");
   Loaded l = good(&f, "main.hgm", NULL, NULL);
   assert_int_equal(l.model->weights.len, 4);
   leave(&l);

@@ -9,30 +9,18 @@
 
 #include "compiler/ir/ir.h"
 
-static int setup(void **state) {
-  return *state = arena_create(), 0;
-}
-static int teardown(void **state) {
-  return arena_destroy(*state), 0;
-}
+static int setup(void **state) { return *state = arena_create(), 0; }
+static int teardown(void **state) { return arena_destroy(*state), 0; }
 
-#define AXES(...)                                                                                                      \
-  (const int64_t[]) {                                                                                                  \
-    __VA_ARGS__                                                                                                        \
-  }
-#define ORDER(...)                                                                                                     \
-  (const int8_t[]) {                                                                                                   \
-    __VA_ARGS__                                                                                                        \
-  }
+#define AXES(...)                                                                                                                                              \
+  (const int64_t[]) { __VA_ARGS__ }
+#define ORDER(...)                                                                                                                                             \
+  (const int8_t[]) { __VA_ARGS__ }
 enum { E = IR_EVENTS, P = IR_PAIRS };
 
-static IrRef input(IrFn *fn, const char *name, IrDtype dtype, int rank, const int64_t *axes) {
-  return ir_leaf(fn, IR_INPUT, name, ir_type(dtype, rank, axes));
-}
+static IrRef input(IrFn *fn, const char *name, IrDtype dtype, int rank, const int64_t *axes) { return ir_leaf(fn, IR_INPUT, name, ir_type(dtype, rank, axes)); }
 
-static void expect_type(const IrFn *fn, IrRef r, const char *text) {
-  assert_string_equal(ir_type_text(fn->arena, ir_type_of(fn, r)), text);
-}
+static void expect_type(const IrFn *fn, IrRef r, const char *text) { assert_string_equal(ir_type_text(fn->arena, ir_type_of(fn, r)), text); }
 
 // ---- what the builder gives
 
@@ -283,10 +271,8 @@ static void test_laws(void **state) {
                                     laws[i].values);
     const char *error = NULL;
     if (ir_read(*state, text, &error)) fail_msg("accepted: %s", laws[i].values);
-    if (!strstr(error, laws[i].message))
-      fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", laws[i].values, laws[i].message, error);
-    if (strncmp(error, "line 6", 6) != 0 && strncmp(error, "line 7", 6) != 0)
-      fail_msg("%s: which line? %s", laws[i].values, error);
+    if (!strstr(error, laws[i].message)) fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", laws[i].values, laws[i].message, error);
+    if (strncmp(error, "line 6", 6) != 0 && strncmp(error, "line 7", 6) != 0) fail_msg("%s: which line? %s", laws[i].values, error);
   }
 }
 

@@ -10,12 +10,8 @@
 
 #include "compiler/ir/ir.h"
 
-static int setup(void **state) {
-  return *state = arena_create(), 0;
-}
-static int teardown(void **state) {
-  return arena_destroy(*state), 0;
-}
+static int setup(void **state) { return *state = arena_create(), 0; }
+static int teardown(void **state) { return arena_destroy(*state), 0; }
 
 // One of each form; elementwise ops share theirs.
 static const char page[] = "fn step {\n"
@@ -64,13 +60,10 @@ static void test_page(void **state) {
 
 static void test_spaces_and_comments(void **state) {
   const char *error = NULL;
-  IrFn *fn = ir_read(*state, "# a comment\nfn \"two words\"{%0=const[1,2]:f64[2]#x\n%1=neg %0:f64[2]output\"y\"%1}\n\n",
-                     &error);
+  IrFn *fn = ir_read(*state, "# a comment\nfn \"two words\"{%0=const[1,2]:f64[2]#x\n%1=neg %0:f64[2]output\"y\"%1}\n\n", &error);
   if (!fn) fail_msg("%s", error);
   assert_string_equal(fn->name, "two words");
-  assert_string_equal(
-      ir_text(*state, fn),
-      "fn \"two words\" {\n  %0 = const [1, 2] : f64[2]\n  %1 = neg %0 : f64[2]\n  output \"y\" %1\n}\n");
+  assert_string_equal(ir_text(*state, fn), "fn \"two words\" {\n  %0 = const [1, 2] : f64[2]\n  %1 = neg %0 : f64[2]\n  output \"y\" %1\n}\n");
 }
 
 static void test_numbers_keep_their_bits(void **state) {
@@ -138,8 +131,7 @@ static void test_malformed(void **state) {
   for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
     const char *error = NULL;
     if (ir_read(*state, malformed[i].text, &error)) fail_msg("accepted: %s", malformed[i].text);
-    if (!strstr(error, malformed[i].message))
-      fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", malformed[i].text, malformed[i].message, error);
+    if (!strstr(error, malformed[i].message)) fail_msg("%s\n  expected \"%s\"\n  got \"%s\"", malformed[i].text, malformed[i].message, error);
   }
 }
 
@@ -150,9 +142,8 @@ static void test_mutilated(void **state) {
     for (size_t cut = 1; cut <= 3; cut++) {
       Arena *arena = arena_create();
       const char *head = arena_strndup(arena, page, at), *error = NULL;
-      const char *texts[2] = {
-          arena_printf(arena, "%s%s", head, page + (at + cut < n ? at + cut : n)),
-          arena_printf(arena, "%s%s", arena_strndup(arena, page, at + cut < n ? at + cut : n), page + at)};
+      const char *texts[2] = {arena_printf(arena, "%s%s", head, page + (at + cut < n ? at + cut : n)),
+                              arena_printf(arena, "%s%s", arena_strndup(arena, page, at + cut < n ? at + cut : n), page + at)};
       for (int k = 0; k < 2; k++) {
         IrFn *fn = ir_read(arena, texts[k], &error);
         assert_true(fn || error);

@@ -155,7 +155,7 @@ static void correlations(void **state) {
   HgmError error = {0};
   assert_true(hgm_metrics_pearson(columns, 4, N, NULL, pearson, &error));
   assert_true(hgm_metrics_spearman(columns, 4, N, NULL, spearman, &error));
-  assert_near(spearman[1], 1, 1e-12);     // y is increasing in x
+  assert_near(spearman[1], 1, 1e-12); // y is increasing in x
   assert_true(pearson[1] > 0.5 && pearson[1] < 0.99);
   assert_true(pearson[3] == 0 && pearson[15] == 1); // constant column
   // Pearson by its definition.
@@ -189,8 +189,8 @@ static void correlations(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(shifted_sample),      cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
-    cmocka_unit_test(what_cannot_be_compared), cmocka_unit_test(halves_of_the_truth),    cmocka_unit_test(correlations),
+      cmocka_unit_test(shifted_sample),          cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
+      cmocka_unit_test(what_cannot_be_compared), cmocka_unit_test(halves_of_the_truth),        cmocka_unit_test(correlations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,8 +29,7 @@ static double *fill(Loaded *l, const char *name, int64_t n, uint64_t seed, doubl
 }
 
 static void fill_weights(Loaded *l, double scale) {
-  for (size_t i = 0; i < l->model->weights.len; i++)
-    fill(l, l->model->weights.at[i].name, ir_elements(&l->model->weights.at[i].type), 7, scale);
+  for (size_t i = 0; i < l->model->weights.len; i++) fill(l, l->model->weights.at[i].name, ir_elements(&l->model->weights.at[i].type), 7, scale);
 }
 
 static const double *weight(Loaded *l, size_t i) {
@@ -84,16 +83,15 @@ static void check_gradients(Loaded *l, const IrFn *step, double tolerance) {
 
 // ---- beta-VAE
 
-static const char vae[] =
-    "param latent = 2\ndata d { x: real[3] = [\"a\", \"b\", \"c\"] |> standardize }\n"
-    "net encoder(x: d.x) -> (mu: real[latent], logvar: real[latent]) {\n"
-    "  h = x |> mlp([4], leaky_relu(0.1))\n  mu = h |> dense(latent)\n  logvar = h |> dense(latent)\n}\n"
-    "net decoder(z: real[latent]) -> d.x = z |> mlp([4], tanh) |> dense(len(d.x))\n"
-    "train {\n  (mu, logvar) = encoder(x)\n  z ~ normal(mu, exp(logvar / 2))\n"
-    "  update encoder, decoder { minimize mse(decoder(z), x) + 0.3 * kl(normal(mu, exp(logvar / 2)), normal); with sgd(1) }\n"
-    "  batch 5; epochs 2\n}\n"
-    "generate { z ~ normal[latent]; x = decoder(z) }\n"
-    "score { anomaly = mse(decoder(encoder(x).mu), x) }\n";
+static const char vae[] = "param latent = 2\ndata d { x: real[3] = [\"a\", \"b\", \"c\"] |> standardize }\n"
+                          "net encoder(x: d.x) -> (mu: real[latent], logvar: real[latent]) {\n"
+                          "  h = x |> mlp([4], leaky_relu(0.1))\n  mu = h |> dense(latent)\n  logvar = h |> dense(latent)\n}\n"
+                          "net decoder(z: real[latent]) -> d.x = z |> mlp([4], tanh) |> dense(len(d.x))\n"
+                          "train {\n  (mu, logvar) = encoder(x)\n  z ~ normal(mu, exp(logvar / 2))\n"
+                          "  update encoder, decoder { minimize mse(decoder(z), x) + 0.3 * kl(normal(mu, exp(logvar / 2)), normal); with sgd(1) }\n"
+                          "  batch 5; epochs 2\n}\n"
+                          "generate { z ~ normal[latent]; x = decoder(z) }\n"
+                          "score { anomaly = mse(decoder(encoder(x).mu), x) }\n";
 
 static double vae_loss(Loaded *l, const double *x, int event) {
   double h[4], mu[2], logvar[2], z[2], g[4], y[3], loss = 0;
@@ -133,16 +131,17 @@ static void the_vae_has_its_loss_and_gradients(void **state) {
 
 enum { BINS = 3 };
 
-static const char flow[] =
-    "data d { x: real[2] = [\"a\", \"b\"]; c = \"c\" |> log }\n"
-    "flow f(x | c) {\n  base normal\n  spline_coupling(3, tail = 2, subnet = mlp([4], tanh))\n}\n"
-    "train { update f { minimize -log_prob(f, x | c); with sgd(1) }; batch 5; epochs 1 }\n"
-    "generate given c { x ~ f | c }\n"
-    "score { l = log_prob(f, physical(x) | c) }\n";
+static const char flow[] = "data d { x: real[2] = [\"a\", \"b\"]; c = \"c\" |> log }\n"
+                           "flow f(x | c) {\n  base normal\n  spline_coupling(3, tail = 2, subnet = mlp([4], tanh))\n}\n"
+                           "train { update f { minimize -log_prob(f, x | c); with sgd(1) }; batch 5; epochs 1 }\n"
+                           "generate given c { x ~ f | c }\n"
+                           "score { l = log_prob(f, physical(x) | c) }\n";
 
 static double softplus(double v) { return log1p(exp(-fabs(v))) + (v > 0 ? v : 0); }
 
-typedef struct Spline { double x[BINS + 1], y[BINS + 1], d[BINS + 1]; } Spline;
+typedef struct Spline {
+  double x[BINS + 1], y[BINS + 1], d[BINS + 1];
+} Spline;
 
 static void knots(const double *logits, double *at) {
   double sum = 0;
@@ -155,8 +154,7 @@ static Spline spline_of(const double *p) {
   Spline s;
   knots(p, s.x);
   knots(p + BINS, s.y);
-  for (int i = 0; i <= BINS; i++)
-    s.d[i] = i == 0 || i == BINS ? 1 : 1e-3 + softplus(p[2 * BINS + i - 1] + log(expm1(1 - 1e-3)));
+  for (int i = 0; i <= BINS; i++) s.d[i] = i == 0 || i == BINS ? 1 : 1e-3 + softplus(p[2 * BINS + i - 1] + log(expm1(1 - 1e-3)));
   return s;
 }
 

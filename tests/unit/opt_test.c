@@ -49,8 +49,7 @@ static const char *difference(Arena *arena, const IrFn *a, const IrFn *b, double
     assert_true(ir_type_equal(ir_type_of(a, a->outputs.at[i].value), ir_type_of(b, b->outputs.at[i].value)));
     for (int64_t k = 0; k < x[i].n; k++) {
       if (!is_close(x[i].data[k], y[i].data[k], tolerance))
-        return arena_printf(arena, "output %s, element %lld: %.17g, then %.17g", x[i].name, (long long)k, x[i].data[k],
-                            y[i].data[k]);
+        return arena_printf(arena, "output %s, element %lld: %.17g, then %.17g", x[i].name, (long long)k, x[i].data[k], y[i].data[k]);
     }
   }
   return NULL;

@@ -13,7 +13,9 @@
 
 enum { N = 3, STEPS = 4 };
 
-typedef struct Memory { double m[N], v[N]; } Memory;
+typedef struct Memory {
+  double m[N], v[N];
+} Memory;
 
 static void gradient(const double *w, int t, double *g) { // of some bent function, different each step
   for (int i = 0; i < N; i++) g[i] = w[i] * w[i] * w[i] - 0.5 * (i + 1) + 0.1 * t;

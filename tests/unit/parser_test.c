@@ -13,7 +13,11 @@
 
 #include "lang/parse.h"
 
-typedef struct Parsed { Arena *arena; Diags *diags; AstFile *file; } Parsed;
+typedef struct Parsed {
+  Arena *arena;
+  Diags *diags;
+  AstFile *file;
+} Parsed;
 
 static Parsed parse(const char *path, const char *text, size_t len) {
   Parsed r = {.arena = arena_create()};
@@ -121,14 +125,29 @@ static void test_golden_tree(void **state) {
 
 static void test_binding(void **state) {
   (void)state;
-  static const struct { const char *loose, *explicit; } SAME[] = {
-      {"-x^2", "-(x^2)"}, {"2^-3", "2^(-3)"}, {"a^b^c", "a^(b^c)"}, {"a - b - c", "(a - b) - c"},
-      {"a // b % c @ d", "((a // b) % c) @ d"}, {"not a == b", "not (a == b)"}, {"a or b and not c", "a or (b and (not c))"},
-      {"x |> f(1) |> g", "(x |> f(1)) |> g"}, {"a + b |> f", "(a + b) |> f"}, {"a in GeV |> f", "(a in GeV) |> f"},
-      {"a - b in rad |> wrap", "((a - b) in rad) |> wrap"}, {"if a then b else c |> f", "if a then b else (c |> f)"},
-      {"fn (p) = p + 1 |> f", "fn (p) = ((p + 1) |> f)"}, {"-a.b(c)[d]", "-(((a.b)(c))[d])"}, {"a < b + c * d", "a < (b + (c * d))"},
-      {"1 + if a then b else c + d", "1 + (if a then b else (c + d))"}, {"-a * b", "(-a) * b"},
-      {"a\n  + b\n  |> f", "(a + b) |> f"}, {"a +\n b", "a + b"}, {"f(a,\n\n b)", "f(a, b)"},
+  static const struct {
+    const char *loose, *explicit;
+  } SAME[] = {
+      {"-x^2", "-(x^2)"},
+      {"2^-3", "2^(-3)"},
+      {"a^b^c", "a^(b^c)"},
+      {"a - b - c", "(a - b) - c"},
+      {"a // b % c @ d", "((a // b) % c) @ d"},
+      {"not a == b", "not (a == b)"},
+      {"a or b and not c", "a or (b and (not c))"},
+      {"x |> f(1) |> g", "(x |> f(1)) |> g"},
+      {"a + b |> f", "(a + b) |> f"},
+      {"a in GeV |> f", "(a in GeV) |> f"},
+      {"a - b in rad |> wrap", "((a - b) in rad) |> wrap"},
+      {"if a then b else c |> f", "if a then b else (c |> f)"},
+      {"fn (p) = p + 1 |> f", "fn (p) = ((p + 1) |> f)"},
+      {"-a.b(c)[d]", "-(((a.b)(c))[d])"},
+      {"a < b + c * d", "a < (b + (c * d))"},
+      {"1 + if a then b else c + d", "1 + (if a then b else (c + d))"},
+      {"-a * b", "(-a) * b"},
+      {"a\n  + b\n  |> f", "(a + b) |> f"},
+      {"a +\n b", "a + b"},
+      {"f(a,\n\n b)", "f(a, b)"},
   };
   for (size_t i = 0; i < sizeof SAME / sizeof SAME[0]; i++) {
     char loose[200], full[200];
@@ -144,16 +163,15 @@ static void test_binding(void **state) {
 static void test_soft_words_are_names(void **state) {
   (void)state;
   static const char *const SOFT[] = {
-      "data", "fit", "score", "given", "after", "from", "split", "pin", "trained", "of", "forward", "inverse", "base", "context",
-      "batch", "epochs", "steps", "patience", "watch", "every", "keep", "simultaneous", "metrics", "observables", "observable",
-      "events", "log", "bins", "label", "against",
+      "data",    "fit",          "score",   "given",       "after",      "from",   "split", "pin",      "trained", "of",
+      "forward", "inverse",      "base",    "context",     "batch",      "epochs", "steps", "patience", "watch",   "every",
+      "keep",    "simultaneous", "metrics", "observables", "observable", "events", "log",   "bins",     "label",   "against",
   };
-  static const char EVERYWHERE[] =
-      "param $: $ = $\ndata $ { $ = \"a\"; $: real = \"b\"; $ ~ normal }\n"
-      "net $($: real[$]) -> ($: $.$) { $ = $($ = $).$; ($, $) = $ }\n"
-      "flow $($ | $) { $ = 1; base $ }\nfit $ = $\n"
-      "train { $ = 1; batch $; keep $; watch $ every $\n update $ { $ = 1; minimize $ } }\n"
-      "generate given $ { $ ~ $ | $ }\nscore { $ = 1 }\nevaluate { $ = 1; observable $ = $ log; metrics $ }\n";
+  static const char EVERYWHERE[] = "param $: $ = $\ndata $ { $ = \"a\"; $: real = \"b\"; $ ~ normal }\n"
+                                   "net $($: real[$]) -> ($: $.$) { $ = $($ = $).$; ($, $) = $ }\n"
+                                   "flow $($ | $) { $ = 1; base $ }\nfit $ = $\n"
+                                   "train { $ = 1; batch $; keep $; watch $ every $\n update $ { $ = 1; minimize $ } }\n"
+                                   "generate given $ { $ ~ $ | $ }\nscore { $ = 1 }\nevaluate { $ = 1; observable $ = $ log; metrics $ }\n";
   for (size_t i = 0; i < sizeof SOFT / sizeof SOFT[0]; i++) {
     char text[4000], *to = text;
     for (const char *c = EVERYWHERE; *c != '\0'; c++)
@@ -185,9 +203,18 @@ static void test_documentation(void **state) {
 
 static void test_numbers(void **state) {
   (void)state;
-  static const struct { const char *text; double value; bool integer; } NUMBERS[] = {
-      {"1", 1, true}, {"1_000", 1000, true}, {"1.5e-3", 1.5e-3, false}, {"2e3", 2000, false}, {"0.25", 0.25, false},
-      {"9007199254740993", 9007199254740992.0, true}, {"1_0.2_5", 10.25, false},
+  static const struct {
+    const char *text;
+    double value;
+    bool integer;
+  } NUMBERS[] = {
+      {"1", 1, true},
+      {"1_000", 1000, true},
+      {"1.5e-3", 1.5e-3, false},
+      {"2e3", 2000, false},
+      {"0.25", 0.25, false},
+      {"9007199254740993", 9007199254740992.0, true},
+      {"1_0.2_5", 10.25, false},
   };
   for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
     char text[100];
@@ -221,7 +248,9 @@ static void test_spans(void **state) {
 
 static void test_mistakes(void **state) {
   (void)state;
-  static const struct { const char *what, *text, *expected; } MISTAKES[] = {
+  static const struct {
+    const char *what, *text, *expected;
+  } MISTAKES[] = {
 #define MISTAKE(what, text, rendered) {what, text, rendered},
 #include "tests/unit/parser_mistakes.def"
 #undef MISTAKE
@@ -239,11 +268,11 @@ static void test_mistakes(void **state) {
 // Every mistake of a file is reported on its line, and none is invented.
 static void test_independent_mistakes(void **state) {
   (void)state;
-  const char *text = "param latent = \n"                               // 1
+  const char *text = "param latent = \n" // 1
                      "param beta = 1\n"
                      "data events {\n"
-                     "  x = [\"a\", \"b\" |> standardize\n"                // 4
-                     "  y = \"c\" |> |> log\n"                           // 5
+                     "  x = [\"a\", \"b\" |> standardize\n" // 4
+                     "  y = \"c\" |> |> log\n"              // 5
                      "}\n"
                      "net encoder(x: events.x -> (mu: real[latent]) {\n" // 7
                      "  h = x |> mlp(widths\n"                           // 8
@@ -251,10 +280,10 @@ static void test_independent_mistakes(void **state) {
                      "}\n"
                      "train {\n"
                      "  update encoder {\n"
-                     "    minimise mse(x, y)\n"                          // 13
+                     "    minimise mse(x, y)\n" // 13
                      "    with adam(1e-3)\n"
                      "  }\n"
-                     "  batch 512 epochs 3\n"                            // 16
+                     "  batch 512 epochs 3\n" // 16
                      "}\n"
                      "generate { z ~ normal }\n";
   static const int LINES[] = {1, 4, 5, 7, 8, 13, 16};
@@ -273,7 +302,9 @@ static void test_independent_mistakes(void **state) {
 }
 
 // One token taken away from a file is one mistake: of all the ways to do it few are said as more than one, none as many.
-typedef struct Deletions { int single, several, most; } Deletions;
+typedef struct Deletions {
+  int single, several, most;
+} Deletions;
 
 static void delete_each(Deletions *count, const char *path, const char *text, size_t len) {
   Arena *arena = arena_create();
@@ -388,7 +419,7 @@ static void repeated(const char *head, const char *part, size_t times, const cha
 
 static void test_depth(void **state) {
   (void)state;
-  static const char *const PARTS[] = {"(", "[", "f(", "x[", "- ", "not ", "if a then b else ", "fn (a) = ", "2 ^ ", "[a for b in ",
+  static const char *const PARTS[] = {"(",   "[",    "f(",    "x[",     "- ",  "not ", "if a then b else ", "fn (a) = ", "2 ^ ", "[a for b in ",
                                       "if ", "1 + ", "x |> ", "f(a = ", "(1, "};
   for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++) {
     repeated("param a = ", PARTS[i], 20000, "1\n", true);
@@ -413,8 +444,30 @@ static void test_depth(void **state) {
 
 static void test_odd_files(void **state) {
   (void)state;
-  static const char *const TEXTS[] = {"", "\n", "\n\n;;\n", "# only a comment", "## only a comment\n", "\xef\xbb\xbf", "{", "}", "(", ")", "\"",
-                                      "override", "param", "data", "score", "train", "\xff\xfe", "net f(x", "|", "..", "=", "in", "1", "x"};
+  static const char *const TEXTS[] = {"",
+                                      "\n",
+                                      "\n\n;;\n",
+                                      "# only a comment",
+                                      "## only a comment\n",
+                                      "\xef\xbb\xbf",
+                                      "{",
+                                      "}",
+                                      "(",
+                                      ")",
+                                      "\"",
+                                      "override",
+                                      "param",
+                                      "data",
+                                      "score",
+                                      "train",
+                                      "\xff\xfe",
+                                      "net f(x",
+                                      "|",
+                                      "..",
+                                      "=",
+                                      "in",
+                                      "1",
+                                      "x"};
   for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) reads(TEXTS[i], strlen(TEXTS[i]));
   reads("param a\0 = 1\n", 13);
   reads("fn\0f(x) = x\nnet f\0(x \0", 22);
@@ -422,11 +475,21 @@ static void test_odd_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_library_parses), cmocka_unit_test(test_programs_parse), cmocka_unit_test(test_golden_tree),
-      cmocka_unit_test(test_binding), cmocka_unit_test(test_soft_words_are_names), cmocka_unit_test(test_documentation),
-      cmocka_unit_test(test_numbers), cmocka_unit_test(test_spans), cmocka_unit_test(test_mistakes),
-      cmocka_unit_test(test_independent_mistakes), cmocka_unit_test(test_deleted_tokens), cmocka_unit_test(test_truncations), cmocka_unit_test(test_mutations),
-      cmocka_unit_test(test_depth), cmocka_unit_test(test_odd_files),
+      cmocka_unit_test(test_library_parses),
+      cmocka_unit_test(test_programs_parse),
+      cmocka_unit_test(test_golden_tree),
+      cmocka_unit_test(test_binding),
+      cmocka_unit_test(test_soft_words_are_names),
+      cmocka_unit_test(test_documentation),
+      cmocka_unit_test(test_numbers),
+      cmocka_unit_test(test_spans),
+      cmocka_unit_test(test_mistakes),
+      cmocka_unit_test(test_independent_mistakes),
+      cmocka_unit_test(test_deleted_tokens),
+      cmocka_unit_test(test_truncations),
+      cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_depth),
+      cmocka_unit_test(test_odd_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,12 +16,8 @@ static void test_known_answers(void **state) {
     uint32_t counter[4], key[2], words[4];
   } vectors[] = {
       {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
-       {0xffffffff, 0xffffffff},
-       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-       {0xa4093822, 0x299f31d0},
-       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (size_t i = 0; i < 3; i++) {
     uint32_t words[4];
@@ -34,8 +30,7 @@ enum { EVENT_HIGH = 3, EVENT_LOW = 77, PASS = 9 };
 static const uint64_t event = (uint64_t)EVENT_HIGH << 32 | EVENT_LOW;
 
 static void words_of(uint64_t key, uint32_t block, uint32_t words[4]) {
-  philox4x32_10((const uint32_t[]){EVENT_LOW, EVENT_HIGH, PASS, block},
-                (const uint32_t[]){(uint32_t)key, (uint32_t)(key >> 32)}, words);
+  philox4x32_10((const uint32_t[]){EVENT_LOW, EVENT_HIGH, PASS, block}, (const uint32_t[]){(uint32_t)key, (uint32_t)(key >> 32)}, words);
 }
 
 static void test_words_of_elements(void **state) {

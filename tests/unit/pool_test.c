@@ -76,9 +76,9 @@ static void sizes_that_make_no_pool(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(each_index_once),
-    cmocka_unit_test(runs_do_not_mix),
-    cmocka_unit_test(sizes_that_make_no_pool),
+      cmocka_unit_test(each_index_once),
+      cmocka_unit_test(runs_do_not_mix),
+      cmocka_unit_test(sizes_that_make_no_pool),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,19 +15,28 @@
 enum { N = 7 };
 
 // Settings and values of a row to test it with: inside its domain, away from edges.
-typedef struct Trial { double setting[3], values[4]; int n_values; double x[N]; double stat[2]; } Trial;
+typedef struct Trial {
+  double setting[3], values[4];
+  int n_values;
+  double x[N];
+  double stat[2];
+} Trial;
 
 static Trial trial_of(PrepKind kind) {
   Trial t = {.x = {-2.5, -1.1, -0.3, 0.2, 0.7, 1.9, 2.8}, .stat = {0.4, 1.7}};
   switch (kind) {
   case PREP_LOG: memcpy(t.x, (double[]){0.01, 0.2, 0.9, 1.1, 7, 300, 2e4}, sizeof t.x); break;
   case PREP_LOG1P: memcpy(t.x, (double[]){-0.9, -0.1, 0, 0.3, 4, 90, 1e4}, sizeof t.x); break;
-  case PREP_LOGIT: t.setting[0] = 1e-3; memcpy(t.x, (double[]){0, 0.01, 0.2, 0.5, 0.7, 0.99, 1}, sizeof t.x); break;
+  case PREP_LOGIT:
+    t.setting[0] = 1e-3;
+    memcpy(t.x, (double[]){0, 0.01, 0.2, 0.5, 0.7, 0.99, 1}, sizeof t.x);
+    break;
   case PREP_PROBIT: memcpy(t.x, (double[]){0.001, 0.01, 0.2, 0.5, 0.7, 0.9, 0.999}, sizeof t.x); break;
   case PREP_ARCTAN: t.setting[0] = 10; break;
   case PREP_SCALE: t.setting[0] = -2.5; break;
   case PREP_CLIP: t.setting[0] = -3, t.setting[1] = 3; break;
-  case PREP_ONE_HOT: case PREP_LEVELS:
+  case PREP_ONE_HOT:
+  case PREP_LEVELS:
     t.n_values = 4;
     memcpy(t.values, (double[]){0, 4, 6, 7}, sizeof t.values);
     memcpy(t.x, (double[]){4, 0, 7, 6, 6, 0, 4}, sizeof t.x);
@@ -37,9 +46,16 @@ static Trial trial_of(PrepKind kind) {
     t.stat[0] = 0.1;
     memcpy(t.x, (double[]){-1, 0, 0.2, -1, 0.7, 0.9, 1}, sizeof t.x);
     break;
-  case PREP_DEQUANTIZE: t.setting[0] = 1; memcpy(t.x, (double[]){0, 1, 2, 30, 4, 5, 100}, sizeof t.x); break;
+  case PREP_DEQUANTIZE:
+    t.setting[0] = 1;
+    memcpy(t.x, (double[]){0, 1, 2, 30, 4, 5, 100}, sizeof t.x);
+    break;
   case PREP_MINMAX: t.stat[0] = -3, t.stat[1] = 4; break;
-  case PREP_STANDARDIZE: case PREP_MAXABS: case PREP_WRAP: case PREP_SINCOS: case PREP_COUNT: break;
+  case PREP_STANDARDIZE:
+  case PREP_MAXABS:
+  case PREP_WRAP:
+  case PREP_SINCOS:
+  case PREP_COUNT: break;
   }
   return t;
 }
@@ -53,7 +69,11 @@ static PrepStep *step_of(Arena *arena, PrepKind kind, const Trial *t, bool vecto
   return s;
 }
 
-typedef struct Run { double y[4 * N], back[N], jacobian[N]; bool has_jacobian; int64_t width; } Run;
+typedef struct Run {
+  double y[4 * N], back[N], jacobian[N];
+  bool has_jacobian;
+  int64_t width;
+} Run;
 
 static Run run(const PrepStep *s, const Trial *t, const double *x) {
   Arena *arena = arena_create();
@@ -88,8 +108,7 @@ static void every_inverse_undoes_its_step(void **state) {
       PrepStep *s = step_of(arena, (PrepKind)kind, &t, vector);
       Run r = run(s, &t, t.x);
       for (int i = 0; i < N; i++)
-        if (!(fabs(r.back[i] - t.x[i]) <= 1e-9 * (1 + fabs(t.x[i]))))
-          fail_msg("%s: %g comes back as %g", s->info->name, t.x[i], r.back[i]);
+        if (!(fabs(r.back[i] - t.x[i]) <= 1e-9 * (1 + fabs(t.x[i])))) fail_msg("%s: %g comes back as %g", s->info->name, t.x[i], r.back[i]);
       arena_destroy(arena);
     }
 }
@@ -124,11 +143,23 @@ static void every_jacobian_is_the_slope(void **state) {
 static void forwards_are_their_formulas(void **state) {
   (void)state;
   Arena *arena = arena_create();
-  struct { PrepKind kind; double x, y; } known[] = {
-      {PREP_STANDARDIZE, 1.9, (1.9 - 0.4) / 1.7}, {PREP_MAXABS, 1.9, 1.9 / 0.4}, {PREP_MINMAX, 1.9, 4.9 / 7},
-      {PREP_LOG, 7, log(7)}, {PREP_LOG1P, 4, log(5)}, {PREP_LOGIT, 0.2, log((1e-3 + 0.998 * 0.2) / (1 - 1e-3 - 0.998 * 0.2))},
-      {PREP_ARCTAN, 0.7, atan(7)}, {PREP_SCALE, 0.7, -1.75}, {PREP_WRAP, 2.8, 2.8}, {PREP_PROBIT, 0.5, 0},
-      {PREP_LEVELS, 7, 3}, {PREP_MISSING, -1, -0.1}, {PREP_MISSING, 0.2, 0.2},
+  struct {
+    PrepKind kind;
+    double x, y;
+  } known[] = {
+      {PREP_STANDARDIZE, 1.9, (1.9 - 0.4) / 1.7},
+      {PREP_MAXABS, 1.9, 1.9 / 0.4},
+      {PREP_MINMAX, 1.9, 4.9 / 7},
+      {PREP_LOG, 7, log(7)},
+      {PREP_LOG1P, 4, log(5)},
+      {PREP_LOGIT, 0.2, log((1e-3 + 0.998 * 0.2) / (1 - 1e-3 - 0.998 * 0.2))},
+      {PREP_ARCTAN, 0.7, atan(7)},
+      {PREP_SCALE, 0.7, -1.75},
+      {PREP_WRAP, 2.8, 2.8},
+      {PREP_PROBIT, 0.5, 0},
+      {PREP_LEVELS, 7, 3},
+      {PREP_MISSING, -1, -0.1},
+      {PREP_MISSING, 0.2, 0.2},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     Trial t = trial_of(known[i].kind);
@@ -194,12 +225,9 @@ static void names_of_the_table_are_found(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_inverse_undoes_its_step),
-      cmocka_unit_test(every_jacobian_is_the_slope),
-      cmocka_unit_test(forwards_are_their_formulas),
-      cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
-      cmocka_unit_test(a_flag_stands_behind_the_values),
-      cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
+      cmocka_unit_test(every_inverse_undoes_its_step),   cmocka_unit_test(every_jacobian_is_the_slope),
+      cmocka_unit_test(forwards_are_their_formulas),     cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
+      cmocka_unit_test(a_flag_stands_behind_the_values), cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
       cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,17 +22,13 @@ static IrArray *evaluate(Arena *arena, const IrFn *fn, uint64_t data_seed, bool 
   return outputs;
 }
 
-static double loss_of(const IrFn *fn, const IrArray *outputs) {
-  return outputs[fn->outputs.len - 1].data[0];
-}
+static double loss_of(const IrFn *fn, const IrArray *outputs) { return outputs[fn->outputs.len - 1].data[0]; }
 
 static void expect_finite(const IrFn *fn, const IrArray *outputs, uint64_t seed) {
   for (size_t i = 0; i < fn->outputs.len; i++) {
     for (int64_t k = 0; k < outputs[i].n; k++) {
       double x = outputs[i].data[k];
-      if (!(fabs(x) < 1e10))
-        fail_msg("seed %llu: %s[%lld] = %g\n%s", (unsigned long long)seed, outputs[i].name, (long long)k, x,
-                 ir_text(fn->arena, fn));
+      if (!(fabs(x) < 1e10)) fail_msg("seed %llu: %s[%lld] = %g\n%s", (unsigned long long)seed, outputs[i].name, (long long)k, x, ir_text(fn->arena, fn));
     }
   }
 }
@@ -43,10 +39,7 @@ static void test_programs(void **state) {
   int moved = 0;
   for (uint64_t seed = 0; seed < SEEDS; seed++) {
     Arena *arena = arena_create();
-    RandomOptions options = {.ops = seed % 3 ? 40 : IR_OP_COUNT,
-                             .smooth = seed % 4 == 1,
-                             .no_pairs = seed % 5 == 0,
-                             .no_events_reduced = seed % 6 == 0};
+    RandomOptions options = {.ops = seed % 3 ? 40 : IR_OP_COUNT, .smooth = seed % 4 == 1, .no_pairs = seed % 5 == 0, .no_events_reduced = seed % 6 == 0};
     IrFn *fn = random_program(arena, seed, seed % 2 ? IR_F32 : IR_F64, &options);
     const char *problem = ir_verify(fn, arena);
     if (problem) fail_msg("seed %llu: %s", (unsigned long long)seed, problem);
@@ -61,11 +54,9 @@ static void test_programs(void **state) {
     IrFn *again = ir_read(arena, text, &error);
     if (!again) fail_msg("seed %llu: %s\n%s", (unsigned long long)seed, error, text);
     assert_string_equal(ir_text(arena, again), text);
-    const IrArray *a = evaluate(arena, fn, 1, false), *b = evaluate(arena, again, 1, false),
-                  *c = evaluate(arena, fn, 2, false);
+    const IrArray *a = evaluate(arena, fn, 1, false), *b = evaluate(arena, again, 1, false), *c = evaluate(arena, fn, 2, false);
     expect_finite(fn, a, seed);
-    for (size_t i = 0; i < fn->outputs.len; i++)
-      assert_memory_equal(a[i].data, b[i].data, (size_t)a[i].n * sizeof(double));
+    for (size_t i = 0; i < fn->outputs.len; i++) assert_memory_equal(a[i].data, b[i].data, (size_t)a[i].n * sizeof(double));
     assert_true(fabs(loss_of(fn, a)) < 200);
     moved += fabs(loss_of(fn, a) - loss_of(fn, c)) > 1e-3;
     arena_destroy(arena);

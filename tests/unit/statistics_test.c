@@ -108,9 +108,8 @@ static void values_that_are_not_finite(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(arithmetic_series),          cmocka_unit_test(weights_of_both_signs),
-    cmocka_unit_test(same_bits_for_any_threads),  cmocka_unit_test(constant_columns),
-    cmocka_unit_test(values_that_are_not_finite),
+      cmocka_unit_test(arithmetic_series), cmocka_unit_test(weights_of_both_signs),      cmocka_unit_test(same_bits_for_any_threads),
+      cmocka_unit_test(constant_columns),  cmocka_unit_test(values_that_are_not_finite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

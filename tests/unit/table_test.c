@@ -190,16 +190,18 @@ static void hdf5_layouts_and_reading_ahead(void **state) {
 
 static void damaged_npy(void **state) {
   (void)state;
-  static const struct { const char *header, *message; } cases[] = {
-    {"{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", ""},
-    {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), }", "the file is truncated: its header promises 4 rows of 8 bytes and 24"},
-    {"{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", "cannot be understood"},
-    {"{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "is a single value"},
-    {"{'descr': '<c16', 'fortran_order': False, 'shape': (1,), }", "the type `c16`, which is not read"},
-    {"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,), }", "which are never run"},
-    {"{'descr': '<f8', 'shape': (3,), }", "cannot be understood"},
-    {"{'descr': '<f8", "cannot be understood"},
-    {"", "cannot be understood"},
+  static const struct {
+    const char *header, *message;
+  } cases[] = {
+      {"{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", ""},
+      {"{'descr': '<f8', 'fortran_order': False, 'shape': (4,), }", "the file is truncated: its header promises 4 rows of 8 bytes and 24"},
+      {"{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", "cannot be understood"},
+      {"{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "is a single value"},
+      {"{'descr': '<c16', 'fortran_order': False, 'shape': (1,), }", "the type `c16`, which is not read"},
+      {"{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,), }", "which are never run"},
+      {"{'descr': '<f8', 'shape': (3,), }", "cannot be understood"},
+      {"{'descr': '<f8", "cannot be understood"},
+      {"", "cannot be understood"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char bytes[512];
@@ -223,8 +225,8 @@ static void damaged_npy(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(csv_rules), cmocka_unit_test(nearest_names), cmocka_unit_test(several_files_are_one),
-    cmocka_unit_test(hdf5_layouts_and_reading_ahead), cmocka_unit_test(damaged_npy),
+      cmocka_unit_test(csv_rules),   cmocka_unit_test(nearest_names), cmocka_unit_test(several_files_are_one), cmocka_unit_test(hdf5_layouts_and_reading_ahead),
+      cmocka_unit_test(damaged_npy),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -20,8 +20,10 @@ static const double x[3] = {1, -2, 0.5}, y[3] = {1, 1, 1}, w[3] = {1, -0.5, 2.5}
 
 static Loaded line_model(const char *train) {
   char text[2048];
-  snprintf(text, sizeof text, "data d { x = \"x\"; y = \"y\"; weight = \"w\" }\n"
-           "net f(x: real) -> (v: real) {\n  learn a: real = 2\n  learn b: real = 0.5\n  v = a * x + b\n}\n%s", train);
+  snprintf(text, sizeof text,
+           "data d { x = \"x\"; y = \"y\"; weight = \"w\" }\n"
+           "net f(x: real) -> (v: real) {\n  learn a: real = 2\n  learn b: real = 0.5\n  v = a * x + b\n}\n%s",
+           train);
   Loaded l = load(text);
   give(&l, "prep:x", x, 3);
   give(&l, "prep:y", y, 3);
@@ -155,8 +157,7 @@ static void what_cannot_be_trained_is_refused(void **state) {
   expect(HEAD "train { update f { minimize f(x); with adam(1), sgd(1) }; batch 3; epochs 1 }\n", "optimizer");
   expect(HEAD "train { update f { minimize f(x); with sgd(f(x)) }; batch 3; epochs 1 }\n", "optimizer");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update f { minimize f(x); with adam(1) }; batch 3; epochs 1 }\n", "optimizer-two");
-  expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update g { minimize g(x); with sgd(1) }; batch 3; epochs 1; patience 2 }\n",
-         "watch-what");
+  expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update g { minimize g(x); with sgd(1) }; batch 3; epochs 1; patience 2 }\n", "watch-what");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3 }\n", "no-end");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; epochs 3 }\n", "no-batch");
   expect(HEAD "train { update f { minimize f(x); with sgd(1), ema(0.9) }; batch 3; epochs 1 }\n", "not-built");

@@ -23,48 +23,20 @@ enum { BATCH = 1024, PRECISION = 160 };
 
 typedef void Reference(mpfr_t y, mpfr_t a, mpfr_t b);
 
-static void ref_exp(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_exp(y, a, MPFR_RNDN);
-}
-static void ref_expm1(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_expm1(y, a, MPFR_RNDN);
-}
-static void ref_log(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_log(y, a, MPFR_RNDN);
-}
-static void ref_log1p(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_log1p(y, a, MPFR_RNDN);
-}
-static void ref_sqrt(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_sqrt(y, a, MPFR_RNDN);
-}
-static void ref_tanh(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_tanh(y, a, MPFR_RNDN);
-}
-static void ref_sinh(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_sinh(y, a, MPFR_RNDN);
-}
-static void ref_cosh(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_cosh(y, a, MPFR_RNDN);
-}
-static void ref_asinh(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_asinh(y, a, MPFR_RNDN);
-}
-static void ref_sin(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_sin(y, a, MPFR_RNDN);
-}
-static void ref_cos(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_cos(y, a, MPFR_RNDN);
-}
-static void ref_atan2(mpfr_t y, mpfr_t a, mpfr_t b) {
-  mpfr_atan2(y, a, b, MPFR_RNDN);
-}
-static void ref_floor(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_floor(y, a);
-}
-static void ref_round(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_rint(y, a, MPFR_RNDN);
-}
+static void ref_exp(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_exp(y, a, MPFR_RNDN); }
+static void ref_expm1(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_expm1(y, a, MPFR_RNDN); }
+static void ref_log(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_log(y, a, MPFR_RNDN); }
+static void ref_log1p(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_log1p(y, a, MPFR_RNDN); }
+static void ref_sqrt(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_sqrt(y, a, MPFR_RNDN); }
+static void ref_tanh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_tanh(y, a, MPFR_RNDN); }
+static void ref_sinh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_sinh(y, a, MPFR_RNDN); }
+static void ref_cosh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_cosh(y, a, MPFR_RNDN); }
+static void ref_asinh(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_asinh(y, a, MPFR_RNDN); }
+static void ref_sin(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_sin(y, a, MPFR_RNDN); }
+static void ref_cos(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_cos(y, a, MPFR_RNDN); }
+static void ref_atan2(mpfr_t y, mpfr_t a, mpfr_t b) { mpfr_atan2(y, a, b, MPFR_RNDN); }
+static void ref_floor(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_floor(y, a); }
+static void ref_round(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_rint(y, a, MPFR_RNDN); }
 
 static void ref_sigmoid(mpfr_t y, mpfr_t a, mpfr_t b) {
   (void)b;
@@ -83,18 +55,10 @@ static void ref_softplus(mpfr_t y, mpfr_t a, mpfr_t b) {
   if (mpfr_sgn(a) > 0) mpfr_add(y, y, a, MPFR_RNDN);
 }
 
-static void ref_erf(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_erf(y, a, MPFR_RNDN);
-}
-static void ref_erfc(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_erfc(y, a, MPFR_RNDN);
-}
-static void ref_digamma(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, mpfr_digamma(y, a, MPFR_RNDN);
-}
-static void ref_pow(mpfr_t y, mpfr_t a, mpfr_t b) {
-  mpfr_pow(y, a, b, MPFR_RNDN);
-}
+static void ref_erf(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_erf(y, a, MPFR_RNDN); }
+static void ref_erfc(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_erfc(y, a, MPFR_RNDN); }
+static void ref_digamma(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, mpfr_digamma(y, a, MPFR_RNDN); }
+static void ref_pow(mpfr_t y, mpfr_t a, mpfr_t b) { mpfr_pow(y, a, b, MPFR_RNDN); }
 
 static void ref_lgamma(mpfr_t y, mpfr_t a, mpfr_t b) {
   (void)b;
@@ -111,10 +75,8 @@ static void ref_normal_icdf(mpfr_t y, mpfr_t a, mpfr_t b) {
   mpfr_t tail, cdf, pdf, step;
   mpfr_inits2(1200, tail, (mpfr_ptr)0); // 1 - p is exact
   mpfr_inits2(PRECISION, cdf, pdf, step, (mpfr_ptr)0);
-  if (upper)
-    mpfr_ui_sub(tail, 1, a, MPFR_RNDN);
-  else
-    mpfr_set(tail, a, MPFR_RNDN);
+  if (upper) mpfr_ui_sub(tail, 1, a, MPFR_RNDN);
+  else mpfr_set(tail, a, MPFR_RNDN);
   mpfr_log(y, tail, MPFR_RNDN); // -sqrt(-2 log p) - 1 lies left of the root
   mpfr_mul_si(y, y, -2, MPFR_RNDN);
   mpfr_sqrt(y, y, MPFR_RNDN);
@@ -149,8 +111,7 @@ static void ref_normal_icdf(mpfr_t y, mpfr_t a, mpfr_t b) {
 // Recurrence to x >= 40, then the asymptotic series; |B_2k| = 2 (2k)! zeta(2k) / (2 pi)^2k.
 static void ref_trigamma(mpfr_t y, mpfr_t a, mpfr_t b) {
   (void)b;
-  if (!mpfr_regular_p(a))
-    return mpfr_inf_p(a) ? mpfr_set_zero(y, 1) : mpfr_zero_p(a) ? mpfr_set_inf(y, 1) : mpfr_set_nan(y);
+  if (!mpfr_regular_p(a)) return mpfr_inf_p(a) ? mpfr_set_zero(y, 1) : mpfr_zero_p(a) ? mpfr_set_inf(y, 1) : mpfr_set_nan(y);
   mpfr_t x, term, power, factor;
   mpfr_inits2(PRECISION, x, term, power, factor, (mpfr_ptr)0);
   mpfr_set(x, a, MPFR_RNDN);
@@ -222,12 +183,8 @@ static void scaled_bessel(mpfr_t y, mpfr_t a, unsigned n) {
   mpfr_clears(x, term, factor, (mpfr_ptr)0);
 }
 
-static void ref_i0e(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, scaled_bessel(y, a, 0);
-}
-static void ref_i1e(mpfr_t y, mpfr_t a, mpfr_t b) {
-  (void)b, scaled_bessel(y, a, 1);
-}
+static void ref_i0e(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, scaled_bessel(y, a, 0); }
+static void ref_i1e(mpfr_t y, mpfr_t a, mpfr_t b) { (void)b, scaled_bessel(y, a, 1); }
 
 // ---- the functions under test
 
@@ -247,8 +204,7 @@ typedef struct Function {
   Reference *reference;
 } Function;
 static const Function functions[] = {
-#define VMATH(NAME, N, F32, F64, LOW, HIGH, DIRECTION)                                                                 \
-  {#NAME, N, {F32, F64}, LOW, HIGH, DIRECTION, ONE_##N(NAME), TWO_##N(NAME), ref_##NAME},
+#define VMATH(NAME, N, F32, F64, LOW, HIGH, DIRECTION) {#NAME, N, {F32, F64}, LOW, HIGH, DIRECTION, ONE_##N(NAME), TWO_##N(NAME), ref_##NAME},
 #include "compiler/codegen/vmath.def"
 #undef VMATH
 };
@@ -329,29 +285,14 @@ static double sample(uint64_t *state, bool f64) {
   uint64_t r = random_bits(state);
   double unit = (double)(random_bits(state) >> 11) * 0x1p-53, x;
   switch (r % 8) {
-  case 0:
-    return from_bits(r >> 32 | r << 32, f64);
-  case 1:
-    x = 200 * unit - 100;
-    break;
-  case 2:
-    x = 2 * unit - 1;
-    break;
-  case 3:
-    x = (r & 256 ? 1 : -1) * exp2(40 * unit - 20);
-    break;
-  case 4:
-    x = floor(60 * unit - 30) / 2;
-    break;
-  case 5:
-    x = (f64 ? 1500 : 210) * (unit - 0.5);
-    break;
-  case 6:
-    x = 1 + (r & 256 ? 1 : -1) * exp2(-25 * unit);
-    break;
-  default:
-    x = 12 * unit - 6;
-    break;
+  case 0: return from_bits(r >> 32 | r << 32, f64);
+  case 1: x = 200 * unit - 100; break;
+  case 2: x = 2 * unit - 1; break;
+  case 3: x = (r & 256 ? 1 : -1) * exp2(40 * unit - 20); break;
+  case 4: x = floor(60 * unit - 30) / 2; break;
+  case 5: x = (f64 ? 1500 : 210) * (unit - 0.5); break;
+  case 6: x = 1 + (r & 256 ? 1 : -1) * exp2(-25 * unit); break;
+  default: x = 12 * unit - 6; break;
   }
   return f64 ? x : (double)(float)x;
 }
@@ -456,20 +397,14 @@ static double error_of(double got, mpfr_t exact, bool f64) {
   return e;
 }
 
-static double at(const void *array, bool f64, int i) {
-  return f64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
-}
+static double at(const void *array, bool f64, int i) { return f64 ? ((const double *)array)[i] : (double)((const float *)array)[i]; }
 
 static void put(void *array, bool f64, int i, double x) {
-  if (f64)
-    ((double *)array)[i] = x;
-  else
-    ((float *)array)[i] = (float)x;
+  if (f64) ((double *)array)[i] = x;
+  else ((float *)array)[i] = (float)x;
 }
 
-static bool in_range(const Function *f, double x) {
-  return x >= f->low && x <= f->high;
-}
+static bool in_range(const Function *f, double x) { return x >= f->low && x <= f->high; }
 
 typedef struct Worst {
   double error, a, b, got;
@@ -495,8 +430,7 @@ static void check_batch(const Function *f, const Batch *batch, bool f64, Worst *
 static void assert_same_bits(const Function *f, const Batch *x, const Batch *y, bool f64) {
   for (int i = 0; i < BATCH; i++) {
     double a = at(&x->y, f64, i), b = at(&y->y, f64, i);
-    if (memcmp(&a, &b, sizeof a) && !(isnan(a) && isnan(b)))
-      fail_msg("%s(%a, %a): %a and %a", f->name, at(&x->a, f64, i), at(&x->b, f64, i), a, b);
+    if (memcmp(&a, &b, sizeof a) && !(isnan(a) && isnan(b))) fail_msg("%s(%a, %a): %a and %a", f->name, at(&x->a, f64, i), at(&x->b, f64, i), a, b);
   }
 }
 
@@ -511,8 +445,7 @@ static void check_function(const Function *f, int batches) {
       for (int i = 0; i < BATCH; i++) {
         bool edge = n < (f->arguments == 1 ? 1 : EDGES * EDGES / BATCH + 1);
         int j = n * BATCH + i;
-        double a = edge ? edges[j % EDGES] : sample(&state, f64),
-               b = edge ? edges[j / EDGES % EDGES] : sample(&state, f64);
+        double a = edge ? edges[j % EDGES] : sample(&state, f64), b = edge ? edges[j / EDGES % EDGES] : sample(&state, f64);
         put(&batch.a, f64, i, a);
         put(&batch.b, f64, i, b);
       }
@@ -527,22 +460,20 @@ static void check_function(const Function *f, int batches) {
     }
     printf("%-12s %s  %.3f ulp at (%a, %a)\n", f->name, f64 ? "f64" : "f32", worst.error, worst.a, worst.b);
     if (!(worst.error <= f->bound[f64]))
-      fail_msg("%s %s: %.3g ulp, more than %.3g: (%a, %a) gave %a", f->name, f64 ? "f64" : "f32", worst.error,
-               f->bound[f64], worst.a, worst.b, worst.got);
+      fail_msg("%s %s: %.3g ulp, more than %.3g: (%a, %a) gave %a", f->name, f64 ? "f64" : "f32", worst.error, f->bound[f64], worst.a, worst.b, worst.got);
   }
 }
 
 static int batches_of(const Function *f) { // some references cost a millisecond an argument
-  bool slow = f->reference == ref_normal_icdf || f->reference == ref_trigamma || f->reference == ref_i0e ||
-              f->reference == ref_i1e || f->reference == ref_digamma || f->reference == ref_lgamma;
+  bool slow = f->reference == ref_normal_icdf || f->reference == ref_trigamma || f->reference == ref_i0e || f->reference == ref_i1e ||
+              f->reference == ref_digamma || f->reference == ref_lgamma;
   return slow ? 2 : 20;
 }
 
 static void test_bounds(void **state) {
   (void)state;
   for (int f = 0; f < FUNCTIONS; f++)
-    if (!getenv("VMATH_ONLY") || !strcmp(getenv("VMATH_ONLY"), functions[f].name))
-      check_function(&functions[f], batches_of(&functions[f]));
+    if (!getenv("VMATH_ONLY") || !strcmp(getenv("VMATH_ONLY"), functions[f].name)) check_function(&functions[f], batches_of(&functions[f]));
 }
 
 static void test_far_sine(void **state) { // beyond the promised range: still within [-1, 1]
@@ -583,8 +514,7 @@ static void test_every_float(void **state) {
         double x = (double)batch.a.f32[i], got = (double)batch.y.f32[i];
         if (!in_range(f, x)) continue; // not for NaN either
         double want = known[k].exact(x), error = got == want ? 0 : fabs(got - want) / ulp_of(want, false);
-        if (isinf(want) || isinf(got) || fabs(want) > 0x1.fffffep127)
-          error = got == (double)(float)want || fabs(got) == 0x1.fffffep127 ? 0 : INFINITY;
+        if (isinf(want) || isinf(got) || fabs(want) > 0x1.fffffep127) error = got == (double)(float)want || fabs(got) == 0x1.fffffep127 ? 0 : INFINITY;
         if (!(error <= f->bound[0] + 1e-6)) fail_msg("%s(%a) = %a, not %a: %g ulp", f->name, x, got, want, error);
         if (error > worst) worst = error;
       }
@@ -608,10 +538,8 @@ static void test_monotone(void **state) {
         }
         run(&images[0], &functions[f], f64, &batch);
         for (int i = 1; i < BATCH; i++) {
-          double a = at(&batch.y, f64, i - 1), b = at(&batch.y, f64, i),
-                 slack = ulp_of(a, f64) * functions[f].bound[f64];
-          if (!in_range(&functions[f], at(&batch.a, f64, i - 1)) || !in_range(&functions[f], at(&batch.a, f64, i)))
-            continue;
+          double a = at(&batch.y, f64, i - 1), b = at(&batch.y, f64, i), slack = ulp_of(a, f64) * functions[f].bound[f64];
+          if (!in_range(&functions[f], at(&batch.a, f64, i - 1)) || !in_range(&functions[f], at(&batch.a, f64, i))) continue;
           if (isnan(a) || isnan(b)) continue;
           if (functions[f].direction > 0 ? b < a - slack : b > a + slack)
             fail_msg("%s falls back at %a: %a, then %a", functions[f].name, at(&batch.a, f64, i), a, b);
@@ -634,7 +562,7 @@ static int release(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_far_sine),
-                                     cmocka_unit_test(test_monotone), cmocka_unit_test(test_every_float)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_far_sine), cmocka_unit_test(test_monotone),
+                                     cmocka_unit_test(test_every_float)};
   return cmocka_run_group_tests(tests, compile, release);
 }

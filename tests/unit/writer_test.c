@@ -29,12 +29,12 @@ static const char *path_of(const char *name) {
 
 static const char *const CLASSES[] = {"QCD", "say \"hi\", twice", "W"};
 static const HgmOutColumn COLUMNS[] = {
-  {.name = "pt", .type = HGM_FILE_F32, .unit = "GeV"},
-  {.name = "mass", .type = HGM_FILE_F64},
-  {.name = "charge", .type = HGM_FILE_I8},
-  {.name = "event", .type = HGM_FILE_I64},
-  {.name = "cells", .type = HGM_FILE_F32, .rank = 2, .shape = {2, 3}, .unit = "MeV"},
-  {.name = "label", .type = HGM_FILE_TEXT, .texts = CLASSES, .n_texts = 3},
+    {.name = "pt", .type = HGM_FILE_F32, .unit = "GeV"},
+    {.name = "mass", .type = HGM_FILE_F64},
+    {.name = "charge", .type = HGM_FILE_I8},
+    {.name = "event", .type = HGM_FILE_I64},
+    {.name = "cells", .type = HGM_FILE_F32, .rank = 2, .shape = {2, 3}, .unit = "MeV"},
+    {.name = "label", .type = HGM_FILE_TEXT, .texts = CLASSES, .n_texts = 3},
 };
 enum { N_COLUMNS = 6 };
 
@@ -71,14 +71,14 @@ static int tear_down(void **state) {
 
 static void write_events(const char *path, const HgmOutColumn *columns, int n) {
   static const HgmAttribute attributes[] = {
-    {.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = "0.1.0"},
-    {.name = "first_event", .kind = HGM_ATTRIBUTE_INTEGER, .integer = 1000},
-    {.name = "scale", .kind = HGM_ATTRIBUTE_REAL, .real = 0.5},
+      {.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = "0.1.0"},
+      {.name = "first_event", .kind = HGM_ATTRIBUTE_INTEGER, .integer = 1000},
+      {.name = "scale", .kind = HGM_ATTRIBUTE_REAL, .real = 0.5},
   };
   HgmError error = {0};
   HgmWriter *writer;
   assert_true(hgm_writer_open(&writer, path, columns, n, attributes, 3, false, NULL, &error));
-  assert_int_equal(access(path, F_OK), -1); // not there before it is complete
+  assert_int_equal(access(path, F_OK), -1);                    // not there before it is complete
   for (int64_t first = 0, rows; first < ROWS; first += rows) { // uneven pieces
     rows = first == 0 ? 1 : first + 333 < ROWS ? 333 : ROWS - first;
     const double *values[N_COLUMNS];
@@ -99,8 +99,7 @@ static void check_column(HgmTable *table, const char *name, int which, int64_t e
   assert_int_equal(hgm_table_column(table, column)->rows, ROWS);
   assert_int_equal(hgm_table_column(table, column)->elements, n);
   double *values = malloc((size_t)(ROWS * n) * sizeof *values);
-  bool fine = which == 5 ? hgm_table_read_codes(table, column, 0, ROWS, CLASSES, 3, values, &error)
-                         : hgm_table_read(table, column, 0, ROWS, values, &error);
+  bool fine = which == 5 ? hgm_table_read_codes(table, column, 0, ROWS, CLASSES, 3, values, &error) : hgm_table_read(table, column, 0, ROWS, values, &error);
   if (!fine) fail_msg("%s", error.text);
   for (int64_t i = 0; i < ROWS * n; i++) // CSV holds the shortest decimals of a float32
     if (!same(COLUMNS[which].type == HGM_FILE_F32 ? (double)(float)values[i] : values[i], expected(which, i / n, element < 0 ? i % n : element)))
@@ -202,7 +201,8 @@ static void npy_of_one_column_is_plain(void **state) {
 
 static void csv_looks_as_said(void **state) {
   (void)state;
-  const HgmOutColumn columns[] = {{.name = "pt", .type = HGM_FILE_F32, .unit = "GeV"}, {.name = "n", .type = HGM_FILE_I32},
+  const HgmOutColumn columns[] = {{.name = "pt", .type = HGM_FILE_F32, .unit = "GeV"},
+                                  {.name = "n", .type = HGM_FILE_I32},
                                   {.name = "label", .type = HGM_FILE_TEXT, .texts = CLASSES, .n_texts = 3}};
   const double pt[] = {0.1, 33.25, NAN}, n[] = {3.2, -0.2, 7}, label[] = {0, 1, 2};
   const double *values[] = {pt, n, label};
@@ -222,12 +222,16 @@ static void csv_looks_as_said(void **state) {
 
 static void values_that_do_not_fit(void **state) {
   (void)state;
-  static const struct { HgmFileType type; double value; bool fits; } cases[] = {
-    {HGM_FILE_I8, 127.4, true},   {HGM_FILE_I8, 128, false},    {HGM_FILE_I8, -128, true},  {HGM_FILE_I8, -129, false},
-    {HGM_FILE_U8, 255, true},     {HGM_FILE_U8, -1, false},     {HGM_FILE_U8, 256, false},  {HGM_FILE_I32, 2147483648.0, false},
-    {HGM_FILE_I32, NAN, false},   {HGM_FILE_I64, 0x1p63, false}, {HGM_FILE_U64, 0x1p63, true}, {HGM_FILE_U64, 0x1p64, false},
-    {HGM_FILE_F32, 1e39, false},  {HGM_FILE_F32, INFINITY, true}, {HGM_FILE_TEXT, 3, false}, {HGM_FILE_TEXT, -1, false},
-    {HGM_FILE_TEXT, NAN, false},  {HGM_FILE_I16, 40000, false}, {HGM_FILE_U16, 40000, true}, {HGM_FILE_U32, 4294967295.0, true},
+  static const struct {
+    HgmFileType type;
+    double value;
+    bool fits;
+  } cases[] = {
+      {HGM_FILE_I8, 127.4, true},  {HGM_FILE_I8, 128, false},      {HGM_FILE_I8, -128, true},    {HGM_FILE_I8, -129, false},
+      {HGM_FILE_U8, 255, true},    {HGM_FILE_U8, -1, false},       {HGM_FILE_U8, 256, false},    {HGM_FILE_I32, 2147483648.0, false},
+      {HGM_FILE_I32, NAN, false},  {HGM_FILE_I64, 0x1p63, false},  {HGM_FILE_U64, 0x1p63, true}, {HGM_FILE_U64, 0x1p64, false},
+      {HGM_FILE_F32, 1e39, false}, {HGM_FILE_F32, INFINITY, true}, {HGM_FILE_TEXT, 3, false},    {HGM_FILE_TEXT, -1, false},
+      {HGM_FILE_TEXT, NAN, false}, {HGM_FILE_I16, 40000, false},   {HGM_FILE_U16, 40000, true},  {HGM_FILE_U32, 4294967295.0, true},
   };
   static const char *const names[] = {"bad.h5", "bad.npy", "bad.npz", "bad.csv"};
   for (size_t f = 0; f < 4; f++)
@@ -273,16 +277,16 @@ static void existing_outputs_are_refused(void **state) {
 
 // ---- the n-th call fails
 
-typedef struct Faults { int countdown; } Faults; // the call that makes it 0 fails
+typedef struct Faults {
+  int countdown;
+} Faults; // the call that makes it 0 fails
 
 static bool strikes(Faults *faults, int number) {
   if (--faults->countdown != 0) return false;
   errno = number;
   return true;
 }
-static ssize_t faulty_write(void *data, int file, const void *bytes, size_t n) {
-  return strikes(data, ENOSPC) ? -1 : write(file, bytes, n);
-}
+static ssize_t faulty_write(void *data, int file, const void *bytes, size_t n) { return strikes(data, ENOSPC) ? -1 : write(file, bytes, n); }
 static int faulty_sync(void *data, int file) { return strikes(data, EIO) ? -1 : fsync(file); }
 static int faulty_rename(void *data, const char *from, const char *to) { return strikes(data, EACCES) ? -1 : rename(from, to); }
 
@@ -311,8 +315,7 @@ static void failed_writes_leave_the_old_file(void **state) {
       if (fine) break;
       failures++;
       assert_non_null(strstr(error.text, names[f]));
-      assert_true(strstr(error.text, strerror(ENOSPC)) != NULL || strstr(error.text, strerror(EIO)) != NULL ||
-                  strstr(error.text, strerror(EACCES)) != NULL);
+      assert_true(strstr(error.text, strerror(ENOSPC)) != NULL || strstr(error.text, strerror(EIO)) != NULL || strstr(error.text, strerror(EACCES)) != NULL);
       if (strstr(error.text, "directory") != NULL) continue; // the rename is done: the new file stands
       char *text;
       size_t bytes;
@@ -328,10 +331,14 @@ static void failed_writes_leave_the_old_file(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(hdf5_reads_back),       cmocka_unit_test(hdf5_makes_groups),
-    cmocka_unit_test(other_formats_read_back), cmocka_unit_test(npy_of_one_column_is_plain),
-    cmocka_unit_test(csv_looks_as_said),     cmocka_unit_test(values_that_do_not_fit),
-    cmocka_unit_test(existing_outputs_are_refused), cmocka_unit_test(failed_writes_leave_the_old_file),
+      cmocka_unit_test(hdf5_reads_back),
+      cmocka_unit_test(hdf5_makes_groups),
+      cmocka_unit_test(other_formats_read_back),
+      cmocka_unit_test(npy_of_one_column_is_plain),
+      cmocka_unit_test(csv_looks_as_said),
+      cmocka_unit_test(values_that_do_not_fit),
+      cmocka_unit_test(existing_outputs_are_refused),
+      cmocka_unit_test(failed_writes_leave_the_old_file),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
