@@ -15,10 +15,10 @@ typedef struct Object {
   size_t size;
   const Elf64_Shdr *sections;
   size_t n_sections;
-  const char *section_names;
+  const Elf64_Shdr *section_names; // string tables
   const Elf64_Sym *symbols;
   size_t n_symbols;
-  const char *symbol_names;
+  const Elf64_Shdr *symbol_names;
   uint64_t *place; // (n_sections) offset in the image, or NOT_PLACED
 } Object;
 
@@ -26,15 +26,38 @@ typedef struct Object {
 
 static bool inside(const Object *o, uint64_t offset, uint64_t size) { return offset <= o->size && size <= o->size - offset; }
 
+// Arrays of an object are read in place: they must lie inside it and be aligned for what they hold.
+static bool is_array(const Object *o, uint64_t offset, uint64_t size) { return inside(o, offset, size) && offset % 8 == 0; }
+
+static bool is_string_table(const Elf64_Shdr *s) { return s->sh_type == SHT_STRTAB && s->sh_size > 0; }
+
+// The name at an offset of a string table; "?" where it does not lie in it whole.
+static const char *name_at(const Object *o, const Elf64_Shdr *table, uint64_t offset) {
+  if (offset >= table->sh_size) return "?";
+  const char *name = (const char *)o->bytes + table->sh_offset + offset;
+  return memchr(name, 0, table->sh_size - offset) ? name : "?";
+}
+
 static bool read_symbols(Object *o, const Elf64_Shdr *s, HgmError *error) {
-  if (s->sh_link >= o->n_sections) return hgm_fail(error, 3, "an object's symbol table has no names");
-  const Elf64_Shdr *names = &o->sections[s->sh_link];
-  if (!inside(o, s->sh_offset, s->sh_size) || !inside(o, names->sh_offset, names->sh_size))
-    return hgm_fail(error, 3, "an object's symbol table lies outside of it");
+  if (s->sh_link >= o->n_sections || !is_string_table(&o->sections[s->sh_link])) return hgm_fail(error, 3, "an object's symbol table has no names");
+  if (!is_array(o, s->sh_offset, s->sh_size)) return hgm_fail(error, 3, "an object's symbol table is not aligned");
   o->symbols = (const Elf64_Sym *)(o->bytes + s->sh_offset);
   o->n_symbols = s->sh_size / sizeof *o->symbols;
-  o->symbol_names = (const char *)o->bytes + names->sh_offset;
+  o->symbol_names = &o->sections[s->sh_link];
   return true;
+}
+
+static bool read_sections(Object *o, const Elf64_Ehdr *h, HgmError *error) {
+  if (!is_array(o, h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr)) || h->e_shstrndx >= h->e_shnum)
+    return hgm_fail(error, 3, "an object's sections lie outside of it");
+  o->sections = (const Elf64_Shdr *)(o->bytes + h->e_shoff);
+  o->n_sections = h->e_shnum;
+  for (size_t i = 0; i < o->n_sections; i++) {
+    const Elf64_Shdr *s = &o->sections[i];
+    if (s->sh_type != SHT_NOBITS && !inside(o, s->sh_offset, s->sh_size)) return hgm_fail(error, 3, "section %zu lies outside of its object", i);
+  }
+  o->section_names = &o->sections[h->e_shstrndx];
+  return is_string_table(o->section_names) || hgm_fail(error, 3, "an object's sections have no names");
 }
 
 static bool read_object(Object *o, const ImageObject *in, HgmError *error) {
@@ -42,16 +65,9 @@ static bool read_object(Object *o, const ImageObject *in, HgmError *error) {
   const Elf64_Ehdr *h = in->bytes;
   if (in->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_type != ET_REL || h->e_machine != EM_X86_64)
     return hgm_fail(error, 3, "not a relocatable x86-64 object");
-  if (!inside(o, h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr)) || h->e_shstrndx >= h->e_shnum)
-    return hgm_fail(error, 3, "an object's sections lie outside of it");
-  o->sections = (const Elf64_Shdr *)(o->bytes + h->e_shoff);
-  o->n_sections = h->e_shnum;
-  o->section_names = (const char *)o->bytes + o->sections[h->e_shstrndx].sh_offset;
-  for (size_t i = 0; i < o->n_sections; i++) {
-    const Elf64_Shdr *s = &o->sections[i];
-    if (s->sh_type != SHT_NOBITS && !inside(o, s->sh_offset, s->sh_size)) return hgm_fail(error, 3, "section %zu lies outside of its object", i);
-    if (s->sh_type == SHT_SYMTAB && !read_symbols(o, s, error)) return false;
-  }
+  if (!read_sections(o, h, error)) return false;
+  for (size_t i = 0; i < o->n_sections; i++)
+    if (o->sections[i].sh_type == SHT_SYMTAB && !read_symbols(o, &o->sections[i], error)) return false;
   return true;
 }
 
@@ -63,7 +79,7 @@ static bool place_sections(Object *o, uint64_t *end, HgmError *error) {
   if (!o->place && o->n_sections) return hgm_fail(error, 2, "out of memory for an image of compiled code");
   for (size_t i = 0; i < o->n_sections; i++) {
     const Elf64_Shdr *s = &o->sections[i];
-    const char *name = o->section_names + s->sh_name;
+    const char *name = name_at(o, o->section_names, s->sh_name);
     o->place[i] = NOT_PLACED;
     if (!(s->sh_flags & SHF_ALLOC) || s->sh_size == 0) continue;
     bool code = !strncmp(name, ".text", 5), constant = !strncmp(name, ".rodata", 7);
@@ -87,15 +103,18 @@ static void copy_sections(const Object *o, uint8_t *image) {
 static bool symbol_place(const Object *o, uint64_t index, uint64_t *place, HgmError *error) {
   if (index >= o->n_symbols) return hgm_fail(error, 3, "a relocation names no symbol");
   const Elf64_Sym *s = &o->symbols[index];
-  const char *name = o->symbol_names + s->st_name;
+  const char *name = name_at(o, o->symbol_names, s->st_name);
   if (s->st_shndx == SHN_UNDEF) return hgm_fail(error, 3, "compiled code needs the external symbol '%s'; an image has none", name);
   if (s->st_shndx >= o->n_sections || o->place[s->st_shndx] == NOT_PLACED)
     return hgm_fail(error, 3, "compiled code refers to '%s', which is not part of the image", name);
+  uint64_t size = o->sections[s->st_shndx].sh_size;
+  if (s->st_value > size || s->st_size > size - s->st_value) return hgm_fail(error, 3, "'%s' lies outside of its section", name);
   *place = o->place[s->st_shndx] + s->st_value;
   return true;
 }
 
 static bool relocate_section(const Object *o, const Elf64_Shdr *list, uint8_t *image, HgmError *error) {
+  if (!is_array(o, list->sh_offset, list->sh_size)) return hgm_fail(error, 3, "a table of relocations is not aligned");
   const Elf64_Rela *r = (const Elf64_Rela *)(o->bytes + list->sh_offset);
   const Elf64_Shdr *section = &o->sections[list->sh_info];
   for (size_t n = list->sh_size / sizeof *r; n; n--, r++) {
@@ -136,7 +155,7 @@ static bool collect_symbols(const Object *o, Image *image, HgmError *error) {
     if (ELF64_ST_BIND(s->st_info) != STB_GLOBAL) continue;
     uint64_t place;
     if (!symbol_place(o, i, &place, error)) return false;
-    const char *name = o->symbol_names + s->st_name;
+    const char *name = name_at(o, o->symbol_names, s->st_name);
     if (find(image, name)) return hgm_fail(error, 3, "two compiled functions are named '%s'", name);
     ImageSymbol *grown = realloc(image->symbols, (image->n_symbols + 1) * sizeof *grown);
     if (grown) image->symbols = grown;
