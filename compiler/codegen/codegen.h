@@ -23,6 +23,9 @@ typedef struct CodegenStats { // for --time-passes and the tests that bound inst
 
 CodegenOptions codegen_defaults(void);
 // Compiles kernels in parallel on the pool (may be NULL). Never fails on a verified function; ir_fail on our own errors.
+// The program as one piece of bytes (runtime/program_file.h): freed with free().
+uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size);
+// The same, loaded: ready to run.
 HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats);
 void codegen_free(HgmProgram *program);
 

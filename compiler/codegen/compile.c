@@ -6,12 +6,7 @@
 
 #include "compiler/codegen/image.h"
 #include "compiler/codegen/kernel.h"
-
-typedef struct Compiled { // what codegen_free finds behind a program
-  HgmProgram program;
-  Arena *arena;
-  Image image;
-} Compiled;
+#include "runtime/program_file.h"
 
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
@@ -78,20 +73,6 @@ static void compile_jobs(Arena *arena, Job *jobs, size_t n, const CodegenOptions
     for (size_t i = 0; i < n; i++) compile_job(&w, (int64_t)i, 0);
   for (int i = 0; i < threads; i++)
     if (w.targets[i]) code_target_destroy(w.targets[i]);
-}
-
-static void build_image(Compiled *c, Job *jobs, size_t n) {
-  HgmError error = {0};
-  ImageObject *objects = ARENA_ARRAY(c->arena, ImageObject, n + 1);
-  for (size_t i = 0; i < n; i++) objects[i] = (ImageObject){LLVMGetBufferStart(jobs[i].object), LLVMGetBufferSize(jobs[i].object)};
-  if (!image_build(&c->image, objects, n, &error) || !image_map(&c->image, &error)) ir_fail("%s", error.text);
-  c->program.kernels = ARENA_ARRAY(c->arena, HgmKernel *, n + 1);
-  c->program.n_kernels = (uint32_t)n;
-  for (size_t i = 0; i < n; i++) {
-    c->program.kernels[i] = image_kernel(&c->image, jobs[i].name);
-    if (!c->program.kernels[i]) ir_fail("codegen: %s is not in the image", jobs[i].name);
-    LLVMDisposeMemoryBuffer(jobs[i].object);
-  }
 }
 
 // ---- tables
@@ -163,20 +144,50 @@ static void finish_ports(Schedule *s) {
   }
 }
 
-static void fill_program(Compiled *c, Schedule *s, const Tables *t) {
-  HgmProgram *p = &c->program;
-  p->name = arena_strdup(s->arena, s->fn->name);
-  p->tile = s->options.tile;
-  p->n_phases = (uint32_t)t->phases.len, p->phases = t->phases.at;
-  p->n_commands = (uint32_t)t->commands.len, p->commands = t->commands.at;
-  p->n_pointers = (uint32_t)t->pointers.len, p->pointers = t->pointers.at;
-  p->n_leaves = (uint32_t)s->leaves.len, p->leaves = s->leaves.at;
-  p->n_outputs = (uint32_t)s->outputs.len, p->outputs = s->outputs.at;
-  p->n_sites = (uint32_t)s->sites.len, p->sites = s->sites.at;
-  p->data = s->constants.at, p->data_bytes = s->constants.len;
-  p->tile_bytes = s->tile_bytes, p->once_bytes = s->once_bytes;
-  p->batch_bytes_per_tile = s->batch_bytes, p->partial_bytes = s->partial_bytes;
-  p->max_partials = s->options.partials;
+// ---- the program
+
+static HgmProgram make_program(Schedule *s, const Tables *t) {
+  return (HgmProgram){.name = s->fn->name,
+                      .tile = s->options.tile,
+                      .n_kernels = (uint32_t)t->jobs.len,
+                      .n_phases = (uint32_t)t->phases.len,
+                      .phases = t->phases.at,
+                      .n_commands = (uint32_t)t->commands.len,
+                      .commands = t->commands.at,
+                      .n_pointers = (uint32_t)t->pointers.len,
+                      .pointers = t->pointers.at,
+                      .n_leaves = (uint32_t)s->leaves.len,
+                      .leaves = s->leaves.at,
+                      .n_outputs = (uint32_t)s->outputs.len,
+                      .outputs = s->outputs.at,
+                      .n_sites = (uint32_t)s->sites.len,
+                      .sites = s->sites.at,
+                      .data = s->constants.at,
+                      .data_bytes = s->constants.len,
+                      .tile_bytes = s->tile_bytes,
+                      .once_bytes = s->once_bytes,
+                      .batch_bytes_per_tile = s->batch_bytes,
+                      .partial_bytes = s->partial_bytes,
+                      .max_partials = s->options.partials};
+}
+
+static uint8_t *pack(Schedule *s, const Tables *t, size_t *size) {
+  size_t n = t->jobs.len;
+  HgmError error = {0};
+  Image image;
+  ImageObject *objects = ARENA_ARRAY(s->arena, ImageObject, n + 1);
+  uint64_t *places = ARENA_ARRAY(s->arena, uint64_t, n + 1);
+  for (size_t i = 0; i < n; i++) objects[i] = (ImageObject){LLVMGetBufferStart(t->jobs.at[i].object), LLVMGetBufferSize(t->jobs.at[i].object)};
+  if (!image_build(&image, objects, n, &error)) ir_fail("%s", error.text);
+  for (size_t i = 0; i < n; i++) {
+    if (!image_place(&image, t->jobs.at[i].name, &places[i])) ir_fail("codegen: %s is not in the image", t->jobs.at[i].name);
+    LLVMDisposeMemoryBuffer(t->jobs.at[i].object);
+  }
+  HgmProgram program = make_program(s, t);
+  uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
+  if (bytes == NULL) ir_fail("out of memory for a compiled program");
+  image_free(&image);
+  return bytes;
 }
 
 static void print_text(Job *jobs, size_t n) {
@@ -187,11 +198,9 @@ static void print_text(Job *jobs, size_t n) {
   }
 }
 
-HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats) {
+uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
   double start = now_ms();
   Arena *arena = arena_create();
-  Compiled *c = ARENA_NEW(arena, Compiled);
-  c->arena = arena;
   Schedule s = {.arena = arena, .fn = fn, .options = *options};
   if (s.options.tile == 0 || s.options.tile % CODE_LANES != 0) ir_fail("codegen: a tile of %u events", s.options.tile);
   schedule_views(&s);
@@ -214,18 +223,23 @@ HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPo
   print_text(t.jobs.at, t.jobs.len);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
   for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
-  fill_program(c, &s, &t);
-  build_image(c, t.jobs.at, t.jobs.len);
+  uint8_t *bytes = pack(&s, &t, size);
   counts.image_ms = now_ms() - compiled;
   counts.kernels = (uint32_t)t.jobs.len;
   counts.commands = (uint32_t)t.commands.len;
   if (stats) *stats = counts;
-  return &c->program;
+  arena_destroy(arena);
+  return bytes;
 }
 
-void codegen_free(HgmProgram *program) {
-  if (!program) return;
-  Compiled *c = (Compiled *)program;
-  image_free(&c->image);
-  arena_destroy(c->arena);
+HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats) {
+  size_t size;
+  HgmError error = {0};
+  uint8_t *bytes = codegen_pack(fn, options, pool, stats, &size);
+  HgmProgram *program = hgm_program_load(bytes, size, &error);
+  free(bytes);
+  if (program == NULL) ir_fail("%s", error.text);
+  return program;
 }
+
+void codegen_free(HgmProgram *program) { hgm_program_free(program); }

@@ -209,6 +209,12 @@ bool image_map(Image *image, HgmError *error) {
   return true;
 }
 
+bool image_place(const Image *image, const char *name, uint64_t *offset) {
+  const ImageSymbol *s = find(image, name);
+  if (s) *offset = s->offset;
+  return s != NULL;
+}
+
 HgmKernel *image_kernel(const Image *image, const char *name) {
   const ImageSymbol *s = image->code ? find(image, name) : NULL;
   if (!s) return NULL;

@@ -40,6 +40,7 @@ typedef struct Image {
 bool image_build(Image *image, const ImageObject *objects, size_t n, HgmError *error);
 // Copies into fresh pages, then switches them from writable to executable (never both).
 bool image_map(Image *image, HgmError *error);
+bool image_place(const Image *image, const char *name, uint64_t *offset); // of the function of that name; false: none
 // The entry point of that name in the mapping, or NULL.
 HgmKernel *image_kernel(const Image *image, const char *name);
 void image_free(Image *image); // unmaps: no kernel may be running

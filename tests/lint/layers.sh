@@ -10,7 +10,7 @@ allowed lang/base 'lang/base/'
 allowed compiler/ir 'lang/base/|compiler/ir/|runtime/philox.h'
 allowed compiler/ad 'lang/base/|compiler/ir/|compiler/ad/'
 allowed compiler/opt 'lang/base/|compiler/ir/|compiler/opt/'
-allowed compiler/codegen 'lang/base/|compiler/ir/|compiler/codegen/|runtime/(program|philox|pool|error).h'
+allowed compiler/codegen 'lang/base/|compiler/ir/|compiler/codegen/|runtime/(program|program_file|philox|pool|error).h'
 allowed runtime 'runtime/'
 allowed lang 'lang/|compiler/ir/|compiler/ad/|runtime/philox.h|parser.h|lexer.h'
 while read -r file; do

@@ -1,0 +1,266 @@
+#define _DEFAULT_SOURCE // MAP_ANONYMOUS
+#include "runtime/program_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { PAGE = 4096, FORMAT = 1, ALIGN = 64 };
+static const char magic[8] = "hgmprog\n";
+
+// The first bytes of a packed program. Everything behind `checksum` is under it.
+typedef struct Head {
+  char magic[8];
+  uint64_t format; // FORMAT, and the size of the tables' elements
+  uint64_t checksum;
+  uint64_t size;              // of the whole
+  uint64_t image, image_size; // the code: on a page of its own, to the end
+  HgmProgram program;         // pointers are offsets from the head
+} Head;
+
+// A field that is added to HgmProgram and not to the list of tables would be a wild pointer after loading.
+_Static_assert(sizeof(HgmProgram) == 176, "pack and load every pointer of HgmProgram, then correct this number");
+
+static uint64_t format_number(void) {
+  return FORMAT + ((uint64_t)(sizeof(HgmPort) + sizeof(HgmCommand) * 131 + sizeof(HgmPointer) * 137 + sizeof(HgmPhase) * 139) << 32);
+}
+
+// Four chains, each step a bijection of the chain and of the word.
+uint64_t hgm_checksum(const void *bytes, size_t n) {
+  enum { CHAINS = 4 };
+  const uint64_t odd = 0x9e3779b97f4a7c15ull;
+  uint64_t chain[CHAINS] = {n, 1, 2, 3}, word;
+  const uint8_t *at = bytes;
+  for (; n >= sizeof word * CHAINS; n -= sizeof word * CHAINS)
+    for (int i = 0; i < CHAINS; i++, at += sizeof word) {
+      memcpy(&word, at, sizeof word);
+      uint64_t x = (chain[i] ^ word) * odd;
+      chain[i] = x ^ (x >> 29);
+    }
+  for (int i = 0; n > 0; i++) {
+    size_t part = n < sizeof word ? n : sizeof word;
+    word = 0;
+    memcpy(&word, at, part);
+    uint64_t x = (chain[i] ^ word) * odd;
+    chain[i] = x ^ (x >> 29);
+    at += part;
+    n -= part;
+  }
+  uint64_t sum = 0;
+  for (int i = 0; i < CHAINS; i++) {
+    sum = (sum ^ chain[i]) * odd;
+    sum ^= sum >> 32;
+  }
+  return sum;
+}
+
+static uint64_t checksum_of(const Head *head) {
+  size_t from = offsetof(Head, size);
+  return hgm_checksum((const uint8_t *)head + from, head->size - from);
+}
+
+// ---- packing
+
+typedef struct Pack {
+  uint8_t *bytes;
+  size_t size, capacity;
+  bool failed;
+} Pack;
+
+// Appends at the next multiple of align; the offset of the copy.
+static uint64_t put(Pack *p, const void *bytes, size_t n, size_t align) {
+  size_t at = (p->size + align - 1) / align * align, end = at + n;
+  if (end > p->capacity && !p->failed) {
+    size_t capacity = end * 2;
+    uint8_t *grown = realloc(p->bytes, capacity);
+    p->failed = grown == NULL;
+    if (grown != NULL) p->bytes = grown, p->capacity = capacity;
+  }
+  if (p->failed) return 0;
+  memset(p->bytes + p->size, 0, at - p->size);
+  if (n > 0) memcpy(p->bytes + at, bytes, n);
+  p->size = end;
+  return at;
+}
+
+static uint64_t put_text(Pack *p, const char *text) { return put(p, text, strlen(text) + 1, 1); }
+
+static void *as_pointer(uint64_t offset) { return (void *)(uintptr_t)offset; }
+
+static const HgmPort *put_ports(Pack *p, const HgmPort *ports, uint32_t n) {
+  uint64_t at = put(p, ports, n * sizeof *ports, ALIGN);
+  for (uint32_t i = 0; i < n; i++) {
+    HgmPort port = ports[i];
+    port.name = as_pointer(put_text(p, ports[i].name));
+    if (!p->failed) memcpy(p->bytes + at + i * sizeof port, &port, sizeof port);
+  }
+  return as_pointer(at);
+}
+
+static const char *const *put_names(Pack *p, const char *const *names, uint32_t n) {
+  uint64_t at = put(p, names, n * sizeof *names, ALIGN);
+  for (uint32_t i = 0; i < n; i++) {
+    const char *name = as_pointer(put_text(p, names[i]));
+    if (!p->failed) memcpy(p->bytes + at + i * sizeof name, &name, sizeof name);
+  }
+  return as_pointer(at);
+}
+
+static void put_tables(Pack *p, HgmProgram *to, const HgmProgram *from) {
+  to->name = as_pointer(put_text(p, from->name));
+  to->phases = as_pointer(put(p, from->phases, from->n_phases * sizeof *from->phases, ALIGN));
+  to->commands = as_pointer(put(p, from->commands, from->n_commands * sizeof *from->commands, ALIGN));
+  to->pointers = as_pointer(put(p, from->pointers, from->n_pointers * sizeof *from->pointers, ALIGN));
+  to->leaves = put_ports(p, from->leaves, from->n_leaves);
+  to->outputs = put_ports(p, from->outputs, from->n_outputs);
+  to->sites = put_names(p, from->sites, from->n_sites);
+  to->data = as_pointer(put(p, from->data, from->data_bytes, ALIGN));
+}
+
+// Where kernels begin, from the first byte of the pack; the image lies on the page behind.
+static void put_code(Pack *p, Head *head, const HgmCode *code) {
+  uint32_t n = head->program.n_kernels;
+  uint64_t table = put(p, code->kernels, n * sizeof *code->kernels, ALIGN);
+  head->program.kernels = as_pointer(table);
+  head->image = put(p, code->bytes, code->size, PAGE);
+  head->image_size = code->size;
+  for (uint32_t i = 0; i < n && !p->failed; i++) {
+    uint64_t offset = head->image + code->kernels[i];
+    memcpy(p->bytes + table + i * sizeof offset, &offset, sizeof offset);
+  }
+}
+
+uint8_t *hgm_program_pack(const HgmProgram *program, const HgmCode *code, size_t *size) {
+  Pack p = {0};
+  Head head;
+  memset(&head, 0, sizeof head); // gaps between fields are part of the bytes
+  memcpy(head.magic, magic, sizeof magic);
+  head.format = format_number();
+  put(&p, &head, sizeof head, ALIGN);
+  memcpy(&head.program, program, sizeof *program);
+  put_tables(&p, &head.program, program);
+  put_code(&p, &head, code);
+  if (p.failed) {
+    free(p.bytes);
+    return NULL;
+  }
+  head.size = *size = p.size;
+  memcpy(p.bytes, &head, sizeof head);
+  ((Head *)p.bytes)->checksum = checksum_of((const Head *)p.bytes);
+  return p.bytes;
+}
+
+// ---- loading
+
+// Turns the offset in *field into a pointer to n elements; false when they do not lie in front of the code.
+static bool relocate(const Head *head, void *field, uint64_t n, size_t element) {
+  uint64_t offset;
+  memcpy(&offset, field, sizeof offset);
+  if (offset < sizeof *head || offset > head->image || n > (head->image - offset) / element) return false;
+  const uint8_t *at = (const uint8_t *)head + offset;
+  memcpy(field, &at, sizeof at);
+  return true;
+}
+
+static bool relocate_text(const Head *head, const char **field) {
+  if (!relocate(head, field, 1, 1)) return false;
+  return memchr(*field, 0, (size_t)((const char *)head + head->image - *field)) != NULL;
+}
+
+static bool relocate_ports(const Head *head, const HgmPort **field, uint32_t n) {
+  if (!relocate(head, field, n, sizeof **field)) return false;
+  HgmPort *ports = (HgmPort *)*field; // of our own, writable copy
+  for (uint32_t i = 0; i < n; i++)
+    if (!relocate_text(head, &ports[i].name)) return false;
+  return true;
+}
+
+static bool relocate_code(const Head *head, HgmProgram *p) {
+  if (!relocate(head, &p->kernels, p->n_kernels, sizeof *p->kernels)) return false;
+  for (uint32_t i = 0; i < p->n_kernels; i++) {
+    uint64_t offset;
+    memcpy(&offset, &p->kernels[i], sizeof offset);
+    if (offset < head->image || offset >= head->size) return false;
+    const uint8_t *at = (const uint8_t *)head + offset;
+    memcpy(&p->kernels[i], &at, sizeof at);
+  }
+  return true;
+}
+
+static bool relocate_tables(const Head *head, HgmProgram *p) {
+  if (!relocate_text(head, &p->name) || !relocate(head, &p->phases, p->n_phases, sizeof *p->phases) ||
+      !relocate(head, &p->commands, p->n_commands, sizeof *p->commands) || !relocate(head, &p->pointers, p->n_pointers, sizeof *p->pointers) ||
+      !relocate_ports(head, &p->leaves, p->n_leaves) || !relocate_ports(head, &p->outputs, p->n_outputs) || !relocate(head, &p->data, p->data_bytes, 1) ||
+      !relocate(head, &p->sites, p->n_sites, sizeof *p->sites))
+    return false;
+  for (uint32_t i = 0; i < p->n_sites; i++)
+    if (!relocate_text(head, (const char **)&p->sites[i])) return false;
+  return relocate_code(head, p);
+}
+
+static bool pointer_is_sound(const HgmProgram *p, const HgmPointer *pointer) {
+  switch (pointer->space) {
+  case HGM_SPACE_TILE: return pointer->offset <= p->tile_bytes;
+  case HGM_SPACE_ONCE: return pointer->offset <= p->once_bytes;
+  case HGM_SPACE_BATCH: return pointer->offset <= p->batch_bytes_per_tile;
+  case HGM_SPACE_PARTIAL: return pointer->offset <= p->partial_bytes;
+  case HGM_SPACE_LEAF: return pointer->index < p->n_leaves;
+  case HGM_SPACE_OUTPUT: return pointer->index < p->n_outputs;
+  case HGM_SPACE_DATA: return pointer->offset <= p->data_bytes;
+  default: return false;
+  }
+}
+
+// Every index that execution follows.
+static bool tables_are_sound(const HgmProgram *p) {
+  for (uint32_t i = 0; i < p->n_phases; i++)
+    if (p->phases[i].first_command > p->n_commands || p->phases[i].n_commands > p->n_commands - p->phases[i].first_command) return false;
+  for (uint32_t i = 0; i < p->n_commands; i++) {
+    const HgmCommand *c = &p->commands[i];
+    if (c->kernel >= p->n_kernels || c->first_pointer > p->n_pointers || c->n_pointers > p->n_pointers - c->first_pointer) return false;
+  }
+  for (uint32_t i = 0; i < p->n_pointers; i++)
+    if (!pointer_is_sound(p, &p->pointers[i])) return false;
+  return p->tile > 0;
+}
+
+static const char *head_refusal(const Head *head, size_t size) {
+  if (memcmp(head->magic, magic, sizeof magic) != 0) return "is not a compiled program";
+  if (head->format != format_number()) return "was compiled by another version";
+  if (head->size != size || head->image % PAGE != 0 || head->image < sizeof *head || head->image > size || head->image_size != size - head->image)
+    return "is damaged: it has another length than it says";
+  if (head->checksum != checksum_of(head)) return "is damaged: its checksum differs";
+  return NULL;
+}
+
+static bool make_executable(uint8_t *pages, const Head *head) {
+  return head->image_size == 0 || mprotect(pages + head->image, head->image_size, PROT_READ | PROT_EXEC) == 0;
+}
+
+HgmProgram *hgm_program_load(const void *bytes, size_t size, HgmError *error) {
+  if (size < sizeof(Head)) {
+    hgm_fail(error, 3, "a compiled program is damaged: only %zu bytes are left of it", size);
+    return NULL;
+  }
+  uint8_t *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) {
+    hgm_fail(error, 2, "no memory for a compiled program of %zu bytes", size);
+    return NULL;
+  }
+  memcpy(pages, bytes, size); // first of all: what is checked and what runs is the same copy
+  Head *head = (Head *)pages;
+  HgmProgram *program = &head->program;
+  const char *refusal = head_refusal(head, size);
+  if (refusal != NULL) hgm_fail(error, 3, "a compiled program %s", refusal);
+  else if (!relocate_tables(head, program) || !tables_are_sound(program)) hgm_fail(error, 3, "a compiled program has tables that contradict each other");
+  else if (!make_executable(pages, head)) hgm_fail(error, 2, "the system does not allow this process to run code it has compiled");
+  else return program;
+  munmap(pages, size);
+  return NULL;
+}
+
+void hgm_program_free(HgmProgram *program) {
+  if (program == NULL) return;
+  Head *head = (Head *)((uint8_t *)program - offsetof(Head, program));
+  munmap(head, head->size);
+}
