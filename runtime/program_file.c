@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/buffer.h"
+
 enum { PAGE = 4096, FORMAT = 1, ALIGN = 64 };
 static const char magic[8] = "hgmprog\n";
 
@@ -61,93 +63,69 @@ static uint64_t checksum_of(const Head *head) {
 
 // ---- packing
 
-typedef struct Pack {
-  uint8_t *bytes;
-  size_t size, capacity;
-  bool failed;
-} Pack;
-
-// Appends at the next multiple of align; the offset of the copy.
-static uint64_t put(Pack *p, const void *bytes, size_t n, size_t align) {
-  size_t at = (p->size + align - 1) / align * align, end = at + n;
-  if (end > p->capacity && !p->failed) {
-    size_t capacity = end * 2;
-    uint8_t *grown = realloc(p->bytes, capacity);
-    p->failed = grown == NULL;
-    if (grown != NULL) p->bytes = grown, p->capacity = capacity;
-  }
-  if (p->failed) return 0;
-  memset(p->bytes + p->size, 0, at - p->size);
-  if (n > 0) memcpy(p->bytes + at, bytes, n);
-  p->size = end;
-  return at;
-}
-
-static uint64_t put_text(Pack *p, const char *text) { return put(p, text, strlen(text) + 1, 1); }
-
 static void *as_pointer(uint64_t offset) { return (void *)(uintptr_t)offset; }
 
-static const HgmPort *put_ports(Pack *p, const HgmPort *ports, uint32_t n) {
-  uint64_t at = put(p, ports, n * sizeof *ports, ALIGN);
+static const HgmPort *put_ports(HgmBuffer *b, const HgmPort *ports, uint32_t n) {
+  uint64_t at = hgm_buffer_put(b, ports, n * sizeof *ports, ALIGN);
   for (uint32_t i = 0; i < n; i++) {
     HgmPort port = ports[i];
-    port.name = as_pointer(put_text(p, ports[i].name));
-    if (!p->failed) memcpy(p->bytes + at + i * sizeof port, &port, sizeof port);
+    port.name = as_pointer(hgm_buffer_put_text(b, ports[i].name));
+    hgm_buffer_set(b, at + i * sizeof port, &port, sizeof port);
   }
   return as_pointer(at);
 }
 
-static const char *const *put_names(Pack *p, const char *const *names, uint32_t n) {
-  uint64_t at = put(p, names, n * sizeof *names, ALIGN);
+static const char *const *put_names(HgmBuffer *b, const char *const *names, uint32_t n) {
+  uint64_t at = hgm_buffer_put(b, names, n * sizeof *names, ALIGN);
   for (uint32_t i = 0; i < n; i++) {
-    const char *name = as_pointer(put_text(p, names[i]));
-    if (!p->failed) memcpy(p->bytes + at + i * sizeof name, &name, sizeof name);
+    const char *name = as_pointer(hgm_buffer_put_text(b, names[i]));
+    hgm_buffer_set(b, at + i * sizeof name, &name, sizeof name);
   }
   return as_pointer(at);
 }
 
-static void put_tables(Pack *p, HgmProgram *to, const HgmProgram *from) {
-  to->name = as_pointer(put_text(p, from->name));
-  to->phases = as_pointer(put(p, from->phases, from->n_phases * sizeof *from->phases, ALIGN));
-  to->commands = as_pointer(put(p, from->commands, from->n_commands * sizeof *from->commands, ALIGN));
-  to->pointers = as_pointer(put(p, from->pointers, from->n_pointers * sizeof *from->pointers, ALIGN));
-  to->leaves = put_ports(p, from->leaves, from->n_leaves);
-  to->outputs = put_ports(p, from->outputs, from->n_outputs);
-  to->sites = put_names(p, from->sites, from->n_sites);
-  to->data = as_pointer(put(p, from->data, from->data_bytes, ALIGN));
+static void put_tables(HgmBuffer *b, HgmProgram *to, const HgmProgram *from) {
+  to->name = as_pointer(hgm_buffer_put_text(b, from->name));
+  to->phases = as_pointer(hgm_buffer_put(b, from->phases, from->n_phases * sizeof *from->phases, ALIGN));
+  to->commands = as_pointer(hgm_buffer_put(b, from->commands, from->n_commands * sizeof *from->commands, ALIGN));
+  to->pointers = as_pointer(hgm_buffer_put(b, from->pointers, from->n_pointers * sizeof *from->pointers, ALIGN));
+  to->leaves = put_ports(b, from->leaves, from->n_leaves);
+  to->outputs = put_ports(b, from->outputs, from->n_outputs);
+  to->sites = put_names(b, from->sites, from->n_sites);
+  to->data = as_pointer(hgm_buffer_put(b, from->data, from->data_bytes, ALIGN));
 }
 
 // Where kernels begin, from the first byte of the pack; the image lies on the page behind.
-static void put_code(Pack *p, Head *head, const HgmCode *code) {
+static void put_code(HgmBuffer *b, Head *head, const HgmCode *code) {
   uint32_t n = head->program.n_kernels;
-  uint64_t table = put(p, code->kernels, n * sizeof *code->kernels, ALIGN);
+  uint64_t table = hgm_buffer_put(b, code->kernels, n * sizeof *code->kernels, ALIGN);
   head->program.kernels = as_pointer(table);
-  head->image = put(p, code->bytes, code->size, PAGE);
+  head->image = hgm_buffer_put(b, code->bytes, code->size, PAGE);
   head->image_size = code->size;
-  for (uint32_t i = 0; i < n && !p->failed; i++) {
+  for (uint32_t i = 0; i < n; i++) {
     uint64_t offset = head->image + code->kernels[i];
-    memcpy(p->bytes + table + i * sizeof offset, &offset, sizeof offset);
+    hgm_buffer_set(b, table + i * sizeof offset, &offset, sizeof offset);
   }
 }
 
 uint8_t *hgm_program_pack(const HgmProgram *program, const HgmCode *code, size_t *size) {
-  Pack p = {0};
+  HgmBuffer b = {0};
   Head head;
   memset(&head, 0, sizeof head); // gaps between fields are part of the bytes
   memcpy(head.magic, magic, sizeof magic);
   head.format = format_number();
-  put(&p, &head, sizeof head, ALIGN);
+  hgm_buffer_put(&b, &head, sizeof head, ALIGN);
   memcpy(&head.program, program, sizeof *program);
-  put_tables(&p, &head.program, program);
-  put_code(&p, &head, code);
-  if (p.failed) {
-    free(p.bytes);
+  put_tables(&b, &head.program, program);
+  put_code(&b, &head, code);
+  if (b.failed) {
+    free(b.bytes);
     return NULL;
   }
-  head.size = *size = p.size;
-  memcpy(p.bytes, &head, sizeof head);
-  ((Head *)p.bytes)->checksum = checksum_of((const Head *)p.bytes);
-  return p.bytes;
+  head.size = *size = b.size;
+  memcpy(b.bytes, &head, sizeof head);
+  ((Head *)b.bytes)->checksum = checksum_of((const Head *)b.bytes);
+  return b.bytes;
 }
 
 // ---- loading
