@@ -297,9 +297,10 @@ int main(int argc, char **argv) {
 
 static void profile(const HgmProgram *p, HgmWork *work, const HgmCall *call) {
   (void)work;
-  size_t sizes[] = {p->tile_bytes, p->once_bytes, p->batch_bytes_per_tile, p->partial_bytes};
-  char *spaces[4];
-  for (int i = 0; i < 4; i++) spaces[i] = calloc(1, sizes[i] + 64), spaces[i] += 64 - (uintptr_t)spaces[i] % 64;
+  size_t sizes[HGM_SPACE_CONSTANT + 1] = {p->tile_bytes, p->once_bytes, p->batch_bytes_per_tile, p->partial_bytes};
+  sizes[HGM_SPACE_CONSTANT] = p->constant_bytes;
+  char *spaces[HGM_SPACE_CONSTANT + 1];
+  for (int i = 0; i <= HGM_SPACE_CONSTANT; i++) spaces[i] = calloc(1, sizes[i] + 64), spaces[i] += 64 - (uintptr_t)spaces[i] % 64;
   uint32_t *ids = calloc(p->tile, 4);
   uint64_t *keys = calloc(p->n_sites + 1, 8);
   HgmTile tile = {.valid = p->tile, .event_lo = ids, .event_hi = ids, .keys = keys, .fresh = 1, .partials = 4, .partial_bytes = 0};

@@ -24,7 +24,7 @@ struct HgmWork {
   int threads;
   int64_t max_tiles;
   Lane *lanes;
-  unsigned char *once, *batch, *partial;
+  unsigned char *once, *constant, *batch, *partial;
   void **discard; // by output: where unwanted ones go
   uint64_t *keys;
   size_t bytes;
@@ -74,10 +74,11 @@ HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_eve
   for (int i = 0; i < work->threads; i++)
     if (!take_lane(work, &work->lanes[i])) goto fail;
   work->once = take(work, program->once_bytes);
+  work->constant = take(work, program->constant_bytes);
   work->batch = take(work, program->batch_bytes_per_tile * (uint64_t)work->max_tiles);
   work->partial = take(work, program->partial_bytes * program->max_partials);
   work->keys = take(work, sizeof(uint64_t) * program->n_sites);
-  if (!work->once || !work->batch || !work->partial || !work->keys) goto fail;
+  if (!work->once || !work->constant || !work->batch || !work->partial || !work->keys) goto fail;
   return work;
 fail:
   hgm_work_destroy(work);
@@ -97,6 +98,7 @@ void hgm_work_destroy(HgmWork *work) {
   free(work->lanes);
   free(work->discard);
   free(work->once);
+  free(work->constant);
   free(work->batch);
   free(work->partial);
   free(work->keys);
@@ -119,6 +121,7 @@ static void *resolve(const Run *r, Lane *lane, const HgmPointer *p) {
   switch ((HgmSpace)p->space) {
   case HGM_SPACE_TILE: return lane->tile + p->offset;
   case HGM_SPACE_ONCE: return r->work->once + p->offset;
+  case HGM_SPACE_CONSTANT: return r->work->constant + p->offset;
   case HGM_SPACE_BATCH: return r->work->batch + p->offset;     // of tile 0
   case HGM_SPACE_PARTIAL: return r->work->partial + p->offset; // of range 0
   case HGM_SPACE_LEAF: return (unsigned char *)(uintptr_t)r->call->leaves[p->index] + p->offset;
@@ -327,6 +330,7 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
   for (uint32_t i = 0; i < program->n_sites; i++) work->keys[i] = philox_key(call->seed, program->sites[i]);
   for (int i = 0; i < work->threads; i++) work->lanes[i].phase = -1;
   for (uint32_t i = 0; i < program->n_phases; i++) {
+    if (program->phases[i].constant && call->prepared) continue;
     start_phase(&r, i);
     if (!r.phase->events) run_once(&r, pool);
     else if (r.tiles > 0) run_events(&r, pool);

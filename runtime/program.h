@@ -1,7 +1,8 @@
 // A compiled program: plain data made by compiler/codegen (or read from a file), executed by runtime/exec.c.
 // The runtime knows nothing of LLVM and nothing of the language; this file is all that both sides share.
 //
-// Execution. A program is a list of phases in order. A ONCE phase works on weights: its commands run one after the other.
+// Execution. A program is a list of phases in order. A ONCE phase works on weights: its commands run one after the other. The
+// CONSTANT ones among them come first and depend on parameters and states alone: they are run again only when those change.
 // An EVENTS phase runs over tiles of `tile` events: each tile goes through all commands of the phase before the next
 // starts. A per-event value is an array [row][tile] (events along the lanes), weights are row-major.
 // Sums over events: the tiles are dealt to `partials` contiguous ranges by index (never by thread); within a range tiles
@@ -37,13 +38,14 @@ typedef struct HgmTile {
 typedef void HgmKernel(const HgmTile *tile, void *const *pointers);
 
 typedef enum {
-  HGM_SPACE_TILE,    // scratch of this thread: offset
-  HGM_SPACE_ONCE,    // scratch of the program: offset
-  HGM_SPACE_BATCH,   // per-event values that cross phases: offset + tile index * batch_bytes_per_tile
-  HGM_SPACE_PARTIAL, // partial sums: offset + partial index * program.partial_bytes
-  HGM_SPACE_LEAF,    // the caller's array of leaf `index`: + offset
-  HGM_SPACE_OUTPUT,  // the caller's array of output `index` (values without events): + offset
-  HGM_SPACE_DATA,    // constants of the program: offset
+  HGM_SPACE_TILE,     // scratch of this thread: offset
+  HGM_SPACE_ONCE,     // scratch of the program: offset
+  HGM_SPACE_BATCH,    // per-event values that cross phases: offset + tile index * batch_bytes_per_tile
+  HGM_SPACE_PARTIAL,  // partial sums: offset + partial index * program.partial_bytes
+  HGM_SPACE_LEAF,     // the caller's array of leaf `index`: + offset
+  HGM_SPACE_OUTPUT,   // the caller's array of output `index` (values without events): + offset
+  HGM_SPACE_DATA,     // constants of the program: offset
+  HGM_SPACE_CONSTANT, // what CONSTANT phases leave for later ones: offset
 } HgmSpace;
 
 typedef struct HgmPointer {
@@ -58,7 +60,7 @@ typedef struct HgmCommand {
 } HgmCommand;
 
 typedef struct HgmPhase {
-  bool events;
+  bool events, constant;
   uint32_t first_command, n_commands;
 } HgmPhase;
 
@@ -93,7 +95,7 @@ typedef struct HgmProgram {
   const char *const *sites;
   const void *data;
   uint64_t data_bytes;
-  uint64_t tile_bytes, once_bytes, batch_bytes_per_tile, partial_bytes;
+  uint64_t tile_bytes, once_bytes, constant_bytes, batch_bytes_per_tile, partial_bytes;
   uint32_t max_partials; // for a batch of n tiles: min(max_partials, n) ranges
 } HgmProgram;
 
@@ -108,6 +110,7 @@ typedef struct HgmCall {
   int64_t first_event;
   uint64_t seed;
   uint32_t pass;
+  bool prepared; // parameters and states are those of the last call with this work space: CONSTANT phases are left out
 } HgmCall;
 
 typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch

@@ -21,7 +21,7 @@ typedef struct Head {
 } Head;
 
 // A field that is added to HgmProgram and not to the list of tables would be a wild pointer after loading.
-_Static_assert(sizeof(HgmProgram) == 176, "pack and load every pointer of HgmProgram, then correct this number");
+_Static_assert(sizeof(HgmProgram) == 184, "pack and load every pointer of HgmProgram, then correct this number");
 
 static uint64_t format_number(void) {
   return FORMAT + ((uint64_t)(sizeof(HgmPort) + sizeof(HgmCommand) * 131 + sizeof(HgmPointer) * 137 + sizeof(HgmPhase) * 139) << 32);
@@ -180,6 +180,7 @@ static bool pointer_is_sound(const HgmProgram *p, const HgmPointer *pointer) {
   switch (pointer->space) {
   case HGM_SPACE_TILE: return pointer->offset <= p->tile_bytes;
   case HGM_SPACE_ONCE: return pointer->offset <= p->once_bytes;
+  case HGM_SPACE_CONSTANT: return pointer->offset <= p->constant_bytes;
   case HGM_SPACE_BATCH: return pointer->offset <= p->batch_bytes_per_tile;
   case HGM_SPACE_PARTIAL: return pointer->offset <= p->partial_bytes;
   case HGM_SPACE_LEAF: return pointer->index < p->n_leaves;

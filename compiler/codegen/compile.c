@@ -110,7 +110,7 @@ static void add_command(Schedule *s, Tables *t, const Group *group, const Kernel
   VEC_PUSH(s->arena, &t->commands, c);
   HgmPhase *phase = t->phases.len ? &t->phases.at[t->phases.len - 1] : NULL;
   if (!phase || phase->first_command + phase->n_commands != t->commands.len - 1 || s->last_class != group->class) {
-    HgmPhase p = {class_has_events(group->class), (uint32_t)t->commands.len - 1, 1};
+    HgmPhase p = {class_has_events(group->class), group->class == CLASS_CONSTANT, (uint32_t)t->commands.len - 1, 1};
     VEC_PUSH(s->arena, &t->phases, p);
     s->phase_of_class[group->class] = (uint32_t)t->phases.len - 1;
     s->last_class = group->class;
@@ -166,6 +166,7 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .data_bytes = s->constants.len,
                       .tile_bytes = s->tile_bytes,
                       .once_bytes = s->once_bytes,
+                      .constant_bytes = s->constant_bytes,
                       .batch_bytes_per_tile = s->batch_bytes,
                       .partial_bytes = s->partial_bytes,
                       .max_partials = s->options.partials};

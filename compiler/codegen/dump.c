@@ -20,13 +20,14 @@ void schedule_print(const Schedule *s, FILE *out) {
   int class = -1;
   for (size_t o = 0; o < s->order.len; o++) {
     const Group *g = &s->groups.at[s->order.at[o]];
-    if (g->class != class) fprintf(out, "phase of class %d (%s)\n", g->class, class_has_events(g->class) ? "events" : "once");
+    if (g->class != class)
+      fprintf(out, "phase of class %d (%s)\n", g->class, class_has_events(g->class) ? "events" : g->class == CLASS_CONSTANT ? "constant" : "once");
     class = g->class;
     fprintf(out, "  %s, outer [", group_kinds[g->kind]);
     for (int l = 0; l < g->outer; l++) fprintf(out, "%s%" PRId64, l ? " " : "", g->extent[l]);
     fprintf(out, "], about %d instructions\n", g->cost);
     for (size_t i = 0; i < g->steps.len; i++) print_step(s, &s->steps.at[g->steps.at[i]], out);
   }
-  fprintf(out, "bytes: tile %" PRIu64 ", once %" PRIu64 ", batch %" PRIu64 " a tile, partial %" PRIu64 "\n", s->tile_bytes, s->once_bytes, s->batch_bytes,
-          s->partial_bytes);
+  fprintf(out, "bytes: tile %" PRIu64 ", constant %" PRIu64 ", once %" PRIu64 ", batch %" PRIu64 " a tile, partial %" PRIu64 "\n", s->tile_bytes,
+          s->constant_bytes, s->once_bytes, s->batch_bytes, s->partial_bytes);
 }

@@ -239,7 +239,7 @@ static void mark_memory(Schedule *s) {
       if (p->kind != PLACE_COMPUTED) continue;
       if (t->kind == STEP_PARTIAL || t->kind == STEP_NONE) continue;
       if (p->first_group != t->group || p->last_group != t->group) p->memory = true;
-      if (p->events && p->class < t->class) p->crosses = true;
+      if ((p->events || p->class == CLASS_CONSTANT) && p->class < t->class) p->crosses = true;
     }
   }
 }

@@ -13,6 +13,11 @@ static uint32_t buffer_new(Schedule *s, HgmSpace space, uint32_t index, const Pl
   return (uint32_t)s->buffers.len;
 }
 
+static HgmSpace space_of(const Place *p) {
+  if (p->events) return p->crosses ? HGM_SPACE_BATCH : HGM_SPACE_TILE;
+  return p->class == CLASS_CONSTANT && p->crosses ? HGM_SPACE_CONSTANT : HGM_SPACE_ONCE;
+}
+
 static void make_buffers(Schedule *s) {
   for (size_t i = 0; i < s->places.len; i++) {
     Place *p = &s->places.at[i];
@@ -26,8 +31,7 @@ static void make_buffers(Schedule *s) {
     case PLACE_OUTPUT: p->buffer = buffer_new(s, p->events ? HGM_SPACE_TILE : HGM_SPACE_OUTPUT, p->port, p, p->events); break;
     case PLACE_COMPUTED:
       if (!p->memory) break;
-      HgmSpace space = !p->events ? HGM_SPACE_ONCE : p->crosses ? HGM_SPACE_BATCH : HGM_SPACE_TILE;
-      p->buffer = buffer_new(s, space, 0, p, p->events);
+      p->buffer = buffer_new(s, space_of(p), 0, p, p->events);
       break;
     }
   }
@@ -147,6 +151,7 @@ void schedule_memory(Schedule *s) {
   extend_ports(s);
   s->tile_bytes = place_buffers(s, HGM_SPACE_TILE);
   s->once_bytes = place_buffers(s, HGM_SPACE_ONCE);
+  s->constant_bytes = place_in_line(s, HGM_SPACE_CONSTANT);
   s->batch_bytes = place_in_line(s, HGM_SPACE_BATCH);
   s->partial_bytes = place_in_line(s, HGM_SPACE_PARTIAL);
 }

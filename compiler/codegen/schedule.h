@@ -6,8 +6,9 @@
 //   recompute.c cheap values once more where they are read, instead of kept
 //   memory.c    buffers and their places
 //
-// Classes. A value without the event axis is computed ONCE, one with it for every EVENT. A sum over events ends a phase:
-// class = 2 level + (events ? 1 : 0); levels count the sums over events before. Classes run in ascending order.
+// Classes. A value of parameters and states alone is CONSTANT: class 0. Any other without the event axis is computed ONCE, one
+// with it for every EVENT. A sum over events ends a phase: class = 2 level + (events ? 1 : 0); level 1 and one more for each
+// sum over events before. Classes run in ascending order.
 //
 // Places. A place is an array, row-major over its axes other than the event axis ("rows"); a value is a view of one:
 // element (i0, i1, ...) is row base + i0 stride[0] + i1 stride[1] + ... of its place. The stride of the event axis is 0:
@@ -40,7 +41,7 @@ typedef struct Place {
   uint32_t port;                                // LEAF, OUTPUT: index of the port
   uint32_t first_group, last_group;             // groups with its steps, UINT32_MAX: none yet
   bool memory;                                  // needs an array that outlives a kernel
-  bool crosses;                                 // read in a later EVENTS class: kept for the batch
+  bool crosses;                                 // read in a later EVENTS class (CONSTANT: in any other): kept for it
   uint32_t buffer;                              // buffer + 1
   uint32_t partial_buffer;                      // buffer + 1
 } Place;
@@ -128,7 +129,7 @@ typedef struct Schedule {
   int classes;         // number of classes
   uint32_t *phase_of_class;
   int last_class; // of the commands so far
-  uint64_t data_bytes, tile_bytes, once_bytes, batch_bytes, partial_bytes;
+  uint64_t data_bytes, tile_bytes, once_bytes, constant_bytes, batch_bytes, partial_bytes;
   struct {
     size_t len, cap;
     uint8_t *at;
@@ -146,6 +147,7 @@ uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
 uint32_t schedule_site(Schedule *s, const char *site);
 static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : 4; }
+enum { CLASS_CONSTANT = 0, CLASS_ONCE = 2, CLASS_EVENTS = 3 }; // the first of each kind
 static inline bool class_has_events(int class) { return (class & 1) != 0; }
 // How many leading loops of the step agree with the axes of the place it reads, such that the rest stays inside one
 // row block: the largest number of outer loops with which both can be in one kernel.

@@ -367,7 +367,7 @@ static void value_steps(Schedule *s, IrRef r, uint32_t place) {
 static void output_step(Schedule *s, const IrOutput *output) {
   const IrValue *v = ir_at(s->fn, output->value);
   const Place *from = &s->places.at[s->views[output->value].place];
-  int class = from->class;
+  int least = ir_has_events(&v->type) ? CLASS_EVENTS : CLASS_ONCE, class = from->class > least ? from->class : least;
   if (ir_has_events(&v->type) && !class_has_events(class)) class ++;
   uint32_t place = place_new(s, PLACE_OUTPUT, &v->type, class);
   Place *p = &s->places.at[place];

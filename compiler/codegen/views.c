@@ -143,9 +143,12 @@ static uint32_t leaf_place(Schedule *s, const IrValue *v) {
   return place;
 }
 
+// The same number for every call while parameters and states stay as they are?
+static bool is_constant_op(IrOp op) { return op != IR_COUNTER && op != IR_DRAW; }
+
 static int class_of(const Schedule *s, const IrValue *v, const int *levels) {
   bool events = ir_has_events(&v->type);
-  int level = 0;
+  int level = events || !is_constant_op(v->op) ? 1 : 0;
   for (uint32_t i = 0; i < v->n_operands; i++) {
     bool sums = !events && ir_has_events(ir_type_of(s->fn, v->operands[i]));
     int l = levels[v->operands[i]] + (sums ? 1 : 0);

@@ -46,6 +46,10 @@ static const IrArray *leaf_named(const IrEnv *env, const char *name) {
   return NULL;
 }
 
+static size_t output_bytes(const HgmProgram *program, uint32_t i, int64_t events) {
+  return bytes_of(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * events + 1);
+}
+
 // Runs the program on the evaluator's data. Outputs are filled with a pattern first: what is not written shows.
 static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads) {
   HgmError error = {0};
@@ -64,14 +68,14 @@ static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env,
     leaves[i] = array;
     strides[i] = port->elements;
   }
-  for (uint32_t i = 0; i < program->n_outputs; i++) {
-    size_t n = bytes_of(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * env->events + 1);
-    outputs[i] = memset(arena_alloc(arena, n), 0x7b, n);
-  }
+  for (uint32_t i = 0; i < program->n_outputs; i++) outputs[i] = arena_alloc(arena, output_bytes(program, i, env->events));
   HgmCall call = {
       .leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events, .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
-  for (int i = 0; i < 2; i++) // the second time with memory that has been used
+  for (int again = 0; again < 2; again++) { // the second time with memory that has been used, and what is constant prepared
+    for (uint32_t i = 0; i < program->n_outputs; i++) memset(outputs[i], 0x7b, output_bytes(program, i, env->events));
+    call.prepared = again;
     if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
+  }
   hgm_work_destroy(work);
   hgm_pool_destroy(pool);
   return outputs;
