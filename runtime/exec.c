@@ -122,7 +122,8 @@ static void *resolve(const Run *r, Lane *lane, const HgmPointer *p) {
   case HGM_SPACE_TILE: return lane->tile + p->offset;
   case HGM_SPACE_ONCE: return r->work->once + p->offset;
   case HGM_SPACE_CONSTANT: return r->work->constant + p->offset;
-  case HGM_SPACE_BATCH: return r->work->batch + p->offset;     // of tile 0
+  case HGM_SPACE_BATCH: // of tile 0
+  case HGM_SPACE_ALL: return r->work->batch + p->offset;
   case HGM_SPACE_PARTIAL: return r->work->partial + p->offset; // of range 0
   case HGM_SPACE_LEAF: return (unsigned char *)(uintptr_t)r->call->leaves[p->index] + p->offset;
   case HGM_SPACE_OUTPUT: {
@@ -219,7 +220,9 @@ static HgmTile tile_start(const Run *r, const Lane *lane) {
                    .keys = r->work->keys,
                    .pass = r->call->pass,
                    .partials = r->partials,
-                   .partial_bytes = (int64_t)r->program->partial_bytes};
+                   .partial_bytes = (int64_t)r->program->partial_bytes,
+                   .events = r->call->events,
+                   .batch_bytes = (int64_t)r->program->batch_bytes_per_tile};
 }
 
 // A contiguous range of tiles, in order.

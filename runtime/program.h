@@ -33,6 +33,8 @@ typedef struct HgmTile {
   int64_t first, last; // ONCE commands that are split over threads: this call's range of elements
   int64_t partials;    // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
   int64_t partial_bytes;
+  int64_t events;      // of the batch
+  int64_t batch_bytes; // what lies between the BATCH values of a tile and the next
 } HgmTile;
 
 typedef void HgmKernel(const HgmTile *tile, void *const *pointers);
@@ -46,6 +48,7 @@ typedef enum {
   HGM_SPACE_OUTPUT,   // the caller's array of output `index` (values without events): + offset
   HGM_SPACE_DATA,     // constants of the program: offset
   HGM_SPACE_CONSTANT, // what CONSTANT phases leave for later ones: offset
+  HGM_SPACE_ALL,      // as BATCH, of tile 0: for kernels that read all events
 } HgmSpace;
 
 typedef struct HgmPointer {

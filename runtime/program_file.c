@@ -181,7 +181,8 @@ static bool pointer_is_sound(const HgmProgram *p, const HgmPointer *pointer) {
   case HGM_SPACE_TILE: return pointer->offset <= p->tile_bytes;
   case HGM_SPACE_ONCE: return pointer->offset <= p->once_bytes;
   case HGM_SPACE_CONSTANT: return pointer->offset <= p->constant_bytes;
-  case HGM_SPACE_BATCH: return pointer->offset <= p->batch_bytes_per_tile;
+  case HGM_SPACE_BATCH:
+  case HGM_SPACE_ALL: return pointer->offset <= p->batch_bytes_per_tile;
   case HGM_SPACE_PARTIAL: return pointer->offset <= p->partial_bytes;
   case HGM_SPACE_LEAF: return pointer->index < p->n_leaves;
   case HGM_SPACE_OUTPUT: return pointer->index < p->n_outputs;

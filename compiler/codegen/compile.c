@@ -104,7 +104,8 @@ static void add_command(Schedule *s, Tables *t, const Group *group, const Kernel
   HgmCommand c = {find_job(s, t, kernel), (uint32_t)t->pointers.len, kernel->n_slots, kernel->split};
   for (uint32_t i = 0; i < kernel->n_slots; i++) {
     const Buffer *b = &s->buffers.at[kernel->slots[i].buffer - 1];
-    HgmPointer pointer = {(uint8_t)b->space, b->index, b->offset + (uint64_t)(kernel->slots[i].row * b->row_bytes)};
+    HgmSpace space = kernel->slots[i].batch ? HGM_SPACE_ALL : b->space;
+    HgmPointer pointer = {(uint8_t)space, b->index, b->offset + (uint64_t)(kernel->slots[i].row * b->row_bytes)};
     VEC_PUSH(s->arena, &t->pointers, pointer);
   }
   VEC_PUSH(s->arena, &t->commands, c);

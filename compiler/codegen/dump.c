@@ -4,13 +4,13 @@
 #include "compiler/codegen/schedule.h"
 
 static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter", "draw", "partial", "inverse", "none"};
-static const char *const group_kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
+static const char *const group_kinds[] = {"dead", "nest", "pairs", "product", "gradient", "inverse"};
 
 static void print_step(const Schedule *s, const Step *t, FILE *out) {
   const char *op = t->value != IR_NONE ? ir_op_info[ir_at(s->fn, t->value)->op].name : "";
   fprintf(out, "    %s %s -> #%u [", kinds[t->kind], op, t->place);
   for (int l = 0; l < t->loops; l++) fprintf(out, "%s%s%" PRId64, l ? " " : "", l == t->kept ? "| " : "", t->extent[l]);
-  fprintf(out, "%s]", t->over_events ? " | e" : "");
+  fprintf(out, "%s]", t->over_pairs ? (t->over_events ? " | e p" : " | p") : t->over_events ? " | e" : "");
   for (int k = 0; k < t->n_operands; k++) fprintf(out, " #%u", t->operand[k].place);
   const Place *p = &s->places.at[t->place];
   fprintf(out, "%s%s\n", p->memory ? " kept" : "", p->crosses ? " for the batch" : "");

@@ -137,6 +137,14 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
   return loop.carried[0];
 }
 
+// Where the other event's number lies.
+static LLVMValueRef other_row(Emit *e, const NestRead *r) {
+  LLVMTypeRef byte = LLVMInt8TypeInContext(e->m->context), element = point_memory_element(e->m, (IrDtype)r->dtype);
+  LLVMValueRef tile = LLVMBuildInBoundsGEP2(e->m->builder, byte, e->pointers[r->index], &e->other_tile, 1, "");
+  LLVMValueRef row = emit_at(e->m, element, tile, nest_offset(e, r->base, r->stride, 0, e->nest->tile));
+  return emit_at(e->m, element, row, e->other);
+}
+
 static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
   CodeModule *m = e->m;
   IrDtype dtype = (IrDtype)r->dtype;
@@ -154,6 +162,7 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
     LLVMValueRef row = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, e->nest->tile));
     return to_register(e, dtype, emit_load(m, vector, emit_at(m, element, row, e->event)));
   }
+  case READ_OTHER: return to_register(e, dtype, emit_broadcast(m, vector, other_row(e, r)));
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
       return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
@@ -181,20 +190,22 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   if (x->kind == READ_REGISTER || x->kind == READ_NUMBER) return read_value(e, t, x);
   if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
   bool same = t->read[1].kind == READ_UNIFORM || t->read[1].kind == READ_NUMBER || t->read[1].kind == READ_IOTA || e->nest->mode == NEST_SPLAT;
-  int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_ROWS ? e->nest->tile : 1;
+  bool uniform = x->kind == READ_UNIFORM || x->kind == READ_OTHER; // one number for all lanes
+  int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_UNIFORM ? 1 : e->nest->tile;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
-  base = emit_at(m, element, base, nest_offset(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
+  if (x->kind == READ_OTHER) base = other_row(e, x);
+  else base = emit_at(m, element, base, nest_offset(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
   if (x->kind == READ_ROWS) base = emit_at(m, element, base, e->event);
   if (same) { // one row for all lanes
     LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
     LLVMValueRef row = LLVMBuildSExt(k, one, m->i64, "");
     LLVMValueRef at = emit_at(m, element, base, LLVMBuildNSWMul(k, row, emit_index(m, t->dynamic_stride * scale), ""));
-    return to_register(e, dtype, x->kind == READ_UNIFORM ? emit_broadcast(m, memory_vector(e, dtype), at) : emit_load(m, memory_vector(e, dtype), at));
+    return to_register(e, dtype, uniform ? emit_broadcast(m, memory_vector(e, dtype), at) : emit_load(m, memory_vector(e, dtype), at));
   }
   LLVMValueRef rows = LLVMBuildSExt(k, index, m->v16i64, "");
   rows = LLVMBuildNSWMul(k, rows, emit_integer(m->v16i64, (uint64_t)(t->dynamic_stride * scale)), "");
-  if (x->kind != READ_UNIFORM) rows = LLVMBuildNSWAdd(k, rows, lane_numbers(m->i64), "");
+  if (!uniform) rows = LLVMBuildNSWAdd(k, rows, lane_numbers(m->i64), "");
   return to_register(e, dtype, gather_lanes(e, dtype, base, rows));
 }
 
@@ -265,11 +276,34 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
   ir_fail("codegen: step %d", t->kind);
 }
 
-// ---- reductions: values[i] holds the accumulator
+// ---- reductions: values[i] holds the accumulator, or the local array of a sum over pairs
 
 static bool accumulates(const NestStep *t) {
   return t->kind == STEP_SUM || t->kind == STEP_MAX || t->kind == STEP_ARGMAX || t->kind == STEP_DOT || t->kind == STEP_SCAN ||
-         (t->kind == STEP_SCATTER && (t->loops > t->kept || t->over_events));
+         (t->kind == STEP_SCATTER && (t->loops > t->kept || t->over_events || t->over_pairs));
+}
+
+// Is this the first turn of the loops that are summed over?
+static LLVMValueRef first_turn(Emit *e, const NestStep *t) {
+  LLVMBuilderRef k = e->m->builder;
+  const NestSegment *g = &e->nest->segments[t->segment];
+  LLVMValueRef all = LLVMConstInt(LLVMInt1TypeInContext(e->m->context), 1, false);
+  for (int l = t->kind == STEP_SCAN ? t->kept - 1 : t->kept; l < t->loops; l++) {
+    LLVMValueRef first = emit_index(e->m, g->reversed ? g->extent[l - e->nest->outer] - 1 : 0);
+    all = LLVMBuildAnd(k, all, LLVMBuildICmp(k, LLVMIntEQ, e->index[l], first, ""), "");
+  }
+  return all;
+}
+
+static LLVMValueRef local_row(Emit *e, const NestStep *t) {
+  return emit_at(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->locals[t->local],
+                 nest_offset(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES));
+}
+
+static LLVMValueRef running(Emit *e, int i, const NestStep *t) {
+  if (t->over_pairs) return emit_load(e->m, memory_vector(e, (IrDtype)t->dtype), local_row(e, t));
+  if (!t->restarts || t->kind == STEP_ARGMAX) return e->values[i];
+  return LLVMBuildSelect(e->m->builder, first_turn(e, t), identity_of(e, t), e->values[i], "");
 }
 
 static LLVMValueRef only_live(Emit *e, const NestStep *t, LLVMValueRef x) {
@@ -293,7 +327,7 @@ static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
 // Returns what the step's value is for readers in the same turn (scans), or NULL.
 static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
   IrDtype dtype = (IrDtype)t->dtype;
-  LLVMValueRef old = e->values[i];
+  LLVMValueRef old = running(e, i, t);
   switch ((StepKind)t->kind) {
   case STEP_SUM:
   case STEP_MAX: e->values[i] = combine(e, dtype, t->kind == STEP_MAX, old, only_live(e, t, read_value(e, t, &t->read[0]))); return NULL;
@@ -349,12 +383,11 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
 }
 
 // Lanes to one number by a fixed tree, stored or added to the partial sum.
-static void store_partial(Emit *e, int i, const NestStep *t) {
+static void store_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef row) {
   CodeModule *m = e->m;
   LLVMBuilderRef k = m->builder;
   IrDtype dtype = (IrDtype)t->dtype;
   bool max = t->kind == STEP_MAX;
-  LLVMValueRef x = e->values[i];
   for (unsigned n = CODE_LANES / 2; n >= 1; n /= 2) {
     LLVMValueRef low[CODE_LANES], high[CODE_LANES];
     for (unsigned j = 0; j < n; j++) {
@@ -367,7 +400,7 @@ static void store_partial(Emit *e, int i, const NestStep *t) {
     x = combine(e, dtype, max, a, b);
   }
   x = LLVMBuildExtractElement(k, x, LLVMConstNull(m->i32), "");
-  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], nest_offset(e, t->store_base, t->store_stride, 0, 1));
+  LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], row);
   LLVMValueRef fresh = nest_field(e, offsetof(HgmTile, fresh), m->i32);
   LLVMValueRef old = emit_load(m, LLVMTypeOf(x), at);
   fresh = LLVMBuildICmp(k, LLVMIntNE, fresh, LLVMConstNull(m->i32), "");
@@ -379,12 +412,14 @@ static void store_partial(Emit *e, int i, const NestStep *t) {
 void nest_step(Emit *e, int i) {
   const NestStep *t = &e->nest->steps[i];
   if (accumulates(t)) {
-    LLVMValueRef running = accumulate(e, i, t);
-    if (!running) return;
+    LLVMValueRef value = accumulate(e, i, t);
+    if (t->over_pairs) emit_store(e->m, e->values[i], local_row(e, t));
+    else if (t->restarts && !value) nest_store(e, t, t->kind == STEP_ARGMAX ? e->second[i] : e->values[i]);
+    if (!value) return;
     LLVMValueRef sum = e->values[i]; // readers in this turn see the running value, the loop carries the sum
-    nest_store(e, t, running);
+    nest_store(e, t, value);
     e->second[i] = sum;
-    e->values[i] = running;
+    e->values[i] = value;
     return;
   }
   e->values[i] = point_value(e, t);
@@ -401,7 +436,7 @@ static unsigned carried_by(Emit *e, int segment, LLVMValueRef **at) {
   unsigned n = 0;
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->segment != segment || !accumulates(t)) continue;
+    if (t->segment != segment || !accumulates(t) || t->over_pairs) continue;
     if (n + 2 > EMIT_CARRIED) ir_fail("codegen: too many sums in one loop");
     at[n++] = &e->values[i];
     if (t->kind == STEP_ARGMAX) at[n++] = &e->second[i];
@@ -439,7 +474,7 @@ static void emit_inner(Emit *e, int segment, int depth) {
 static void start_sums(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->segment != segment || !accumulates(t) || t->over_events) continue;
+    if (t->segment != segment || !accumulates(t) || t->over_events || t->over_pairs) continue;
     if (t->kind == STEP_ARGMAX) {
       e->values[i] = constant(e, (IrDtype)t->read[0].dtype, 0);
       e->second[i] = LLVMConstNull(e->m->v16i32);
@@ -453,7 +488,7 @@ static void start_sums(Emit *e, int segment) {
 static void finish_sums(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->segment != segment || !accumulates(t) || t->over_events || t->kind == STEP_SCAN) continue;
+    if (t->segment != segment || !accumulates(t) || t->over_events || t->over_pairs || t->restarts || t->kind == STEP_SCAN) continue;
     if (t->kind == STEP_ARGMAX) e->values[i] = e->second[i];
     nest_store(e, t, e->values[i]);
   }
@@ -467,6 +502,53 @@ static void emit_segments(Emit *e) {
   }
 }
 
+// ---- sums over pairs: local arrays over the loop of the other event
+
+typedef void RowBody(Emit *e, const NestStep *t, LLVMValueRef row);
+
+// For each row of the arrays of sums over pairs, those over both events or those over the other one.
+static void each_pair_row(Emit *e, bool both, RowBody *body) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    const NestStep *t = &e->nest->steps[i];
+    if (!t->over_pairs || (t->over_events != 0) != both) continue;
+    EmitLoop loop = emit_loop(e->m, "rows", emit_index(e->m, 0), emit_index(e->m, e->nest->locals[t->local].rows), 1, NULL, 0);
+    body(e, t, loop.index);
+    emit_loop_end(e->m, &loop, NULL);
+  }
+}
+
+static LLVMValueRef pair_row(Emit *e, const NestStep *t, LLVMValueRef row) {
+  return emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->locals[t->local], row, CODE_LANES, NULL);
+}
+
+static void begin_pair_row(Emit *e, const NestStep *t, LLVMValueRef row) { emit_store(e->m, identity_of(e, t), pair_row(e, t, row)); }
+
+// Rows of what the outer loops leave lie one behind the other.
+static LLVMValueRef stored_row(Emit *e, const NestStep *t, LLVMValueRef row) {
+  int64_t stride[NEST_LOOPS] = {0};
+  memcpy(stride, t->store_stride, sizeof *stride * (size_t)e->nest->outer);
+  return LLVMBuildNSWAdd(e->m->builder, nest_offset(e, t->store_base, stride, 0, 1), row, "");
+}
+
+static void store_pair_row(Emit *e, const NestStep *t, LLVMValueRef row) {
+  LLVMValueRef x = emit_load(e->m, memory_vector(e, (IrDtype)t->dtype), pair_row(e, t, row));
+  if (t->slot < 0) return;
+  if (t->over_events) store_partial(e, t, x, stored_row(e, t, row));
+  else emit_store(e->m, x, emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], stored_row(e, t, row), e->nest->tile, e->event));
+}
+
+static void emit_pairs(Emit *e) {
+  CodeModule *m = e->m;
+  LLVMValueRef pitch = nest_field(e, offsetof(HgmTile, batch_bytes), m->i64), tile = emit_index(m, e->nest->tile);
+  each_pair_row(e, false, begin_pair_row);
+  EmitLoop loop = emit_loop(m, "other", emit_index(m, 0), nest_field(e, offsetof(HgmTile, events), m->i64), 1, NULL, 0);
+  e->other = LLVMBuildURem(m->builder, loop.index, tile, "");
+  e->other_tile = LLVMBuildNSWMul(m->builder, LLVMBuildUDiv(m->builder, loop.index, tile, ""), pitch, "");
+  emit_segments(e);
+  emit_loop_end(m, &loop, NULL);
+  each_pair_row(e, false, store_pair_row);
+}
+
 // ---- the three kinds of nests
 
 static void emit_events(Emit *e) {
@@ -474,26 +556,33 @@ static void emit_events(Emit *e) {
   LLVMValueRef carried[EMIT_CARRIED];
   int who[EMIT_CARRIED];
   unsigned n = 0;
+  bool partial = false;
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     if (!e->nest->steps[i].over_events) continue;
+    partial = true;
+    if (e->nest->steps[i].over_pairs) continue;
     if (n == EMIT_CARRIED) ir_fail("codegen: too many sums over events in one kernel");
     who[n] = (int)i;
     carried[n++] = identity_of(e, &e->nest->steps[i]);
   }
+  each_pair_row(e, true, begin_pair_row);
   EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), CODE_LANES, carried, n);
   e->event = loop.index;
-  if (n > 0) {
+  if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
     left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
     e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i32), left, "");
   }
   for (unsigned i = 0; i < n; i++) e->values[who[i]] = loop.carried[i];
-  emit_segments(e);
+  if (e->nest->pairs) emit_pairs(e);
+  else emit_segments(e);
   for (unsigned i = 0; i < n; i++) carried[i] = e->values[who[i]];
   emit_loop_end(m, &loop, carried);
+  each_pair_row(e, true, store_pair_row);
   for (unsigned i = 0; i < n; i++) {
     e->values[who[i]] = loop.carried[i];
-    store_partial(e, who[i], &e->nest->steps[who[i]]);
+    const NestStep *t = &e->nest->steps[who[i]];
+    store_partial(e, t, loop.carried[i], nest_offset(e, t->store_base, t->store_stride, 0, 1));
   }
 }
 

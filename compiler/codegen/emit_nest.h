@@ -12,6 +12,7 @@ typedef struct Emit {
   LLVMValueRef *pointers, *locals;
   LLVMValueRef index[NEST_LOOPS]; // of the loops, outer then inner
   LLVMValueRef event;             // EVENTS: first event of the lanes; FLAT: first element
+  LLVMValueRef other, other_tile; // PAIRS: the other event in its tile; bytes from the first tile to that one
   LLVMValueRef live;              // lanes that count: EVENTS below valid, FLAT below last
   LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
   LLVMValueRef *space;            // of all these arrays

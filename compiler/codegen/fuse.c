@@ -14,25 +14,7 @@ static int step_cost(const Schedule *s, const Step *t) {
 }
 
 // Reductions and scans need exactly their kept (not scanned) loops outside.
-static int least_outer(const Step *t) {
-  switch (t->kind) {
-  case STEP_SUM:
-  case STEP_MAX:
-  case STEP_ARGMAX:
-  case STEP_DOT: return t->kept;
-  case STEP_SCATTER: return t->loops > t->kept || t->over_events ? t->kept : 0;
-  case STEP_SCAN: return t->kept - 1;
-  case STEP_POINT:
-  case STEP_COPY:
-  case STEP_ZERO:
-  case STEP_GATHER:
-  case STEP_DRAW:
-  case STEP_PARTIAL:
-  case STEP_INVERSE:
-  case STEP_NONE: return 0;
-  }
-  return 0;
-}
+int step_least_outer(const Step *t) { return step_reduces(t) ? t->kept : t->kind == STEP_SCAN ? t->kept - 1 : 0; }
 
 static int most_outer(const Step *t) { return t->kind == STEP_SCAN ? t->kept - 1 : t->kept; }
 
@@ -51,7 +33,7 @@ static int shared_outer(const Schedule *s, const Step *t, uint32_t group) {
     int most = access_prefix(s, t, &t->operand[k]);
     if (most < n) n = most;
   }
-  if (n < g->least || n < least_outer(t)) return -1;
+  if (n < g->least || n < step_least_outer(t)) return -1;
   return n;
 }
 
@@ -87,12 +69,12 @@ static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *oute
   return inner_size(t, n) <= GROUP_INNER_LIMIT || t->loops == 0 || n == t->loops;
 }
 
-static void put_step(Schedule *s, uint32_t index, uint32_t group) {
+void schedule_put(Schedule *s, uint32_t index, uint32_t group) {
   Step *t = &s->steps.at[index];
   Group *g = &s->groups.at[group];
   t->group = group;
   if (t->loops > g->outer) g->inner = true;
-  if (least_outer(t) > g->least) g->least = (uint8_t)least_outer(t);
+  if (step_least_outer(t) > g->least) g->least = (uint8_t)step_least_outer(t);
   g->cost += step_cost(s, t);
   VEC_PUSH(s->arena, &g->steps, index);
   Place *p = &s->places.at[t->place];
@@ -107,15 +89,15 @@ static void join(Schedule *s, uint32_t index, uint32_t group, int outer) {
     g->outer = (uint8_t)outer;
     g->inner = true;
   }
-  put_step(s, index, group);
+  schedule_put(s, index, group);
 }
 
-static uint32_t open_group(Schedule *s, uint32_t index, GroupKind kind) {
+uint32_t schedule_open(Schedule *s, uint32_t index, GroupKind kind) {
   const Step *t = &s->steps.at[index];
-  Group g = {.kind = kind, .class = t->class, .outer = (uint8_t)most_outer(t), .least = (uint8_t)least_outer(t)};
+  Group g = {.kind = kind, .class = t->class, .outer = (uint8_t)most_outer(t), .least = (uint8_t)step_least_outer(t)};
   memcpy(g.extent, t->extent, sizeof g.extent);
   VEC_PUSH(s->arena, &s->groups, g);
-  put_step(s, index, (uint32_t)(s->groups.len - 1));
+  schedule_put(s, index, (uint32_t)(s->groups.len - 1));
   return (uint32_t)(s->groups.len - 1);
 }
 
@@ -259,11 +241,25 @@ static GroupKind special_kind(const Schedule *s, const Step *t) {
   return GROUP_NEST;
 }
 
+// Steps of pair values live on in the groups of their sums.
+static void drop_pairs(Schedule *s) {
+  for (size_t i = 0; i < s->steps.len; i++) {
+    Step *t = &s->steps.at[i];
+    if (t->group != UINT32_MAX) continue;
+    t->kind = STEP_NONE;
+    t->n_operands = 0;
+  }
+}
+
 void schedule_groups(Schedule *s) {
   for (uint32_t i = 0; i < s->steps.len; i++) {
-    GroupKind kind = special_kind(s, &s->steps.at[i]);
-    if (kind != GROUP_NEST || !find_home(s, i)) open_group(s, i, kind);
+    const Step *t = &s->steps.at[i];
+    if (s->places.at[t->place].pairs || t->group != UINT32_MAX) continue;
+    GroupKind kind = t->over_pairs ? GROUP_PAIRS : special_kind(s, t);
+    if (kind == GROUP_PAIRS) schedule_pairs(s, i);
+    else if (kind != GROUP_NEST || !find_home(s, i)) schedule_open(s, i, kind);
   }
+  drop_pairs(s);
   schedule_recompute(s);
   mark_memory(s);
   order_groups(s);

@@ -12,8 +12,8 @@ static void key_number(Arena *arena, NestKey *key, int64_t x) { key_bytes(arena,
 static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
   const Access *a = &t->operand[0];
   NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, 2);
-  slots[0] = (NestSlot){s->places.at[a->place].buffer, a->base};
-  slots[1] = (NestSlot){s->places.at[t->place].buffer, 0};
+  slots[0] = (NestSlot){.buffer = s->places.at[a->place].buffer, .row = a->base};
+  slots[1] = (NestSlot){.buffer = s->places.at[t->place].buffer};
   if (slots[0].buffer == 0) ir_fail("codegen: inverse of a constant number");
   k->inverse = (Inverse){t->dtype == IR_F64, ir_at(s->fn, t->value)->attr.upper, t->extent[0], a->stride[0], a->stride[1]};
   k->slots = slots;
@@ -39,7 +39,7 @@ static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
   k->nest = nest_build(s, group);
   NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, k->nest->n_slots + 1);
   memcpy(slots, k->nest->slots, sizeof *slots * k->nest->n_slots);
-  slots[k->nest->n_slots] = (NestSlot){group->scratch, 0};
+  slots[k->nest->n_slots] = (NestSlot){.buffer = group->scratch};
   k->slots = slots;
   k->n_slots = k->nest->n_slots + 1;
   key_bytes(s->arena, &k->key, &k->gradient, sizeof k->gradient);
@@ -51,6 +51,7 @@ Kernel kernel_build(Schedule *s, const Group *group) {
   key_number(s->arena, &k.key, group->kind);
   switch (group->kind) {
   case GROUP_NEST:
+  case GROUP_PAIRS:
     k.nest = nest_build(s, group);
     k.slots = k.nest->slots;
     k.n_slots = k.nest->n_slots;
@@ -67,7 +68,8 @@ Kernel kernel_build(Schedule *s, const Group *group) {
 
 void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
   switch (k->kind) {
-  case GROUP_NEST: nest_emit(m, name, k->nest); return;
+  case GROUP_NEST:
+  case GROUP_PAIRS: nest_emit(m, name, k->nest); return;
   case GROUP_INVERSE: inverse_emit(m, name, &k->inverse); return;
   case GROUP_PRODUCT: product_emit(m, name, k->nest, &k->product); return;
   case GROUP_GRADIENT: gradient_emit(m, name, k->nest, &k->gradient); return;

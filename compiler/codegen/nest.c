@@ -15,30 +15,10 @@ typedef struct Build {
   size_t n;
 } Build;
 
-static bool reduces(const Step *t) {
-  switch (t->kind) {
-  case STEP_SUM:
-  case STEP_MAX:
-  case STEP_ARGMAX:
-  case STEP_DOT: return true;
-  case STEP_SCATTER: return t->loops > t->kept || t->over_events;
-  case STEP_POINT:
-  case STEP_COPY:
-  case STEP_ZERO:
-  case STEP_SCAN:
-  case STEP_GATHER:
-  case STEP_DRAW:
-  case STEP_PARTIAL:
-  case STEP_INVERSE:
-  case STEP_NONE: return false;
-  }
-  return false;
-}
-
 static bool backwards(const Build *b, const Step *t) { return t->kind == STEP_SCAN && ir_at(b->s->fn, t->value)->attr.backwards; }
 
 // Has the step inner loops of its own, as far as its result is concerned?
-static bool inner_result(const Build *b, const Step *t) { return !reduces(t) && t->loops > b->group->outer; }
+static bool inner_result(const Build *b, const Step *t) { return (step_reduces(t) ? t->kept : t->loops) > b->group->outer; }
 
 static bool same_inner(const Build *b, const Step *x, const Step *y) {
   if (x->loops != y->loops) return false;
@@ -61,7 +41,7 @@ static bool same_element(const Build *b, const Step *t, const Access *a, int sou
   const Step *from = b->steps[source];
   if (sources != 1 || !b->s->places.at[a->place].regular) return false;
   if (!inner_result(b, from)) return true;
-  return same_inner(b, t, from) && access_identical(b->s, t, a) && !(t->kind == STEP_GATHER && a == &t->operand[0]);
+  return !step_reduces(from) && same_inner(b, t, from) && access_identical(b->s, t, a) && !(t->kind == STEP_GATHER && a == &t->operand[0]);
 }
 
 static bool computed_here(const Build *b, const Step *t, const Access *a) {
@@ -80,7 +60,7 @@ static int first_segment(const Build *b, const Step *t, int upto) {
       const Step *from = b->steps[i];
       if (from->place != t->operand[k].place) continue;
       int segment = b->nest->steps[i].segment;
-      bool together = same && !reduces(from) && (inner_result(b, from) || t->loops == b->group->outer);
+      bool together = same && !step_reduces(from) && (inner_result(b, from) || t->loops == b->group->outer);
       if (segment + !together > least) least = segment + !together;
     }
   }
@@ -88,7 +68,7 @@ static int first_segment(const Build *b, const Step *t, int upto) {
 }
 
 static int find_segment(Build *b, const Step *t, int least) {
-  bool back = backwards(b, t), forward = reduces(t) || (t->kind == STEP_SCAN && !back);
+  bool back = backwards(b, t), forward = step_reduces(t) || (t->kind == STEP_SCAN && !back);
   int inner = t->loops - b->group->outer;
   for (size_t i = (size_t)least; i < b->segments.len; i++) {
     const NestSegment *g = &b->segments.at[i];
@@ -101,13 +81,13 @@ static int find_segment(Build *b, const Step *t, int least) {
   return (int)b->segments.len - 1;
 }
 
-static int slot_of(Build *b, uint32_t buffer, int64_t row) {
+static int slot_of(Build *b, uint32_t buffer, int64_t row, bool batch) {
   for (size_t i = 0; i < b->slots.len; i++) {
-    if (b->slots.at[i].buffer != buffer) continue;
+    if (b->slots.at[i].buffer != buffer || b->slots.at[i].batch != batch) continue;
     if (row < b->slots.at[i].row) b->slots.at[i].row = row;
     return (int)i;
   }
-  NestSlot slot = {buffer, row};
+  NestSlot slot = {buffer, row, batch};
   VEC_PUSH(b->s->arena, &b->slots, slot);
   return (int)b->slots.len - 1;
 }
@@ -142,7 +122,7 @@ static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, i
   }
   if (p->buffer != 0) {
     r->kind = p->events ? READ_ROWS : READ_UNIFORM;
-    r->index = slot_of(b, p->buffer, a->base);
+    r->index = slot_of(b, p->buffer, a->base, false);
     return;
   }
   r->kind = READ_LOCAL;
@@ -165,7 +145,7 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   case PLACE_COMPUTED:
     if (t->kind == STEP_PARTIAL) {
       r.kind = READ_PARTIAL;
-      r.index = slot_of(b, p->partial_buffer, a->base);
+      r.index = slot_of(b, p->partial_buffer, a->base, false);
       return r;
     }
     if (computed_here(b, t, a)) {
@@ -178,8 +158,10 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   case PLACE_DEAD:
   case PLACE_OUTPUT: ir_fail("codegen: a read of an output");
   }
-  r.kind = p->events ? READ_ROWS : READ_UNIFORM;
-  r.index = slot_of(b, p->buffer, a->base);
+  bool other = p->events && a->event[0] == 1;
+  if (other && !p->crosses) ir_fail("codegen: another event's number that is not kept");
+  r.kind = other ? READ_OTHER : p->events ? READ_ROWS : READ_UNIFORM;
+  r.index = slot_of(b, p->buffer, a->base, other);
   return r;
 }
 
@@ -187,7 +169,7 @@ static void build_store(Build *b, NestStep *n, const Step *t) {
   const Place *p = &b->s->places.at[t->place];
   bool partial = p->partial && class_has_events(t->class);
   uint32_t buffer = partial ? p->partial_buffer : p->buffer;
-  n->slot = buffer ? slot_of(b, buffer, t->store_base) : -1;
+  n->slot = buffer ? slot_of(b, buffer, t->store_base, false) : -1;
   n->add_partial = partial;
   n->store_base = t->store_base;
   for (int l = 0; l < t->kept; l++) n->store_stride[l] = t->extent[l] == 1 ? 0 : t->store_stride[l];
@@ -197,7 +179,7 @@ static int site_slot(Build *b, const IrValue *v) {
   int64_t site = schedule_site(b->s, v->attr.name);
   Buffer data = {.space = HGM_SPACE_DATA, .offset = schedule_constant(b->s, &site, sizeof site, 8)};
   VEC_PUSH(b->s->arena, &b->s->buffers, data);
-  return slot_of(b, (uint32_t)b->s->buffers.len, 0);
+  return slot_of(b, (uint32_t)b->s->buffers.len, 0, false);
 }
 
 static void build_step(Build *b, int index) {
@@ -206,6 +188,9 @@ static void build_step(Build *b, int index) {
   n->kind = (int32_t)t->kind;
   n->dtype = (int32_t)t->dtype;
   n->over_events = t->over_events;
+  n->over_pairs = t->over_pairs;
+  n->restarts = !t->over_pairs && step_least_outer(t) > b->group->outer;
+  if (t->over_pairs) n->local = local_of(b, index);
   n->loops = t->loops;
   n->kept = t->kept;
   n->dynamic_stride = t->dynamic_stride;
@@ -234,7 +219,7 @@ static void make_relative(Build *b) {
     else n->store_base = 0;
     for (int k = 0; k < n->n_reads; k++) {
       NestRead *r = &n->read[k];
-      if (r->kind == READ_ROWS || r->kind == READ_UNIFORM || r->kind == READ_PARTIAL) r->base -= b->slots.at[r->index].row;
+      if (r->kind == READ_ROWS || r->kind == READ_OTHER || r->kind == READ_UNIFORM || r->kind == READ_PARTIAL) r->base -= b->slots.at[r->index].row;
     }
   }
 }
@@ -294,6 +279,7 @@ Nest *nest_build(Schedule *s, const Group *group) {
   Nest *nest = ARENA_NEW(s->arena, Nest);
   Build b = {.s = s, .group = group, .nest = nest, .n = group->steps.len};
   nest->outer = group->outer;
+  nest->pairs = group->kind == GROUP_PAIRS;
   memcpy(nest->extent, group->extent, sizeof(int64_t) * group->outer);
   nest->steps = ARENA_ARRAY(s->arena, NestStep, b.n);
   nest->n_steps = (uint32_t)b.n;
@@ -329,6 +315,7 @@ static void append(Arena *arena, NestKey *key, const void *bytes, size_t n) {
 void nest_key(Arena *arena, const Nest *nest, NestKey *key) {
   append(arena, key, &nest->mode, sizeof nest->mode);
   append(arena, key, &nest->outer, sizeof nest->outer);
+  append(arena, key, &nest->pairs, sizeof nest->pairs);
   append(arena, key, &nest->tile, sizeof nest->tile);
   append(arena, key, nest->extent, sizeof nest->extent);
   append(arena, key, &nest->n_slots, sizeof nest->n_slots);

@@ -1,6 +1,7 @@
 // A nest kernel as plain data: all that emission knows of it, so that equal bytes mean equal code (dedupe).
 //
 // for (outer loops) for (events in 16 lanes) { segment; segment; ... }, a segment being straight-line code or a loop.
+// Pairs: for (outer loops) for (events in 16 lanes) for (other events) { segment; ... }.
 // Values with outer loops only live in registers; those of an inner loop that a later segment reads go to a local array
 // of [row][16 lanes] on the stack.
 #ifndef HGM_CODEGEN_NEST_H
@@ -15,7 +16,7 @@ typedef enum {
   NEST_SPLAT,  // weights: plain loops, all lanes the same
 } NestMode;
 
-typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
+typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_OTHER, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
 
 typedef struct NestRead {
   int32_t kind, dtype, index; // index: step, local or slot
@@ -26,7 +27,8 @@ typedef struct NestRead {
 
 typedef struct NestStep {
   int32_t kind, op, dtype, segment; // StepKind, IrOp, IrDtype
-  int32_t over_events, backwards, exclusive, draw;
+  int32_t over_events, over_pairs, backwards, exclusive, draw;
+  int32_t restarts; // has inner loops around its running sum: that begins again in each of their turns, and is kept in a local array
   int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
   int32_t dynamic_loop, add_partial;
   int64_t store_base, store_stride[NEST_LOOPS], local_base;
@@ -47,10 +49,11 @@ typedef struct NestLocal {
 typedef struct NestSlot { // a pointer argument: a buffer from this row on; not part of the kernel
   uint32_t buffer;        // buffer + 1
   int64_t row;
+  bool batch; // BATCH: of the first tile, not of this one
 } NestSlot;
 
 typedef struct Nest {
-  int32_t mode, outer;
+  int32_t mode, outer, pairs;
   int64_t tile, extent[NEST_LOOPS];
   uint32_t n_segments, n_steps, n_locals, n_slots;
   NestSegment *segments;

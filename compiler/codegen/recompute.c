@@ -37,7 +37,7 @@ static bool fits_reader(const Recompute *r, const Step *t, const Reader *reader)
   const Schedule *s = r->s;
   const Step *to = &s->steps.at[reader->step];
   const Group *g = &s->groups.at[to->group];
-  if (to->class != t->class || to->kind == STEP_PARTIAL || g->kind == GROUP_GRADIENT) return false;
+  if (to->class != t->class || to->kind == STEP_PARTIAL || g->kind == GROUP_GRADIENT || g->kind == GROUP_PAIRS) return false;
   if (g->kind == GROUP_PRODUCT && (to->kind == STEP_DOT || t->loops != g->outer || g->cost > GROUP_FOLLOW_LIMIT)) return false;
   if (t->loops < g->outer || g->cost > GROUP_COST_LIMIT) return false;
   for (int l = 0; l < g->outer; l++)

@@ -3,16 +3,20 @@
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
 //   fuse.c      steps -> groups: what one kernel computes
+//   pairs.c     what is computed for pairs of events: in the kernels of its sums, kept nowhere
 //   recompute.c cheap values once more where they are read, instead of kept
 //   memory.c    buffers and their places
 //
 // Classes. A value of parameters and states alone is CONSTANT: class 0. Any other without the event axis is computed ONCE, one
 // with it for every EVENT. A sum over events ends a phase: class = 2 level + (events ? 1 : 0); level 1 and one more for each
-// sum over events before. Classes run in ascending order.
+// sum over events before. Classes run in ascending order. A pair of events needs what it reads of all events complete: pairs
+// are one level behind their per-event operands.
 //
 // Places. A place is an array, row-major over its axes other than the event axis ("rows"); a value is a view of one:
-// element (i0, i1, ...) is row base + i0 stride[0] + i1 stride[1] + ... of its place. The stride of the event axis is 0:
-// events of a view are always the events of its place.
+// element (i0, i1, ...) is row base + i0 stride[0] + i1 stride[1] + ... of its place. The stride of an event axis is 0:
+// events of a view are always the events of its place; which is which, `event` says.
+//
+// Event variables of a step: 0 is the event of the lane, 1 the other one of a pair, over which its kernel loops.
 #ifndef HGM_CODEGEN_SCHEDULE_H
 #define HGM_CODEGEN_SCHEDULE_H
 
@@ -30,6 +34,7 @@ typedef struct Place {
   PlaceKind kind;
   IrDtype dtype;
   bool events;                                  // has the event axis
+  bool pairs;                                   // has both event axes
   bool regular;                                 // computed by steps whose loops are its axes: may be read inside its own kernel
   bool partial;                                 // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
   int rank;                                     // axes other than events
@@ -44,16 +49,19 @@ typedef struct Place {
   bool crosses;                                 // read in a later EVENTS class (CONSTANT: in any other): kept for it
   uint32_t buffer;                              // buffer + 1
   uint32_t partial_buffer;                      // buffer + 1
+  uint32_t batch_copy;                          // LEAF: place + 1 of a copy for the whole batch
 } Place;
 
 typedef struct View {
   uint32_t place;
   int64_t base, stride[IR_MAX_RANK]; // by axis of the value, the event axis included
+  uint8_t event[2];                  // by event axis of the place: the axis of the value
 } View;
 
 // How a step reads: row base + sum of index[loop] stride[loop] of a place.
 typedef struct Access {
   uint32_t place;
+  uint8_t event[2]; // by event axis of the place: the event variable
   int64_t base, stride[NEST_LOOPS];
 } Access;
 
@@ -80,7 +88,8 @@ typedef struct Step {
   uint32_t place; // what it stores to
   int class;
   IrDtype dtype;       // of the result
-  bool over_events;    // reduces over events too
+  bool over_events;    // reduces over events too: variable 0
+  bool over_pairs;     // reduces over the other event of a pair: variable 1
   uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced
   int64_t extent[NEST_LOOPS];
   uint8_t n_operands;
@@ -91,9 +100,10 @@ typedef struct Step {
   uint32_t group;
 } Step;
 
-typedef enum { GROUP_DEAD, GROUP_NEST, GROUP_PRODUCT, GROUP_GRADIENT, GROUP_INVERSE } GroupKind;
+typedef enum { GROUP_DEAD, GROUP_NEST, GROUP_PAIRS, GROUP_PRODUCT, GROUP_GRADIENT, GROUP_INVERSE } GroupKind;
 
 // Steps that one kernel computes: for (outer loops) for (events) { its steps, with inner loops where they have more }.
+// PAIRS: for (outer loops) for (events) for (all events of the batch, ascending) { ... }, the last step being the sum.
 typedef struct Group {
   GroupKind kind;
   int class;
@@ -136,13 +146,18 @@ typedef struct Schedule {
   } constants;
 } Schedule;
 
-void schedule_views(Schedule *s);     // views.c: places and views of all values that are needed
-void schedule_steps(Schedule *s);     // steps.c
-void schedule_groups(Schedule *s);    // fuse.c
-void schedule_recompute(Schedule *s); // recompute.c
-void schedule_memory(Schedule *s);    // memory.c
+void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
+void schedule_steps(Schedule *s);               // steps.c
+void schedule_groups(Schedule *s);              // fuse.c
+void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
+void schedule_recompute(Schedule *s);           // recompute.c
+void schedule_memory(Schedule *s);              // memory.c
 void schedule_print(const Schedule *s, FILE *out);
 
+uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
+void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group
+bool step_reduces(const Step *t);                                   // to a value without some of its loops or events
+int step_least_outer(const Step *t);                                // loops around the register with its running sum
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
 uint32_t schedule_site(Schedule *s, const char *site);

@@ -24,12 +24,26 @@ static void loops_of_place(const Schedule *s, Step *t) {
   t->kept = t->loops;
 }
 
-// Operand k of the step is value r; axis_of[l]: the axis of r that loop l walks, or -1.
-static void add_operand(const Schedule *s, Step *t, IrRef r, const int *axis_of) {
+// Operand k of the step is value r; axis_of[l]: the axis of r that loop l walks, or -1; variable[i]: of event axis i of r.
+static void add_events_operand(const Schedule *s, Step *t, IrRef r, const int *axis_of, const uint8_t *variable) {
   const View *v = &s->views[r];
-  Access a = {.place = v->place, .base = v->base};
+  Access a = {.place = v->place, .base = v->base, .event = {variable[v->event[0]], variable[v->event[1]]}};
   for (int l = 0; l < t->loops; l++) a.stride[l] = axis_of[l] >= 0 ? v->stride[axis_of[l]] : 0;
   t->operand[t->n_operands++] = a;
+}
+
+static void add_operand(const Schedule *s, Step *t, IrRef r, const int *axis_of) { add_events_operand(s, t, r, axis_of, (uint8_t[]){0, 1}); }
+
+// What is summed over event axes. `gone`: which event axes of a type go; the variables of all: those left come first.
+static void reduce_events(Step *t, const IrType *type, uint32_t gone, uint8_t variable[2]) {
+  uint8_t n = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < 2; i++)
+      if (i < type->rank && type->axes[i] < 0 && (gone >> i & 1) == (uint32_t)pass) {
+        if (pass && n == 0) t->over_events = true;
+        if (pass && n == 1) t->over_pairs = true;
+        variable[i] = n++;
+      }
 }
 
 // axis_of for an operand with the same axes as the step's loops.
@@ -51,6 +65,7 @@ static void nothing_to_reduce(Step *t) {
     if (t->extent[l] != 0) continue;
     if (t->kind != STEP_SUM && t->kind != STEP_DOT && t->kind != STEP_SCATTER) ir_fail("codegen: largest of no elements");
     t->kind = STEP_ZERO;
+    t->over_pairs = false;
     t->loops = t->kept;
     t->n_operands = 0;
     return;
@@ -80,17 +95,16 @@ static void reduce_step(Schedule *s, IrRef r, uint32_t place, StepKind kind, uin
   Step t = step_new(s, kind, r, place);
   loops_of_place(s, &t);
   int axis_of[NEST_LOOPS], l = 0;
+  uint8_t variable[2] = {0, 1};
   for (int i = 0; i < from->rank; i++)
     if (from->axes[i] >= 0 && !(axes >> i & 1)) axis_of[l++] = i;
   for (int i = 0; i < from->rank; i++) {
-    if (!(axes >> i & 1)) continue;
-    if (from->axes[i] < 0) t.over_events = true;
-    else {
-      axis_of[t.loops] = i;
-      add_loop(&t, from->axes[i]);
-    }
+    if (!(axes >> i & 1) || from->axes[i] < 0) continue;
+    axis_of[t.loops] = i;
+    add_loop(&t, from->axes[i]);
   }
-  add_operand(s, &t, v->operands[0], axis_of);
+  reduce_events(&t, from, axes, variable);
+  add_events_operand(s, &t, v->operands[0], axis_of, variable);
   push(s, t);
 }
 
@@ -125,17 +139,22 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   if (!ir_einsum_parse(v->attr.name, &spec)) ir_fail("codegen: einsum %s", v->attr.name);
   Step t = step_new(s, STEP_DOT, r, place);
   loops_of_place(s, &t);
-  char letters[NEST_LOOPS];
-  int l = 0;
-  for (int i = 0; i < v->type.rank; i++)
+  char letters[NEST_LOOPS], events[4] = {0}; // of the loops; of the event variables
+  int l = 0, n = 0;
+  for (int i = 0; i < v->type.rank; i++) {
     if (v->type.axes[i] >= 0) letters[l++] = spec.letters[2][i];
+    else events[n++] = spec.letters[2][i];
+  }
   for (int k = 0; k < 2; k++) {
     const IrType *from = ir_type_of(s->fn, v->operands[k]);
     for (int i = 0; i < from->rank; i++) {
       char letter = spec.letters[k][i];
       if (ir_einsum_axis(&spec, 2, letter) >= 0 || (k == 1 && ir_einsum_axis(&spec, 0, letter) >= 0)) continue;
-      if (from->axes[i] < 0) t.over_events = true;
-      else {
+      if (from->axes[i] < 0) {
+        t.over_events |= n == 0;
+        t.over_pairs |= n == 1;
+        events[n++] = letter;
+      } else {
         letters[t.loops] = letter;
         add_loop(&t, from->axes[i]);
       }
@@ -143,8 +162,10 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   }
   for (int k = 0; k < 2; k++) {
     int axis_of[NEST_LOOPS];
+    uint8_t variable[2] = {0, 1};
     for (int i = 0; i < t.loops; i++) axis_of[i] = ir_einsum_axis(&spec, k, letters[i]);
-    add_operand(s, &t, v->operands[k], axis_of);
+    for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec.letters[k][i] == events[1];
+    add_events_operand(s, &t, v->operands[k], axis_of, variable);
   }
   push(s, t);
 }
@@ -183,8 +204,10 @@ static void gather_step(Schedule *s, IrRef r, uint32_t place) {
     x_axis[l] = i < axis ? i : from_index ? -1 : i - own + 1;
     index_axis[l++] = i < batch ? i : from_index ? batch + i - axis : -1;
   }
+  uint8_t variable[2];
+  for (int i = 0; i < 2; i++) variable[i] = (uint8_t)(i < batch ? i : axis + i - batch);
   add_operand(s, &t, v->operands[0], x_axis);
-  add_operand(s, &t, v->operands[1], index_axis);
+  add_events_operand(s, &t, v->operands[1], index_axis, variable);
   t.dynamic_stride = s->views[v->operands[0]].stride[axis];
   t.dynamic_extent = x->axes[axis];
   push(s, t);
@@ -204,17 +227,18 @@ static void scatter_step(Schedule *s, IrRef r, uint32_t place) {
     g_axis[l] = i < axis ? i : i == axis ? -1 : i - 1 + own;
     index_axis[l++] = i < batch ? i : -1;
   }
+  uint8_t variable[IR_MAX_RANK + 2] = {0, 1}, index_variable[2] = {0, 1};
+  reduce_events(&t, ir_type_of(s->fn, v->operands[0]), ((1u << own) - 1) << axis, variable);
+  for (int i = 0; i < index->rank && i < 2; i++) index_variable[i] = variable[i < batch ? i : axis + i - batch];
   for (int i = 0; i < own; i++) {
-    if (index->axes[batch + i] < 0) t.over_events = true;
-    else {
-      g_axis[t.loops] = axis + i;
-      index_axis[t.loops] = batch + i;
-      add_loop(&t, index->axes[batch + i]);
-    }
+    if (index->axes[batch + i] < 0) continue;
+    g_axis[t.loops] = axis + i;
+    index_axis[t.loops] = batch + i;
+    add_loop(&t, index->axes[batch + i]);
   }
   t.dynamic_extent = v->type.axes[axis];
-  add_operand(s, &t, v->operands[0], g_axis);
-  add_operand(s, &t, v->operands[1], index_axis);
+  add_events_operand(s, &t, v->operands[0], g_axis, variable);
+  add_events_operand(s, &t, v->operands[1], index_axis, index_variable);
   push(s, t);
 }
 
@@ -368,6 +392,7 @@ static void output_step(Schedule *s, const IrOutput *output) {
   const IrValue *v = ir_at(s->fn, output->value);
   const Place *from = &s->places.at[s->views[output->value].place];
   int least = ir_has_events(&v->type) ? CLASS_EVENTS : CLASS_ONCE, class = from->class > least ? from->class : least;
+  if (ir_event_axes(&v->type) == 2) ir_fail("codegen: output \"%s\" has a number for each pair of events", output->name);
   if (ir_has_events(&v->type) && !class_has_events(class)) class ++;
   uint32_t place = place_new(s, PLACE_OUTPUT, &v->type, class);
   Place *p = &s->places.at[place];
@@ -403,6 +428,26 @@ void schedule_steps(Schedule *s) {
 }
 
 // ---- questions
+
+bool step_reduces(const Step *t) {
+  switch (t->kind) {
+  case STEP_SUM:
+  case STEP_MAX:
+  case STEP_ARGMAX:
+  case STEP_DOT: return true;
+  case STEP_SCATTER: return t->loops > t->kept || t->over_events || t->over_pairs;
+  case STEP_POINT:
+  case STEP_COPY:
+  case STEP_ZERO:
+  case STEP_SCAN:
+  case STEP_GATHER:
+  case STEP_DRAW:
+  case STEP_PARTIAL:
+  case STEP_INVERSE:
+  case STEP_NONE: return false;
+  }
+  return false;
+}
 
 bool access_identical(const Schedule *s, const Step *step, const Access *access) {
   const Place *p = &s->places.at[access->place];

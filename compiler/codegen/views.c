@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static bool is_event_axis(int64_t axis) { return axis == IR_EVENTS; }
+static bool is_event_axis(int64_t axis) { return axis < 0; }
 
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
   Place p = {.kind = kind,
@@ -17,8 +17,7 @@ uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
              .modulo = 1,
              .divide = 1};
   for (int i = 0; i < type->rank; i++) {
-    if (type->axes[i] == IR_PAIRS) ir_fail("codegen: pairs of events are not built yet");
-    if (is_event_axis(type->axes[i])) p.events = true;
+    if (is_event_axis(type->axes[i])) p.pairs = p.events, p.events = true;
     else p.axes[p.rank++] = type->axes[i];
   }
   for (int i = p.rank - 1; i >= 0; i--) {
@@ -31,7 +30,7 @@ uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
 
 // The row-major view of a place of the same shape.
 static View whole(const Schedule *s, uint32_t place, const IrType *type) {
-  View v = {.place = place};
+  View v = {.place = place, .event = {0, 1}};
   int axis = 0;
   for (int i = 0; i < type->rank; i++)
     if (!is_event_axis(type->axes[i])) v.stride[i] = s->places.at[place].stride[axis++];
@@ -56,7 +55,7 @@ static bool reshape_view(const IrType *from, const View *old, const IrType *to, 
     axes[n] = from->axes[i];
     strides[n++] = old->stride[i];
   }
-  *result = (View){.place = old->place, .base = old->base};
+  *result = (View){.place = old->place, .base = old->base, .event = {old->event[0], old->event[1]}};
   if (ir_elements(from) == 0) return true;
   int done = 0, at = 0; // old axes used; new axes done
   while (at < to->rank) {
@@ -147,11 +146,13 @@ static uint32_t leaf_place(Schedule *s, const IrValue *v) {
 static bool is_constant_op(IrOp op) { return op != IR_COUNTER && op != IR_DRAW; }
 
 static int class_of(const Schedule *s, const IrValue *v, const int *levels) {
-  bool events = ir_has_events(&v->type);
+  bool events = ir_has_events(&v->type), pairs = ir_event_axes(&v->type) == 2;
   int level = events || !is_constant_op(v->op) ? 1 : 0;
+  for (uint32_t i = 0; i < v->n_operands; i++) pairs |= ir_event_axes(ir_type_of(s->fn, v->operands[i])) == 2;
   for (uint32_t i = 0; i < v->n_operands; i++) {
-    bool sums = !events && ir_has_events(ir_type_of(s->fn, v->operands[i]));
-    int l = levels[v->operands[i]] + (sums ? 1 : 0);
+    int axes = ir_event_axes(ir_type_of(s->fn, v->operands[i]));
+    bool sums = !events && axes > 0, waits = pairs && axes == 1;
+    int l = levels[v->operands[i]] + sums + waits;
     if (l > level) level = l;
   }
   return 2 * level + (events ? 1 : 0);
@@ -166,7 +167,7 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
   if (v->n_operands == 0) return false;
   const View *a = &s->views[v->operands[0]];
   const IrType *from = ir_type_of(s->fn, v->operands[0]);
-  *view = (View){.place = a->place, .base = a->base};
+  *view = (View){.place = a->place, .base = a->base, .event = {a->event[0], a->event[1]}};
   if (same_dtype_cast(s, v)) {
     *view = *a;
     return true;
@@ -180,6 +181,9 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
     for (int i = 0; i < v->type.rank; i++) view->stride[i] = v->attr.order[i] >= 0 ? a->stride[v->attr.order[i]] : 0;
     for (int i = 0; i < v->type.rank; i++) // an axis of one element that is stretched
       if (v->attr.order[i] >= 0 && from->axes[v->attr.order[i]] == 1) view->stride[i] = 0;
+    for (int i = 0; i < v->type.rank && v->type.axes[i] < 0; i++)
+      for (int k = 0; k < 2; k++)
+        if (v->attr.order[i] == a->event[k]) view->event[k] = (uint8_t)i;
     return true;
   case IR_SLICE:
     memcpy(view->stride, a->stride, sizeof view->stride);

@@ -202,11 +202,18 @@ static const char *einsum_operands(const Shape *s, const IrEinsum *e) {
   return NULL;
 }
 
+static int event_letters(const Shape *s, const IrEinsum *e) {
+  int n = ir_event_axes(shape_in(s, 0));
+  for (int i = 0; i < ir_event_axes(shape_in(s, 1)); i++) n += ir_einsum_axis(e, 0, e->letters[1][i]) < 0;
+  return n;
+}
+
 const char *shape_einsum(const Shape *s) {
   IrEinsum e;
   if (!s->attr->name || !ir_einsum_parse(s->attr->name, &e)) return SAY("\"%s\" is no spec", s->attr->name ? s->attr->name : "");
   const char *problem = einsum_operands(s, &e);
   if (problem) return problem;
+  if (event_letters(s, &e) > 2) return SAY("\"%s\" goes over three events at a time", s->attr->name);
   *s->type = (IrType){.dtype = shape_in(s, 0)->dtype, .rank = e.rank[2]};
   for (int i = 0; i < e.rank[2]; i++) {
     char letter = e.letters[2][i];

@@ -156,7 +156,14 @@ static IrRef mean_like(Generator *g, IrRef r) {
   return ir_binary(g->fn, IR_MUL, r, ir_number(g->fn, IR_F64, 1 / fmax(n, 1)));
 }
 
-// Values of the pool that nobody reads become outputs, and real ones parts of the loss.
+static IrRef cast_to_real(Generator *g, IrRef r) {
+  Range range = random_range(g, r);
+  IrRef real = ir_cast(g->fn, r, IR_F64);
+  while (g->ranges.len <= real) VEC_PUSH(g->fn->arena, &g->ranges, range);
+  return real;
+}
+
+// Values of the pool that nobody reads become outputs, and real ones parts of the loss; those of pairs of events only that.
 static void finish(Generator *g) {
   bool *read = ARENA_ARRAY(g->fn->arena, bool, g->fn->values.len);
   for (IrRef r = 0; r < g->fn->values.len; r++) {
@@ -167,7 +174,9 @@ static void finish(Generator *g) {
   for (size_t i = 0; i < g->pool.len; i++) {
     IrRef r = g->pool.at[i];
     if (read[r]) continue;
-    ir_output(g->fn, arena_printf(g->fn->arena, "y%d", n++), r);
+    bool pairs = ir_event_axes(ir_type_of(g->fn, r)) == 2;
+    if (!pairs) ir_output(g->fn, arena_printf(g->fn->arena, "y%d", n++), r);
+    else if (!ir_is_real(ir_type_of(g->fn, r))) r = cast_to_real(g, r);
     if (ir_is_real(ir_type_of(g->fn, r))) loss = ir_binary(g->fn, IR_ADD, loss, mean_like(g, r));
   }
   ir_output(g->fn, "loss", loss);

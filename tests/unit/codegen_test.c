@@ -256,6 +256,68 @@ static void test_phases(void **state) {
   arena_destroy(arena);
 }
 
+static IrRef pairs_of(IrFn *fn, IrRef x, bool second) {
+  IrType t = *ir_type_of(fn, x);
+  int8_t order[IR_MAX_RANK];
+  for (int i = t.rank; i > 1; i--) t.axes[i] = t.axes[i - 1], order[i] = (int8_t)(i - 1);
+  t.axes[1] = IR_PAIRS;
+  order[0] = second ? -1 : 0;
+  order[1] = second ? 0 : -1;
+  return ir_broadcast(fn, x, t.rank + 1, t.axes, order);
+}
+
+// The first n outputs, all per event, have the same bits for any tile.
+static void expect_same_for_any_tile(Arena *arena, const IrFn *fn, uint32_t n) {
+  static const uint32_t tiles[] = {16, 48, 128};
+  IrEnv env = {.events = MOST_EVENTS, .seed = 5, .pass = 3};
+  random_leaves(arena, fn, 1, &env);
+  void **first = NULL;
+  for (int i = 0; i < 3; i++) {
+    CodegenOptions options = codegen_defaults();
+    options.tile = tiles[i];
+    HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
+    void **outputs = execute(arena, program, &env, 2);
+    if (i == 0) first = outputs;
+    for (uint32_t o = 0; o < n; o++)
+      if (memcmp(first[o], outputs[o], bytes_of(program->outputs[o].dtype) * (size_t)(program->outputs[o].elements * env.events)) != 0)
+        fail_msg("%s differs between tiles of %u and %u events", program->outputs[o].name, tiles[0], tiles[i]);
+    codegen_free(program);
+  }
+}
+
+// Pairs of events: kernel sums, minibatch features, a softmax over the other events, an attention, both orientations and
+// what follows from their derivatives.
+static void test_pairs(void **state) {
+  (void)state;
+  for (int f64 = 0; f64 < 2; f64++) {
+    IrDtype real = f64 ? IR_F64 : IR_F32;
+    Arena *arena = arena_create();
+    IrFn *fn = ir_fn_new(arena, "pairs");
+    IrRef x = leaf(fn, IR_INPUT, "x", real, 3, (int64_t[]){IR_EVENTS, 3, 2}), w = leaf(fn, IR_PARAM, "w", real, 3, (int64_t[]){3, 2, 2});
+    IrRef m = ir_einsum(fn, "eki,kij->ekj", x, w);
+    IrRef d = ir_sum(fn, ir_unary(fn, IR_ABS, ir_binary(fn, IR_SUB, pairs_of(fn, m, false), pairs_of(fn, m, true))), 8);
+    IrRef near = ir_unary(fn, IR_EXP, ir_unary(fn, IR_NEG, d)), features = ir_sum(fn, near, 2);
+    IrRef score = ir_einsum(fn, "eki,fki->ef", m, ir_unary(fn, IR_TANH, x));
+    IrRef most = ir_amax(fn, score, 2), soft = ir_unary(fn, IR_EXP, ir_binary(fn, IR_SUB, score, pairs_of(fn, most, false)));
+    IrRef attention = ir_einsum(fn, "ef,fki->eki", soft, x);
+    ir_output(fn, "features", features);
+    ir_output(fn, "attention", attention);
+    ir_output(fn, "of the other", ir_sum(fn, ir_cumsum(fn, ir_binary(fn, IR_MUL, near, near), 2, true, true), 1));
+    ir_output(fn, "nearest", ir_sum(fn, ir_cast(fn, ir_argmax(fn, near, 2), real), 2));
+    IrRef loss = ir_binary(fn, IR_ADD, ir_sum(fn, ir_binary(fn, IR_MUL, features, features), 3), ir_sum(fn, ir_unary(fn, IR_TANH, attention), 7));
+    loss = ir_binary(fn, IR_ADD, loss, ir_sum(fn, near, 7));
+    IrRef g[2], refused;
+    assert_true(ad_gradient(fn, loss, IR_NONE, (IrRef[]){x, w}, 2, g, &refused));
+    ir_output(fn, "loss", loss);
+    ir_output(fn, "g x", g[0]);
+    ir_output(fn, "g w", g[1]);
+    check(fn, 2, !f64, f64 ? "pairs f64" : "pairs f32");
+    check(fn, 3, !f64, f64 ? "pairs f64, large tile" : "pairs f32, large tile");
+    expect_same_for_any_tile(arena, fn, 4);
+    arena_destroy(arena);
+  }
+}
+
 // Gathers from what has no array of its own, and the inverse of a constant.
 static void test_constants(void **state) {
   (void)state;
@@ -307,7 +369,7 @@ static void test_random(void **state) {
   for (uint64_t seed = one ? strtoull(one, NULL, 10) : 0; seed < (one ? strtoull(one, NULL, 10) + 1 : 40); seed++) {
     Arena *arena = arena_create();
     IrDtype real = seed % 2 ? IR_F32 : IR_F64;
-    RandomOptions options = {.ops = seed % 5 == 4 ? IR_OP_COUNT : 12 + (int)(seed % 7) * 6, .no_pairs = true, .no_events_reduced = seed % 3 == 0};
+    RandomOptions options = {.ops = seed % 5 == 4 ? IR_OP_COUNT : 12 + (int)(seed % 7) * 6, .no_pairs = seed % 4 == 0, .no_events_reduced = seed % 3 == 0};
     IrFn *fn = random_program(arena, seed, real, &options);
     check(fn, seed, real == IR_F32, arena_printf(arena, "seed %llu", (unsigned long long)seed));
     for (IrRef r = 0; r < fn->values.len; r++) reached[ir_at(fn, r)->op] = true;
@@ -320,6 +382,6 @@ static void test_random(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
                                      cmocka_unit_test(test_phases), cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events),
-                                     cmocka_unit_test(test_random)};
+                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_random)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
