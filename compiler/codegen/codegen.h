@@ -17,7 +17,7 @@ typedef struct CodegenOptions {
 } CodegenOptions;
 
 typedef struct CodegenStats { // for --time-passes and the tests that bound instruction counts
-  double schedule_ms, emit_ms, machine_ms, image_ms;
+  double schedule_ms, machine_ms, image_ms;
   uint32_t kernels, commands, instructions; // distinct kernels, calls, LLVM instructions in all kernels
 } CodegenStats;
 

@@ -13,6 +13,7 @@ typedef struct Job { // one distinct kernel
   char name[24];
   LLVMMemoryBufferRef object;
   unsigned instructions;
+  double ms;  // its emission and machine code
   char *text; // what --dump asks for
 } Job;
 
@@ -39,6 +40,7 @@ static void compile_job(void *data, int64_t index, int thread) {
   Work *w = data;
   Job *job = &w->jobs[w->order[index]];
   HgmError error = {0};
+  double begin = now_ms();
   if (!w->targets[thread]) w->targets[thread] = code_target_create(w->options->cpu, w->options->features, &error);
   if (!w->targets[thread]) ir_fail("%s", error.text);
   CodeModule *m = code_module_create(w->targets[thread], job->name);
@@ -54,6 +56,7 @@ static void compile_job(void *data, int64_t index, int thread) {
   if (asked(w->options, "asm")) job->text = code_module_assembly(m);
   job->object = code_module_object(m);
   code_module_destroy(m);
+  job->ms = now_ms() - begin;
 }
 
 static int by_cost(const void *x, const void *y) {
@@ -200,6 +203,20 @@ static void print_text(Job *jobs, size_t n) {
   }
 }
 
+// The distinct kernels, those first that cost most to compile.
+static void print_plan(const Schedule *s, const Tables *t) {
+  static const char *const kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
+  uint32_t *calls = ARENA_ARRAY(s->arena, uint32_t, t->jobs.len + 1);
+  const Job **sorted = ARENA_ARRAY(s->arena, const Job *, t->jobs.len + 1);
+  for (size_t i = 0; i < t->commands.len; i++) calls[t->commands.at[i].kernel]++;
+  for (size_t i = 0; i < t->jobs.len; i++) sorted[i] = &t->jobs.at[i];
+  qsort(sorted, t->jobs.len, sizeof *sorted, by_cost);
+  printf("%s: calls, LLVM instructions, bytes of the object, ms to compile\n", s->fn->name);
+  for (size_t i = 0; i < t->jobs.len; i++)
+    printf("  %-10s %-8s %5u %6u %7zu %7.1f\n", sorted[i]->name, kinds[sorted[i]->kernel->kind], calls[sorted[i] - t->jobs.at], sorted[i]->instructions,
+           LLVMGetBufferSize(sorted[i]->object), sorted[i]->ms);
+}
+
 uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
   double start = now_ms();
   Arena *arena = arena_create();
@@ -218,11 +235,12 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
     add_command(&s, &t, g, &t.kernels[i]);
   }
   finish_ports(&s);
-  if (asked(options, "schedule") || asked(options, "plan")) schedule_print(&s, stdout);
+  if (asked(options, "schedule")) schedule_print(&s, stdout);
   double scheduled = now_ms();
   compile_jobs(arena, t.jobs.at, t.jobs.len, options, pool);
   double compiled = now_ms();
   print_text(t.jobs.at, t.jobs.len);
+  if (asked(options, "plan")) print_plan(&s, &t);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
   for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
   uint8_t *bytes = pack(&s, &t, size);

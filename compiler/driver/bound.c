@@ -43,7 +43,9 @@ bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile,
   for (uint32_t i = 0; i < program->n_leaves; i++)
     if (!bind_leaf(bound, i, store, tables, error)) return false;
   for (uint32_t i = 0; i < program->n_outputs; i++) bind_output(bound, i, store);
+  double begin = now_ms();
   bound->work = hgm_work_create(program, hgm_pool_threads(session->pool), max_events, error);
+  timeline_add(session->options->timeline, begin, "%s: scratch memory", fn->name);
   return bound->work != NULL;
 }
 

@@ -140,7 +140,9 @@ static bool load_columns(Dataset *dataset, Session *session, const int *used, in
       wishes[k].n_texts = (int)column->texts.len;
     }
   }
+  double begin = now_ms();
   if (!hgm_table_load(dataset->table, wishes, n, values, reports, error)) return false;
+  timeline_add(session->options->timeline, begin, "%s: %d columns of %lld rows read", data->name, n, (long long)dataset->rows);
   for (int k = 0; k < n; k++) {
     const ModelColumn *column = &data->columns.at[used[k]];
     dataset->columns[used[k]] = values[k];

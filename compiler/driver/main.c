@@ -15,10 +15,14 @@ static const Verb verbs[] = {
 int main(int argc, char **argv) {
   Arena *arena = arena_create();
   Options options;
+  Timeline timeline;
   int exit_code;
-  if (options_parse(arena, argc, argv, &options, &exit_code))
+  timeline_start(&timeline, arena);
+  if (options_parse(arena, argc, argv, &options, &exit_code)) {
+    options.timeline = &timeline;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
       if (strcmp(options.verb, verbs[i].name) == 0) exit_code = verbs[i].run(&options);
+  }
   arena_destroy(arena);
   return exit_code;
 }

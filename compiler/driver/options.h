@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lang/base/vec.h"
+#include "compiler/driver/timeline.h"
 
 typedef VEC(const char *) Strings;
 
 typedef struct Options {
   Arena *arena;
+  Timeline *timeline; // NULL: nobody asks where the time goes
   const char *verb;
   Strings positional;
   Strings train, data, given, valid, test; // FILE or NAME=FILE

@@ -70,9 +70,11 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (data->columns.len == 0) continue; // a simulated source
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
+    double begin = now_ms();
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error) || !dataset_cut(dataset, session, r->training.store, error) ||
         !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, error))
       return false;
+    timeline_add(session->options->timeline, begin, "%s: read, cut, split, fitted and prepared", data->name);
     if (!r->options->quiet)
       fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],
               (long long)dataset->n[SPLIT_VALID], (long long)dataset->n[SPLIT_TEST],
@@ -150,12 +152,7 @@ static bool remove_old_results(const Run *r, HgmError *error) {
 
 static bool prepare(Run *r, HgmError *error) {
   Session *session = &r->session;
-  r->training = (Training){.session = session,
-                           .store = store_new(session->arena),
-                           .run = r->directory,
-                           .model_hash = r->hash,
-                           .started_ms = r->training.started_ms,
-                           .position = {.best = NAN}};
+  r->training = (Training){.session = session, .store = store_new(session->arena), .run = r->directory, .model_hash = r->hash, .position = {.best = NAN}};
   if (!open_datasets(r, error)) return false;
   train_begin_weights(session, r->training.store);
   double weights = 0;
@@ -200,13 +197,12 @@ static int train(Run *r, HgmError *error) {
             r->training.position.step, r->options->positional.at[0], hgm_run_path(r->directory));
     return interrupt_exit_code();
   }
-  if (r->options->time_passes) fprintf(stderr, "time: from the command to the end of the first step %.0f ms\n", r->training.first_step_ms);
   session_print_times(&r->session);
   return evaluate(r, error);
 }
 
 int verb_run(const Options *options) {
-  Run r = {.options = options, .training = {.started_ms = now_ms()}};
+  Run r = {.options = options, .training = {0}};
   Arena *scratch = arena_create();
   HgmError error = {0};
   int exit_code = EXIT_DONE;

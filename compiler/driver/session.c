@@ -4,18 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "compiler/ir/ir.h"
 #include "compiler/opt/opt.h"
 #include "runtime/sha256.h"
-
-double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 int report_error(const HgmError *error) {
   fprintf(stderr, "hgmc: %s\n", error->text);
@@ -113,7 +106,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   session->model = model_load(arena, session->sources, session->diags, &model);
   bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
   diags_print(stderr, session->diags, colour, 0);
-  session->load_ms = now_ms() - start;
+  timeline_add(options->timeline, start, "the model is read and checked");
   if (session->diags->errors > 0 || session->model == NULL) {
     *exit_code = EXIT_USER;
     return false;
@@ -126,12 +119,30 @@ void session_close(Session *session) {
   arena_destroy(session->arena);
 }
 
+static void add_stats(CodegenStats *sum, const CodegenStats *one) {
+  sum->kernels += one->kernels;
+  sum->commands += one->commands;
+  sum->instructions += one->instructions;
+}
+
+// The stages of one program, one behind the other.
+static void note_stages(Timeline *timeline, const char *name, double begin_ms, double optimised_ms, const CodegenStats *stats) {
+  if (timeline == NULL) return;
+  Arena *arena = timeline->arena;
+  double scheduled_ms = optimised_ms + stats->schedule_ms, compiled_ms = scheduled_ms + stats->machine_ms;
+  timeline_span(timeline, begin_ms, optimised_ms, arena_printf(arena, "%s: optimised", name));
+  timeline_span(timeline, optimised_ms, scheduled_ms, arena_printf(arena, "%s: scheduled, %u calls of kernels", name, stats->commands));
+  timeline_span(timeline, scheduled_ms, compiled_ms,
+                arena_printf(arena, "%s: machine code, %u kernels of %u LLVM instructions", name, stats->kernels, stats->instructions));
+  timeline_span(timeline, compiled_ms, compiled_ms + stats->image_ms, arena_printf(arena, "%s: laid out and loaded", name));
+}
+
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
   const char *dump = session->options->dump;
   double start = now_ms();
   Arena *arena = arena_create();
   IrFn *optimised = opt_run(arena, fn, NULL, NULL);
-  session->optimise_ms += now_ms() - start;
+  double optimised_ms = now_ms();
   if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
   if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
   CodegenOptions options = codegen_defaults();
@@ -140,20 +151,14 @@ HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
   CodegenStats stats = {0};
   HgmProgram *program = codegen_compile(optimised, &options, session->pool, &stats);
   arena_destroy(arena);
-  session->stats.schedule_ms += stats.schedule_ms;
-  session->stats.emit_ms += stats.emit_ms;
-  session->stats.machine_ms += stats.machine_ms;
-  session->stats.image_ms += stats.image_ms;
-  session->stats.kernels += stats.kernels;
-  session->stats.commands += stats.commands;
-  session->stats.instructions += stats.instructions;
+  note_stages(session->options->timeline, fn->name, start, optimised_ms, &stats);
+  add_stats(&session->stats, &stats);
   return program;
 }
 
 void session_print_times(const Session *session) {
   if (!session->options->time_passes) return;
   const CodegenStats *s = &session->stats;
-  fprintf(stderr, "time: load and check %.1f ms, optimise %.1f, schedule %.1f, emit %.1f, machine code %.1f, image %.1f\n", session->load_ms,
-          session->optimise_ms, s->schedule_ms, s->emit_ms, s->machine_ms, s->image_ms);
+  timeline_print(stderr, session->options->timeline);
   fprintf(stderr, "code: %u kernels, %u commands, %u LLVM instructions\n", s->kernels, s->commands, s->instructions);
 }

@@ -19,8 +19,7 @@ typedef struct Session {
   Diags *diags;
   Model *model;
   HgmPool *pool;
-  CodegenStats stats;          // sums over all programs compiled
-  double load_ms, optimise_ms; // --time-passes
+  CodegenStats stats; // counts of all programs compiled
 } Session;
 
 // A model as a verb wants it: from a file (text NULL, `-`: standard input) or from a run's saved sources.
@@ -42,6 +41,5 @@ HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile);
 void session_print_times(const Session *session);
 const char *session_stdlib(Arena *arena); // directory of the standard library: HGM_STDLIB, beside the binary, or installed
 int report_error(const HgmError *error);  // "hgmc: …" on stderr; its exit code
-double now_ms(void);                      // monotonic
 
 #endif

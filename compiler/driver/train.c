@@ -47,7 +47,9 @@ void train_begin_weights(Session *session, Store *store) {
   Beginning b = {session, ARENA_ARRAY(store->arena, Slot *, n + 1), ARENA_ARRAY(store->arena, const char *, n + 1)};
   train_add_weights(session, store);
   for (size_t i = 0; i < n; i++) b.slots[i] = store_find(store, model->weights.at[i].name);
+  double begin = now_ms();
   hgm_pool_run(session->pool, (int64_t)n, begin_one, &b);
+  timeline_add(session->options->timeline, begin, "%zu weights as they begin", n);
   for (size_t i = 0; i < n; i++)
     if (b.failures[i] != NULL) ir_fail("cannot compute the beginning of %s", b.failures[i]);
 }
@@ -264,8 +266,10 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
   while (at->step < (double)p->total_steps && !out_of_patience(p)) {
     shuffle(p, (int64_t)at->epoch);
     while (at->step_in_epoch < (double)p->steps_per_epoch && at->step < (double)p->total_steps) {
+      double begin = now_ms();
+      bool first = t->events_trained == 0;
       if (!step_once(p, error)) return TRAIN_FAILED;
-      if (t->first_step_ms == 0) t->first_step_ms = now_ms() - t->started_ms;
+      if (first) timeline_add(t->session->options->timeline, begin, "%s: the first step", p->model->name);
       progress_show(&progress, (int64_t)at->step * p->batch, p->total_steps * p->batch, (int64_t)at->epoch + 1, at->loss_sum / at->loss_steps);
       if (interrupt_requested()) {
         progress_clear(&progress);

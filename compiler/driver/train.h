@@ -15,8 +15,6 @@ typedef struct Training {
   const HgmIo *io; // NULL: the system's
   Position position;
   bool resumed;
-  double first_step_ms; // from the session's start to the end of the first step
-  double started_ms;
   int64_t events_trained;
   double train_seconds; // this process, for the rate
 } Training;
