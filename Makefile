@@ -9,7 +9,7 @@ GEN   := build/gen
 LLVM  ?= llvm-config-19
 
 PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev zlib1g-dev \
-            libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools
+            libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools musl-tools
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release := -O2 -g
@@ -28,7 +28,7 @@ LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x8
               $(shell $(LLVM) --link-static --system-libs) -lstdc++
 
 # ---- modules: every .c of a folder is in that folder's archive
-MODULES := lang/base lang compiler/ir compiler/ad compiler/opt compiler/codegen compiler/driver runtime
+MODULES := lang/base lang compiler/ir compiler/ad compiler/opt compiler/codegen compiler/build compiler/driver runtime
 lib      = $(O)/$(subst /,_,$(1)).a
 sources  = $(wildcard $(1)/*.c)
 objects  = $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(call sources,$(1)))) $(if $(filter lang,$(1)),$(O)/gen/parser.o $(O)/gen/lexer.o)
@@ -64,6 +64,21 @@ $(GEN)/parser.c $(GEN)/parser.h &: lang/parser.y
 $(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
 	@mkdir -p $(GEN)
 	flex --header-file=$(GEN)/lexer.h -o $(GEN)/lexer.c $<
+
+# ---- the sampler without a model (sampler/): a static program that hgmc carries inside it. musl makes it small; else glibc.
+STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
+STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -Os -ffunction-sections -fdata-sections -fno-pie \
+               -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
+STUB_RUNTIME := buffer bundle cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pool program_file sha256 table table_load \
+                table_paths table_read writer
+STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
+$(O)/stub/%.o: %.c
+	@mkdir -p $(@D)
+	$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
+$(O)/stub/stub: $(STUB_OBJECTS)
+	$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
+$(O)/compiler/build/parts.o: $(O)/stub/stub
+$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"'
 
 EXTERNAL = $(HDF5_LIBS) -llzf -lz -ljansson -lopenblas -lm
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)

@@ -62,12 +62,12 @@ bool hgm_io_sync_directory_of(const HgmIo *io, const char *path) {
   return fine;
 }
 
-bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) {
+static bool replace(const HgmIo *io, const char *path, const void *bytes, size_t n, mode_t mode, HgmError *error) {
   if (io == NULL) io = &hgm_io_system;
   char temporary[PATH_MAX];
   if (snprintf(temporary, sizeof temporary, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temporary)
     return hgm_fail(error, 2, "%s: the name is too long", path);
-  int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (file < 0) return hgm_fail(error, 2, "%s: cannot be created: %s", temporary, strerror(errno));
   const char *what = "cannot be written";
   bool fine = hgm_io_write_all(io, file, bytes, n);
@@ -81,6 +81,12 @@ bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t
   }
   if (hgm_io_sync_directory_of(io, path)) return true;
   return hgm_fail(error, 2, "%s: its directory cannot be synced to disk: %s", path, strerror(errno));
+}
+
+bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) { return replace(io, path, bytes, n, 0666, error); }
+
+bool hgm_io_replace_program(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) {
+  return replace(io, path, bytes, n, 0777, error);
 }
 
 bool hgm_io_read_file(const char *path, char **bytes, size_t *n, HgmError *error) {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "runtime/crc32.h"
 #include "runtime/writer_file.h"
 
 // ---- headers
@@ -178,12 +178,7 @@ static bool put_member(HgmWriter *writer, int k, Entry *entry, uint64_t *offset,
   snprintf(entry->name, sizeof entry->name, "%.500s.npy", column->name);
   entry->bytes = header + member->used;
   entry->offset = *offset;
-  uLong crc = crc32(crc32(0, NULL, 0), (const Bytef *)text, (uInt)header);
-  for (size_t at = 0, n; at < member->used; at += n) {
-    n = member->used - at < 1u << 30 ? member->used - at : 1u << 30;
-    crc = crc32(crc, (const Bytef *)member->bytes + at, (uInt)n);
-  }
-  entry->crc = (uint32_t)crc;
+  entry->crc = hgm_crc32(hgm_crc32(0, text, header), member->bytes, member->used);
   *offset += 30 + strlen(entry->name) + entry->bytes;
   unsigned char local[30] = {'P', 'K', 3, 4};
   put_common(local + 4, entry->crc, entry->bytes, strlen(entry->name));

@@ -17,7 +17,7 @@ typedef struct Options {
   Strings positional;
   Strings train, data, given, valid, test; // FILE or NAME=FILE
   Strings sets, fixes, keep, trained;      // NAME=VALUE, COL,COL
-  const char *output, *json, *precision, *against, *hgm_path, *dump;
+  const char *output, *json, *precision, *against, *hgm_path, *dump, *target;
   int64_t events, epochs, first_event;
   double checkpoint_seconds;
   int threads;

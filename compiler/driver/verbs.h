@@ -8,6 +8,7 @@ int verb_run(const Options *options);
 int verb_sample(const Options *options);
 int verb_score(const Options *options);
 int verb_eval(const Options *options);
+int verb_build(const Options *options);
 int verb_check(const Options *options);
 int verb_show(const Options *options);
 int verb_inspect(const Options *options);

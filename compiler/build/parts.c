@@ -1,0 +1,10 @@
+#include "compiler/build/parts.h"
+
+// The assembler copies the files in; make hands their paths.
+#define CARRY(name, path)                                                                                                                                      \
+  __asm__(".section .rodata\n.balign 16\n" #name "_begin:\n.incbin \"" path "\"\n" #name "_end:\n.byte 0\n.previous\n");                                       \
+  extern const uint8_t name##_begin[] __attribute__((visibility("hidden"))), name##_end[] __attribute__((visibility("hidden")))
+
+CARRY(hgm_stub, HGM_STUB);
+
+BuildPart build_stub(void) { return (BuildPart){hgm_stub_begin, (size_t)(hgm_stub_end - hgm_stub_begin)}; }

@@ -1,0 +1,16 @@
+// What generated samplers and libraries consist of besides the model: programs built with hgmc and carried inside it, so that
+// no compiler or linker is wanted where a model is built.
+#ifndef HGM_BUILD_PARTS_H
+#define HGM_BUILD_PARTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct BuildPart {
+  const uint8_t *bytes;
+  size_t size;
+} BuildPart;
+
+BuildPart build_stub(void); // the sampler without a model: a static ELF executable (sampler/)
+
+#endif

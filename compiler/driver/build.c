@@ -1,0 +1,51 @@
+// hgmc build RUN -o BIN [--target T]: a standalone sampler.
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "compiler/build/sampler_file.h"
+#include "compiler/driver/pack.h"
+#include "compiler/driver/verbs.h"
+#include "runtime/io.h"
+
+// Whether `path` may be written: asked before the compiler runs.
+static bool check_output(const char *path, bool force, HgmError *error) {
+  struct stat info;
+  if (stat(path, &info) != 0) return true;
+  if (!S_ISREG(info.st_mode)) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: exists and is no ordinary file", path);
+  return force || hgm_fail(error, EXIT_ENVIRONMENT, "%s: exists; add --force to replace it", path);
+}
+
+static bool write_sampler(const Options *options, const void *bundle, size_t bundle_size, HgmError *error) {
+  size_t size;
+  uint8_t *file = sampler_file(build_stub(), bundle, bundle_size, &size, error);
+  if (file == NULL) return false;
+  bool fine = hgm_io_replace_program(NULL, options->output, file, size, error);
+  free(file);
+  if (fine && !options->quiet)
+    fprintf(stderr, "%s: %zu kB, of which the model is %zu kB; `%s --help` says how to use it\n", options->output, size / 1000, bundle_size / 1000,
+            options->output);
+  return fine;
+}
+
+static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
+  HgmBundle bundle;
+  size_t size;
+  if (!pack_run(&bundle, run, targets, error)) return false;
+  uint8_t *bytes = hgm_bundle_pack(&bundle, &size);
+  if (bytes == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+  bool fine = write_sampler(options, bytes, size, error);
+  free(bytes);
+  return fine;
+}
+
+int verb_build(const Options *options) {
+  HgmError error = {0};
+  PackTargets targets;
+  OpenRun run;
+  int exit_code = EXIT_DONE;
+  if (!check_output(options->output, options->force, &error) || !pack_targets(&targets, options->target, &error)) return report_error(&error);
+  if (open_run(&run, options, options->positional.at[0], &exit_code) && !build(&run, options, &targets, &error)) exit_code = report_error(&error);
+  close_run(&run);
+  return exit_code;
+}

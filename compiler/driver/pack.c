@@ -1,0 +1,204 @@
+#include "compiler/driver/pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/driver/generate.h"
+#include "compiler/opt/opt.h"
+#include "runtime/program_file.h"
+
+enum { PORT_PARAM = 1, PORT_STATE = 2 }; // HgmPort.kind
+
+bool pack_targets(PackTargets *targets, const char *text, HgmError *error) {
+  *targets = (PackTargets){.at = {HGM_CPU_V3, HGM_CPU_V4}, .n = 2};
+  if (text == NULL) return true;
+  targets->n = 1;
+  if (strcmp(text, "native") == 0) targets->at[0] = hgm_cpu_level();
+  else if (strcmp(text, hgm_cpu_level_name(HGM_CPU_V4)) == 0) targets->at[0] = HGM_CPU_V4;
+  else if (strcmp(text, hgm_cpu_level_name(HGM_CPU_V3)) != 0)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "--target %s: expected native, x86-64-v3 or x86-64-v4; without --target both are built", text);
+  return targets->at[0] != HGM_CPU_ANY || hgm_fail(error, EXIT_ENVIRONMENT, "this processor has no AVX2 and FMA; compiled models need both");
+}
+
+// ---- code
+
+// Slots for all that the program reads and that is no event's, so that weights can be loaded.
+static bool add_slots(OpenRun *run, const uint8_t *bytes, size_t size, HgmError *error) {
+  HgmProgram *program = hgm_program_load(bytes, size, error);
+  if (program == NULL) return false;
+  for (uint32_t i = 0; i < program->n_leaves; i++) {
+    const HgmPort *port = &program->leaves[i];
+    if (port->per_event) continue;
+    Slot *slot = store_add(run->store, arena_strdup(run->session.arena, port->name), port->dtype, port->elements);
+    slot->saved |= port->kind == PORT_PARAM || port->kind == PORT_STATE;
+  }
+  hgm_program_free(program);
+  return true;
+}
+
+// The function for each processor, in bulk and event by event.
+static bool compile(HgmBundleTask *task, OpenRun *run, const IrFn *fn, const PackTargets *targets, HgmError *error) {
+  static const uint32_t tiles[] = {BULK_TILE, EVENT_TILE};
+  enum { N_TILES = sizeof tiles / sizeof *tiles };
+  Session *session = &run->session;
+  HgmBundleCode *codes = ARENA_ARRAY(session->arena, HgmBundleCode, targets->n * N_TILES);
+  const IrFn *optimised = opt_run(session->arena, fn, NULL, NULL);
+  task->codes = codes;
+  for (int t = 0; t < targets->n; t++)
+    for (int k = 0; k < N_TILES; k++) {
+      CodegenOptions options = codegen_defaults();
+      options.cpu = hgm_cpu_level_name(targets->at[t]);
+      options.tile = tiles[k];
+      size_t size;
+      uint8_t *bytes = codegen_pack(optimised, &options, session->pool, NULL, &size), *kept = ARENA_ARRAY(session->arena, uint8_t, size);
+      memcpy(kept, bytes, size);
+      free(bytes);
+      codes[task->n_codes++] = (HgmBundleCode){targets->at[t], tiles[k], kept, size};
+      if (!add_slots(run, kept, size, error)) return false;
+    }
+  return true;
+}
+
+// ---- columns
+
+static HgmFieldKind kind_of(const ModelColumn *column) {
+  return column->kind == COLUMN_TEXT_CATEGORY ? HGM_FIELD_TEXT : column->kind == COLUMN_CATEGORY ? HGM_FIELD_CATEGORY : HGM_FIELD_NUMBER;
+}
+
+static HgmBundleColumn pack_column(const OpenRun *run, const char *port, const char *name, const ModelColumn *like) {
+  Arena *arena = run->session.arena;
+  HgmBundleColumn out = {.port = arena_printf(arena, "%s:%s", port, name), .name = name, .unit = "", .type = HGM_FILE_F32, .elements = 1};
+  if (like == NULL) return out;
+  out.unit = like->unit != NULL ? like->unit : "";
+  out.kind = kind_of(like);
+  out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(run->manifest, like);
+  out.rank = like->rank;
+  for (int k = 0; k < like->rank; k++) out.elements *= out.shape[k] = like->shape[k];
+  out.allows_nan = like->allows_nan;
+  out.has_missing = like->has_missing;
+  out.missing = like->missing;
+  out.values = like->values.at, out.n_values = like->values.len;
+  out.texts = like->texts.at, out.n_texts = like->texts.len;
+  return out;
+}
+
+static HgmBundleColumn given_column(const OpenRun *run, const ModelColumn *column) {
+  HgmBundleColumn out = pack_column(run, "column", column->name, column);
+  if (column->group != NULL) out.name = arena_printf(run->session.arena, "%s/%s", column->group, column->name);
+  return out;
+}
+
+// ---- tasks
+
+static bool pack_generator(HgmBundleTask *task, OpenRun *run, const ModelGenerator *generator, const PackTargets *targets, HgmError *error) {
+  Arena *arena = run->session.arena;
+  HgmBundleColumn *given = ARENA_ARRAY(arena, HgmBundleColumn, generator->given.len + 1);
+  HgmBundleColumn *outputs = ARENA_ARRAY(arena, HgmBundleColumn, generator->outputs.len + 1);
+  *task = (HgmBundleTask){.name = generator->name, .n_given = generator->given.len, .given = given, .n_outputs = generator->outputs.len, .outputs = outputs};
+  for (size_t i = 0; i < generator->given.len; i++) given[i] = given_column(run, generator->given.at[i]);
+  for (size_t i = 0; i < generator->outputs.len; i++) outputs[i] = pack_column(run, "out", generator->outputs.at[i].column, generator->outputs.at[i].like);
+  return compile(task, run, generator->fn, targets, error);
+}
+
+// Scores take their columns from the program: the language gives them no shape and no unit.
+static bool pack_score(HgmBundleTask *task, OpenRun *run, const PackTargets *targets, HgmError *error) {
+  Arena *arena = run->session.arena;
+  const Model *model = run->session.model;
+  *task = (HgmBundleTask){.name = "score"};
+  if (!compile(task, run, model->score, targets, error)) return false;
+  HgmProgram *program = hgm_program_load(task->codes[0].bytes, task->codes[0].size, error);
+  if (program == NULL) return false;
+  HgmBundleColumn *given = ARENA_ARRAY(arena, HgmBundleColumn, model->score_data->columns.len + 1);
+  HgmBundleColumn *outputs = ARENA_ARRAY(arena, HgmBundleColumn, program->n_outputs + 1);
+  for (size_t i = 0; i < model->score_data->columns.len; i++) given[task->n_given++] = given_column(run, &model->score_data->columns.at[i]);
+  for (uint32_t i = 0; i < program->n_outputs; i++) {
+    const HgmPort *port = &program->outputs[i];
+    const char *name = arena_strdup(arena, port->name + strlen("score:"));
+    outputs[i] = pack_column(run, "score", name, NULL);
+    outputs[i].type = HGM_FILE_F64;
+    outputs[i].elements = outputs[i].shape[0] = port->elements;
+    outputs[i].rank = port->elements > 1;
+  }
+  task->given = given;
+  task->outputs = outputs;
+  task->n_outputs = program->n_outputs;
+  hgm_program_free(program);
+  return true;
+}
+
+// ---- origin
+
+static const char *pairs_text(Arena *arena, const char *text, const char *title, const HgmManifestPair *pairs, int n) {
+  for (int i = 0; i < n; i++) text = arena_printf(arena, "%s%-10s %-24s %s\n", text, i == 0 ? title : "", pairs[i].name, pairs[i].value);
+  return text;
+}
+
+static const char *columns_text(Arena *arena, const char *text, const char *title, const HgmBundleColumn *columns, uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) {
+    const char *shape = "";
+    for (int k = 0; k < columns[i].rank; k++) shape = arena_printf(arena, "%s%s%lld", shape, k ? "," : "", (long long)columns[i].shape[k]);
+    text = arena_printf(arena, "%s%-10s %-24s %s%s%s%s%s%s\n", text, i == 0 ? title : "", columns[i].name, file_type_text((HgmFileType)columns[i].type),
+                        *shape ? " (" : "", shape, *shape ? ")" : "", *columns[i].unit ? " " : "", columns[i].unit);
+  }
+  return text;
+}
+
+static const char *task_text(Arena *arena, const char *text, const char *title, const HgmBundleTask *task) {
+  text = arena_printf(arena, "%s%-10s %s\n", text, title, task->name[0] != '\0' ? task->name : "(unnamed)");
+  text = columns_text(arena, text, "  given", task->given, task->n_given);
+  text = columns_text(arena, text, "  gives", task->outputs, task->n_outputs);
+  for (uint64_t i = 0; i < task->n_codes; i++)
+    text = arena_printf(arena, "%s%-10s %s, %llu events at a time\n", text, i == 0 ? "  code" : "", hgm_cpu_level_name((HgmCpu)task->codes[i].cpu),
+                        (unsigned long long)task->codes[i].tile);
+  return text;
+}
+
+static const char *origin(const OpenRun *run, const HgmBundle *b) {
+  Arena *arena = run->session.arena;
+  const HgmManifest *m = run->manifest;
+  const char *text = arena_printf(arena, "model      %s, hash %s\nbuilt by   hgmc %s\ntrained by hgmc %s on %s, %s\nprecision  %s\nseed       %llu\n", m->model,
+                                  run->hash, HGM_VERSION, m->version, m->cpu, m->created, b->f64 ? "f64" : "f32", (unsigned long long)b->seed);
+  text = pairs_text(arena, text, "params", m->params, m->n_params);
+  for (int d = 0; d < m->n_data; d++) {
+    text = arena_printf(arena, "%sdata %s: %lld rows\n", text, m->data[d].block, (long long)m->data[d].rows);
+    for (int f = 0; f < m->data[d].n_files; f++)
+      text = arena_printf(arena, "%s  %s, %lld bytes, sha256 %s\n", text, m->data[d].files[f].path, (long long)m->data[d].files[f].bytes,
+                          m->data[d].files[f].sha256);
+  }
+  for (uint64_t i = 0; i < b->n_generators; i++) text = task_text(arena, text, "generator", &b->generators[i]);
+  for (uint64_t i = 0; i < b->n_scores; i++) text = task_text(arena, text, "score", &b->scores[i]);
+  return text;
+}
+
+// ---- all of it
+
+static void pack_arrays(HgmBundle *bundle, const OpenRun *run) {
+  const Store *store = run->store;
+  HgmBundleArray *arrays = ARENA_ARRAY(run->session.arena, HgmBundleArray, store->slots.len + 1);
+  for (size_t i = 0; i < store->slots.len; i++) {
+    const Slot *slot = store->slots.at[i];
+    arrays[i] = (HgmBundleArray){slot->name, slot->data, (uint64_t)slot->n * dtype_bytes(slot->dtype)};
+  }
+  bundle->arrays = arrays;
+  bundle->n_arrays = store->slots.len;
+}
+
+bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, HgmError *error) {
+  const Model *model = run->session.model;
+  Arena *arena = run->session.arena;
+  *bundle = (HgmBundle){.model = run->manifest->model, .hash = run->hash, .version = HGM_VERSION, .seed = model->seed, .f64 = model->real == IR_F64};
+  HgmBundleTask *generators = ARENA_ARRAY(arena, HgmBundleTask, model->generators.len + 1), *score = ARENA_NEW(arena, HgmBundleTask);
+  for (size_t i = 0; i < model->generators.len; i++)
+    if (!pack_generator(&generators[i], run, model->generators.at[i], targets, error)) return false;
+  if (model->score != NULL && !pack_score(score, run, targets, error)) return false;
+  bundle->generators = generators;
+  bundle->n_generators = model->generators.len;
+  bundle->scores = score;
+  bundle->n_scores = model->score != NULL;
+  if (bundle->n_generators + bundle->n_scores == 0)
+    return hgm_fail(error, EXIT_USER, "%s has no `generate` and no `score` block, so there is nothing to build", model->path);
+  if (!open_run_weights(run, error)) return false;
+  pack_arrays(bundle, run);
+  bundle->info = origin(run, bundle);
+  return true;
+}
