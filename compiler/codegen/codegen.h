@@ -10,10 +10,11 @@
 
 typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
-  uint32_t tile;              // events of a tile: 128 for training and bulk, 16 for single events
-  uint32_t partials;          // ranges of tiles with sums of their own: 4
-  bool verify;                // LLVM's verifier on every module
-  const char *dump;           // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
+  uint32_t
+      tile; // events of a tile: 128 for training and bulk; 1 for single events, whose own axes then lie along the lanes (16 where there are pairs of events)
+  uint32_t partials; // ranges of tiles with sums of their own: 4
+  bool verify;       // LLVM's verifier on every module
+  const char *dump;  // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
 } CodegenOptions;
 
 typedef struct CodegenStats { // for --time-passes and the tests that bound instruction counts

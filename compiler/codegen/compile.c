@@ -217,11 +217,20 @@ static void print_plan(const Schedule *s, const Tables *t) {
            LLVMGetBufferSize(sorted[i]->object), sorted[i]->ms);
 }
 
+// Pairs of events need the events along the lanes.
+static bool has_pairs(const IrFn *fn) {
+  for (size_t i = 0; i < fn->values.len; i++)
+    for (int k = 0; k < fn->values.at[i].type.rank; k++)
+      if (fn->values.at[i].type.axes[k] == IR_PAIRS) return true;
+  return false;
+}
+
 uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
   double start = now_ms();
   Arena *arena = arena_create();
   Schedule s = {.arena = arena, .fn = fn, .options = *options};
-  if (s.options.tile == 0 || s.options.tile % CODE_LANES != 0) ir_fail("codegen: a tile of %u events", s.options.tile);
+  if (s.options.tile != 1 && (s.options.tile == 0 || s.options.tile % CODE_LANES != 0)) ir_fail("codegen: a tile of %u events", s.options.tile);
+  if (s.options.tile == 1 && has_pairs(fn)) s.options.tile = CODE_LANES;
   schedule_views(&s);
   schedule_steps(&s);
   schedule_groups(&s);

@@ -15,11 +15,14 @@ LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type) {
   return LLVMBuildLoad2(e->m->builder, type, LLVMBuildInBoundsGEP2(e->m->builder, byte, e->tile, &at, 1, ""), "");
 }
 
-static LLVMValueRef lane_numbers(LLVMTypeRef type) {
+static LLVMValueRef lane_numbers(Emit *e, LLVMTypeRef type, int64_t stride) {
   LLVMValueRef lanes[CODE_LANES];
-  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = LLVMConstInt(type, i, false);
-  return LLVMConstVector(lanes, CODE_LANES);
+  for (unsigned i = 0; i < e->m->lanes; i++) lanes[i] = LLVMConstInt(type, (uint64_t)((int64_t)i * stride), true);
+  return LLVMConstVector(lanes, e->m->lanes);
 }
+
+// LANES: how far neighbours in the lanes lie apart.
+static int64_t lane_stride(const Emit *e, const int64_t *stride) { return e->nest->lane_loop >= 0 ? stride[e->nest->lane_loop] : 0; }
 
 // base + sum of index stride, in numbers; times scale.
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale) {
@@ -44,7 +47,7 @@ static LLVMValueRef to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
 
 static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) { return dtype == IR_BOOL ? LLVMBuildZExt(e->m->builder, x, e->m->v16i32, "") : x; }
 
-static LLVMTypeRef memory_vector(Emit *e, IrDtype dtype) { return LLVMVectorType(point_memory_element(e->m, dtype), CODE_LANES); }
+static LLVMTypeRef memory_vector(Emit *e, IrDtype dtype) { return LLVMVectorType(point_memory_element(e->m, dtype), e->m->lanes); }
 
 static LLVMValueRef masked(Emit *e, const char *name, LLVMTypeRef *types, LLVMValueRef *arguments, unsigned n) {
   LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
@@ -66,9 +69,9 @@ static void masked_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef ad
 }
 
 static LLVMValueRef gather_lanes(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets) {
-  LLVMTypeRef types[2] = {memory_vector(e, dtype), LLVMVectorType(e->m->pointer, CODE_LANES)};
+  LLVMTypeRef types[2] = {memory_vector(e, dtype), LLVMVectorType(e->m->pointer, e->m->lanes)};
   LLVMValueRef at = LLVMBuildInBoundsGEP2(e->m->builder, point_memory_element(e->m, dtype), base, &offsets, 1, "");
-  LLVMValueRef arguments[] = {at, alignment(e, dtype), LLVMConstAllOnes(e->m->v16i1), LLVMConstNull(types[0])};
+  LLVMValueRef arguments[] = {at, alignment(e, dtype), e->nest->mode == NEST_LANES ? lanes_mask(e) : LLVMConstAllOnes(e->m->v16i1), LLVMConstNull(types[0])};
   return masked(e, "llvm.masked.gather", types, arguments, 4);
 }
 
@@ -103,9 +106,21 @@ static LLVMValueRef identity_of(Emit *e, const NestStep *t) {
 
 // ---- reads
 
+// (row / divide) % modulo for rows that differ from lane to lane.
+static LLVMValueRef iota_lanes(Emit *e, const NestRead *r, LLVMValueRef row) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMTypeRef whole = e->m->v16i32, type = point_type(e->m, (IrDtype)r->dtype);
+  row = lanes_index(e, row, lane_stride(e, r->stride));
+  row = LLVMBuildUDiv(k, row, emit_integer(whole, (uint64_t)r->divide), "");
+  row = LLVMBuildURem(k, row, emit_integer(whole, (uint64_t)(r->modulo > 0 ? r->modulo : 1)), "");
+  if (r->dtype == IR_BOOL) return LLVMBuildICmp(k, LLVMIntNE, row, LLVMConstNull(whole), "");
+  return r->dtype == IR_I32 ? row : LLVMBuildSIToFP(k, row, type, "");
+}
+
 static LLVMValueRef read_iota(Emit *e, const NestRead *r) {
   LLVMBuilderRef k = e->m->builder;
   LLVMValueRef row = nest_offset(e, r->base, r->stride, 0, 1);
+  if (e->nest->mode == NEST_LANES && lane_stride(e, r->stride) != 0) return iota_lanes(e, r, row);
   if (r->divide != 1) row = LLVMBuildUDiv(k, row, emit_index(e->m, r->divide), "");
   row = LLVMBuildURem(k, row, emit_index(e->m, r->modulo > 0 ? r->modulo : 1), "");
   LLVMTypeRef type = point_type(e->m, (IrDtype)r->dtype);
@@ -127,11 +142,12 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
   if (e->nest->mode == NEST_FLAT) offset = flat_element(e, r->base);
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[r->index], offset);
   bool flat = e->nest->mode == NEST_FLAT;
-  LLVMValueRef first = flat ? masked_load(e, dtype, at) : emit_broadcast(m, memory_vector(e, dtype), at);
+  int64_t apart = flat ? 0 : lane_stride(e, r->stride);
+  LLVMValueRef first = flat ? masked_load(e, dtype, at) : lanes_load(e, dtype, at, apart);
   EmitLoop loop = emit_loop(m, "partials", emit_index(m, 1), count, 1, &first, 1);
   LLVMValueRef next = LLVMBuildNSWMul(m->builder, loop.index, pitch, "");
   next = LLVMBuildInBoundsGEP2(m->builder, byte, at, &next, 1, "");
-  LLVMValueRef x = flat ? masked_load(e, dtype, next) : emit_broadcast(m, memory_vector(e, dtype), next);
+  LLVMValueRef x = flat ? masked_load(e, dtype, next) : lanes_load(e, dtype, next, apart);
   x = combine(e, dtype, t->op == IR_AMAX, loop.carried[0], x);
   emit_loop_end(m, &loop, &x);
   return loop.carried[0];
@@ -155,7 +171,7 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
   case READ_IOTA: return read_iota(e, r);
   case READ_PARTIAL: return read_partials(e, t, r);
   case READ_LOCAL: {
-    LLVMValueRef at = emit_at(m, element, e->locals[r->index], nest_offset(e, r->base, r->stride, e->nest->outer, CODE_LANES));
+    LLVMValueRef at = emit_at(m, element, e->locals[r->index], nest_offset(e, r->base, r->stride, e->nest->outer, m->lanes));
     return to_register(e, dtype, emit_load(m, vector, at));
   }
   case READ_ROWS: {
@@ -167,7 +183,7 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
       return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
     LLVMValueRef at = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, 1));
-    return to_register(e, dtype, emit_broadcast(m, vector, at));
+    return to_register(e, dtype, e->nest->mode == NEST_LANES ? lanes_load(e, dtype, at, lane_stride(e, r->stride)) : emit_broadcast(m, vector, at));
   }
   ir_fail("codegen: read %d", r->kind);
 }
@@ -181,6 +197,13 @@ static LLVMValueRef clamped_index(Emit *e, const NestStep *t, LLVMValueRef index
   return LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntSGT, index, top, ""), top, index, "");
 }
 
+// Do all lanes take the same row?
+static bool same_index(const Emit *e, const NestRead *index) {
+  bool uniform = index->kind == READ_UNIFORM || index->kind == READ_NUMBER || index->kind == READ_IOTA;
+  if (e->nest->mode != NEST_LANES) return uniform;
+  return e->nest->lane_loop < 0 || (uniform && lane_stride(e, index->stride) == 0);
+}
+
 static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   CodeModule *m = e->m;
   LLVMBuilderRef k = m->builder;
@@ -189,23 +212,23 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   LLVMValueRef index = clamped_index(e, t, read_value(e, t, &t->read[1]));
   if (x->kind == READ_REGISTER || x->kind == READ_NUMBER) return read_value(e, t, x);
   if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
-  bool same = t->read[1].kind == READ_UNIFORM || t->read[1].kind == READ_NUMBER || t->read[1].kind == READ_IOTA || e->nest->mode == NEST_SPLAT;
-  bool uniform = x->kind == READ_UNIFORM || x->kind == READ_OTHER; // one number for all lanes
-  int64_t scale = x->kind == READ_LOCAL ? CODE_LANES : x->kind == READ_UNIFORM ? 1 : e->nest->tile;
+  bool uniform = x->kind == READ_UNIFORM || x->kind == READ_OTHER; // neighbours in the lanes lie one number apart, or as LANES says
+  int64_t apart = !uniform ? 1 : e->nest->mode == NEST_LANES ? lane_stride(e, x->stride) : 0;
+  int64_t scale = x->kind == READ_LOCAL ? m->lanes : x->kind == READ_UNIFORM ? 1 : e->nest->tile;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
   if (x->kind == READ_OTHER) base = other_row(e, x);
   else base = emit_at(m, element, base, nest_offset(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
   if (x->kind == READ_ROWS) base = emit_at(m, element, base, e->event);
-  if (same) { // one row for all lanes
+  if (same_index(e, &t->read[1])) { // one row for all lanes
     LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
     LLVMValueRef row = LLVMBuildSExt(k, one, m->i64, "");
     LLVMValueRef at = emit_at(m, element, base, LLVMBuildNSWMul(k, row, emit_index(m, t->dynamic_stride * scale), ""));
-    return to_register(e, dtype, uniform ? emit_broadcast(m, memory_vector(e, dtype), at) : emit_load(m, memory_vector(e, dtype), at));
+    return to_register(e, dtype, uniform ? lanes_load(e, dtype, at, apart) : emit_load(m, memory_vector(e, dtype), at));
   }
   LLVMValueRef rows = LLVMBuildSExt(k, index, m->v16i64, "");
   rows = LLVMBuildNSWMul(k, rows, emit_integer(m->v16i64, (uint64_t)(t->dynamic_stride * scale)), "");
-  if (!uniform) rows = LLVMBuildNSWAdd(k, rows, lane_numbers(m->i64), "");
+  if (apart != 0) rows = LLVMBuildNSWAdd(k, rows, lane_numbers(e, m->i64, apart), "");
   return to_register(e, dtype, gather_lanes(e, dtype, base, rows));
 }
 
@@ -214,7 +237,9 @@ static LLVMValueRef scattered(Emit *e, const NestStep *t) {
   LLVMBuilderRef k = e->m->builder;
   LLVMValueRef index = clamped_index(e, t, read_value(e, t, &t->read[1]));
   LLVMValueRef here = LLVMBuildTrunc(k, e->index[t->dynamic_loop], e->m->i32, "");
-  LLVMValueRef hit = LLVMBuildICmp(k, LLVMIntEQ, index, emit_splat(e->m, e->m->v16i32, here), "");
+  bool lanes = e->nest->mode == NEST_LANES && t->dynamic_loop == e->nest->lane_loop;
+  here = lanes ? lanes_index(e, e->index[t->dynamic_loop], 1) : emit_splat(e->m, e->m->v16i32, here);
+  LLVMValueRef hit = LLVMBuildICmp(k, LLVMIntEQ, index, here, "");
   return LLVMBuildSelect(k, hit, read_value(e, t, &t->read[0]), constant(e, (IrDtype)t->dtype, 0), "");
 }
 
@@ -231,6 +256,9 @@ static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
     LLVMValueRef hi = nest_field(e, offsetof(HgmTile, event_hi), m->pointer);
     draw.event_lo = emit_load(m, m->v16i32, emit_at(m, m->i32, lo, e->event));
     draw.event_hi = emit_load(m, m->v16i32, emit_at(m, m->i32, hi, e->event));
+  } else if (e->nest->tile > 0) { // one event
+    draw.event_lo = emit_broadcast(m, m->v16i32, nest_field(e, offsetof(HgmTile, event_lo), m->pointer));
+    draw.event_hi = emit_broadcast(m, m->v16i32, nest_field(e, offsetof(HgmTile, event_hi), m->pointer));
   }
   int64_t stride[NEST_LOOPS] = {0}, size = 1;
   const int64_t *extents[2] = {e->nest->extent, e->nest->segments[t->segment].extent};
@@ -241,10 +269,13 @@ static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
   }
   int64_t per = f64 ? 2 : 4;
   LLVMValueRef element = nest_offset(e, 0, stride, 0, 1), elements[4] = {NULL};
-  LLVMValueRef block = LLVMBuildTrunc(k, LLVMBuildUDiv(k, element, emit_index(m, per), ""), m->i32, "");
+  if (e->nest->mode == NEST_LANES) element = lanes_index(e, element, lane_stride(e, stride));
+  LLVMTypeRef whole = LLVMTypeOf(element);
+  LLVMValueRef block = LLVMBuildUDiv(k, element, emit_integer(whole, (uint64_t)per), "");
+  if (whole == m->i64) block = LLVMBuildTrunc(k, block, m->i32, "");
   unsigned n = vmath_draw_block(m, &draw, block, t->draw, f64, elements);
-  LLVMValueRef word = LLVMBuildURem(k, element, emit_index(m, n), ""), x = elements[0];
-  for (unsigned i = 1; i < n; i++) x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_index(m, i), ""), elements[i], x, "");
+  LLVMValueRef word = LLVMBuildURem(k, element, emit_integer(whole, n), ""), x = elements[0];
+  for (unsigned i = 1; i < n; i++) x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_integer(whole, i), ""), elements[i], x, "");
   return x;
 }
 
@@ -297,7 +328,7 @@ static LLVMValueRef first_turn(Emit *e, const NestStep *t) {
 
 static LLVMValueRef local_row(Emit *e, const NestStep *t) {
   return emit_at(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->locals[t->local],
-                 nest_offset(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES));
+                 nest_offset(e, t->local_base, t->store_stride, e->nest->outer, e->m->lanes));
 }
 
 static LLVMValueRef running(Emit *e, int i, const NestStep *t) {
@@ -307,7 +338,7 @@ static LLVMValueRef running(Emit *e, int i, const NestStep *t) {
 }
 
 static LLVMValueRef only_live(Emit *e, const NestStep *t, LLVMValueRef x) {
-  if (!t->over_events) return x;
+  if (!t->over_events || e->nest->mode != NEST_EVENTS) return x;
   return LLVMBuildSelect(e->m->builder, e->live, x, identity_of(e, t), "");
 }
 
@@ -357,6 +388,17 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
 
 // ---- stores
 
+// LANES: the sum over one event, added to the partial sum at p. What the lanes of a full tile would add is nothing (identity).
+static LLVMValueRef with_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef p) {
+  LLVMBuilderRef k = e->m->builder;
+  IrDtype dtype = (IrDtype)t->dtype;
+  bool max = t->kind == STEP_MAX;
+  x = combine(e, dtype, max, x, identity_of(e, t));
+  LLVMValueRef old = lanes_load(e, dtype, p, lane_stride(e, t->store_stride));
+  LLVMValueRef fresh = LLVMBuildICmp(k, LLVMIntNE, nest_field(e, offsetof(HgmTile, fresh), e->m->i32), LLVMConstNull(e->m->i32), "");
+  return LLVMBuildSelect(k, fresh, x, combine(e, dtype, max, old, x), "");
+}
+
 void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   CodeModule *m = e->m;
   IrDtype dtype = (IrDtype)t->dtype;
@@ -364,7 +406,7 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   if (t->slot < 0 && t->local < 0) return;
   x = to_memory(e, dtype, x);
   if (t->local >= 0) {
-    LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, CODE_LANES);
+    LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, m->lanes);
     emit_store(m, x, emit_at(m, element, e->locals[t->local], offset));
   }
   if (t->slot < 0) return;
@@ -375,9 +417,10 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
     emit_store(m, x, emit_at(m, element, p, e->event));
     return;
   case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
-  case NEST_SPLAT:
+  case NEST_LANES:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));
-    emit_store(m, LLVMBuildExtractElement(m->builder, x, LLVMConstNull(m->i32), ""), p);
+    if (t->over_events) x = with_partial(e, t, x, p);
+    lanes_store(e, dtype, x, p, lane_stride(e, t->store_stride));
     return;
   }
 }
@@ -471,10 +514,13 @@ static void emit_inner(Emit *e, int segment, int depth) {
   for (unsigned i = 0; i < n; i++) *at[i] = loop.carried[i];
 }
 
+// Does the loop over events carry the sum?
+static bool carried_by_events(const Emit *e, const NestStep *t) { return t->over_events && e->nest->mode == NEST_EVENTS; }
+
 static void start_sums(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->segment != segment || !accumulates(t) || t->over_events || t->over_pairs) continue;
+    if (t->segment != segment || !accumulates(t) || carried_by_events(e, t) || t->over_pairs) continue;
     if (t->kind == STEP_ARGMAX) {
       e->values[i] = constant(e, (IrDtype)t->read[0].dtype, 0);
       e->second[i] = LLVMConstNull(e->m->v16i32);
@@ -488,7 +534,7 @@ static void start_sums(Emit *e, int segment) {
 static void finish_sums(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->segment != segment || !accumulates(t) || t->over_events || t->over_pairs || t->restarts || t->kind == STEP_SCAN) continue;
+    if (t->segment != segment || !accumulates(t) || carried_by_events(e, t) || t->over_pairs || t->restarts || t->kind == STEP_SCAN) continue;
     if (t->kind == STEP_ARGMAX) e->values[i] = e->second[i];
     nest_store(e, t, e->values[i]);
   }
@@ -571,7 +617,7 @@ static void emit_events(Emit *e) {
   if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
     left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
-    e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i32), left, "");
+    e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(e, m->i32, 1), left, "");
   }
   for (unsigned i = 0; i < n; i++) e->values[who[i]] = loop.carried[i];
   if (e->nest->pairs) emit_pairs(e);
@@ -593,9 +639,22 @@ static void emit_flat(Emit *e) {
   e->event = loop.index;
   LLVMValueRef left = LLVMBuildNSWSub(m->builder, last, loop.index, "");
   left = emit_splat(m, m->v16i64, left);
-  e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(m->i64), left, "");
+  e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(e, m->i64, 1), left, "");
   emit_segments(e);
   emit_loop_end(m, &loop, NULL);
+}
+
+static void emit_outer(Emit *e, int depth);
+
+static void emit_in_lanes(Emit *e, void *data) {
+  (void)data;
+  emit_outer(e, e->nest->lane_loop + 1);
+}
+
+static bool adds_to_memory(const Nest *n) {
+  for (uint32_t i = 0; i < n->n_steps; i++)
+    if (n->steps[i].over_events) return true;
+  return false;
 }
 
 static void emit_outer(Emit *e, int depth) {
@@ -603,6 +662,10 @@ static void emit_outer(Emit *e, int depth) {
     if (e->nest->mode == NEST_EVENTS) emit_events(e);
     else if (e->nest->mode == NEST_FLAT) emit_flat(e);
     else emit_segments(e);
+    return;
+  }
+  if (e->nest->mode == NEST_LANES && depth == e->nest->lane_loop) {
+    lanes_loop(e, depth, !adds_to_memory(e->nest), emit_in_lanes, NULL);
     return;
   }
   CodeModule *m = e->m;
@@ -615,7 +678,7 @@ static void emit_outer(Emit *e, int depth) {
 static void make_locals(Emit *e) {
   for (uint32_t i = 0; i < e->nest->n_locals; i++) {
     const NestLocal *l = &e->nest->locals[i];
-    LLVMTypeRef type = LLVMArrayType2(point_memory_element(e->m, (IrDtype)l->dtype), (uint64_t)l->rows * CODE_LANES);
+    LLVMTypeRef type = LLVMArrayType2(point_memory_element(e->m, (IrDtype)l->dtype), (uint64_t)l->rows * e->m->lanes);
     e->locals[i] = LLVMBuildAlloca(e->m->builder, type, "local");
     LLVMSetAlignment(e->locals[i], 64);
   }
@@ -625,7 +688,8 @@ Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more
   size_t slots = nest->n_slots + more_slots;
   LLVMValueRef *space = calloc(slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
   if (!space) ir_fail("out of memory");
-  Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space};
+  if (nest->mode == NEST_LANES) code_module_lanes(m, (unsigned)nest->lanes);
+  Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space, .valid = 1};
   e.values = e.locals + nest->n_locals;
   e.second = e.values + nest->n_steps;
   LLVMValueRef f = code_kernel(m, name, (unsigned)slots, e.pointers);

@@ -14,6 +14,7 @@ typedef struct Emit {
   LLVMValueRef event;             // EVENTS: first event of the lanes; FLAT: first element
   LLVMValueRef other, other_tile; // PAIRS: the other event in its tile; bytes from the first tile to that one
   LLVMValueRef live;              // lanes that count: EVENTS below valid, FLAT below last
+  unsigned valid;                 // LANES: the first lanes, which count
   LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
   LLVMValueRef *space;            // of all these arrays
 } Emit;
@@ -24,5 +25,14 @@ void nest_step(Emit *e, int step);                                 // straight-l
 void nest_store(Emit *e, const NestStep *t, LLVMValueRef x);       // of a finished value
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
+
+// ---- lanes along an axis of the value (emit_lanes.c); stride: of that axis, 0: the same number in all lanes
+LLVMValueRef lanes_load(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t stride);
+void lanes_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef at, int64_t stride);
+LLVMValueRef lanes_index(Emit *e, LLVMValueRef first, int64_t stride); // i32 vector: first + lane stride
+LLVMValueRef lanes_mask(Emit *e);
+typedef void LanesBody(Emit *e, void *data);
+// The body for all numbers along an outer loop, in vectors. again: numbers may be computed and stored twice.
+void lanes_loop(Emit *e, int loop, bool again, LanesBody *body, void *data);
 
 #endif

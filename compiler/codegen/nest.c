@@ -107,6 +107,9 @@ static int local_of(Build *b, int source) {
   return index;
 }
 
+// An array of one event lies as one of weights does.
+static ReadKind kind_in_memory(const Build *b, const Place *p) { return p->events && b->s->options.tile > 1 ? READ_ROWS : READ_UNIFORM; }
+
 static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, int segment) {
   Place *p = &b->s->places.at[a->place];
   int source = 0;
@@ -121,7 +124,7 @@ static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, i
     return;
   }
   if (p->buffer != 0) {
-    r->kind = p->events ? READ_ROWS : READ_UNIFORM;
+    r->kind = kind_in_memory(b, p);
     r->index = slot_of(b, p->buffer, a->base, false);
     return;
   }
@@ -160,7 +163,7 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   }
   bool other = p->events && a->event[0] == 1;
   if (other && !p->crosses) ir_fail("codegen: another event's number that is not kept");
-  r.kind = other ? READ_OTHER : p->events ? READ_ROWS : READ_UNIFORM;
+  r.kind = other ? READ_OTHER : kind_in_memory(b, p);
   r.index = slot_of(b, p->buffer, a->base, other);
   return r;
 }
@@ -291,14 +294,16 @@ Nest *nest_build(Schedule *s, const Group *group) {
   for (size_t i = 0; i < b.n; i++) nest->steps[i].segment = find_segment(&b, b.steps[i], first_segment(&b, b.steps[i], (int)i));
   for (size_t i = 0; i < b.n; i++) build_step(&b, (int)i);
   for (size_t i = 0; i < b.n; i++) build_store(&b, &nest->steps[i], b.steps[i]);
-  nest->mode = class_has_events(group->class) ? NEST_EVENTS : NEST_SPLAT;
-  nest->tile = nest->mode == NEST_EVENTS ? s->options.tile : 0;
-  bool flat = nest->mode == NEST_SPLAT && is_flat(nest, &b);
+  bool events = class_has_events(group->class);
+  nest->mode = events && s->options.tile > 1 ? NEST_EVENTS : NEST_LANES;
+  nest->tile = events ? s->options.tile : 0;
+  bool flat = !events && is_flat(nest, &b);
   make_relative(&b);
   if (flat) {
     nest->mode = NEST_FLAT;
     flatten(nest);
   }
+  if (nest->mode == NEST_LANES && group->kind == GROUP_NEST) nest_choose_lanes(nest, group->cost);
   nest->segments = b.segments.at;
   nest->n_segments = (uint32_t)b.segments.len;
   nest->locals = b.locals.at;
@@ -316,6 +321,8 @@ void nest_key(Arena *arena, const Nest *nest, NestKey *key) {
   append(arena, key, &nest->mode, sizeof nest->mode);
   append(arena, key, &nest->outer, sizeof nest->outer);
   append(arena, key, &nest->pairs, sizeof nest->pairs);
+  append(arena, key, &nest->lanes, sizeof nest->lanes);
+  append(arena, key, &nest->lane_loop, sizeof nest->lane_loop);
   append(arena, key, &nest->tile, sizeof nest->tile);
   append(arena, key, nest->extent, sizeof nest->extent);
   append(arena, key, &nest->n_slots, sizeof nest->n_slots);

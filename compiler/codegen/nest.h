@@ -13,7 +13,7 @@
 typedef enum {
   NEST_EVENTS, // lanes are events of a tile
   NEST_FLAT,   // weights: lanes are consecutive elements, elements tile->first .. last
-  NEST_SPLAT,  // weights: plain loops, all lanes the same
+  NEST_LANES,  // weights, or one event: lanes are neighbours along an outer loop; without one, all lanes are the same
 } NestMode;
 
 typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_OTHER, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
@@ -54,7 +54,8 @@ typedef struct NestSlot { // a pointer argument: a buffer from this row on; not 
 
 typedef struct Nest {
   int32_t mode, outer, pairs;
-  int64_t tile, extent[NEST_LOOPS];
+  int32_t lanes, lane_loop;         // LANES: of a vector; the loop, or -1
+  int64_t tile, extent[NEST_LOOPS]; // tile: events, 0: none
   uint32_t n_segments, n_steps, n_locals, n_slots;
   NestSegment *segments;
   NestStep *steps;
@@ -64,6 +65,7 @@ typedef struct Nest {
 } Nest;
 
 Nest *nest_build(Schedule *s, const Group *group);
+void nest_choose_lanes(Nest *nest, int cost); // nest_lanes.c: LANES; joins loops, then chooses
 void nest_emit(CodeModule *m, const char *name, const Nest *nest);
 // The kernel's identity: bytes appended to key.
 typedef VEC(uint8_t) NestKey;

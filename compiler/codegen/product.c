@@ -18,6 +18,7 @@ static bool one_chain(const Step *t) {
 }
 
 bool product_fits(const Schedule *s, const Step *t, Product *p) {
+  if (s->options.tile == 1) return false;
   if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || !one_chain(t)) return false;
   *p = (Product){.w = -1, .n_loop = -1, .k_loop = t->loops - 1, .k = 1};
   for (int i = 0; i < 2; i++)
@@ -41,7 +42,7 @@ static int walker(const Step *t, int l) {
 }
 
 bool gradient_fits(const Schedule *s, const Step *t, Gradient *g) {
-  if (t->kind != STEP_DOT || !t->over_events) return false;
+  if (t->kind != STEP_DOT || !t->over_events || s->options.tile == 1) return false;
   for (int i = 0; i < 2; i++)
     if (!is_array(s, &t->operand[i], t->dtype, true)) return false;
   *g = (Gradient){.b = -1, .a_loop = -1, .b_loop = -1, .rows = 1};

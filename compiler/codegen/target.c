@@ -105,12 +105,17 @@ CodeModule *code_module_create(const CodeTarget *target, const char *name) {
   m->f32 = LLVMFloatTypeInContext(c);
   m->f64 = LLVMDoubleTypeInContext(c);
   m->pointer = LLVMPointerTypeInContext(c, 0);
-  m->v16i1 = LLVMVectorType(m->i1, CODE_LANES);
-  m->v16i32 = LLVMVectorType(m->i32, CODE_LANES);
-  m->v16i64 = LLVMVectorType(m->i64, CODE_LANES);
-  m->v16f32 = LLVMVectorType(m->f32, CODE_LANES);
-  m->v16f64 = LLVMVectorType(m->f64, CODE_LANES);
+  code_module_lanes(m, CODE_LANES);
   return m;
+}
+
+void code_module_lanes(CodeModule *m, unsigned lanes) {
+  m->lanes = lanes;
+  m->v16i1 = LLVMVectorType(m->i1, lanes);
+  m->v16i32 = LLVMVectorType(m->i32, lanes);
+  m->v16i64 = LLVMVectorType(m->i64, lanes);
+  m->v16f32 = LLVMVectorType(m->f32, lanes);
+  m->v16f64 = LLVMVectorType(m->f64, lanes);
 }
 
 void code_module_destroy(CodeModule *m) {

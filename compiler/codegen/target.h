@@ -42,11 +42,15 @@ typedef struct CodeModule {
   LLVMModuleRef module;
   LLVMBuilderRef builder;
   LLVMTypeRef none, i1, i32, i64, f32, f64, pointer;
-  LLVMTypeRef v16i1, v16i32, v16i64, v16f32, v16f64; // CODE_LANES lanes
+  unsigned lanes; // of these vectors: CODE_LANES, unless code_module_lanes says otherwise
+  LLVMTypeRef v16i1, v16i32, v16i64, v16f32, v16f64;
 } CodeModule;
 
 CodeModule *code_module_create(const CodeTarget *target, const char *name);
 void code_module_destroy(CodeModule *m);
+// Vectors of 4, 8 or CODE_LANES lanes from here on, for kernels whose lanes are an axis of a value. Lane-wise operations give the
+// same bits for any number.
+void code_module_lanes(CodeModule *m, unsigned lanes);
 
 // Declares a function with the attributes every function needs, makes its entry block and puts the builder there.
 // Pointer arguments are noalias nocapture. internal: not visible outside the module (a helper that kernels call).

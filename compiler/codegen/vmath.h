@@ -45,7 +45,7 @@ typedef struct VDraw {
   LLVMValueRef pass;               // i32
   LLVMValueRef key;                // i64
 } VDraw;
-// Words w0..w3 of a block (i32: element / 4, f64: element / 2) for all lanes: <n x i32>. Integer arithmetic only.
+// Words w0..w3 of a block (i32 or one a lane: element / 4, f64: element / 2) for all lanes: <n x i32>. Integer arithmetic only.
 void vmath_philox(CodeModule *m, const VDraw *draw, LLVMValueRef block, LLVMValueRef words[4]);
 LLVMValueRef vmath_uniform32(CodeModule *m, LLVMValueRef word);                                   // <n x float> in (0, 1)
 LLVMValueRef vmath_uniform64(CodeModule *m, LLVMValueRef low, LLVMValueRef high);                 // <n x double> in (0, 1)

@@ -26,7 +26,7 @@ static Value xor3(CodeModule *m, Value a, Value b, Value c) { return LLVMBuildXo
 
 void vmath_philox(CodeModule *m, const VDraw *draw, Value block, Value words[4]) {
   LLVMTypeRef type = LLVMTypeOf(draw->event_lo);
-  Value c0 = draw->event_lo, c1 = draw->event_hi, c2 = emit_splat(m, type, draw->pass), c3 = emit_splat(m, type, block);
+  Value c0 = draw->event_lo, c1 = draw->event_hi, c2 = emit_splat(m, type, draw->pass), c3 = LLVMTypeOf(block) == type ? block : emit_splat(m, type, block);
   Value k0 = LLVMBuildTrunc(m->builder, draw->key, m->i32, "");
   Value k1 = LLVMBuildTrunc(m->builder, right(m, draw->key, 32), m->i32, "");
   for (int round = 0; round < 10; round++) {

@@ -1,0 +1,110 @@
+// Reads and stores of nests with their lanes along an axis of the value itself (NEST_LANES): neighbours in the lanes lie
+// `stride` numbers apart, and where an axis is shorter than a vector only its first lanes count.
+#include "compiler/codegen/emit_nest.h"
+
+static LLVMTypeRef vector_of(Emit *e, IrDtype dtype, unsigned lanes) { return LLVMVectorType(point_memory_element(e->m, dtype), lanes); }
+
+static LLVMValueRef number_at(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t n) {
+  return emit_at(e->m, point_memory_element(e->m, dtype), at, emit_index(e->m, n));
+}
+
+// The lanes from..from+n-1 of x; lanes beyond them are poison.
+static LLVMValueRef cut(Emit *e, LLVMValueRef x, unsigned from, unsigned n) {
+  LLVMValueRef index[CODE_LANES];
+  for (unsigned i = 0; i < n; i++) index[i] = LLVMConstInt(e->m->i32, from + i, false);
+  return LLVMBuildShuffleVector(e->m->builder, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(index, n), "");
+}
+
+// x with its lanes from `from` on replaced by those of part, as many as part has.
+static LLVMValueRef insert(Emit *e, LLVMValueRef x, LLVMValueRef part, unsigned from) {
+  unsigned lanes = e->m->lanes, n = LLVMGetVectorSize(LLVMTypeOf(part));
+  LLVMValueRef index[CODE_LANES];
+  for (unsigned i = 0; i < lanes; i++) index[i] = i >= from && i < from + n ? LLVMConstInt(e->m->i32, i - from, false) : LLVMGetPoison(e->m->i32);
+  LLVMValueRef wide = LLVMBuildShuffleVector(e->m->builder, part, LLVMGetPoison(LLVMTypeOf(part)), LLVMConstVector(index, lanes), "");
+  for (unsigned i = 0; i < lanes; i++) index[i] = LLVMConstInt(e->m->i32, i >= from && i < from + n ? lanes + i : i, false);
+  return LLVMBuildShuffleVector(e->m->builder, x, wide, LLVMConstVector(index, lanes), "");
+}
+
+static unsigned largest_power(unsigned n) {
+  unsigned p = 1;
+  while (2 * p <= n) p *= 2;
+  return p;
+}
+
+static LLVMValueRef load_first(Emit *e, IrDtype dtype, LLVMValueRef at) {
+  LLVMValueRef x = LLVMConstNull(vector_of(e, dtype, e->m->lanes));
+  for (unsigned from = 0, n; from < e->valid; from += n) {
+    n = largest_power(e->valid - from);
+    LLVMValueRef part = emit_load(e->m, vector_of(e, dtype, n), number_at(e, dtype, at, from));
+    x = insert(e, x, part, from);
+  }
+  return x;
+}
+
+LLVMValueRef lanes_load(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t stride) {
+  LLVMTypeRef type = vector_of(e, dtype, e->m->lanes);
+  if (stride == 0) return emit_broadcast(e->m, type, at);
+  if (stride == 1 && e->valid == e->m->lanes) return emit_load(e->m, type, at);
+  if (stride == 1) return load_first(e, dtype, at);
+  LLVMValueRef x = LLVMConstNull(type);
+  for (unsigned i = 0; i < e->valid; i++) {
+    LLVMValueRef one = emit_load(e->m, emit_element(type), number_at(e, dtype, at, (int64_t)i * stride));
+    x = LLVMBuildInsertElement(e->m->builder, x, one, LLVMConstInt(e->m->i32, i, false), "");
+  }
+  return x;
+}
+
+void lanes_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef at, int64_t stride) {
+  if (stride == 1 && e->valid == e->m->lanes) {
+    emit_store(e->m, x, at);
+    return;
+  }
+  for (unsigned from = 0, n; from < e->valid; from += n) {
+    n = stride == 1 ? largest_power(e->valid - from) : 1;
+    LLVMValueRef part = n == 1 ? LLVMBuildExtractElement(e->m->builder, x, LLVMConstInt(e->m->i32, from, false), "") : cut(e, x, from, n);
+    emit_store(e->m, part, number_at(e, dtype, at, (int64_t)from * stride));
+  }
+}
+
+// The index that lane 0 has, for all lanes: i32, `stride` apart.
+LLVMValueRef lanes_index(Emit *e, LLVMValueRef first, int64_t stride) {
+  LLVMValueRef steps[CODE_LANES];
+  for (unsigned i = 0; i < e->m->lanes; i++) steps[i] = LLVMConstInt(e->m->i32, (uint64_t)(i < e->valid ? (int64_t)i * stride : 0), true);
+  LLVMValueRef all = emit_splat(e->m, e->m->v16i32, LLVMBuildTrunc(e->m->builder, first, e->m->i32, ""));
+  return LLVMBuildAdd(e->m->builder, all, LLVMConstVector(steps, e->m->lanes), "");
+}
+
+// Lanes that count, as a constant mask.
+LLVMValueRef lanes_mask(Emit *e) {
+  LLVMValueRef mask[CODE_LANES];
+  for (unsigned i = 0; i < e->m->lanes; i++) mask[i] = LLVMConstInt(e->m->i1, i < e->valid, false);
+  return LLVMConstVector(mask, e->m->lanes);
+}
+
+// The body for all numbers of the axis. Where it is no multiple of the lanes, the last vector begins earlier and computes some
+// numbers again; when they must not be stored twice (again: false), a shorter vector ends instead.
+void lanes_loop(Emit *e, int loop, bool again, LanesBody *body, void *data) {
+  CodeModule *m = e->m;
+  int64_t extent = e->nest->extent[loop], lanes = m->lanes, whole = extent / lanes * lanes;
+  if (extent > lanes && extent != whole && again) {
+    EmitLoop blocks = emit_loop(m, "lanes", emit_index(m, 0), emit_index(m, extent), lanes, NULL, 0);
+    LLVMValueRef last = emit_index(m, extent - lanes);
+    LLVMValueRef over = LLVMBuildICmp(m->builder, LLVMIntSGT, blocks.index, last, "");
+    e->index[loop] = LLVMBuildSelect(m->builder, over, last, blocks.index, "");
+    e->valid = m->lanes;
+    body(e, data);
+    emit_loop_end(m, &blocks, NULL);
+    return;
+  }
+  if (whole > 0) {
+    EmitLoop blocks = emit_loop(m, "lanes", emit_index(m, 0), emit_index(m, whole), lanes, NULL, 0);
+    e->index[loop] = blocks.index;
+    e->valid = m->lanes;
+    body(e, data);
+    emit_loop_end(m, &blocks, NULL);
+  }
+  if (whole == extent) return;
+  e->index[loop] = emit_index(m, whole);
+  e->valid = (unsigned)(extent - whole);
+  body(e, data);
+}
