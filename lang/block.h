@@ -82,7 +82,8 @@ typedef struct Blocks {
   VEC(const AstDecl *) declarations; // nets and flows of the user's files, to be checked though unused
   VEC(Scope *) declaration_scopes;
   VEC(DataBlock *) data;
-  bool broken; // a field is missing: what uses it is not looked at
+  bool broken;         // a field is missing: what uses it is not looked at
+  bool unknown_target; // an update names what is not there: it may be any net
   VEC(Override) overrides;
   VEC(Train) trains;
   VEC(Generator) generators;
@@ -131,6 +132,7 @@ typedef struct TrainScope {
   Map *optimizers; // path of a net -> the AstExpr of its optimizer, within the phase
 } TrainScope;
 void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
+void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t); // `simultaneous`: all blocks in one program
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
@@ -138,6 +140,7 @@ bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64
 void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);
 void evaluate_block(Blocks *b, const Generator *g);
+void metrics_formula(Elab *e, const AstExpr *x, bool training); // of metrics and budgets; training: of losses too
 
 // ---- small things
 void not_built(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -15,7 +15,9 @@ static const MetricName metrics[] = {
     {"holes", false},      {"sigma_sd", false}, {"nearest", false},         {"pixels", false},
 };
 static const char *const budgets[] = {"parameters", "events_per_second", "training_time", "sampler_bytes"};
-enum { METRICS = sizeof metrics / sizeof metrics[0], BUDGETS = sizeof budgets / sizeof budgets[0] };
+static const char *const of_training[] = {"loss", "validation", "grad_norm"};
+enum { METRICS = sizeof metrics / sizeof metrics[0], BUDGETS = sizeof budgets / sizeof budgets[0], OF_TRAINING = sizeof of_training / sizeof of_training[0] };
+typedef enum { METRICS_ONLY, AND_BUDGETS, AND_TRAINING } MetricNames;
 
 // ---- metrics and assertions
 
@@ -25,9 +27,9 @@ static const AstExpr *head_of(const AstExpr *x) {
 }
 
 // The name that a metric's expression begins with; NULL: reported.
-static const char *metric_name(Elab *e, const AstExpr *x, bool budget) {
+static const char *metric_name(Elab *e, const AstExpr *x, MetricNames which) {
   const AstExpr *head = head_of(x);
-  const char *names[METRICS + BUDGETS];
+  const char *names[METRICS + BUDGETS + OF_TRAINING];
   size_t n = 0;
   for (size_t i = 0; i < METRICS; i++) {
     names[n++] = metrics[i].name;
@@ -36,30 +38,33 @@ static const char *metric_name(Elab *e, const AstExpr *x, bool budget) {
     not_built(e, x->span, "the metric `%s`", source_text(e, x->span));
     return NULL;
   }
-  for (size_t i = 0; budget && i < BUDGETS; i++) {
-    names[n++] = budgets[i];
-    if (head->kind == EX_NAME && strcmp(head->u.name, budgets[i]) == 0) return budgets[i];
+  const char *const *more = which == AND_BUDGETS ? budgets : of_training;
+  for (size_t i = 0; which != METRICS_ONLY && i < (which == AND_BUDGETS ? BUDGETS : OF_TRAINING); i++) {
+    names[n++] = more[i];
+    if (head->kind == EX_NAME && strcmp(head->u.name, more[i]) == 0 && x->kind != EX_CALL) return more[i];
   }
   Diag *d = elab_error(e, DIAG_METRIC_UNKNOWN, x->span, "`%s` is no metric", source_text(e, x->span));
   const char *near = head->kind == EX_NAME ? diag_nearest(head->u.name, names, n) : NULL;
   if (near != NULL) diag_help(e->diags, d, "did you mean `%s`?", near);
-  else diag_help(e->diags, d, "metrics are wasserstein, ks, spearman and correlations");
+  else
+    diag_help(e->diags, d, "metrics are wasserstein, ks, spearman and correlations%s",
+              which == AND_TRAINING ? "; `loss`, `validation` and `grad_norm` are of the training" : "");
   return NULL;
 }
 
-static void check_formula(Elab *e, const AstExpr *x) {
+void metrics_formula(Elab *e, const AstExpr *x, bool training) {
   switch (x->kind) {
   case EX_BINARY:
-    check_formula(e, x->u.binary.left);
-    check_formula(e, x->u.binary.right);
+    metrics_formula(e, x->u.binary.left, training);
+    metrics_formula(e, x->u.binary.right, training);
     return;
-  case EX_UNARY: check_formula(e, x->u.unary.operand); return;
+  case EX_UNARY: metrics_formula(e, x->u.unary.operand, training); return;
   case EX_NUMBER:
   case EX_BOOL:
   case EX_ERROR: return;
   case EX_NAME:
   case EX_FIELD:
-  case EX_CALL: metric_name(e, x, true); return;
+  case EX_CALL: metric_name(e, x, training ? AND_TRAINING : AND_BUDGETS); return;
   case EX_STRING:
   case EX_LIST:
   case EX_FILL:
@@ -69,7 +74,7 @@ static void check_formula(Elab *e, const AstExpr *x) {
   case EX_UNIT:
   case EX_IF:
   case EX_FN:
-  case EX_INDEX: not_built(e, x->span, "this in an assertion"); return;
+  case EX_INDEX: not_built(e, x->span, "this in a formula of metrics"); return;
   }
 }
 
@@ -105,7 +110,7 @@ static void assertion(Elab *e, ModelEvaluate *out, const AstExpr *x) {
     diag_help(e->diags, d, "compare it: `assert ks.worst < 0.05`");
     return;
   }
-  check_formula(e, x);
+  metrics_formula(e, x, false);
   VEC_PUSH(e->arena, &out->asserts, x);
 }
 
@@ -192,7 +197,7 @@ static void eval_item(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalIt
   case EI_ERROR: return;
   case EI_METRICS:
     for (size_t i = 0; i < item->list.len; i++) {
-      const char *name = metric_name(e, item->list.at[i], false);
+      const char *name = metric_name(e, item->list.at[i], METRICS_ONLY);
       if (name != NULL) VEC_PUSH(e->arena, &out->metrics, (ModelMetric){name, item->list.at[i], item->list.at[i]->span});
     }
     return;

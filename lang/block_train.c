@@ -78,6 +78,12 @@ bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64
 
 // ---- items
 
+static void watch_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstTrainItem *item) {
+  phase->watch = item->value;
+  if (item->second != NULL) static_int(b->e, t->outer, item->second, "how often `watch` looks", 1, &phase->watch_every);
+  metrics_formula(b->e, item->value, true);
+}
+
 static void keep_item(Elab *e, ModelPhase *phase, const AstTrainItem *item) {
   phase->keep_last = strcmp(item->keep.text, "last") == 0;
   if (phase->keep_last || strcmp(item->keep.text, "best") == 0) return;
@@ -96,21 +102,25 @@ static void length_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const
   case TI_STEPS: static_int(e, t->outer, item->value, "the number of steps", 1, &phase->steps); return;
   case TI_PATIENCE: {
     static_int(e, t->outer, item->value, "the patience", 1, &phase->patience);
-    if (updates < 2) return;
+    if (updates < 2 || phase->watch != NULL) return;
     Diag *d = elab_error(e, DIAG_WATCH_WHAT, item->span, "two losses: nothing says which epoch is best");
-    diag_help(e->diags, d, "drop `patience`, and say how long with `epochs` or `steps`");
+    diag_help(e->diags, d, "add `watch`, as in `watch wasserstein`, or drop `patience`");
     return;
   }
   case TI_KEEP: keep_item(e, phase, item); return;
-  case TI_WATCH: not_built(e, item->span, "`watch`"); return;
   case TI_WHERE: not_built(e, item->span, "`where` in a train block"); return;
+  case TI_WATCH:
   case TI_SIMULTANEOUS:
-    if (updates > 1) not_built(e, item->span, "`simultaneous`");
-    return;
   case TI_ERROR:
   case TI_STATEMENT:
   case TI_UPDATE: return;
   }
+}
+
+static bool reads_columns(const ModelPhase *phase) {
+  for (size_t i = 0; i < phase->data.len; i++)
+    if (phase->data.at[i]->columns.len > 0) return true;
+  return false;
 }
 
 // sound: the updates had no mistake, so what they do not use is known
@@ -123,7 +133,7 @@ static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl, 
   if (phase->epochs == 0 && phase->steps == 0) {
     Diag *d = elab_error(e, DIAG_NO_END, here, "this train block does not say when it ends");
     diag_help(e->diags, d, "add `epochs 100`, or `steps 50_000`");
-  } else if (sound && phase->data == NULL && phase->steps == 0 && phase->steps_per_epoch == 0) {
+  } else if (sound && !reads_columns(phase) && phase->steps == 0 && phase->steps_per_epoch == 0) {
     Diag *d = elab_error(e, DIAG_NO_END, here, "without data there are no epochs");
     diag_help(e->diags, d, "`steps 50_000`, or `epochs 100 of 500 steps`");
   }
@@ -140,15 +150,23 @@ static void one_phase(Blocks *b, const TrainScope *t) {
   int errors_before = e->diags->errors;
   phase->name = t->site;
   phase->span = head_of(t->decl);
-  for (size_t i = 0; i < t->decl->u.train.items.len; i++) updates += t->decl->u.train.items.at[i]->kind == TI_UPDATE;
+  bool at_once = false;
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
+    const AstTrainItem *item = t->decl->u.train.items.at[i];
+    updates += item->kind == TI_UPDATE;
+    at_once = at_once || item->kind == TI_SIMULTANEOUS;
+    if (item->kind == TI_WATCH) watch_item(b, phase, t, item);
+  }
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) length_item(b, phase, t, t->decl->u.train.items.at[i], updates);
   int number = 0;
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
     const AstTrainItem *item = t->decl->u.train.items.at[i];
     if (item->kind != TI_UPDATE) continue;
-    update_block(b, phase, t, item->update, ++number);
+    number++;
+    if (updates == 1 || !at_once) update_block(b, phase, t, item->update, number);
     if (updates == 1) update_validate(b, phase, t, item->update, number);
   }
+  if (updates > 1 && at_once) updates_at_once(b, phase, t);
   if (updates == 0) {
     Diag *d = elab_error(e, DIAG_LOSS_MISSING, phase->span, "this train block updates nothing");
     diag_help(e->diags, d, "`update encoder { minimize …; with adam(1e-3) }`");

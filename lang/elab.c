@@ -137,11 +137,25 @@ Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *s
   s->site = site;
   s->draws = (Belongs){.kind = purpose == SCENE_INIT || purpose == SCENE_SETTINGS ? BELONGS_NOTHING : BELONGS_DRAWS};
   s->training = purpose == SCENE_TRAIN;
+  s->batches = purpose == SCENE_TRAIN || purpose == SCENE_VALIDATE;
   e->scene = s;
   return s;
 }
 
 void scene_close(Elab *e) { e->scene = e->scene->outer; }
+
+IrRef leaf_now(Elab *e, IrOp op, const char *name, IrType type) {
+  const IrRef *stands = map_get(&e->scene->standing, name);
+  return stands != NULL ? *stands : ir_leaf(e->scene->fn, op, name, type);
+}
+
+void leaf_stands(Elab *e, const char *name, IrRef value) {
+  IrRef *stands = ARENA_NEW(e->arena, IrRef);
+  *stands = value;
+  map_put(e->arena, &e->scene->standing, name, stands);
+}
+
+void scene_again(Elab *e) { e->scene->memo = e->scene->sites = (Map){0}; }
 
 const char *scene_site(Elab *e, const char *name) {
   Scene *s = e->scene;

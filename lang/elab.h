@@ -55,10 +55,17 @@ typedef struct Scene {
   Belongs draws;    // whom draws belong to: DRAWS with an event axis; in INIT: NOTHING, without
   Map sites;        // how often a site was used
   Map memo;         // calls of nets already built: key -> Value
+  Map standing;     // leaf -> IrRef of the value that has taken its place
   bool training;    // `training`: dropout and the like act
+  bool batches;     // events know the others of their batch
 } Scene;
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
 void scene_close(Elab *e);                                                            // back to the outer one
+// A weight or state as it stands in the scene: its leaf, or the value that has taken its place since (an unrolled step).
+IrRef leaf_now(Elab *e, IrOp op, const char *name, IrType type);
+void leaf_stands(Elab *e, const char *name, IrRef value);
+// What follows is elaborated as if for the first time: nets see the weights as they stand, a draw of one place is one draw.
+void scene_again(Elab *e);
 // A name for a draw, unique in the scene: site . place . name, then .2, .3 …
 const char *scene_site(Elab *e, const char *name);
 

@@ -202,7 +202,8 @@ static const char *value_key(Elab *e, const Value *v) {
   case VALUE_FLOW:
   case VALUE_FIT:
   case VALUE_DATA:
-  case VALUE_MODULE: return NULL;
+  case VALUE_MODULE:
+  case VALUE_BATCH: return NULL;
   }
   return NULL;
 }

@@ -67,7 +67,7 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
 // ---- contractions
 
 typedef struct Letters {
-  char of_hidden[MAX_HIDDEN], events;
+  char of_hidden[MAX_HIDDEN], events[2];
 } Letters;
 
 // Letters for the axes that the language does not show, none of which stands in `used`.
@@ -75,10 +75,10 @@ static Letters free_letters(const Hidden *h, const char *used) {
   Letters l = {0};
   int next = 0;
   char c = 'z';
-  while (next <= h->n) {
+  while (next < h->n + 2) {
     while (strchr(used, c) != NULL) c--;
     if (next < h->n) l.of_hidden[next] = c;
-    else l.events = c;
+    else l.events[next - h->n] = c;
     next++;
     c--;
   }
@@ -86,7 +86,7 @@ static Letters free_letters(const Hidden *h, const char *used) {
 }
 
 static char *write_axes(char *out, const Elab *e, const Tensor *t, const Hidden *all, const Letters *l, const char *visible) {
-  if (tensor_has_events(e, t)) *out++ = l->events;
+  for (int i = 0; i < tensor_events(e, t); i++) *out++ = l->events[i];
   for (int i = 0; i < t->hidden.n; i++)
     for (int k = 0; k < all->n; k++)
       if (all->id[k] == t->hidden.id[i]) *out++ = l->of_hidden[k];
@@ -107,7 +107,7 @@ Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b
   *out++ = ',';
   out = write_axes(out, e, y, &all.hidden, &l, lb);
   *out++ = '-', *out++ = '>';
-  if (all.events) *out++ = l.events;
+  for (int i = 0; i < all.events; i++) *out++ = l.events[i];
   for (int i = 0; i < all.hidden.n; i++) *out++ = l.of_hidden[i];
   while (*lr != '\0') *out++ = *lr++;
   *out = '\0';
@@ -452,7 +452,7 @@ Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, T
   IrType t = {.dtype = dtype};
   if (belongs.kind >= BELONGS_DRAWS) t.axes[t.rank++] = IR_EVENTS;
   for (int i = 0; i < type.shape.rank; i++) t.axes[t.rank++] = type.shape.axes[i];
-  return value_tensor(e, span, type, ir_leaf(e->scene->fn, op, name, t), belongs);
+  return value_tensor(e, span, type, leaf_now(e, op, name, t), belongs);
 }
 
 Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs, Span span) {

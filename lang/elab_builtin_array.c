@@ -60,6 +60,7 @@ Value *builtin_reduce(Elab *e, const Builtin *b, BuiltinCall *call) {
     Value *known = reduce_static(e, b->op, call->value[0], call->span);
     if (known != NULL) return known;
   }
+  if (call->value[0]->kind == VALUE_BATCH) return batch_reduce(e, call->value[0], b->op == REDUCE_MAX ? IR_AMAX : IR_SUM, b->op == REDUCE_MEAN, call->span);
   bool keeps = keep != NULL && keep->kind == VALUE_BOOL && keep->u.boolean;
   Value *v = elab_tensor(e, call->value[0], call->span);
   if (!value_is_error(v) && v->u.tensor.type.element != ELEMENT_INT) v = elab_real(e, v, call->span);

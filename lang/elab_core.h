@@ -42,11 +42,11 @@ Diag *elab_shape_error(Elab *e, Span span, const Value *a, const Value *b, const
 
 // ---- tensors (elab_tensor.c)
 typedef struct Layout {
-  bool events;
+  int events; // axes of events: 0, 1, or 2 inside a comprehension over batch(v)
   Hidden hidden;
   Extents shape;
-} Layout; // axes of an IR value
-bool tensor_has_events(const Elab *e, const Tensor *t);
+} Layout;                                          // axes of an IR value
+int tensor_events(const Elab *e, const Tensor *t); // how many axes of events: 0, 1 or 2
 IrRef tensor_ir(Elab *e, const Value *v);          // reports and gives IR_NONE when only the type is known
 int tensor_offset(const Elab *e, const Tensor *t); // axes in front of the shape
 Layout layout_of(const Elab *e, const Tensor *t);
@@ -76,6 +76,11 @@ Value *elab_in_unit(Elab *e, Value *v, AstName unit, Span span);
 const char *elab_way(Elab *e, const Value *v); // "`h` is real[128]"-like text of one side
 bool circular_any(const TensorType *t);
 int64_t circular_count(const TensorType *t); // flags in TensorType.circular: last axis or 1
+
+// ---- lists over the batch (elab_batch.c)
+Value *batch_element(Elab *e, const Value *batch, Span span);                    // of batch(v): v of the other event of a pair
+Value *batch_of_elements(Elab *e, Value *body, Span span);                       // what a comprehension over batch(v) gives
+Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span); // SUM or AMAX; without the list's axis
 
 // ---- static values (elab_static.c)
 Value *static_unary(Elab *e, AstUnary op, Value *a, Span span);

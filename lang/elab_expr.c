@@ -54,8 +54,7 @@ static bool bind_element(Elab *e, Scope *scope, const AstFor *loop, Value *v, Sp
   return e->diags->errors == errors;
 }
 
-static bool loop_elements(Elab *e, Scope *scope, const AstFor *loop, Values *out) {
-  Value *from = elab_expr(e, scope, loop->from);
+static bool loop_elements(Elab *e, Scope *scope, const AstFor *loop, Value *from, Values *out) {
   if (value_is_error(from)) return false;
   if (loop->to != NULL) {
     int64_t a, b;
@@ -84,7 +83,8 @@ static bool loop_elements(Elab *e, Scope *scope, const AstFor *loop, Values *out
   return false;
 }
 
-static bool comprehend(Elab *e, Scope *scope, const AstExpr *x, size_t depth, Values *out) {
+// from: what the loop of this depth goes through
+static bool comprehend(Elab *e, Scope *scope, const AstExpr *x, size_t depth, Value *from, Values *out) {
   if (depth == x->u.comprehension.loops.len) {
     Value *v = elab_stand(e, elab_expr(e, scope, x->u.comprehension.body), x->u.comprehension.body->span);
     if (value_is_error(v)) return false;
@@ -93,21 +93,36 @@ static bool comprehend(Elab *e, Scope *scope, const AstExpr *x, size_t depth, Va
   }
   Values elements = {0};
   const AstFor *loop = &x->u.comprehension.loops.at[depth];
-  if (!loop_elements(e, scope, loop, &elements)) return false;
+  if (!loop_elements(e, scope, loop, from, &elements)) return false;
   Scope *inner = NULL; // one for all elements, unless a function keeps it
   for (size_t i = 0; i < elements.len; i++) {
     bool again = inner != NULL && !inner->captured && loop->names.len == 1 && inner->order.len == 1;
     if (again) inner->order.at[0]->value = elements.at[i];
     else inner = scope_new(e, scope);
     if (!again && !bind_element(e, inner, loop, elements.at[i], x->span)) return false;
-    if (!comprehend(e, inner, x, depth + 1, out)) return false;
+    bool last = depth + 1 == x->u.comprehension.loops.len;
+    Value *next = last ? NULL : elab_expr(e, inner, x->u.comprehension.loops.at[depth + 1].from);
+    if (!comprehend(e, inner, x, depth + 1, next, out)) return false;
   }
   return true;
 }
 
+// `[… for o in batch(v)]` is elaborated once, for a pair of events.
+static Value *over_batch(Elab *e, Scope *scope, const AstExpr *x, Value *batch) {
+  const AstFor *loop = &x->u.comprehension.loops.at[0];
+  if (x->u.comprehension.loops.len > 1) return elab_not_built(e, x->span, "a comprehension over a batch and another list");
+  if (batch->u.batch.elements) return elab_not_built(e, x->span, "a comprehension over a comprehension over a batch");
+  Scope *inner = scope_new(e, scope);
+  Value *other = batch_element(e, batch, batch->span);
+  if (value_is_error(other) || !bind_element(e, inner, loop, other, x->span)) return value_error(e);
+  Value *body = elab_stand(e, elab_expr(e, inner, x->u.comprehension.body), x->u.comprehension.body->span);
+  return value_is_error(body) ? body : batch_of_elements(e, body, x->span);
+}
+
 static Value *elab_comprehension(Elab *e, Scope *scope, const AstExpr *x) {
-  Value *list = value_list(e, x->span);
-  return comprehend(e, scope, x, 0, &list->u.list) ? list : value_error(e);
+  Value *from = elab_expr(e, scope, x->u.comprehension.loops.at[0].from), *list = value_list(e, x->span);
+  if (from->kind == VALUE_BATCH) return over_batch(e, scope, x, from);
+  return comprehend(e, scope, x, 0, from, &list->u.list) ? list : value_error(e);
 }
 
 // ---- operators
@@ -220,6 +235,7 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   case VALUE_STRING:
   case VALUE_LIST:
   case VALUE_DISTRIBUTION:
+  case VALUE_BATCH:
   case VALUE_FIT: return no_member(e, object, name, NULL);
   }
   return value_error(e);

@@ -234,7 +234,7 @@ static void check_flow(Elab *e, Scope *scope, const AstDecl *decl) {
 
 void elab_check_declaration(Elab *e, Scope *scope, const AstDecl *decl) {
   if (decl->kind != DE_NET && decl->kind != DE_FLOW) return;
-  scene_open(e, SCENE_SCORE, decl->name.text, "check");
+  scene_open(e, SCENE_SCORE, decl->name.text, "check")->batches = true;
   if (decl->kind == DE_NET) check_net(e, scope, decl);
   else check_flow(e, scope, decl);
   scene_close(e);

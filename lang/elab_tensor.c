@@ -5,14 +5,14 @@
 
 // ---- layouts
 
-bool tensor_has_events(const Elab *e, const Tensor *t) {
+int tensor_events(const Elab *e, const Tensor *t) {
   if (t->ir == IR_NONE || t->fn == NULL) return t->belongs.kind >= BELONGS_DRAWS && e->scene != NULL;
-  return ir_has_events(ir_type_of(t->fn, t->ir));
+  return ir_event_axes(ir_type_of(t->fn, t->ir));
 }
 
-int tensor_offset(const Elab *e, const Tensor *t) { return tensor_has_events(e, t) + t->hidden.n; }
+int tensor_offset(const Elab *e, const Tensor *t) { return tensor_events(e, t) + t->hidden.n; }
 
-Layout layout_of(const Elab *e, const Tensor *t) { return (Layout){.events = tensor_has_events(e, t), .hidden = t->hidden, .shape = t->type.shape}; }
+Layout layout_of(const Elab *e, const Tensor *t) { return (Layout){.events = tensor_events(e, t), .hidden = t->hidden, .shape = t->type.shape}; }
 
 static void hidden_add(Hidden *h, int32_t id, int64_t extent) {
   int at = h->n;
@@ -26,14 +26,14 @@ static void hidden_add(Hidden *h, int32_t id, int64_t extent) {
 }
 
 Layout layout_join(const Layout *a, const Layout *b, Extents shape) {
-  Layout l = {.events = a->events || b->events, .hidden = a->hidden, .shape = shape};
+  Layout l = {.events = a->events > b->events ? a->events : b->events, .hidden = a->hidden, .shape = shape};
   for (int i = 0; i < b->hidden.n; i++) hidden_add(&l.hidden, b->hidden.id[i], b->hidden.extent[i]);
   return l;
 }
 
 static IrType layout_type(IrDtype dtype, const Layout *l) {
   IrType t = {.dtype = dtype};
-  if (l->events) t.axes[t.rank++] = IR_EVENTS;
+  for (int i = 0; i < l->events; i++) t.axes[t.rank++] = i == 0 ? IR_EVENTS : IR_PAIRS;
   if (t.rank + l->hidden.n + l->shape.rank > IR_MAX_RANK) ir_fail("a value of more than %d axes", IR_MAX_RANK);
   for (int i = 0; i < l->hidden.n; i++) t.axes[t.rank++] = l->hidden.extent[i];
   for (int i = 0; i < l->shape.rank; i++) t.axes[t.rank++] = l->shape.axes[i];
@@ -76,9 +76,8 @@ IrRef tensor_spread(Elab *e, const Value *v, const Layout *l) {
   int8_t map[IR_MAX_RANK];
   memset(map, -1, sizeof map);
   IrType kept = {.dtype = from->dtype};
-  int at = 0;
-  if (l->events) at = 1;
-  if (ir_has_events(from)) map[0] = 0, kept.axes[kept.rank++] = IR_EVENTS;
+  int at = l->events;
+  for (int i = 0; i < ir_event_axes(from); i++) map[i] = (int8_t)i, kept.axes[kept.rank++] = from->axes[i];
   for (int i = 0; i < l->hidden.n; i++)
     for (int k = 0; k < t->hidden.n; k++)
       if (t->hidden.id[k] == l->hidden.id[i]) map[at + i] = (int8_t)kept.rank, kept.axes[kept.rank++] = t->hidden.extent[k];
@@ -190,7 +189,7 @@ Value *elab_real(Elab *e, Value *v, Span span) { return real_of(e, v, span, e->m
 
 IrRef elab_per_event(Elab *e, const Value *tensor) {
   Layout l = layout_of(e, &tensor->u.tensor);
-  l.events = true;
+  if (l.events == 0) l.events = 1;
   return tensor_spread(e, tensor, &l);
 }
 

@@ -52,7 +52,7 @@ static bool is_updated(const Model *m, const char *owner) {
 
 static void warn_unmoved(Blocks *b) {
   const Model *m = b->e->model;
-  for (size_t i = 0; i < b->declarations.len && m->phases.len > 0; i++) {
+  for (size_t i = 0; i < b->declarations.len && m->phases.len > 0 && !b->unknown_target; i++) {
     const AstDecl *d = b->declarations.at[i];
     if ((d->kind != DE_NET && d->kind != DE_FLOW) || replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
     if (!has_weights(m, d->name.text) || is_updated(m, d->name.text)) continue;

@@ -9,7 +9,7 @@
 //   WEIGHT (response.step_1.l …)  param   real
 //   WEIGHT.adam.m …      state   optimizer memory, real
 //   step epoch progress  counter f64 scalars;  batch_size: number of events of this batch, f64 scalar
-//   loss                 output  f64 scalar: weighted mean over the batch
+//   loss loss_2 …        output  f64 scalar: weighted mean over the batch; of several blocks where a step is simultaneous
 //   set:LEAF             output  new value of a param or state
 //   out:COLUMN           output  f64 [e, ...]: a generated column in physical units
 //   score:NAME           output  f64 [e]
@@ -85,26 +85,36 @@ typedef struct ModelWeight { // one array of a net or flow
   Span span;
 } ModelWeight;
 
-typedef struct ModelState {
+typedef struct ModelState { // optimizer memory and the like
   const char *name;
   IrType type;
   double start;
-} ModelState; // optimizer memory and the like
+  const char *like; // the weight whose average over steps this is: it begins as that weight; NULL: another state
+} ModelState;
+
+typedef struct ModelLoss {
+  const char *name;          // what the block updates: "critic", "encoder, decoder"
+  const char *output, *norm; // outputs of the step; norm: of the gradient, NULL: not asked for
+} ModelLoss;
 
 typedef struct ModelUpdate {
   VEC(const char *) targets;
-  IrFn *step; // loss, grad_norm, set:*
-  const AstExpr *repeat, *when;
+  VEC(ModelLoss) losses; // one; with `simultaneous` one a block
+  IrFn *step;            // loss, grad_norm, set:*
+  double repeat;         // how often in a step, where that is known now
+  IrFn *control;         // outputs `repeat` and `when` where they change from step to step, f64 scalars; NULL: neither does
   Span span;
 } ModelUpdate;
 
 typedef struct ModelPhase {
-  const char *name;      // train, train2, …
-  const ModelData *data; // NULL: draws only
+  const char *name;            // train, train2, …
+  VEC(const ModelData *) data; // that it reads; none: draws only
   VEC(ModelUpdate) updates;
   VEC(ModelState) states;                                  // started anew with the phase
   IrFn *validate;                                          // outputs loss (sum of w * loss over events, f64) and weight (sum of w), one update block; else NULL
   int64_t batch, epochs, steps, steps_per_epoch, patience; // 0: not given
+  const AstExpr *watch;                                    // formula of metrics and losses that says which epoch is best; NULL: the validation loss
+  int64_t watch_every;                                     // epochs, or steps where the phase counts in steps; 0: each epoch
   bool keep_last;
   Span span;
 } ModelPhase;

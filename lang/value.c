@@ -61,6 +61,13 @@ Value *value_module(Elab *e, Span span, Scope *names) {
   return v;
 }
 
+Value *value_batch(Elab *e, Span span, Value *of, bool elements) {
+  Value *v = value_new(e, VALUE_BATCH, span);
+  v->u.batch.of = of;
+  v->u.batch.elements = elements;
+  return v;
+}
+
 Value *value_data(Elab *e, Span span, const char *name, ModelData *data, const void *block) {
   Value *v = value_new(e, VALUE_DATA, span);
   v->u.data.name = name;
@@ -217,6 +224,7 @@ const char *value_text(Arena *arena, const Value *v) {
   case VALUE_FIT: return "a fitted value";
   case VALUE_DATA: return arena_printf(arena, "the data `%s`", v->u.data.name);
   case VALUE_MODULE: return "an imported file";
+  case VALUE_BATCH: return "a list over the batch";
   }
   return "";
 }

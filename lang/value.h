@@ -83,6 +83,7 @@ typedef enum {
   VALUE_FIT,
   VALUE_DATA,
   VALUE_MODULE,
+  VALUE_BATCH,
 } ValueKind;
 
 typedef struct Tensor {
@@ -176,6 +177,10 @@ struct Value {
       const char *name;
     } data;        // blocks
     Scope *module; // use … as name: its names
+    struct {
+      Value *of;     // a value of an event
+      bool elements; // of a comprehension over a batch: of has the axis of pairs, and the list is along it
+    } batch;         // batch(v): the list of v over the events of the batch
   } u;
 };
 
@@ -189,6 +194,7 @@ Value *value_list(Elab *e, Span span);                                          
 Value *value_record(Elab *e, Span span);                                             // empty; push to u.record.fields
 Value *value_tensor(Elab *e, Span span, TensorType type, IrRef ir, Belongs belongs); // no hidden axes
 Value *value_module(Elab *e, Span span, Scope *names);
+Value *value_batch(Elab *e, Span span, Value *of, bool elements);
 Value *value_data(Elab *e, Span span, const char *name, ModelData *data, const void *block);
 Value *value_copy(Elab *e, const Value *v);
 

@@ -198,11 +198,6 @@ bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error)
 
 // ---- assertions
 
-typedef struct Lookup {
-  const Evaluation *e;
-  bool use_ks;
-} Lookup;
-
 static double measure(const EvalColumn *c, bool ks) { return ks ? c->distance.ks : c->distance.w1; }
 
 static bool of_columns(const Evaluation *e, bool ks, const char *member, double *value) {
@@ -219,7 +214,7 @@ static bool of_columns(const Evaluation *e, bool ks, const char *member, double 
   return member == NULL || strcmp(member, "worst") == 0;
 }
 
-static bool lookup(void *data, const char *name, const char *member, double *value) {
+bool evaluate_number(void *data, const char *name, const char *member, double *value) {
   const Evaluation *e = data;
   if (strcmp(name, "wasserstein") == 0) return of_columns(e, false, member, value);
   if (strcmp(name, "ks") == 0) return of_columns(e, true, member, value);
@@ -257,7 +252,7 @@ bool evaluate_assertions(const Evaluation *e, const Session *session) {
     const char *unknown = NULL;
     int line;
     const char *text = source_text(session, expr->span, &line);
-    bool known = model_formula(expr, lookup, (void *)e, &value, &unknown);
+    bool known = model_formula(expr, evaluate_number, (void *)e, &value, &unknown);
     if (known && value != 0) continue;
     all = false;
     if (known) fprintf(stderr, "assert failed (line %d): %s\n", line, text);

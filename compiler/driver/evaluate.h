@@ -26,6 +26,8 @@ typedef struct Evaluation {
 bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *dataset, const int64_t *rows, int64_t n, HgmError *error);
 void evaluate_print(FILE *out, const Evaluation *e);
 bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error);
+// The number of a metric, for model_formula; data: an Evaluation.
+bool evaluate_number(void *data, const char *name, const char *member, double *value);
 // True when every assertion holds; prints those that fail.
 bool evaluate_assertions(const Evaluation *e, const Session *session);
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error); // fills distances from truth and fake

@@ -5,12 +5,12 @@
 
 // ---- which event: the compiled step, one event at a time
 
-static bool is_bad(const Bound *bound) {
-  const Slot *loss = bound_result(bound, "loss"), *norm = bound_result(bound, "grad_norm");
-  return !isfinite(slot_number(loss, 0)) || (norm != NULL && !isfinite(slot_number(norm, 0)));
+static bool is_bad(const Bound *bound, const ModelLoss *loss) {
+  const Slot *norm = loss->norm == NULL ? NULL : bound_result(bound, loss->norm);
+  return !isfinite(slot_number(bound_result(bound, loss->output), 0)) || (norm != NULL && !isfinite(slot_number(norm, 0)));
 }
 
-static bool find_event(Bound *bound, const BoundCall *call, int64_t *which, HgmError *error) {
+static bool find_event(Bound *bound, const ModelLoss *loss, const BoundCall *call, int64_t *which, HgmError *error) {
   for (int64_t k = 0; k < call->events; k++) {
     BoundCall one = {.events = 1,
                      .pass = call->pass,
@@ -18,7 +18,7 @@ static bool find_event(Bound *bound, const BoundCall *call, int64_t *which, HgmE
                      .rows = call->rows == NULL ? NULL : call->rows + k,
                      .event_ids = call->event_ids == NULL ? NULL : call->event_ids + k};
     if (!bound_run(bound, &one, error)) return false;
-    if (!is_bad(bound)) continue;
+    if (!is_bad(bound, loss)) continue;
     *which = k;
     return true;
   }
@@ -50,11 +50,11 @@ static IrArray leaf_array(Arena *arena, const Bound *bound, uint32_t i, const Ta
 }
 
 // From a bad output down to the value whose operands are all finite.
-static IrRef origin(const IrFn *fn, const bool *bad) {
+static IrRef origin(const IrFn *fn, const ModelLoss *loss, const bool *bad) {
   IrRef at = IR_NONE;
   for (size_t i = 0; i < fn->outputs.len && at == IR_NONE; i++) {
     const IrOutput *o = &fn->outputs.at[i];
-    if (bad[o->value] && (strcmp(o->name, "loss") == 0 || strcmp(o->name, "grad_norm") == 0)) at = o->value;
+    if (bad[o->value] && (strcmp(o->name, loss->output) == 0 || (loss->norm != NULL && strcmp(o->name, loss->norm) == 0))) at = o->value;
   }
   for (bool moved = at != IR_NONE; moved;) {
     moved = false;
@@ -77,14 +77,15 @@ static const char *place_text(const Session *session, Arena *arena, uint32_t spa
   return arena_printf(arena, " at %s:%d:%d", file->path, line, column);
 }
 
-bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const BoundCall *call, const Tables *tables, int64_t step, HgmError *error) {
+bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const ModelLoss *loss, const BoundCall *call, const Tables *tables, int64_t step,
+                       HgmError *error) {
   static const char cure[] =
       "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
-  const Slot *result = bound_result(bound, "loss");
+  const Slot *result = bound_result(bound, loss->output);
   const char *term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Bound again = *bound;
   int64_t k = 0;
-  if (!find_event(&again, call, &k, error))
+  if (!find_event(&again, loss, call, &k, error))
     return hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: each event alone is finite, their sum is not; %s", term, fn->name, (long long)step,
                     cure);
   term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
@@ -103,7 +104,7 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
                .watch = watch,
                .watch_data = &w};
   const char *message;
-  IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, w.bad) : IR_NONE;
+  IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, loss, w.bad) : IR_NONE;
   IrOp op = at == IR_NONE ? IR_CONST : ir_at(fn, at)->op;
   if (op == IR_PARAM || op == IR_STATE)
     hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, fn->name,

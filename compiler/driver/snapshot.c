@@ -11,8 +11,7 @@ typedef struct Field {
 static const Field fields[] = {
 #define FIELD(name)                                                                                                                                            \
   { "position." #name, offsetof(Position, name) }
-    FIELD(phase),      FIELD(epoch),      FIELD(step),     FIELD(step_in_epoch), FIELD(pass), FIELD(best),
-    FIELD(best_epoch), FIELD(bad_epochs), FIELD(loss_sum), FIELD(loss_steps),    FIELD(done),
+    FIELD(phase), FIELD(epoch), FIELD(step), FIELD(step_in_epoch), FIELD(batches), FIELD(pass), FIELD(best), FIELD(best_step), FIELD(bad_epochs), FIELD(done),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };

@@ -12,10 +12,10 @@ typedef struct Position {
   double epoch; // epochs finished in this phase
   double step;  // steps done in this phase
   double step_in_epoch;
-  double pass;                         // counter of draws, all phases
-  double best, best_epoch, bad_epochs; // of the validation loss; best is NaN before the first
-  double loss_sum, loss_steps;         // of the epoch so far
-  double done;                         // 1: every phase is finished
+  double batches;                     // taken in this phase
+  double pass;                        // counter of draws, all phases
+  double best, best_step, bad_epochs; // of the validation loss, or of what is watched; best is NaN before the first
+  double done;                        // 1: every phase is finished
 } Position;
 
 bool snapshot_save(const Store *store, const Position *position, const char *model_hash, const char *path, const HgmIo *io, HgmError *error);

@@ -160,8 +160,7 @@ static void what_cannot_be_trained_is_refused(void **state) {
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update g { minimize g(x); with sgd(1) }; batch 3; epochs 1; patience 2 }\n", "watch-what");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3 }\n", "no-end");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; epochs 3 }\n", "no-batch");
-  expect(HEAD "train { update f { minimize f(x); with sgd(1), ema(0.9) }; batch 3; epochs 1 }\n", "not-built");
-  expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3; epochs 1; watch ks }\n", "not-built");
+  expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3; epochs 1; watch kss }\n", "metric-unknown");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3; epochs 1; keep first }\n", "unknown-word");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3; epochs 1 }\n", "weights-unmoved");
 }

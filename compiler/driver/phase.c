@@ -1,0 +1,242 @@
+#include "compiler/driver/phase.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compiler/driver/nonfinite.h"
+#include "runtime/philox.h"
+
+enum { SUM, NORM, COUNT, SUMS };
+
+size_t phase_losses(const ModelPhase *model) {
+  size_t n = 0;
+  for (size_t i = 0; i < model->updates.len; i++) n += model->updates.at[i].losses.len;
+  return n;
+}
+
+const ModelLoss *phase_loss(const ModelPhase *model, size_t i) {
+  size_t u = 0;
+  while (i >= model->updates.at[u].losses.len) i -= model->updates.at[u++].losses.len;
+  return &model->updates.at[u].losses.at[i];
+}
+
+// ---- batches
+
+// Fisher-Yates with draws that depend on seed, phase and round only.
+static void shuffle(const Phase *p, Source *s, int64_t round) {
+  if (s->round == round) return;
+  int64_t n = s->dataset->n[SPLIT_TRAIN];
+  memcpy(s->order, s->dataset->chosen[SPLIT_TRAIN], sizeof(int64_t) * (size_t)n);
+  const char *name = s == p->sources ? "shuffle" : s->dataset->data->name;
+  uint64_t key = philox_key(p->t->session->model->seed, arena_printf(p->t->store->arena, "%s.%s", p->model->name, name));
+  for (int64_t i = n - 1; i > 0; i--) {
+    int64_t j = (int64_t)(philox_uniform(key, (uint64_t)i, (uint32_t)round, 0) * (double)(i + 1));
+    int64_t swap = s->order[i];
+    s->order[i] = s->order[j];
+    s->order[j] = swap;
+  }
+  s->round = round;
+}
+
+static int64_t batches_of(const Phase *p, const Source *s) { return (s->dataset->n[SPLIT_TRAIN] + p->batch - 1) / p->batch; }
+
+// Rows of batch `index`, counted over all rounds; the last of a round is short.
+static const int64_t *batch_rows(const Phase *p, Source *s, int64_t index, int64_t *n) {
+  int64_t batches = batches_of(p, s), at = index % batches * p->batch, rows = s->dataset->n[SPLIT_TRAIN];
+  shuffle(p, s, index / batches);
+  *n = rows - at < p->batch ? rows - at : p->batch;
+  return s->order + at;
+}
+
+// Of several data blocks each has rows of its own: the batch is copied together, whole; a block that ends early begins anew.
+static void gather(const Phase *p, Source *s, int64_t index) {
+  for (size_t i = 0; i < s->dataset->tables.list.len; i++) {
+    const Table *from = &s->dataset->tables.list.at[i], *to = tables_find(&p->tables, from->name);
+    size_t bytes = dtype_bytes(from->dtype) * (size_t)from->elements;
+    int64_t rows = s->dataset->n[SPLIT_TRAIN];
+    for (int64_t k = 0; to != NULL && k < p->batch; k++) {
+      int64_t at = index * p->batch + k;
+      shuffle(p, s, at / rows);
+      memcpy((char *)to->data + (size_t)k * bytes, (const char *)from->data + (size_t)s->order[at % rows] * bytes, bytes);
+    }
+  }
+}
+
+static BoundCall batch_call(Phase *p, int64_t pass) {
+  const Position *at = &p->t->position;
+  BoundCall call = {.events = p->batch, .pass = (uint32_t)(at->pass + (double)pass)};
+  int64_t index = (int64_t)at->batches + pass;
+  if (p->n_sources == 1) call.rows = call.event_ids = batch_rows(p, &p->sources[0], index, &call.events);
+  for (int i = 0; p->n_sources > 1 && i < p->n_sources; i++) gather(p, &p->sources[i], index);
+  return call;
+}
+
+// ---- opening
+
+static Dataset *dataset_of(Training *t, const ModelData *data) {
+  const Model *model = t->session->model;
+  for (size_t i = 0; i < model->data.len; i++)
+    if (model->data.at[i] == data && t->datasets != NULL && t->datasets[i].table != NULL) return &t->datasets[i];
+  return NULL;
+}
+
+static void open_sources(Phase *p) {
+  Arena *arena = p->t->store->arena;
+  p->sources = ARENA_ARRAY(arena, Source, p->model->data.len + 1);
+  for (size_t i = 0; i < p->model->data.len; i++) {
+    Dataset *dataset = dataset_of(p->t, p->model->data.at[i]);
+    if (dataset == NULL) continue; // simulated
+    int64_t *order = ARENA_ARRAY(arena, int64_t, dataset->n[SPLIT_TRAIN] + 1);
+    p->sources[p->n_sources++] = (Source){dataset, order, -1};
+  }
+  if (p->n_sources == 1) p->tables = p->sources[0].dataset->tables;
+  for (int s = 0; p->n_sources > 1 && s < p->n_sources; s++)
+    for (size_t i = 0; i < p->sources[s].dataset->tables.list.len; i++) {
+      Table table = p->sources[s].dataset->tables.list.at[i];
+      if (strncmp(table.name, "column:", 7) == 0) continue; // training reads what is prepared
+      table.data = arena_alloc(arena, dtype_bytes(table.dtype) * (size_t)(table.elements * p->batch) + 64);
+      VEC_PUSH(arena, &p->tables.list, table);
+    }
+}
+
+static void phase_extent(Phase *p) {
+  const ModelPhase *m = p->model;
+  const Options *options = p->t->session->options;
+  int64_t most = 0;
+  for (int i = 0; i < p->n_sources; i++)
+    if (batches_of(p, &p->sources[i]) > most) most = batches_of(p, &p->sources[i]);
+  p->steps_per_epoch = m->steps_per_epoch > 0 ? m->steps_per_epoch : most > 0 ? most : 1000;
+  int64_t epochs = options->has_epochs ? options->epochs : m->epochs;
+  p->total_steps = m->steps > 0 && !options->has_epochs ? m->steps : epochs * p->steps_per_epoch;
+}
+
+static bool open_programs(Phase *p, HgmError *error) {
+  Training *t = p->t;
+  size_t n = p->model->updates.len;
+  p->updates = ARENA_ARRAY(t->store->arena, Bound, n + 1);
+  p->controls = ARENA_ARRAY(t->store->arena, Bound, n + 1);
+  for (size_t i = 0; i < n; i++) {
+    const ModelUpdate *u = &p->model->updates.at[i];
+    if (!bound_create(&p->updates[i], t->session, u->step, BULK_TILE, p->batch, t->store, &p->tables, error)) return false;
+    if (u->control != NULL && !bound_create(&p->controls[i], t->session, u->control, BULK_TILE, p->batch, t->store, &p->tables, error)) return false;
+  }
+  return true;
+}
+
+static void begin_state(Phase *p, const ModelState *state) {
+  Store *store = p->t->store;
+  Slot *slot = store_add(store, state->name, (HgmDtype)state->type.dtype, ir_elements(&state->type));
+  slot->saved = true;
+  if (p->t->resumed) return;
+  const Slot *like = state->like == NULL ? NULL : store_find(store, state->like);
+  if (like != NULL) memcpy(slot->data, like->data, dtype_bytes(slot->dtype) * (size_t)slot->n);
+  else slot_fill(slot, state->start);
+}
+
+bool phase_open(Phase *p, HgmError *error) {
+  Store *store = p->t->store;
+  p->batch = p->model->batch > 0 ? p->model->batch : 256;
+  open_sources(p);
+  phase_extent(p);
+  for (size_t i = 0; i < p->model->states.len; i++) begin_state(p, &p->model->states.at[i]);
+  p->step = store_add(store, "step", HGM_F64, 1);
+  p->epoch = store_add(store, "epoch", HGM_F64, 1);
+  p->progress = store_add(store, "progress", HGM_F64, 1);
+  store_add(store, "batch_size", HGM_F64, 1);
+  p->sums = store_add(store, arena_printf(store->arena, "%s.losses", p->model->name), HGM_F64, (int64_t)phase_losses(p->model) * SUMS);
+  p->sums->saved = true;
+  return open_programs(p, error);
+}
+
+void phase_close(Phase *p) {
+  for (size_t i = 0; p->updates != NULL && i < p->model->updates.len; i++) {
+    bound_destroy(&p->updates[i]);
+    bound_destroy(&p->controls[i]);
+  }
+  bound_destroy(&p->validate);
+}
+
+// ---- sums of an epoch
+
+double phase_mean(const Phase *p, size_t loss, bool norm) {
+  int64_t at = (int64_t)loss * SUMS;
+  double n = slot_number(p->sums, at + COUNT);
+  return n == 0 ? NAN : slot_number(p->sums, at + (norm ? NORM : SUM)) / n;
+}
+
+void phase_forget(Phase *p) { slot_fill(p->sums, 0); }
+
+static void add_loss(Phase *p, size_t loss, double value, double norm) {
+  const double more[SUMS] = {value, norm, 1};
+  for (int k = 0; k < SUMS; k++) slot_set(p->sums, (int64_t)loss * SUMS + k, slot_number(p->sums, (int64_t)loss * SUMS + k) + more[k]);
+}
+
+void phase_exchange_averages(Phase *p) {
+  for (size_t i = 0; i < p->model->states.len; i++) {
+    const ModelState *state = &p->model->states.at[i];
+    if (state->like == NULL) continue;
+    Slot *average = store_find(p->t->store, state->name), *weight = store_find(p->t->store, state->like);
+    void *data = average->data;
+    average->data = weight->data;
+    weight->data = data;
+  }
+}
+
+// ---- steps
+
+// What the update's formulas say of this step: how many passes.
+static bool passes_of(Phase *p, size_t u, int64_t *passes, HgmError *error) {
+  Bound *control = &p->controls[u];
+  double repeat = p->model->updates.at[u].repeat;
+  *passes = (int64_t)repeat;
+  if (control->program == NULL) return true;
+  BoundCall call = batch_call(p, 0);
+  if (!bound_run(control, &call, error)) return false;
+  const Slot *often = bound_result(control, "repeat"), *when = bound_result(control, "when");
+  if (often != NULL) repeat = slot_number(often, 0);
+  if (when != NULL && slot_number(when, 0) == 0) repeat = 0;
+  if (!(repeat >= 0 && repeat <= 1e9))
+    return hgm_fail(error, EXIT_USER, "`repeat` of the update of %s is %g in step %.0f", p->model->updates.at[u].losses.at[0].name, repeat,
+                    p->t->position.step);
+  *passes = (int64_t)repeat;
+  return true;
+}
+
+static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, bool last, HgmError *error) {
+  const ModelUpdate *update = &p->model->updates.at[u];
+  Bound *bound = &p->updates[u];
+  BoundCall call = batch_call(p, pass);
+  if (!bound_run(bound, &call, error)) return false;
+  for (size_t i = 0; i < update->losses.len; i++) {
+    const ModelLoss *loss = &update->losses.at[i];
+    double value = slot_number(bound_result(bound, loss->output), 0), norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
+    if (!isfinite(value) || !isfinite(norm))
+      return nonfinite_explain(p->t->session, update->step, bound, loss, &call, &p->tables, (int64_t)p->t->position.step, error);
+    if (last) add_loss(p, first_loss + i, value, norm);
+  }
+  bound_commit(bound);
+  p->t->events_trained += call.events;
+  return true;
+}
+
+bool phase_step(Phase *p, HgmError *error) {
+  Position *at = &p->t->position;
+  slot_set(p->step, 0, at->step);
+  slot_set(p->epoch, 0, at->epoch);
+  slot_set(p->progress, 0, at->step / (double)p->total_steps);
+  int64_t most = 1;
+  size_t loss = 0;
+  for (size_t u = 0; u < p->model->updates.len; u++) {
+    int64_t passes;
+    if (!passes_of(p, u, &passes, error)) return false;
+    for (int64_t k = 0; k < passes; k++)
+      if (!update_once(p, u, loss, k, k + 1 == passes, error)) return false;
+    if (passes > most) most = passes;
+    loss += p->model->updates.at[u].losses.len;
+  }
+  at->pass += (double)most;
+  at->batches += (double)most;
+  at->step++;
+  at->step_in_epoch++;
+  return true;
+}

@@ -1,0 +1,43 @@
+// One train block while it runs: its batches, its updates in order, and the sums of their losses over an epoch.
+//
+//   Phase p = {.t = t, .model = m};  phase_open(&p, &error);
+//   while (…) phase_step(&p, &error);
+//   phase_close(&p);
+//
+// A step takes the next batch of every data block. Its first pass of each update sees that batch and the draws of the step; every
+// further pass of `repeat` takes the batch after and draws anew. What is not done again in the next step has been taken.
+#ifndef HGM_DRIVER_PHASE_H
+#define HGM_DRIVER_PHASE_H
+
+#include "compiler/driver/train.h"
+
+typedef struct Source { // the shuffled training rows of one data block
+  Dataset *dataset;
+  int64_t *order; // (rows) of this round
+  int64_t round;  // how often all rows were taken before; -1: not shuffled yet
+} Source;
+
+typedef struct Phase {
+  Training *t;
+  const ModelPhase *model;
+  Source *sources;
+  int n_sources; // 0: draws only
+  int64_t batch, steps_per_epoch, total_steps;
+  Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
+  Bound validate;
+  Tables tables; // of the data block; of several: the batch, gathered
+  Slot *step, *epoch, *progress;
+  Slot *sums; // (losses, 3): sum, norm of the gradient, how often; of the epoch so far
+} Phase;
+
+bool phase_open(Phase *p, HgmError *error);
+void phase_close(Phase *p);
+bool phase_step(Phase *p, HgmError *error);
+size_t phase_losses(const ModelPhase *model); // of all its updates
+const ModelLoss *phase_loss(const ModelPhase *model, size_t i);
+double phase_mean(const Phase *p, size_t loss, bool norm); // over the epoch so far; NaN: never
+void phase_forget(Phase *p);                               // a new epoch: sums begin anew
+// `ema`: weights and their averages change places; twice is none.
+void phase_exchange_averages(Phase *p);
+
+#endif

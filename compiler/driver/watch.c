@@ -1,0 +1,67 @@
+#include "compiler/driver/watch.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compiler/driver/evaluate.h"
+
+bool watch_is_due(const Phase *p, bool epoch_ended) {
+  const ModelPhase *m = p->model;
+  if (m->watch == NULL) return false;
+  bool in_steps = m->steps > 0 && m->watch_every > 0;
+  if (in_steps) return !epoch_ended && (int64_t)p->t->position.step % m->watch_every == 0;
+  return epoch_ended && (m->watch_every == 0 || (int64_t)p->t->position.epoch % m->watch_every == 0);
+}
+
+typedef struct Watched {
+  Phase *p;
+  double valid;
+  Evaluation evaluation; // made when a metric is asked for
+  bool evaluated, failed;
+  Arena *scratch;
+  HgmError *error;
+} Watched;
+
+static bool evaluate(Watched *w) {
+  if (w->evaluated) return true;
+  Session session = *w->p->t->session; // its arrays last as long as this number
+  session.arena = w->scratch;
+  Dataset *dataset = w->p->n_sources == 0 ? NULL : w->p->sources[0].dataset;
+  int64_t n = dataset == NULL ? 0 : dataset->n[SPLIT_VALID];
+  if (session.model->evaluate != NULL && session.model->evaluate->events > 0 && session.model->evaluate->events < n) n = session.model->evaluate->events;
+  if (n < 2) w->failed = !hgm_fail(w->error, EXIT_USER, "`watch` looks at metrics of validation events, and there are none: give a validation part in `split`");
+  else w->failed = !evaluate_model(&w->evaluation, &session, w->p->t->store, dataset, dataset->chosen[SPLIT_VALID], n, w->error);
+  w->evaluated = !w->failed;
+  return w->evaluated;
+}
+
+// `loss` and `grad_norm` are those of the last block; `loss.critic` names one.
+static bool of_training(const Phase *p, const char *name, const char *member, double *value) {
+  bool norm = strcmp(name, "grad_norm") == 0;
+  if (!norm && strcmp(name, "loss") != 0) return false;
+  for (size_t i = phase_losses(p->model); i-- > 0;) {
+    if (member != NULL && strcmp(member, phase_loss(p->model, i)->name) != 0) continue;
+    *value = phase_mean(p, i, norm);
+    return true;
+  }
+  return false;
+}
+
+static bool lookup(void *data, const char *name, const char *member, double *value) {
+  Watched *w = data;
+  if (of_training(w->p, name, member, value)) return true;
+  if (strcmp(name, "validation") == 0) {
+    *value = w->valid;
+    return true;
+  }
+  return evaluate(w) && evaluate_number(&w->evaluation, name, member, value);
+}
+
+bool watch_number(Phase *p, double valid, double *number, HgmError *error) {
+  Watched w = {.p = p, .valid = valid, .scratch = arena_create(), .error = error};
+  const char *unknown = NULL;
+  bool ok = model_formula(p->model->watch, lookup, &w, number, &unknown);
+  arena_destroy(w.scratch);
+  if (w.failed) return false;
+  return ok || hgm_fail(error, EXIT_USER, "`watch` asks for `%s`, which this training does not have", unknown != NULL ? unknown : "?");
+}

@@ -1,0 +1,136 @@
+// `with`: the optimizer, its rate and settings, and what surrounds it.
+#include <string.h>
+
+#include "lang/update.h"
+
+static bool tuple_numbers(Elab *e, const Value *v, Span span, const char *what, double *out, int n) {
+  if (n == 1) return elab_setting_number(e, (Value *)v, span, what, out);
+  size_t len = v->kind == VALUE_LIST ? v->u.list.len : v->kind == VALUE_RECORD ? v->u.record.fields.len : 0;
+  for (int i = 0; i < n && len == (size_t)n; i++) {
+    Value *part = v->kind == VALUE_LIST ? v->u.list.at[i] : v->u.record.fields.at[i].value;
+    if (!elab_setting_number(e, part, span, what, &out[i])) return false;
+  }
+  if (len == (size_t)n) return true;
+  elab_error(e, DIAG_OPTIMIZER, span, "%s takes %d numbers, found %s", what, n, value_text(e->arena, v));
+  return false;
+}
+
+static bool read_rate(Elab *e, Scope *scope, const AstExpr *x, With *with) {
+  if (x->kind == EX_CALL && x->u.call.callee->kind == EX_NAME && strcmp(x->u.call.callee->u.name, "plateau") == 0) {
+    not_built(e, x->span, "`plateau`");
+    return false;
+  }
+  Value *v = elab_expr(e, scope, x);
+  if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
+  if (!value_is_error(v)) v = elab_real(e, v, x->span);
+  if (value_is_error(v) || v->kind != VALUE_TENSOR) return false;
+  IrFn *fn = e->scene->fn;
+  if (ir_type_of(fn, v->u.tensor.ir)->rank != 0) {
+    Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "a rate is one number a step, found %s", value_text(e->arena, v));
+    diag_help(e->diags, d, "rates are formulas of `step`, `epoch` and `progress`");
+    return false;
+  }
+  with->rate = ir_cast(fn, v->u.tensor.ir, IR_F64);
+  return true;
+}
+
+static bool read_optimizer(Elab *e, Scope *scope, const AstExpr *x, With *with) {
+  const char *name = with->optimizer.info->name;
+  size_t args = x->kind == EX_CALL ? x->u.call.args.len : 0;
+  int place = 0;
+  bool good = true, rated = false;
+  with->written = x;
+  for (size_t i = 0; i < args && good; i++) {
+    const AstArg *arg = &x->u.call.args.at[i];
+    if ((arg->name.text == NULL && place++ == 0) || (arg->name.text != NULL && strcmp(arg->name.text, "rate") == 0)) {
+      good = read_rate(e, scope, arg->value, with);
+      rated = true;
+      continue;
+    }
+    OptimizerSetting *s = arg->name.text == NULL ? (place - 2 < with->optimizer.settings ? &with->optimizer.setting[place - 2] : NULL)
+                                                 : optimizer_setting(&with->optimizer, arg->name.text);
+    if (s == NULL) {
+      Diag *d = elab_error(e, DIAG_OPTIMIZER, arg->value->span, "`%s` has no such setting", name);
+      diag_help(e->diags, d, "it has the rate%s%s", with->optimizer.settings > 0 ? ", then " : "", with->optimizer.info->settings);
+      return false;
+    }
+    Value *v = elab_expr(e, scope, arg->value);
+    good = !value_is_error(v) && tuple_numbers(e, v, arg->value->span, s->name, s->value, s->numbers);
+  }
+  if (good && !rated) {
+    Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` needs a rate", name);
+    diag_help(e->diags, d, "`%s(1e-3)`", name);
+  }
+  return good && rated;
+}
+
+static double *modifier_of(With *with, const char *name) {
+  const struct {
+    const char *name;
+    double *value;
+  } all[] = {{"clip", &with->clip}, {"decay", &with->decay}, {"clip_weights", &with->clip_weights}, {"ema", &with->ema}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (strcmp(all[i].name, name) == 0) return all[i].value;
+  return NULL;
+}
+
+static bool read_modifier(Elab *e, Scope *scope, const AstExpr *x, const char *name, With *with) {
+  double *out = modifier_of(with, name);
+  if (out == NULL) {
+    Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` is no optimizer", name);
+    const char *near = optimizer_nearest(name);
+    if (near != NULL) diag_help(e->diags, d, "did you mean `%s`?", near);
+    else
+      diag_help(e->diags, d,
+                "optimizers are sgd, adam, adamw, adamax and rmsprop; `clip(norm)`, `clip_weights(bound)`, `decay(w)` and `ema(keep)` go with them");
+    return false;
+  }
+  if (x->kind != EX_CALL || x->u.call.args.len != 1) {
+    diag_help(e->diags, elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` takes one number", name), "`%s(…)` with one number in it", name);
+    return false;
+  }
+  Value *v = elab_expr(e, scope, x->u.call.args.at[0].value);
+  if (value_is_error(v) || !elab_setting_number(e, v, x->span, name, out)) return false;
+  bool share = out == &with->ema; // of the old value in the new
+  if (*out > 0 && !(share && *out >= 1)) return true;
+  Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` takes a %s, found %g", name, share ? "number between 0 and 1" : "positive number", *out);
+  diag_help(e->diags, d, share ? "`ema(0.999)` keeps that much of the average in each step" : "leave it out where nothing is to be bounded");
+  return false;
+}
+
+bool with_read(Blocks *b, Scope *scope, const AstUpdate *u, With *with) {
+  Elab *e = b->e;
+  bool good = true, found = false;
+  for (size_t i = 0; i < u->items.len; i++) {
+    if (u->items.at[i]->kind != UI_WITH) continue;
+    for (size_t k = 0; k < u->items.at[i]->with.len; k++) {
+      const AstExpr *x = u->items.at[i]->with.at[k], *named = x->kind == EX_CALL ? x->u.call.callee : x;
+      if (named->kind != EX_NAME) {
+        elab_error(e, DIAG_OPTIMIZER, x->span, "`with` takes optimizers by name");
+        good = false;
+        continue;
+      }
+      Optimizer optimizer;
+      if (!optimizer_find(e->arena, named->u.name, &optimizer)) {
+        good = read_modifier(e, scope, x, named->u.name, with) && good;
+        continue;
+      }
+      if (found) {
+        Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "a second optimizer in one update");
+        diag_label(e->diags, d, with->written->span, "the first");
+        diag_help(e->diags, d, "keep one of them");
+        good = false;
+        continue;
+      }
+      found = true;
+      with->optimizer = optimizer;
+      good = read_optimizer(e, scope, x, with) && good;
+    }
+  }
+  if (!found && good) {
+    Diag *d = elab_error(e, DIAG_NO_OPTIMIZER, u->span, "this update has no `with`");
+    diag_help(e->diags, d, "add `with adam(1e-3)`");
+    return false;
+  }
+  return good && found;
+}

@@ -1,0 +1,68 @@
+# Games: several blocks, formulas of the step, averaged weights, `watch`, several data blocks; the same bits for any number of
+# threads and after a stop in the middle of an epoch.
+. "$ROOT/tests/cli/lib.bash"
+jets=$ROOT/examples/data/jets.h5
+
+cat > wgan.hgm <<'E1'
+data jets {
+  x = ["Jet_pt" , "Jet_mass"] in GeV |> log1p |> standardize
+  split 0.02 / 0.02 / 0.02
+}
+net generator(z: real[3]) -> jets.x = z |> mlp([16, 16]) |> dense(2)
+net critic(x: jets.x) -> real = x |> mlp([16, 16], leaky_relu) |> dense(1)
+train {
+  update critic repeat (if step < 3 or step % 50 == 0 then 9 else 2) {
+    z ~ normal[3]
+    fake = generator(z)
+    minimize d_wasserstein(critic(x), critic(fake)) + 10 * gradient_penalty(critic, x, fake)
+    with adam(1e-3, betas = (0.5, 0.9))
+  }
+  update generator when batch_mean(critic(x)) < 1000 {
+    z ~ normal[3]
+    minimize g_wasserstein(critic(generator(z)))
+    with adam(1e-3, betas = (0.5, 0.9)), ema(0.9)
+  }
+  batch 64
+  steps 120
+  watch wasserstein + 0 * grad_norm.critic every 40
+}
+generate { z ~ normal[3]; x = generator(z) }
+evaluate { metrics wasserstein }
+E1
+expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o one --threads 1
+expect_text "step 120: watched"
+expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o two --threads 2 --quiet
+same_weights one/model.h5 two/model.h5
+h5dump -n one/model.h5 > log; expect_text "average"
+head -1 one/metrics.csv > log; expect_text "gradient of critic"; expect_text "loss of generator"
+# what is drawn is drawn with the averages: they have taken the weights' place in the file
+[ "$(h5dump -d generator.dense_1.b one/model.h5 | tail -n +4)" != "$(h5dump -d generator.dense_1.b.average one/model.h5 | tail -n +4)" ] || fail "averages that differ from the weights"
+
+# stopped by SIGTERM somewhere, resumed, the same weights
+"$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
+pid=$!; sleep 1.2; kill -TERM $pid 2> /dev/null; wait $pid
+[ -e cut/model.h5 ] || expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet --resume
+same_weights one/model.h5 cut/model.h5
+
+# two data blocks: each loss averages over its own events, a short one begins anew
+cat > two.hgm <<'E2'
+data base { x = "Jet_pt" in GeV |> log1p |> standardize; split 0.05 / 0.05 }
+data back { y = "Jet_mass" in GeV |> log1p |> standardize; split 0.013 / 0.05 }
+net judge(x: real) -> real = x |> mlp([8]) |> dense(1)
+train {
+  update judge {
+    minimize softplus(-judge(x))
+    minimize softplus(judge(y))
+    with adam(1e-2)
+  }
+  batch 50
+  epochs 3
+}
+score { s = judge(base.x) }
+E2
+expect_exit 0 "$HGMC" run two.hgm --train base="$jets" --train back="$jets" -o pair1 --threads 1
+expect_text "epoch 3: loss"
+expect_exit 0 "$HGMC" run two.hgm --train base="$jets" --train back="$jets" -o pair2 --threads 2 --quiet
+same_weights pair1/model.h5 pair2/model.h5
+expect_exit 2 "$HGMC" run two.hgm --train base="$jets" -o pair3
+expect_text "no file is named for the data block \`back\`"

@@ -1,0 +1,197 @@
+// needs: lang compiler/ad compiler/ir lang/base runtime
+// Games: several update blocks in one step, formulas of the step, averages, bounds, and steps of the other player inside a loss.
+// The players are one number each, so every expected number is written out by hand.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/support/model.h"
+
+static void near(double found, double expected) {
+  if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
+}
+
+static const double theta = 0.75, psi = -0.5, events[3] = {1, -2, 0.5};
+
+#define PLAYERS                                                                                                                                                \
+  "data d { x = \"x\" }\n"                                                                                                                                     \
+  "net gen() -> (t: real) { learn theta: real = 0.75; t = theta }\n"                                                                                           \
+  "net judge(x: real) -> (y: real) { learn psi: real = -0.5; y = psi * x }\n"
+
+static Loaded game(const char *train) {
+  char text[2048];
+  snprintf(text, sizeof text, PLAYERS "%s", train);
+  Loaded l = load(text);
+  give(&l, "prep:x", events, 3);
+  give_number(&l, "batch_size", 3);
+  give_number(&l, "epoch", 0);
+  give_number(&l, "progress", 0);
+  give_weights(&l);
+  const ModelPhase *p = l.model->phases.at[0];
+  for (size_t i = 0; i < p->states.len; i++) give_number(&l, p->states.at[i].name, p->states.at[i].start);
+  return l;
+}
+
+static double repeats_at(Loaded *l, double step) {
+  l->leaves = 0;
+  give_number(l, "step", step);
+  return run(l, l->model->phases.at[0]->updates.at[0].control, 3, "repeat")[0];
+}
+
+static void repeat_and_when_follow_the_step(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  update judge repeat (if step < 25 or step % 500 == 0 then 100 else 5) { minimize judge(x)^2; with sgd(0.1) }\n"
+                  "  update gen repeat 3 when 2 > 1 { minimize (x - gen())^2; with sgd(0.1) }\n"
+                  "  update gen when batch_mean(x) > 1 { minimize (x - gen())^2; with sgd(0.1) }\n  batch 3; steps 9\n}\n");
+  near(repeats_at(&l, 0), 100);
+  near(repeats_at(&l, 24), 100);
+  near(repeats_at(&l, 25), 5);
+  near(repeats_at(&l, 499), 5);
+  near(repeats_at(&l, 1000), 100);
+  const ModelPhase *p = l.model->phases.at[0];
+  assert_null(p->updates.at[1].control);
+  near(p->updates.at[1].repeat, 3);
+  give(&l, "prep:x", events, 3);
+  give_number(&l, "batch_size", 3);
+  near(run(&l, p->updates.at[2].control, 3, "when")[0], 0); // the mean is -1/6
+  leave(&l);
+}
+
+static void weights_are_bounded_and_averaged(void **state) {
+  (void)state;
+  Loaded l = game("train { update judge { minimize 3 * judge(x); with sgd(1), clip_weights(0.25), ema(0.9) }; batch 3; steps 9 }\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  assert_int_equal(p->states.len, 1);
+  assert_string_equal(p->states.at[0].like, "judge.psi");
+  l.leaves = 0;
+  give(&l, "prep:x", events, 3);
+  give_number(&l, "batch_size", 3);
+  give_weights(&l);
+  give_number(&l, p->states.at[0].name, psi);
+  double mean = -0.5 / 3, moved = fmax(-0.25, fmin(0.25, psi - 3 * mean));
+  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], moved);
+  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi.average")[0], 0.9 * psi + 0.1 * moved);
+  leave(&l);
+}
+
+static void a_simultaneous_step_is_one_program(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  fake = gen()\n  update judge { minimize judge(fake) + x * 0; with sgd(0.1), clip(100) }\n"
+                  "  update gen { maximize judge(fake) + x * 0; with sgd(0.2) }\n  simultaneous; batch 3; steps 9\n}\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  assert_int_equal(p->updates.len, 1);
+  assert_int_equal(p->updates.at[0].losses.len, 2);
+  assert_string_equal(p->updates.at[0].losses.at[1].name, "gen");
+  const IrFn *step = p->updates.at[0].step;
+  near(run(&l, step, 3, "set:judge.psi")[0], psi - 0.1 * theta);
+  near(run(&l, step, 3, "set:gen.theta")[0], theta + 0.2 * psi);
+  near(run(&l, step, 3, "grad_norm")[0], theta);
+  near(run(&l, step, 3, "loss_2")[0], -psi * theta);
+  leave(&l);
+}
+
+// Means over the batch are of the step; a comprehension over it goes through pairs of events.
+static void batches_are_reduced_and_paired(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  s = judge(x)\n  spread = mean([(s - o)^2 for o in batch(s)])\n"
+                  "  update judge { minimize batch_mean(s)^2 + sum([max(s, o + 0.1) for o in batch(x)]) + amax(batch(s)) + 0.1 * spread; with sgd(1) }\n  "
+                  "batch 3; steps 9\n}\n");
+  double loss = 0, slope = 0, mean = 0, top = 0, top_slope = 0;
+  for (int i = 0; i < 3; i++) {
+    double s = psi * events[i];
+    mean += events[i] / 3;
+    if (i == 0 || s > top) top = s, top_slope = events[i];
+    for (int k = 0; k < 3; k++) {
+      loss += fmax(s, events[k] + 0.1) / 3 + 0.1 * (s - psi * events[k]) * (s - psi * events[k]) / 9;
+      slope += (s > events[k] + 0.1 ? events[i] : 0) / 3 + 0.2 * psi * (events[i] - events[k]) * (events[i] - events[k]) / 9;
+    }
+  }
+  loss += psi * psi * mean * mean + top;
+  slope += 2 * psi * mean * mean + top_slope;
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  near(run(&l, step, 3, "loss")[0], loss);
+  near(run(&l, step, 3, "set:judge.psi")[0], psi - slope);
+  leave(&l);
+}
+
+// The judge minimizes psi t + psi^2 / 2 with slope t + psi.
+#define UNROLLED(k, with)                                                                                                                                      \
+  "train {\n  update gen unrolling judge " k " { minimize judge(gen()); with sgd(1) }\n"                                                                       \
+  "  update judge { minimize judge(gen()) + judge(1)^2 / 2; with " with " }\n  batch 3; steps 9\n}\n"
+
+static double slope_of_generator(const char *train) {
+  Loaded l = game(train);
+  double moved = run(&l, l.model->phases.at[0]->updates.at[0].step, 3, "set:gen.theta")[0];
+  assert_true(has_output(l.model->phases.at[0]->updates.at[0].step, "set:gen.theta"));
+  assert_false(has_output(l.model->phases.at[0]->updates.at[0].step, "set:judge.psi"));
+  leave(&l);
+  return theta - moved;
+}
+
+static void unrolled_steps_of_sgd_are_differentiated(void **state) {
+  (void)state;
+  double a = 0.3;
+  near(slope_of_generator(UNROLLED("0", "sgd(0.3)")), psi);
+  near(slope_of_generator(UNROLLED("1", "sgd(0.3)")), psi * (1 - a) - 2 * a * theta);
+  near(slope_of_generator(UNROLLED("2", "sgd(0.3)")), psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a));
+}
+
+static double loss_after_adam(double t, int steps) {
+  double p = psi, m = 0, v = 0;
+  for (int k = 1; k <= steps; k++) {
+    double g = t + p;
+    m = 0.5 * m + 0.5 * g;
+    v = 0.9 * v + 0.1 * g * g;
+    p -= 0.3 / (1 - pow(0.5, k)) * m / (sqrt(v) / sqrt(1 - pow(0.9, k)) + 0.1);
+  }
+  return p * t;
+}
+
+static void unrolled_steps_of_adam_are_differentiated(void **state) {
+  (void)state;
+  double h = 1e-5, slope = (loss_after_adam(theta + h, 5) - loss_after_adam(theta - h, 5)) / (2 * h);
+  double found = slope_of_generator(UNROLLED("5", "adam(0.3, betas = (0.5, 0.9), eps = 0.1)"));
+  if (!(fabs(found - slope) <= 1e-8)) fail_msg("%.12g, central difference %.12g", found, slope);
+}
+
+// A draw outside of the updates is one draw: in the unrolled steps, in the block itself and in the judge's own step.
+static void unrolled_steps_see_the_draws_of_the_step(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  z ~ normal\n  update gen unrolling judge 2 { minimize judge(z) * gen(); with sgd(1) }\n"
+                  "  update judge { minimize judge(z); with sgd(0.5) }\n  batch 3; steps 9\n}\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  double mean = run(&l, p->updates.at[1].step, 3, "loss")[0] / psi;
+  near(run(&l, p->updates.at[0].step, 3, "loss")[0], (psi - 2 * 0.5 * mean) * mean * theta);
+  leave(&l);
+}
+
+static void what_is_no_game_is_refused(void **state) {
+  (void)state;
+  expect(PLAYERS "train { update judge { minimize judge(x); with sgd(1), ema(1.5) }; update gen { minimize x * gen(); with sgd(1) }; batch 3; steps 1 }\n",
+         "optimizer");
+  expect(PLAYERS "train { update judge unrolling gen 2 { minimize judge(x); with sgd(1) }; batch 3; steps 1 }\n", "unrolling");
+  expect(PLAYERS "train { update judge unrolling judge 2 { minimize judge(x); with sgd(1) }; batch 3; steps 1 }\n", "unrolling");
+  expect(PLAYERS "train { update judge when x > 0 { minimize judge(x); with sgd(1) }; batch 3; steps 1 }\n", "not-setting");
+  expect(PLAYERS "train { update judge repeat 0 - 2 { minimize judge(x); with sgd(1) }; batch 3; steps 1 }\n", "type");
+  expect(PLAYERS "train { update judge repeat 2 { minimize judge(x); with sgd(1) }; update gen { minimize x * gen(); with sgd(1) }; simultaneous; batch 3; "
+                 "steps 1 }\n",
+         "simultaneous");
+  expect(PLAYERS
+         "train { update judge { minimize judge(x); with sgd(1) }; update judge { minimize judge(x)^2; with sgd(1) }; simultaneous; batch 3; steps 1 }\n",
+         "simultaneous");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(repeat_and_when_follow_the_step),          cmocka_unit_test(weights_are_bounded_and_averaged),
+      cmocka_unit_test(a_simultaneous_step_is_one_program),       cmocka_unit_test(batches_are_reduced_and_paired),
+      cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated), cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
+      cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step), cmocka_unit_test(what_is_no_game_is_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
