@@ -12,7 +12,7 @@ accept=; [ "${1:-}" = --accept ] && { accept=1; shift; }
 pattern=${1:-}
 passed=0 failed=0 skipped=0 names=()
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
-export HGMC=$PWD/$build/hgmc BUILD_DIR=$PWD/$build HGM_STDLIB=$PWD/stdlib
+export HGMC=$PWD/$build/hgmc BUILD_DIR=$PWD/$build HGM_STDLIB=$PWD/stdlib HGM_CACHE=
 
 wanted() { [ -z "$pattern" ] || [[ $1 == *$pattern* ]]; }
 result() { # status name log

@@ -23,6 +23,8 @@ typedef struct CodegenStats { // for --time-passes and the tests that bound inst
 } CodegenStats;
 
 CodegenOptions codegen_defaults(void);
+// What code depends on besides the function: version of LLVM, processor, features, options. For the keys of caches.
+char *codegen_identity(Arena *arena, const CodegenOptions *options);
 // Compiles kernels in parallel on the pool (may be NULL). Never fails on a verified function; ir_fail on our own errors.
 // The program as one piece of bytes (runtime/program_file.h): freed with free().
 uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size);

@@ -32,6 +32,17 @@ static double now_ms(void) {
 
 CodegenOptions codegen_defaults(void) { return (CodegenOptions){.tile = 128, .partials = 4}; }
 
+char *codegen_identity(Arena *arena, const CodegenOptions *options) {
+  unsigned major, minor, patch;
+  LLVMGetVersion(&major, &minor, &patch);
+  char *cpu, *features;
+  code_target_name(options->cpu, options->features, &cpu, &features);
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, partials %u", major, minor, patch, cpu, features, options->tile, options->partials);
+  free(cpu);
+  free(features);
+  return text;
+}
+
 // ---- machine code
 
 static bool asked(const CodegenOptions *o, const char *what) { return o->dump && strcmp(o->dump, what) == 0; }

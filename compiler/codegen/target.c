@@ -47,15 +47,19 @@ static char *copy(const char *text) {
   return strcpy(c, text);
 }
 
+void code_target_name(const char *cpu, const char *features, char **cpu_name, char **feature_list) {
+  char *host_cpu = LLVMGetHostCPUName(), *host_features = LLVMGetHostCPUFeatures();
+  *cpu_name = copy(cpu ? cpu : host_cpu);
+  *feature_list = copy(features ? features : cpu ? "" : host_features);
+  LLVMDisposeMessage(host_cpu);
+  LLVMDisposeMessage(host_features);
+}
+
 CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *error) {
   call_once(&llvm_started, start_llvm);
   CodeTarget *t = calloc(1, sizeof *t);
   if (!t) ir_fail("out of memory");
-  char *host_cpu = LLVMGetHostCPUName(), *host_features = LLVMGetHostCPUFeatures();
-  t->cpu = copy(cpu ? cpu : host_cpu);
-  t->features = copy(features ? features : cpu ? "" : host_features);
-  LLVMDisposeMessage(host_cpu);
-  LLVMDisposeMessage(host_features);
+  code_target_name(cpu, features, &t->cpu, &t->features);
   bool listed = *t->features != 0; // a bare processor name is trusted to bring AVX2 and FMA
   if (listed && !cpu && !(has_feature(t->features, "+avx2") && has_feature(t->features, "+fma"))) {
     hgm_fail(error, 2, "this processor (%s) has no AVX2 and FMA; compiled models need both", t->cpu);

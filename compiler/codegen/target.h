@@ -32,6 +32,8 @@ typedef struct CodeTarget {
   unsigned vector_bits; // 512 or 256: widest legal vector
 } CodeTarget;
 
+// The processor and features that code_target_create takes: those given, or the host's. Freed by the caller.
+void code_target_name(const char *cpu, const char *features, char **cpu_name, char **feature_list);
 // cpu, features NULL: the host's. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
 CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *error);
 void code_target_destroy(CodeTarget *target);

@@ -49,6 +49,7 @@ static const OptSpec specs[] = {
     {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect "},
     {"force", 0, OPT_FLAG, NULL, "writes over what exists", AT(force), NO_FLAG, " run sample score eval build "},
     {"quiet", 'q', OPT_FLAG, NULL, "no progress", AT(quiet), NO_FLAG, " run sample score eval selftest build "},
+    {"no-cache", 0, OPT_FLAG, NULL, "compiles anew, keeps nothing in the cache of compiled programs", AT(no_cache), NO_FLAG, " run sample score eval check "},
     {"time-passes", 0, OPT_FLAG, NULL, "says where the time goes, from the command on", AT(time_passes), NO_FLAG, " run sample score eval check "},
     {"dump", 0, OPT_TEXT, "STAGE", "prints ast, ir, opt, schedule, plan, llvm or asm of every program", AT(dump), NO_FLAG, " check "},
     {"no-colour", 0, OPT_FLAG, NULL, "plain diagnostics on a terminal too", AT(no_colour), NO_FLAG, " run check show "},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "compiler/ir/ir.h"
@@ -77,11 +78,19 @@ static bool add_sets(Arena *arena, ModelOptions *options, const Strings *sets, i
   return true;
 }
 
+static void open_cache(Session *session) {
+  char path[PATH_MAX];
+  const Options *o = session->options;
+  HgmCache *cache = ARENA_NEW(session->arena, HgmCache);
+  if (!o->no_cache && o->dump == NULL && hgm_cache_directory(path, sizeof path) && hgm_cache_open(cache, path, NULL)) session->cache = cache;
+}
+
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
   double start = now_ms();
   Arena *arena = arena_create();
   *session = (Session){.arena = arena, .options = options, .sources = sources_new(arena)};
   session->diags = diags_new(arena, session->sources);
+  open_cache(session);
   session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());
   if (session->pool == NULL) {
     fprintf(stderr, "hgmc: cannot start %d threads; try --threads 1\n", options->threads);
@@ -119,6 +128,29 @@ void session_close(Session *session) {
   arena_destroy(session->arena);
 }
 
+// ---- compiling
+
+static void add_to_sha(void *sha, const void *bytes, size_t n) { hgm_sha256_add(sha, bytes, n); }
+
+// Which hgmc this is: another build may compile the same function to other code.
+static const char *own_identity(Arena *arena) {
+  struct stat self;
+  if (stat("/proc/self/exe", &self) != 0) return HGM_VERSION;
+  return arena_printf(arena, "hgmc %s of %lld bytes, %lld.%09ld", HGM_VERSION, (long long)self.st_size, (long long)self.st_mtim.tv_sec, self.st_mtim.tv_nsec);
+}
+
+// A hash of the function and of all else that decides its code.
+static void program_key(const IrFn *fn, const CodegenOptions *options, char key[HGM_CACHE_KEY + 1]) {
+  Arena *scratch = arena_create();
+  const char *parts[] = {own_identity(scratch), codegen_identity(scratch, options)};
+  HgmSha256 sha;
+  hgm_sha256_begin(&sha);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) hgm_sha256_add(&sha, parts[i], strlen(parts[i]) + 1);
+  ir_bytes(fn, add_to_sha, &sha);
+  hgm_sha256_end(&sha, key);
+  arena_destroy(scratch);
+}
+
 static void add_stats(CodegenStats *sum, const CodegenStats *one) {
   sum->kernels += one->kernels;
   sum->commands += one->commands;
@@ -137,22 +169,41 @@ static void note_stages(Timeline *timeline, const char *name, double begin_ms, d
   timeline_span(timeline, compiled_ms, compiled_ms + stats->image_ms, arena_printf(arena, "%s: laid out and loaded", name));
 }
 
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
-  const char *dump = session->options->dump;
+static uint8_t *compile(Session *session, const IrFn *fn, const CodegenOptions *options, size_t *size) {
+  const char *dump = options->dump;
   double start = now_ms();
   Arena *arena = arena_create();
   IrFn *optimised = opt_run(arena, fn, NULL, NULL);
   double optimised_ms = now_ms();
   if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
   if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
-  CodegenOptions options = codegen_defaults();
-  options.tile = tile;
-  options.dump = dump;
   CodegenStats stats = {0};
-  HgmProgram *program = codegen_compile(optimised, &options, session->pool, &stats);
+  uint8_t *packed = codegen_pack(optimised, options, session->pool, &stats, size);
   arena_destroy(arena);
   note_stages(session->options->timeline, fn->name, start, optimised_ms, &stats);
   add_stats(&session->stats, &stats);
+  return packed;
+}
+
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
+  CodegenOptions options = codegen_defaults();
+  options.tile = tile;
+  options.dump = session->options->dump;
+  double start = now_ms();
+  char key[HGM_CACHE_KEY + 1];
+  if (session->cache != NULL) {
+    program_key(fn, &options, key);
+    HgmProgram *kept = hgm_cache_find(session->cache, key);
+    timeline_add(session->options->timeline, start, "%s: %s the cache", fn->name, kept != NULL ? "taken from" : "not in");
+    if (kept != NULL) return kept;
+  }
+  size_t size;
+  HgmError error = {0};
+  uint8_t *packed = compile(session, fn, &options, &size);
+  HgmProgram *program = hgm_program_load(packed, size, &error);
+  if (program == NULL) ir_fail("%s", error.text);
+  if (session->cache != NULL) hgm_cache_keep(session->cache, key, packed, size);
+  free(packed);
   return program;
 }
 

@@ -9,6 +9,7 @@
 #include "lang/model.h"
 #include "runtime/error.h"
 #include "runtime/pool.h"
+#include "runtime/program_cache.h"
 
 enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
 
@@ -19,6 +20,7 @@ typedef struct Session {
   Diags *diags;
   Model *model;
   HgmPool *pool;
+  HgmCache *cache;    // of compiled programs; NULL: none
   CodegenStats stats; // counts of all programs compiled
 } Session;
 
@@ -36,7 +38,7 @@ typedef struct SessionSource {
 // Prints diagnostics to stderr. False: *exit_code says why.
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code);
 void session_close(Session *session);
-// Optimises and compiles; honours --time-passes and --dump. `tile`: events of a tile.
+// Optimises and compiles, or takes the program from the cache; honours --time-passes and --dump. `tile`: events of a tile.
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile);
 void session_print_times(const Session *session);
 const char *session_stdlib(Arena *arena); // directory of the standard library: HGM_STDLIB, beside the binary, or installed

@@ -188,6 +188,10 @@ char *ir_text(Arena *arena, const IrFn *fn);
 char *ir_value_text(Arena *arena, const IrFn *fn, IrRef r);        // its line, long constants cut short: for messages
 IrFn *ir_read(Arena *arena, const char *text, const char **error); // NULL and a message with the line
 
+// ---- identity (bytes.c): functions with different texts give the sink different bytes
+typedef void IrSink(void *data, const void *bytes, size_t n);
+void ir_bytes(const IrFn *fn, IrSink *sink, void *data);
+
 // ---- reference evaluator (eval.c): float64 whatever the dtype, plain loops
 typedef struct IrArray {
   const char *name;

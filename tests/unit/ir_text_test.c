@@ -51,6 +51,43 @@ static const char page[] = "fn step {\n"
                            "  output \"events\" %29\n"
                            "}\n";
 
+typedef struct Sum {
+  Arena *arena;
+  VEC(uint8_t) bytes;
+} Sum;
+
+static void add_bytes(void *data, const void *bytes, size_t n) {
+  Sum *sum = data;
+  for (size_t i = 0; i < n; i++) VEC_PUSH(sum->arena, &sum->bytes, ((const uint8_t *)bytes)[i]);
+}
+
+// Every character of the page is replaced by others: where that makes another function, its bytes differ as well.
+static void test_bytes(void **state) {
+  static const char others[] = "0123456789.x,-ed ";
+  const char *error = NULL;
+  Sum whole = {.arena = *state};
+  ir_bytes(ir_read(*state, page, &error), add_bytes, &whole);
+  char text[sizeof page];
+  int changed = 0;
+  for (size_t at = 0; at + 1 < sizeof page; at++)
+    for (const char *c = others; *c; c++) {
+      Arena *arena = arena_create();
+      memcpy(text, page, sizeof page);
+      text[at] = *c;
+      IrFn *fn = ir_read(arena, text, &error);
+      if (fn != NULL) {
+        bool same_text = strcmp(ir_text(arena, fn), page) == 0;
+        Sum sum = {.arena = arena};
+        ir_bytes(fn, add_bytes, &sum);
+        bool same_bytes = sum.bytes.len == whole.bytes.len && memcmp(sum.bytes.at, whole.bytes.at, whole.bytes.len) == 0;
+        if (same_bytes && !same_text) fail_msg("the same bytes with '%c' at %zu: %.40s", *c, at, text + (at < 20 ? 0 : at - 20));
+        changed += !same_text;
+      }
+      arena_destroy(arena);
+    }
+  assert_true(changed > 500);
+}
+
 static void test_page(void **state) {
   const char *error = NULL;
   IrFn *fn = ir_read(*state, page, &error);
@@ -158,6 +195,7 @@ static void test_mutilated(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_page, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_spaces_and_comments, setup, teardown),
       cmocka_unit_test_setup_teardown(test_numbers_keep_their_bits, setup, teardown),
       cmocka_unit_test_setup_teardown(test_value_text_is_short, setup, teardown),
