@@ -8,7 +8,7 @@ O     := build/$(BUILD)
 GEN   := build/gen
 LLVM  ?= llvm-config-19
 
-PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev zlib1g-dev \
+PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev libdeflate-dev zlib1g-dev \
             libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -50,6 +50,7 @@ $(foreach m,$(MODULES) tests/support,$(eval $(call module_rule,$(m))))
 
 $(O)/compiler/codegen/%.o: CFLAGS += $(filter-out -std=% -D_DEBUG,$(LLVM_CFLAGS))
 $(O)/runtime/%.o: CFLAGS += $(HDF5_CFLAGS)
+$(O)/runtime/unfilter.o $(O)/runtime/convert.o $(O)/runtime/column_look.o: CFLAGS += -O3 # loops over bytes and numbers as vectors
 
 $(O)/%.o: %.c | $(GEN)/parser.h
 	@mkdir -p $(@D)
@@ -69,8 +70,8 @@ $(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
 STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
 STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -Os -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
-STUB_RUNTIME := buffer bundle cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pool program_file sha256 table table_load \
-                table_paths table_read writer
+STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pool program_file \
+                sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
 $(O)/stub/%.o: %.c
 	@mkdir -p $(@D)
@@ -80,7 +81,7 @@ $(O)/stub/stub: $(STUB_OBJECTS)
 $(O)/compiler/build/parts.o: $(O)/stub/stub
 $(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"'
 
-EXTERNAL = $(HDF5_LIBS) -llzf -lz -ljansson -lopenblas -lm
+EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hdf5_chunks.h"
 #include "runtime/hdf5_reader.h"
 
 enum { CHUNK_CACHE_BYTES = 4 << 20, MOST_SINGLE_ELEMENTS = 64 };
@@ -12,6 +13,7 @@ enum { CHUNK_CACHE_BYTES = 4 << 20, MOST_SINGLE_ELEMENTS = 64 };
 typedef struct Dataset {
   hid_t id, memory;
   bool has_variable_text;
+  Hdf5Chunks chunks;  // where the block is concurrent
   HgmHeap texts;      // variable texts, each kept once
   const char **slots; // hash table of them
   size_t n_slots, n_texts;
@@ -66,6 +68,20 @@ static bool keep_texts(HgmBlock *block, hid_t space, int64_t n, char *bytes, Hgm
   return fine || hgm_out_of_memory(error, block->file->path);
 }
 
+static bool unreadable(const HgmBlock *block, int64_t first, int64_t last, const char *cause, HgmError *error) {
+  return hgm_fail(error, 2, "%s: `%s` cannot be read at rows %lld to %lld (%s); the file may be damaged", block->file->path, block->name, (long long)first,
+                  (long long)last - 1, cause);
+}
+
+static bool block_read_chunks(HgmBlock *block, int64_t first, int64_t last, char *bytes, HgmError *error) {
+  const Dataset *dataset = block->backend;
+  Hdf5Damage damage;
+  hgm_hdf5_quiet();
+  if (hgm_hdf5_chunks_read(&dataset->chunks, first, last, bytes, &damage)) return true;
+  if (damage.why[0] == '\0') return hgm_out_of_memory(error, block->file->path);
+  return unreadable(block, (int64_t)damage.first, (int64_t)damage.last, damage.why, error);
+}
+
 static bool block_read(HgmBlock *block, int64_t first, int64_t last, char *bytes, HgmError *error) {
   Dataset *dataset = block->backend;
   if (last == first) return true;
@@ -79,8 +95,7 @@ static bool block_read(HgmBlock *block, int64_t first, int64_t last, char *bytes
   if (!fine) {
     char cause[200];
     hgm_hdf5_cause(cause, sizeof cause);
-    hgm_fail(error, 2, "%s: `%s` cannot be read at rows %lld to %lld (%s); the file may be damaged", block->file->path, block->name, (long long)first,
-             (long long)last - 1, cause);
+    unreadable(block, first, last, cause, error);
   } else if (dataset->has_variable_text) {
     fine = keep_texts(block, memory, last - first, bytes, error);
   }
@@ -127,7 +142,9 @@ HgmBlock *hgm_hdf5_block(HgmFile *file, hid_t id, hid_t memory, size_t bytes, co
   *dataset = (Dataset){.id = reopen(id), .memory = memory, .has_variable_text = H5Tis_variable_str(memory) > 0};
   block->rows = (int64_t)shape[0];
   block->row_bytes = bytes;
-  block->read = block_read;
+  block->is_concurrent = hgm_hdf5_chunks(dataset->id, memory, &dataset->chunks);
+  block->chunk_rows = block->is_concurrent ? (int64_t)dataset->chunks.chunk[0] : 0;
+  block->read = block->is_concurrent ? block_read_chunks : block_read;
   block->close = block_close;
   block->backend = dataset;
   return block;

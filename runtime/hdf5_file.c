@@ -66,7 +66,12 @@ static bool add_link(Walk *walk, hid_t group, const char *prefix, const char *na
     if (info.type == H5L_TYPE_SOFT) H5Lget_val(group, name, target, sizeof target - 1, H5P_DEFAULT);
     char reason[1100];
     if (target[0] != '\0') snprintf(reason, sizeof reason, "is a link to %s, which does not exist", target);
-    else snprintf(reason, sizeof reason, "cannot be opened by this HDF5 library (%s); it may be damaged or newer than the library", cause);
+    else
+      snprintf(
+          reason, sizeof reason,
+          "cannot be opened by this HDF5 library (%s); it is damaged or of a newer format: where it was written, `h5repack --low=0 --high=1 OLD NEW` makes "
+          "a file that every HDF5 since 1.8 reads",
+          cause);
     return hgm_hdf5_refuse(walk->file, prefix, name, reason) || hgm_out_of_memory(walk->error, walk->file->path);
   }
   bool fine = true;

@@ -1,14 +1,8 @@
 // Filters of HDF5 datasets: LZF (h5py's) is undone here; for others that no plugin undoes the message names filter and package.
-#if __has_include(<liblzf/lzf.h>) // where Debian puts it
-#include <liblzf/lzf.h>
-#else
-#include <lzf.h>
-#endif
 #include <stdlib.h>
 
 #include "runtime/hdf5_reader.h"
-
-enum { LZF_FILTER = 32000 };
+#include "runtime/unfilter.h"
 
 // Undoes LZF. h5py stores (version, version of lzf, chunk bytes) in the parameters; a chunk that did not shrink is stored with
 // the filter's bit in its mask set, so that it does not come here.
@@ -17,12 +11,9 @@ static size_t lzf_filter(unsigned int flags, size_t n_values, const unsigned int
   size_t room = n_values >= 3 && values[2] > 0 ? values[2] : 4 * n + 64;
   for (int attempt = 0; attempt < 8; attempt++, room *= 2) {
     void *out = malloc(room);
-    if (out == NULL || n > 0xffffffffu || room > 0xffffffffu) {
-      free(out);
-      return 0;
-    }
-    unsigned int got = lzf_decompress(*buffer, (unsigned int)n, out, (unsigned int)room);
-    if (got > 0) {
+    if (out == NULL) return 0;
+    size_t got;
+    if (hgm_unlzf(*buffer, n, out, room, &got) == NULL) {
       free(*buffer);
       *buffer = out;
       *size = room;
@@ -36,13 +27,13 @@ static size_t lzf_filter(unsigned int flags, size_t n_values, const unsigned int
 void hgm_hdf5_register_filters(void) {
   static const H5Z_class2_t lzf = {
       .version = H5Z_CLASS_T_VERS,
-      .id = LZF_FILTER,
+      .id = HDF5_LZF_FILTER,
       .encoder_present = 0,
       .decoder_present = 1,
       .name = "lzf",
       .filter = lzf_filter,
   };
-  if (H5Zfilter_avail(LZF_FILTER) <= 0) H5Zregister(&lzf);
+  if (H5Zfilter_avail(HDF5_LZF_FILTER) <= 0) H5Zregister(&lzf);
 }
 
 static const struct Known {
@@ -56,7 +47,7 @@ static const struct Known {
     {32013, "ZFP", "hdf5-filter-plugin-zfp-serial"},
     {32015, "Zstandard", NULL},
     {32026, "Blosc2", NULL},
-    {LZF_FILTER, "LZF", NULL},
+    {HDF5_LZF_FILTER, "LZF", NULL},
 };
 
 bool hgm_hdf5_check_filters(const HgmFile *file, hid_t dataset, const char *name, HgmError *error) {

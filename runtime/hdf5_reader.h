@@ -42,6 +42,7 @@ bool hgm_hdf5_refuse(HgmFile *file, const char *prefix, const char *name, const 
 typedef const char **Hdf5NamesOf(void *data, const char *member, int n);
 bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char *prefix, const char *name, Hdf5NamesOf *names_of, void *data, HgmError *error);
 
+enum { HDF5_LZF_FILTER = 32000 };
 // Registers the LZF filter; checks that every filter of the dataset can be undone (else fails and names it).
 void hgm_hdf5_register_filters(void);
 bool hgm_hdf5_check_filters(const HgmFile *file, hid_t dataset, const char *name, HgmError *error);

@@ -9,7 +9,7 @@
 //   HDF5    dataset's path below the opened group (`pt`, `a/b/c/pt`); columns of a 2-D dataset with an attribute `columns` or
 //           `properties`; members of a compound table (`pt`, `hit.layer`, `p4` whole and `p4[0]` singly); pandas fixed and table
 //   npy     column names of a structured array, else the file's name without ending; npz: names of the members
-// Thread: one at a time (HDF5 has one lock). The table owns all strings that it returns, until hgm_table_close.
+// Thread: one at a time. The table owns all strings that it returns, until hgm_table_close.
 #ifndef HGM_TABLE_H
 #define HGM_TABLE_H
 
@@ -74,7 +74,7 @@ bool hgm_table_read_codes(HgmTable *table, int column, int64_t first, int64_t la
 // The different texts of a text column in order of appearance, at most `most` of them; owned by the table.
 bool hgm_table_distinct(HgmTable *table, int column, int most, const char *const **texts, int *n_texts, HgmError *error);
 
-// ---- loading: reads ahead in a thread of its own while the chunk before is converted and looked through
+// ---- loading: several columns at once, opened and looked through by several threads
 
 typedef struct HgmWish {
   int column;
@@ -93,8 +93,19 @@ typedef struct HgmColumnReport {
   bool constant;
 } HgmColumnReport;
 
-// Loads whole columns: values[k] is (rows, elements) row-major, allocated here, for the caller to free(). reports: (n) or NULL.
-bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, double **values, HgmColumnReport *reports, HgmError *error);
+// Loads whole columns: values[k] is (rows, elements) row-major, in *memory, for the caller to free(). reports: (n) or NULL.
+bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, double **values, void **memory, HgmColumnReport *reports, HgmError *error);
+
+// The same piece by piece. The table and the wishes must outlive the loader; while it reads nothing else may read the table.
+typedef struct HgmLoader HgmLoader;
+bool hgm_loader_open(HgmLoader **loader, HgmTable *table, const HgmWish *wishes, int n, int threads, HgmError *error);
+void hgm_loader_close(HgmLoader *loader); // NULL is fine
+int64_t hgm_loader_rows(const HgmLoader *loader);
+int64_t hgm_loader_chunk(const HgmLoader *loader); // pieces of a multiple of so many rows open no chunk twice
+// Rows [first, last): values[k] gets (last - first, elements).
+bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, double *const *values, HgmError *error);
+void hgm_loader_report(const HgmLoader *loader, int k, HgmColumnReport *report); // of all that wish k has read
+
 // One sentence like "nan_inf.h5: column `x` has 3 NaN (first in row 7) and 2 infinities (first in row 9)"; "" when clean.
 void hgm_column_report_text(const HgmTable *table, int column, const HgmColumnReport *report, char *text, int size);
 

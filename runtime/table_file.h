@@ -14,6 +14,8 @@ typedef struct HgmBlock {
   int64_t rows;
   size_t row_bytes;
   const char *memory; // not NULL: the rows lie here, and read is not called
+  int64_t chunk_rows; // rows that are opened together: read gets whole multiples where it can; 0: no matter
+  bool is_concurrent; // read may be called by several threads at a time
   // Rows [first, last) in the machine's byte order.
   bool (*read)(struct HgmBlock *block, int64_t first, int64_t last, char *bytes, HgmError *error);
   void (*close)(struct HgmBlock *block); // frees backend; NULL: nothing to do
@@ -66,6 +68,11 @@ void hgm_hdf5_quiet(void); // no printing by HDF5 in the calling thread
 bool hgm_block_rows(HgmBlock *block, int64_t first, int64_t last, const char **bytes, int64_t *rows, HgmError *error);
 // Text of a cell: not NUL-terminated, n bytes.
 void hgm_field_text(const HgmField *field, const char *row, const char **text, size_t *n);
+
+// The wished column can be read at all: neither refused nor of another kind than wished.
+bool hgm_wish_check(const HgmTable *table, const HgmWish *wish, HgmError *error);
+// n rows at hand as numbers or codes; `row`: number of the first in the table, for messages. May be called by several threads at a time.
+bool hgm_wish_put(const HgmTable *table, const HgmWish *wish, const HgmField *field, const char *bytes, int64_t n, int64_t row, double *out, HgmError *error);
 
 // Inside the table.
 struct HgmTable {

@@ -1,192 +1,269 @@
-// Whole columns into memory. A reader thread fetches chunk k + 1 of all columns while the caller's thread looks through chunk k,
-// so that decompression and the search for NaN run side by side.
-#include <math.h>
+// Rows of several columns at once, by several threads. Work is dealt in tasks: a range of rows of one block of one file, opened, converted
+// and looked through by one thread while the bytes are in its cache. Values go to their places, looks add up in any order, and of several
+// errors the one that lies first in the files counts: nothing depends on the number of threads.
+#define _DEFAULT_SOURCE // madvise
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "runtime/column_look.h"
+#include "runtime/pool.h"
 #include "runtime/table.h"
 #include "runtime/table_file.h"
 
-enum { CHUNK_ROWS = 1 << 15 };
+enum { TASK_BYTES = 1 << 18, LARGE_PAGE = 2 << 20 };
 
-typedef struct Loader {
+typedef struct Task {
+  HgmBlock *block;
+  int file;
+  int64_t base;        // number of the file's first row in the table
+  int64_t first, last; // rows of the block
+} Task;
+
+typedef struct Scratch { // of one thread
+  char *bytes;
+  size_t cap;
+  HgmLook *looks; // (n)
+} Scratch;
+
+struct HgmLoader {
   HgmTable *table;
   const HgmWish *wishes;
-  int n;
+  int n, threads;
   int64_t rows;
-  double **values;
-  HgmError error;
+  HgmPool *pool;
+  Scratch *scratch; // (threads)
+  // of one read
+  int64_t first;
+  double *const *values;
+  Task *tasks;
+  int64_t n_tasks, cap_tasks;
   pthread_mutex_t mutex;
-  pthread_cond_t news;
-  int64_t ready; // rows that lie in values; under the mutex
-  bool ended;    // under the mutex
-} Loader;
+  _Atomic int64_t failed; // the first task that failed; INT64_MAX: none
+  HgmError error;         // its message; under the mutex
+};
 
-static bool read_chunk(Loader *loader, int64_t first, int64_t last) {
-  for (int k = 0; k < loader->n; k++) {
-    const HgmWish *wish = &loader->wishes[k];
-    double *out = loader->values[k] + first * loader->table->columns[wish->column].elements;
-    bool fine = wish->texts != NULL ? hgm_table_read_codes(loader->table, wish->column, first, last, wish->texts, wish->n_texts, out, &loader->error)
-                                    : hgm_table_read(loader->table, wish->column, first, last, out, &loader->error);
-    if (!fine) return false;
+// ---- tasks
+
+static bool add_task(HgmLoader *loader, Task task) {
+  if (loader->n_tasks == loader->cap_tasks) {
+    int64_t wanted = loader->cap_tasks == 0 ? 64 : 2 * loader->cap_tasks;
+    Task *moved = realloc(loader->tasks, (size_t)wanted * sizeof *moved);
+    if (moved == NULL) return false;
+    loader->tasks = moved;
+    loader->cap_tasks = wanted;
+  }
+  loader->tasks[loader->n_tasks++] = task;
+  return true;
+}
+
+static bool can_split(const HgmBlock *block) { return block->is_concurrent || block->memory != NULL; }
+
+// A block that one thread must read from front to back is one task.
+static bool add_block(HgmLoader *loader, Task task) {
+  const HgmBlock *block = task.block;
+  if (!can_split(block)) return add_task(loader, task);
+  int64_t chunk = block->chunk_rows > 0 ? block->chunk_rows : 1, chunks = TASK_BYTES / (int64_t)block->row_bytes / chunk, last = task.last;
+  int64_t step = chunk * (chunks > 0 ? chunks : 1);
+  for (int64_t row = task.first; row < last;) {
+    int64_t end = row / step * step + step; // where chunks end
+    Task part = task;
+    part.first = row;
+    part.last = row = end < last ? end : last;
+    if (!add_task(loader, part)) return false;
   }
   return true;
 }
 
-static void *reader_main(void *argument) {
-  Loader *loader = argument;
-  hgm_hdf5_quiet();
-  bool fine = true;
-  for (int64_t first = 0; fine && first < loader->rows; first += CHUNK_ROWS) {
-    int64_t last = first + CHUNK_ROWS < loader->rows ? first + CHUNK_ROWS : loader->rows;
-    fine = read_chunk(loader, first, last);
-    if (!fine) break;
-    pthread_mutex_lock(&loader->mutex);
-    loader->ready = last;
-    pthread_cond_signal(&loader->news);
-    pthread_mutex_unlock(&loader->mutex);
-  }
-  pthread_mutex_lock(&loader->mutex);
-  loader->ended = true;
-  pthread_cond_signal(&loader->news);
-  pthread_mutex_unlock(&loader->mutex);
-  return NULL;
-}
+static const HgmField *field_of(const HgmLoader *loader, int wish, int file) { return hgm_table_field(loader->table, loader->wishes[wish].column, file); }
 
-// Numbers that stand for "not there" by custom.
-static bool looks_missing(double value) {
-  static const double known[] = {-999, -9999, -99, -99999, -999.9, -999999};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (value == known[i]) return true;
-  return false;
-}
-
-typedef struct Look {           // of one column, besides its report
-  double other_low, other_high; // without the customary sentinels
-  int64_t finite;
-} Look;
-
-static void look_through(const double *values, int64_t first, int64_t last, int64_t elements, const HgmWish *wish, Look *look, HgmColumnReport *report) {
-  for (int64_t i = first * elements; i < last * elements; i++) {
-    double value = values[i];
-    if (wish->has_missing && (value == wish->missing || (isnan(value) && isnan(wish->missing)))) continue;
-    if (isnan(value)) {
-      if (report->nan++ == 0) report->first_nan = i / elements;
-    } else if (isinf(value)) {
-      if (report->infinite++ == 0) report->first_infinite = i / elements;
-    } else {
-      if (look->finite++ == 0) report->low = report->high = value;
-      if (value < report->low) report->low = value;
-      if (value > report->high) report->high = value;
-      if (looks_missing(value) && (report->sentinel == 0 || value == report->sentinel_value)) {
-        if (report->sentinel++ == 0) report->first_sentinel = i / elements, report->sentinel_value = value;
-      } else {
-        if (value < look->other_low) look->other_low = value;
-        if (value > look->other_high) look->other_high = value;
-      }
+static bool make_tasks(HgmLoader *loader, int64_t first, int64_t last) {
+  loader->n_tasks = 0;
+  int64_t base = 0;
+  for (int f = 0; f < loader->table->n_files && base < last; f++) {
+    int64_t rows = loader->n > 0 ? field_of(loader, 0, f)->column.rows : 0, end = last - base < rows ? last - base : rows;
+    for (int k = 0; k < loader->n; k++) {
+      Task task = {.block = field_of(loader, k, f)->block, .file = f, .base = base, .first = first > base ? first - base : 0, .last = end};
+      bool is_new = task.first < task.last;
+      for (int other = 0; other < k; other++) is_new = is_new && field_of(loader, other, f)->block != task.block;
+      if (is_new && !add_block(loader, task)) return false;
     }
-  }
-}
-
-// A customary sentinel is suspicious when it occurs twice and lies further from the rest than the rest is wide.
-static void judge(const Look *look, HgmColumnReport *report) {
-  report->constant = look->finite > 0 && report->low == report->high && report->nan == 0 && report->infinite == 0;
-  double width = look->other_high - look->other_low, gap = look->other_low - report->sentinel_value;
-  bool is_odd = report->sentinel >= 2 && look->other_high >= look->other_low && gap > width && gap > 0;
-  if (is_odd) return;
-  report->sentinel = 0;
-  report->sentinel_value = 0;
-  report->first_sentinel = -1;
-}
-
-static void follow(Loader *loader, Look *looks, HgmColumnReport *reports) {
-  int64_t seen = 0;
-  for (;;) {
-    pthread_mutex_lock(&loader->mutex);
-    while (loader->ready == seen && !loader->ended) pthread_cond_wait(&loader->news, &loader->mutex);
-    int64_t ready = loader->ready;
-    pthread_mutex_unlock(&loader->mutex);
-    if (ready == seen) return;
-    for (int k = 0; k < loader->n && reports != NULL; k++)
-      look_through(loader->values[k], seen, ready, loader->table->columns[loader->wishes[k].column].elements, &loader->wishes[k], &looks[k], &reports[k]);
-    seen = ready;
-  }
-}
-
-static bool allocate(Loader *loader) {
-  for (int k = 0; k < loader->n; k++) {
-    int64_t elements = loader->table->columns[loader->wishes[k].column].elements;
-    size_t most = (size_t)-1 / 2 / sizeof(double), n = (size_t)loader->rows;
-    if (elements > 0 && n > most / (size_t)elements) return false;
-    size_t bytes = n * (size_t)elements * sizeof(double);
-    loader->values[k] = malloc(bytes > 0 ? bytes : sizeof(double));
-    if (loader->values[k] == NULL) return false;
+    base += rows;
   }
   return true;
 }
 
-static bool load(Loader *loader, Look *looks, HgmColumnReport *reports) {
-  pthread_t reader;
-  if (pthread_create(&reader, NULL, reader_main, loader) == 0) {
-    follow(loader, looks, reports);
-    pthread_join(reader, NULL);
-  } else { // no thread to be had: the same work one after the other
-    reader_main(loader);
-    follow(loader, looks, reports);
+// ---- one task
+
+static bool put_piece(HgmLoader *loader, const Task *task, const char *bytes, int64_t row, int64_t n, Scratch *scratch, HgmError *error) {
+  for (int k = 0; k < loader->n; k++) {
+    const HgmField *field = field_of(loader, k, task->file);
+    if (field->block != task->block) continue;
+    int64_t elements = field->column.elements, at = task->base + row;
+    double *out = loader->values[k] + (at - loader->first) * elements;
+    if (!hgm_wish_put(loader->table, &loader->wishes[k], field, bytes, n, at, out, error)) return false;
+    hgm_look_at(&scratch->looks[k], &loader->wishes[k], out, n, elements, at);
   }
-  for (int k = 0; k < loader->n && reports != NULL; k++) judge(&looks[k], &reports[k]);
-  return loader->error.text[0] == '\0';
+  return true;
 }
 
-bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, double **values, HgmColumnReport *reports, HgmError *error) {
-  Loader loader = {.table = table, .wishes = wishes, .n = n, .values = values};
-  int *columns = malloc((size_t)(n + 1) * sizeof *columns);
-  Look *looks = malloc((size_t)(n + 1) * sizeof *looks);
-  bool fine = columns != NULL && looks != NULL;
-  for (int k = 0; k < n; k++) values[k] = NULL;
-  for (int k = 0; k < n && fine; k++) {
-    columns[k] = wishes[k].column;
-    looks[k] = (Look){.other_low = INFINITY, .other_high = -INFINITY};
-    if (reports != NULL) reports[k] = (HgmColumnReport){.first_nan = -1, .first_infinite = -1, .first_sentinel = -1};
+// Rows at hand: where they lie in memory or in the block's own cache, else read into this thread's room.
+static bool fetch(const Task *task, int64_t row, const char **bytes, int64_t *n, Scratch *scratch, HgmError *error) {
+  HgmBlock *block = task->block;
+  if (!block->is_concurrent || block->memory != NULL) return hgm_block_rows(block, row, task->last, bytes, n, error);
+  *n = task->last - row;
+  size_t wanted = (size_t)*n * block->row_bytes;
+  if (wanted > scratch->cap) {
+    free(scratch->bytes);
+    scratch->bytes = malloc(wanted);
+    scratch->cap = scratch->bytes == NULL ? 0 : wanted;
+    if (scratch->bytes == NULL) return hgm_out_of_memory(error, block->file->path);
   }
-  if (!fine) hgm_out_of_memory(error, table->name);
-  fine = fine && hgm_table_check_rows(table, columns, n, &loader.rows, error);
-  if (fine && !allocate(&loader)) fine = hgm_fail(error, 2, "%s: not enough memory for %d columns of %lld rows", table->name, n, (long long)loader.rows);
-  if (fine) {
-    pthread_mutex_init(&loader.mutex, NULL);
-    pthread_cond_init(&loader.news, NULL);
-    fine = load(&loader, looks, reports);
-    pthread_cond_destroy(&loader.news);
-    pthread_mutex_destroy(&loader.mutex);
-    if (!fine) *error = loader.error;
+  *bytes = scratch->bytes;
+  return block->read(block, row, task->last, scratch->bytes, error);
+}
+
+static void keep_error(HgmLoader *loader, int64_t index, const HgmError *error) {
+  pthread_mutex_lock(&loader->mutex);
+  if (index < atomic_load(&loader->failed)) {
+    atomic_store(&loader->failed, index);
+    loader->error = *error;
   }
-  for (int k = 0; k < n && !fine; k++) {
-    free(values[k]);
-    values[k] = NULL;
+  pthread_mutex_unlock(&loader->mutex);
+}
+
+static void run_task(void *data, int64_t index, int thread) {
+  HgmLoader *loader = data;
+  const Task *task = &loader->tasks[index];
+  HgmError error = {0};
+  hgm_hdf5_quiet();
+  for (int64_t row = task->first, n; row < task->last; row += n) {
+    const char *bytes;
+    if (index > atomic_load(&loader->failed)) return;
+    if (fetch(task, row, &bytes, &n, &loader->scratch[thread], &error) && put_piece(loader, task, bytes, row, n, &loader->scratch[thread], &error)) continue;
+    keep_error(loader, index, &error);
+    return;
   }
-  free(looks);
+}
+
+// ---- the loader
+
+static bool check_wishes(HgmLoader *loader, HgmError *error) {
+  int *columns = malloc((size_t)(loader->n + 1) * sizeof *columns);
+  if (columns == NULL) return hgm_out_of_memory(error, loader->table->name);
+  bool fine = true;
+  for (int k = 0; k < loader->n && fine; k++) {
+    columns[k] = loader->wishes[k].column;
+    fine = hgm_wish_check(loader->table, &loader->wishes[k], error);
+  }
+  fine = fine && hgm_table_check_rows(loader->table, columns, loader->n, &loader->rows, error);
   free(columns);
   return fine;
 }
 
-void hgm_column_report_text(const HgmTable *table, int column, const HgmColumnReport *report, char *text, int size) {
-  char parts[3][120] = {"", "", ""};
-  int n = 0;
-  if (report->nan > 0) snprintf(parts[n++], sizeof *parts, "%lld NaN (first in row %lld)", (long long)report->nan, (long long)report->first_nan);
-  if (report->infinite > 0)
-    snprintf(parts[n++], sizeof *parts, "%lld %s (first in row %lld)", (long long)report->infinite, report->infinite == 1 ? "infinity" : "infinities",
-             (long long)report->first_infinite);
-  if (report->sentinel > 0)
-    snprintf(parts[n++], sizeof *parts, "%lld times %g, far from the rest (first in row %lld)", (long long)report->sentinel, report->sentinel_value,
-             (long long)report->first_sentinel);
-  if (report->constant) snprintf(parts[n++], sizeof *parts, "the same value %g in every row", report->low);
-  text[0] = '\0';
-  if (n == 0) return;
-  snprintf(text, (size_t)size, "%s: column `%s` has %s%s%s%s%s", table->name, table->columns[column].name, parts[0],
-           n == 2   ? " and "
-           : n == 3 ? ", "
-                    : "",
-           parts[1], n == 3 ? " and " : "", parts[2]);
+static bool take_memory(HgmLoader *loader) {
+  loader->pool = hgm_pool_create(loader->threads);
+  loader->scratch = calloc((size_t)loader->threads, sizeof *loader->scratch);
+  bool fine = loader->pool != NULL && loader->scratch != NULL;
+  for (int t = 0; t < loader->threads && fine; t++) {
+    loader->scratch[t].looks = malloc((size_t)(loader->n + 1) * sizeof *loader->scratch[t].looks);
+    fine = loader->scratch[t].looks != NULL;
+    for (int k = 0; k < loader->n && fine; k++) hgm_look_begin(&loader->scratch[t].looks[k]);
+  }
+  return fine;
+}
+
+bool hgm_loader_open(HgmLoader **result, HgmTable *table, const HgmWish *wishes, int n, int threads, HgmError *error) {
+  HgmLoader *loader = calloc(1, sizeof *loader);
+  *result = NULL;
+  if (loader == NULL) return hgm_out_of_memory(error, table->name);
+  *loader = (HgmLoader){.table = table, .wishes = wishes, .n = n, .threads = threads > 0 ? threads : 1};
+  pthread_mutex_init(&loader->mutex, NULL);
+  if (check_wishes(loader, error) && (take_memory(loader) || hgm_out_of_memory(error, table->name))) *result = loader;
+  else hgm_loader_close(loader);
+  return *result != NULL;
+}
+
+void hgm_loader_close(HgmLoader *loader) {
+  if (loader == NULL) return;
+  for (int t = 0; t < loader->threads && loader->scratch != NULL; t++) {
+    free(loader->scratch[t].bytes);
+    free(loader->scratch[t].looks);
+  }
+  hgm_pool_destroy(loader->pool);
+  pthread_mutex_destroy(&loader->mutex);
+  free(loader->scratch);
+  free(loader->tasks);
+  free(loader);
+}
+
+int64_t hgm_loader_rows(const HgmLoader *loader) { return loader->rows; }
+
+int64_t hgm_loader_chunk(const HgmLoader *loader) {
+  int64_t chunk = 1;
+  for (int k = 0; k < loader->n; k++) {
+    int64_t rows = field_of(loader, k, 0)->block->chunk_rows;
+    if (rows > chunk) chunk = rows;
+  }
+  return chunk;
+}
+
+bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, double *const *values, HgmError *error) {
+  loader->first = first;
+  loader->values = values;
+  loader->error = (HgmError){0};
+  atomic_store(&loader->failed, INT64_MAX);
+  if (!make_tasks(loader, first, last)) return hgm_out_of_memory(error, loader->table->name);
+  hgm_pool_run(loader->pool, loader->n_tasks, run_task, loader);
+  if (atomic_load(&loader->failed) == INT64_MAX) return true;
+  *error = loader->error;
+  return false;
+}
+
+void hgm_loader_report(const HgmLoader *loader, int k, HgmColumnReport *report) {
+  HgmLook all;
+  hgm_look_begin(&all);
+  for (int t = 0; t < loader->threads; t++) hgm_look_join(&all, &loader->scratch[t].looks[k]);
+  hgm_look_report(&all, report);
+}
+
+// ---- whole columns
+
+// One piece of memory for all columns, in large pages where the system has them; each column begins on a cache line.
+static bool allocate(const HgmLoader *loader, double **values, void **memory) {
+  const size_t most = (size_t)-1 / 4 / sizeof(double);
+  size_t total = 0;
+  for (int pass = 0; pass < 2; pass++) {
+    size_t at = 0;
+    for (int k = 0; k < loader->n; k++) {
+      size_t elements = (size_t)loader->table->columns[loader->wishes[k].column].elements, n = (size_t)loader->rows;
+      if (elements > 0 && n > most / elements) return false;
+      if (pass == 1) values[k] = (double *)*memory + at;
+      at += (n * elements + 7) / 8 * 8;
+      if (at > most) return false;
+    }
+    total = at * sizeof(double);
+    const size_t page = total >= LARGE_PAGE ? LARGE_PAGE : 64;
+    if (pass == 0 && (*memory = aligned_alloc(page, total / page * page + page)) == NULL) return false;
+  }
+  if (total >= LARGE_PAGE) madvise(*memory, total, MADV_HUGEPAGE);
+  return true;
+}
+
+bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, double **values, void **memory, HgmColumnReport *reports, HgmError *error) {
+  HgmLoader *loader;
+  *memory = NULL;
+  if (!hgm_loader_open(&loader, table, wishes, n, threads, error)) return false;
+  bool fine =
+      allocate(loader, values, memory) || hgm_fail(error, 2, "%s: not enough memory for %d columns of %lld rows", table->name, n, (long long)loader->rows);
+  fine = fine && hgm_loader_read(loader, 0, loader->rows, values, error);
+  for (int k = 0; k < n && fine && reports != NULL; k++) hgm_loader_report(loader, k, &reports[k]);
+  hgm_loader_close(loader);
+  if (!fine) {
+    free(*memory);
+    *memory = NULL;
+  }
+  return fine;
 }

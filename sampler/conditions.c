@@ -57,7 +57,7 @@ static bool pinned_value(const HgmBundleColumn *c, const char *text, double *val
 static bool pin(Conditions *s, uint64_t k, const char *text, HgmError *error) {
   double value = 0, *values;
   if (!pinned_value(&s->task->given[k], text, &value, error)) return false;
-  s->columns[k] = values = malloc((size_t)s->rows * sizeof *values);
+  s->columns[k] = s->pins[k] = values = malloc((size_t)s->rows * sizeof *values);
   if (values == NULL) return out_of_memory(error);
   for (int64_t r = 0; r < s->rows; r++) values[r] = value;
   return true;
@@ -121,7 +121,7 @@ static bool read_columns(Conditions *s, const Texts *fixes, Reading *r, HgmError
   if (r->n == 0) s->rows = hgm_table_rows(s->table);
   else if (!hgm_table_check_rows(s->table, r->places, r->n, &s->rows, error)) return false;
   if (s->rows < 1) return hgm_fail(error, 1, "%s has no rows", hgm_table_name(s->table));
-  if (!hgm_table_load(s->table, r->wishes, r->n, r->values, r->reports, error)) return false;
+  if (!hgm_table_load(s->table, r->wishes, r->n, 1, r->values, &s->memory, r->reports, error)) return false;
   for (int i = 0; i < r->n; i++) s->columns[r->of[i]] = r->values[i];
   for (int i = 0; i < r->n; i++)
     if (!check_values(s, &s->task->given[r->of[i]], r->places[i], r->values[i], &r->reports[i], error)) return false;
@@ -192,7 +192,8 @@ bool conditions_open(Conditions *s, const HgmBundleTask *task, const Texts *file
   *s = (Conditions){.task = task, .rows = task->n_given > 0};
   if (!check_request(task, files, fixes, error)) return false;
   s->columns = calloc(task->n_given + 1, sizeof *s->columns);
-  if (s->columns == NULL) return out_of_memory(error);
+  s->pins = calloc(task->n_given + 1, sizeof *s->pins);
+  if (s->columns == NULL || s->pins == NULL) return out_of_memory(error);
   if (files->n > 0 && !open_files(s, files, fixes, error)) return false;
   for (uint64_t k = 0; k < task->n_given; k++) {
     const char *text = pinned(fixes, task->given[k].name);
@@ -204,9 +205,11 @@ bool conditions_open(Conditions *s, const HgmBundleTask *task, const Texts *file
 }
 
 void conditions_close(Conditions *s) {
-  for (uint64_t k = 0; s->columns != NULL && k < s->task->n_given; k++) free(s->columns[k]);
+  for (uint64_t k = 0; s->pins != NULL && k < s->task->n_given; k++) free(s->pins[k]);
   for (int i = 0; i < s->n_kept; i++) free(s->kept[i].values);
   free(s->columns);
+  free(s->pins);
+  free(s->memory);
   free(s->kept);
   if (s->table != NULL) hgm_table_close(s->table);
   *s = (Conditions){0};

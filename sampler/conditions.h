@@ -15,7 +15,9 @@ typedef struct Conditions {
   const HgmBundleTask *task;
   HgmTable *table;  // NULL: no file
   int64_t rows;     // 0: nothing is given
-  double **columns; // by given column of the task: (rows, elements)
+  double **columns; // by given column of the task: (rows, elements), in `memory` or in `pins`
+  double **pins;    // by given column: (rows), NULL for what comes from the file
+  void *memory;
   Kept *kept;
   int n_kept;
 } Conditions;

@@ -141,7 +141,7 @@ static bool load_columns(Dataset *dataset, Session *session, const int *used, in
     }
   }
   double begin = now_ms();
-  if (!hgm_table_load(dataset->table, wishes, n, values, reports, error)) return false;
+  if (!hgm_table_load(dataset->table, wishes, n, hgm_pool_threads(session->pool), values, &dataset->memory, reports, error)) return false;
   timeline_add(session->options->timeline, begin, "%s: %d columns of %lld rows read", data->name, n, (long long)dataset->rows);
   for (int k = 0; k < n; k++) {
     const ModelColumn *column = &data->columns.at[used[k]];
@@ -364,7 +364,7 @@ bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error) {
 }
 
 void dataset_close(Dataset *dataset) {
-  for (size_t i = 0; dataset->columns != NULL && i < dataset->data->columns.len; i++) free(dataset->columns[i]);
+  free(dataset->memory);
   bound_destroy(&dataset->prepare);
   if (dataset->table != NULL) hgm_table_close(dataset->table);
   *dataset = (Dataset){0};

@@ -17,9 +17,10 @@ typedef struct DataFiles {
 typedef struct Dataset {
   const ModelData *data;
   HgmTable *table;
-  int64_t rows;                 // of all files
-  int64_t begin[SPLIT_COUNT];   // first row of the files of each split; rows where it has none
-  double **columns;             // by model column: (rows, elements)
+  int64_t rows;               // of all files
+  int64_t begin[SPLIT_COUNT]; // first row of the files of each split; rows where it has none
+  double **columns;           // by model column: (rows, elements), all in `memory`
+  void *memory;
   int *places;                  // by model column: its index in the table
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];

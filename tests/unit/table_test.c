@@ -170,8 +170,9 @@ static void hdf5_layouts_and_reading_ahead(void **state) {
   for (int k = 0; k < 4; k++) assert_true(hgm_table_require(table, wanted[k], &wishes[k].column, &error));
   assert_string_equal(hgm_table_column(table, wishes[0].column)->unit, "rad");
   double *columns[4];
+  void *memory;
   HgmColumnReport reports[4];
-  assert_true(hgm_table_load(table, wishes, 4, columns, reports, &error));
+  assert_true(hgm_table_load(table, wishes, 4, 2, columns, &memory, reports, &error));
   static const int place[] = {2, -1, 0, 1};
   for (int k = 0; k < 4; k++)
     for (int i = 0; i < N; i++)
@@ -181,7 +182,7 @@ static void hdf5_layouts_and_reading_ahead(void **state) {
       }
   assert_true(reports[3].nan == 1 && reports[3].first_nan == 70001 && reports[1].first_nan == 70001 && reports[0].nan == 0);
   assert_true(reports[2].low == 0 && reports[2].high == 999);
-  for (int k = 0; k < 4; k++) free(columns[k]);
+  free(memory);
   hgm_table_close(table);
   free(events);
   unlink("e.h5");
