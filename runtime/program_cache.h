@@ -1,6 +1,6 @@
 // Compiled programs kept on disk from one run to the next, by a key that says all that went into them.
 //
-//   HgmCache cache;  if (hgm_cache_open(&cache, "/home/me/.cache/hgm", NULL)) program = hgm_cache_find(&cache, key);
+//   HgmCache cache;  if (hgm_cache_open(&cache, "/var/cache/me", NULL)) program = hgm_cache_find(&cache, key);
 //   if (program == NULL) { compile; hgm_cache_keep(&cache, key, bytes, size); }
 //
 // A file a program: KEY.hgmprog, its key and the packed program (program_file.h) under its checksum. A file that is damaged,
