@@ -612,7 +612,7 @@ static void emit_events(Emit *e) {
     carried[n++] = identity_of(e, &e->nest->steps[i]);
   }
   each_pair_row(e, true, begin_pair_row);
-  EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), CODE_LANES, carried, n);
+  EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), m->lanes, carried, n);
   e->event = loop.index;
   if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
@@ -635,7 +635,7 @@ static void emit_events(Emit *e) {
 static void emit_flat(Emit *e) {
   CodeModule *m = e->m;
   LLVMValueRef first = nest_field(e, offsetof(HgmTile, first), m->i64), last = nest_field(e, offsetof(HgmTile, last), m->i64);
-  EmitLoop loop = emit_loop(m, "elements", first, last, CODE_LANES, NULL, 0);
+  EmitLoop loop = emit_loop(m, "elements", first, last, m->lanes, NULL, 0);
   e->event = loop.index;
   LLVMValueRef left = LLVMBuildNSWSub(m->builder, last, loop.index, "");
   left = emit_splat(m, m->v16i64, left);
@@ -688,7 +688,6 @@ Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more
   size_t slots = nest->n_slots + more_slots;
   LLVMValueRef *space = calloc(slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
   if (!space) ir_fail("out of memory");
-  if (nest->mode == NEST_LANES) code_module_lanes(m, (unsigned)nest->lanes);
   Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space, .valid = 1};
   e.values = e.locals + nest->n_locals;
   e.second = e.values + nest->n_steps;
@@ -703,7 +702,22 @@ void nest_end(Emit *e) {
   free(e->space);
 }
 
+// Sums over events are the same bits everywhere because they are sums of CODE_LANES lanes. Where each lane stands alone a vector is
+// as wide as the machine's: half the code to compile, and half the registers.
+static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
+  if (nest->mode == NEST_LANES) return (unsigned)nest->lanes;
+  bool f64 = false;
+  for (uint32_t i = 0; i < nest->n_steps; i++) {
+    const NestStep *t = &nest->steps[i];
+    if (t->over_events || t->over_pairs) return CODE_LANES;
+    f64 |= t->dtype == IR_F64;
+    for (int k = 0; k < t->n_reads; k++) f64 |= t->read[k].dtype == IR_F64;
+  }
+  return m->target->vector_bits / (f64 ? 64 : 32);
+}
+
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
+  code_module_lanes(m, lanes_of(m, nest));
   Emit e = nest_begin(m, name, nest, 0);
   emit_outer(&e, 0);
   nest_end(&e);

@@ -1,9 +1,10 @@
 // A nest kernel as plain data: all that emission knows of it, so that equal bytes mean equal code (dedupe).
 //
-// for (outer loops) for (events in 16 lanes) { segment; segment; ... }, a segment being straight-line code or a loop.
+// for (outer loops) for (events in lanes) { segment; segment; ... }, a segment being straight-line code or a loop. 16 lanes where
+// anything is summed over events, else as many as the machine has.
 // Pairs: for (outer loops) for (events in 16 lanes) for (other events) { segment; ... }.
 // Values with outer loops only live in registers; those of an inner loop that a later segment reads go to a local array
-// of [row][16 lanes] on the stack.
+// of [row][lanes] on the stack.
 #ifndef HGM_CODEGEN_NEST_H
 #define HGM_CODEGEN_NEST_H
 
