@@ -6,6 +6,7 @@
 
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
+#include "compiler/driver/same_data.h"
 #include "compiler/driver/train.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/sha256.h"
@@ -164,8 +165,10 @@ static bool prepare(Run *r, HgmError *error) {
   if (r->old == NULL) return save_manifest(r, error) && remove_old_results(r, error);
   char path[4096];
   Store *nothing = store_new(session->arena);
+  HgmManifest now = {0};
   r->training.resumed = true;
-  return hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) && snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
+  return describe_data(r, &now, error) && same_data(r->old, &now, hgm_run_path(r->directory), error) &&
+         hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) && snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
          hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
 }
 
