@@ -97,6 +97,7 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 // ---- files (block_import.c): reads, merges and declares. False: reported.
 bool blocks_load(Blocks *b);
 void overrides_check(Blocks *b);                              // once the data are known
+void blocks_unused(Blocks *b);                                // names that nothing mentions; of a program without errors
 char *read_text(Arena *arena, const char *path, size_t *len); // NULL: cannot be read
 // ---- params (block_param.c)
 void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *turned, Scope *turned_scope);
@@ -141,6 +142,7 @@ void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);
 void evaluate_block(Blocks *b, const Generator *g);
 void metrics_formula(Elab *e, const AstExpr *x, bool training); // of metrics and budgets; training: of losses too
+void metrics_members(Elab *e);                                  // ks.pt, loss.critic: once generators and evaluation are known
 
 // ---- small things
 void not_built(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -114,6 +114,68 @@ static void assertion(Elab *e, ModelEvaluate *out, const AstExpr *x) {
   VEC_PUSH(e->arena, &out->asserts, x);
 }
 
+// ---- what metrics are asked of: ks.pt
+
+static bool is_measured(const Model *m, const char *member) {
+  if (strcmp(member, "worst") == 0) return true;
+  for (size_t i = 0; m->generators.len > 0 && i < m->generators.at[0]->outputs.len; i++) {
+    const ModelOutput *o = &m->generators.at[0]->outputs.at[i];
+    if (!o->given && !o->extra && strcmp(o->column, member) == 0) return true;
+  }
+  for (size_t i = 0; m->evaluate != NULL && i < m->evaluate->list.len; i++)
+    if (strcmp(m->evaluate->list.at[i].name, member) == 0) return true;
+  return false;
+}
+
+static bool is_trained(const ModelPhase *p, const char *member) {
+  for (size_t u = 0; p != NULL && u < p->updates.len; u++)
+    for (size_t i = 0; i < p->updates.at[u].losses.len; i++)
+      if (strcmp(p->updates.at[u].losses.at[i].name, member) == 0) return true;
+  return false;
+}
+
+// What there is to choose from, for the nearest and for the help line.
+static void unknown_member(Elab *e, const ModelPhase *p, const char *metric, AstName member, bool of_block) {
+  const Model *m = e->model;
+  VEC(const char *) names = {0};
+  if (of_block) {
+    for (size_t u = 0; p != NULL && u < p->updates.len; u++)
+      for (size_t i = 0; i < p->updates.at[u].losses.len; i++) VEC_PUSH(e->arena, &names, p->updates.at[u].losses.at[i].name);
+  } else {
+    VEC_PUSH(e->arena, &names, "worst");
+    for (size_t i = 0; m->generators.len > 0 && i < m->generators.at[0]->outputs.len; i++)
+      if (!m->generators.at[0]->outputs.at[i].given) VEC_PUSH(e->arena, &names, m->generators.at[0]->outputs.at[i].column);
+    for (size_t i = 0; m->evaluate != NULL && i < m->evaluate->list.len; i++) VEC_PUSH(e->arena, &names, m->evaluate->list.at[i].name);
+  }
+  const char *near = diag_nearest(member.text, names.at, names.len), *list = "";
+  for (size_t i = 0; i < names.len && i < 12; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", names.at[i]);
+  const char *what = of_block ? "no update of this block moves that" : "neither a generated column nor an observable has that name";
+  Diag *d = near != NULL ? elab_error(e, DIAG_OBSERVABLE_UNKNOWN, member.span, "%s of `%s`: %s; did you mean `%s`?", metric, member.text, what, near)
+                         : elab_error(e, DIAG_OBSERVABLE_UNKNOWN, member.span, "%s of `%s`: %s", metric, member.text, what);
+  diag_help(e->diags, d, "there are %s", list);
+}
+
+static void check_members(Elab *e, const ModelPhase *p, const AstExpr *x) {
+  if (x->kind == EX_BINARY) {
+    check_members(e, p, x->u.binary.left);
+    check_members(e, p, x->u.binary.right);
+  } else if (x->kind == EX_UNARY) {
+    check_members(e, p, x->u.unary.operand);
+  } else if (x->kind == EX_FIELD && x->u.field.object->kind == EX_NAME) {
+    const char *metric = x->u.field.object->u.name;
+    bool of_block = strcmp(metric, "loss") == 0 || strcmp(metric, "grad_norm") == 0;
+    if (of_block ? is_trained(p, x->u.field.name.text) : is_measured(e->model, x->u.field.name.text)) return;
+    unknown_member(e, p, metric, x->u.field.name, of_block);
+  }
+}
+
+void metrics_members(Elab *e) {
+  const Model *m = e->model;
+  for (size_t i = 0; i < m->phases.len; i++)
+    if (m->phases.at[i]->watch != NULL) check_members(e, m->phases.at[i], m->phases.at[i]->watch);
+  for (size_t i = 0; m->evaluate != NULL && i < m->evaluate->asserts.len; i++) check_members(e, NULL, m->evaluate->asserts.at[i]);
+}
+
 // ---- observables
 
 static bool bound(Elab *e, Scope *scope, const AstExpr *x, double *out, const char **unit) {

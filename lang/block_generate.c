@@ -174,7 +174,26 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
     if (out->given[i]) VEC_PUSH(e->arena, &g->given, c);
     if (x == IR_NONE) continue;
     ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), x);
-    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){c->name, c, out->given[i]});
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = c->name, .like = c, .given = out->given[i]});
+  }
+}
+
+// What is generated and goes nowhere is written as it is.
+static void write_extra(Blocks *b, const DataBlock *d, const Scope *body, ModelGenerator *g) {
+  Elab *e = b->e;
+  for (size_t i = 0; i < body->order.len; i++) {
+    const Binding *x = body->order.at[i];
+    Value *v = x->value;
+    if (x->used || v == NULL || v->kind != VALUE_TENSOR || field_labelled(d, x->name) != NULL || v->u.tensor.type.shape.rank > 4) continue;
+    for (size_t k = 0; k < g->outputs.len; k++)
+      if (strcmp(g->outputs.at[k].column, x->name) == 0) return;
+    Diag *diag = elab_error(e, DIAG_GENERATE_TAKEN, x->span, "`%s` is no field of the data and is written as it is", x->name);
+    diag_help(e->diags, diag, "give it the name of a field, or `_` if it shall not be written");
+    ModelColumn *column = ARENA_NEW(e->arena, ModelColumn);
+    *column = (ModelColumn){.name = x->name, .rank = v->u.tensor.type.shape.rank, .unit = v->u.tensor.type.unit, .span = x->span};
+    for (int k = 0; k < column->rank; k++) column->shape[k] = v->u.tensor.type.shape.axes[k];
+    ir_output(g->fn, arena_printf(e->arena, "out:%s", x->name), over_events(e, v));
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = x->name, .like = column, .extra = true});
   }
 }
 
@@ -216,7 +235,9 @@ void generate_block(Blocks *b, const Generator *g) {
     if (x != NULL && x->value != NULL) generated(e, d->fields.at[k], x->value, x->span, &out);
   }
   if (d != NULL && good) write_columns(b, &out, model);
-  if (d == NULL || (good && model->outputs.len == model->given.len && e->diags->errors == 0)) {
+  bool nothing = d == NULL || (good && model->outputs.len == model->given.len && e->diags->errors == 0);
+  if (!nothing && e->diags->errors == 0) write_extra(b, d, body, model);
+  if (nothing) {
     Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, decl->span, "this block generates no field of the data");
     diag_help(e->diags, diag, "give the name of a field to what is generated: `x = decoder(z)`");
   }

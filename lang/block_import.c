@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lang/block_param.h"
+#include "lang/unused.h"
 
 enum { MAX_FILE_BYTES = 16 << 20, MAX_IMPORT_DEPTH = 64 };
 
@@ -361,7 +362,11 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   l->loading = true;
   if (id != NULL) l->device = id->st_dev, l->inode = id->st_ino;
   VEC_PUSH(e->arena, &b->loaded, l);
-  SourceFile *source = source_add(e->sources, path, text, len);
+  SourceFile *source = source_add(e->sources, path, text, len > MAX_FILE_BYTES ? 0 : len);
+  if (len > MAX_FILE_BYTES) {
+    Diag *d = elab_error(e, DIAG_TOO_LONG, (Span){source->base, source->base}, "%s is longer than %d MiB", path, MAX_FILE_BYTES >> 20);
+    diag_help(e->diags, d, "data belong into data files: `--train FILE.h5`");
+  }
   VEC_PUSH(e->arena, &e->model->files, (ModelSource){path, source->text});
   l->file = ast_parse(e->arena, e->sources, source, e->diags);
   for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring
@@ -374,6 +379,10 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   own_blocks(b, l);
   l->loading = false;
   return l;
+}
+
+void blocks_unused(Blocks *b) {
+  for (size_t i = 0; i < b->loaded.len; i++) unused_names(b->e->arena, b->e->diags, b->loaded.at[i]->file);
 }
 
 // ---- the standard library: every declaration in one scope around the user's

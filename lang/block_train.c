@@ -126,11 +126,17 @@ static bool reads_columns(const ModelPhase *phase) {
 // sound: the updates had no mistake, so what they do not use is known
 static void check_length(Elab *e, const ModelPhase *phase, const AstDecl *decl, bool sound) {
   Span here = decl->name.span.begin != 0 ? decl->name.span : decl->span;
-  if (phase->batch == 0) {
+  bool batch = false, length = false; // said, though perhaps wrong
+  for (size_t i = 0; i < decl->u.train.items.len; i++) {
+    AstTrainKind kind = decl->u.train.items.at[i]->kind;
+    batch = batch || kind == TI_BATCH;
+    length = length || kind == TI_EPOCHS || kind == TI_STEPS;
+  }
+  if (!batch) {
     Diag *d = elab_error(e, DIAG_NO_BATCH, here, "this train block does not say how many events a step takes");
     diag_help(e->diags, d, "add `batch 512`");
   }
-  if (phase->epochs == 0 && phase->steps == 0) {
+  if (!length) {
     Diag *d = elab_error(e, DIAG_NO_END, here, "this train block does not say when it ends");
     diag_help(e->diags, d, "add `epochs 100`, or `steps 50_000`");
   } else if (sound && !reads_columns(phase) && phase->steps == 0 && phase->steps_per_epoch == 0) {

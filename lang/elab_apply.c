@@ -148,6 +148,33 @@ static Value *named_outputs(Elab *e, Scope *scope, const AstDecl *decl, Span use
   return bad ? value_error(e) : record;
 }
 
+// `-> jets.reco { pt = …; mass = … }`: the body gives the fields of the type by their names.
+static Value *fields_of_body(Elab *e, Scope *scope, const AstDecl *decl, Span use) {
+  const AstType *written = decl->u.callable.out.type;
+  Type type;
+  if (!elab_type(e, scope, written, &type)) return value_error(e);
+  if (type.kind != TYPE_FIELD || !type.field->record) {
+    Diag *d = elab_error(e, DIAG_OUTPUT_MISSING, decl->name.span, "the body of `%s` gives nothing by name", decl->name.text);
+    diag_help(e->diags, d, "name the output in the header, `-> (y)`, and give it in the body, `y = …`");
+    return value_error(e);
+  }
+  Value *record = value_record(e, use);
+  for (size_t i = 0; i < type.field->fields.len; i++) {
+    const FieldType *f = type.field->fields.at[i];
+    Binding *b = scope_own(scope, f->label);
+    if (b == NULL) {
+      Diag *d = elab_error(e, DIAG_OUTPUT_MISSING, written->span, "`%s` promises `%s` of %s and never gives it", decl->name.text, f->label, type.field->name);
+      diag_help(e->diags, d, "the body says what it is: `%s = …`", f->label);
+      return value_error(e);
+    }
+    Value *v = elab_as_field(e, f, b->value, b->span, decl->name.text);
+    if (value_is_error(v)) return v;
+    VEC_PUSH(e->arena, &record->u.record.fields, (RecordField){f->label, v});
+  }
+  record->type = type.field;
+  return record;
+}
+
 Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use) {
   const AstBody *body = &decl->u.callable.body;
   const AstOut *out = &decl->u.callable.out;
@@ -165,6 +192,7 @@ Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use) {
   }
   int errors = e->diags->errors;
   elab_statements(e, scope, &body->statements);
+  if (out->type != NULL && e->diags->errors == errors) return fields_of_body(e, scope, decl, use);
   if (out->vars.len > 0) {
     if (e->diags->errors > errors && scope_own(scope, out->vars.at[0].name.text) == NULL) return value_error(e);
     return named_outputs(e, scope, decl, use);

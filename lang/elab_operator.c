@@ -19,6 +19,7 @@ Value *elab_unary(Elab *e, IrOp op, Value *a, Span span) {
     }
     return tensor_like(e, span, a->u.tensor.type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden);
   }
+  if (op == IR_NEG && a->kind == VALUE_BOOL) return static_unary(e, UN_NEG, a, span);
   Value *known = static_component(e, op, a, NULL, span);
   return known != NULL ? known : tensor_apply(e, op, a, span);
 }

@@ -206,9 +206,21 @@ static Value *divided(Elab *e, Value *a, Value *b, Span span) {
   return is_whole(a) && is_whole(b) ? value_int(e, span, (int64_t)q) : value_real(e, span, q);
 }
 
+// Truth values are joined by `and`, `or`, `not`; numbers by everything else.
+static bool of_kind(Elab *e, const Value *v, bool truth, const char *what, Span span) {
+  if ((v->kind == VALUE_BOOL) == truth) return true;
+  Diag *d = elab_error(e, DIAG_OPERATOR, span, truth ? "%s joins comparisons, this is %s" : "%s takes numbers, this is %s", what, value_text(e->arena, v));
+  if (v->span.begin != 0 && v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_help(e->diags, d, truth ? "compare it: `n > 0`" : "`if … then 1 else 0` makes a number of a condition");
+  return false;
+}
+
 static Value *each_binary(Elab *e, const void *data, Value *a, Value *b, Span span) {
   AstBinary op = *(const AstBinary *)data;
   if (op >= BIN_EQ && op <= BIN_GE) return compare_numbers(e, op, a, b, span);
+  bool joins = op == BIN_AND || op == BIN_OR;
+  const char *what = op == BIN_AND ? "`and`" : op == BIN_OR ? "`or`" : "arithmetic";
+  if (!of_kind(e, a, joins, what, span) || !of_kind(e, b, joins, what, span)) return value_error(e);
   if (op == BIN_AND) return value_bool(e, span, value_number(a) != 0 && value_number(b) != 0);
   if (op == BIN_OR) return value_bool(e, span, value_number(a) != 0 || value_number(b) != 0);
   if (op == BIN_FLOORDIV) return divided(e, a, b, span);
@@ -220,10 +232,10 @@ Value *static_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) { ret
 
 static Value *each_not(Elab *e, const void *data, Value *a, Value *b, Span span) {
   (void)data, (void)b;
-  return value_bool(e, span, value_number(a) == 0);
+  return of_kind(e, a, true, "`not`", span) ? value_bool(e, span, value_number(a) == 0) : value_error(e);
 }
 
 Value *static_unary(Elab *e, AstUnary op, Value *a, Span span) {
   if (op == UN_NOT) return mapped(e, a, NULL, span, each_not, NULL);
-  return static_component(e, IR_NEG, a, NULL, span);
+  return a->kind == VALUE_BOOL && !of_kind(e, a, false, "`-`", span) ? value_error(e) : static_component(e, IR_NEG, a, NULL, span);
 }

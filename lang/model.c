@@ -94,6 +94,8 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   if (b.evaluate.decl != NULL) evaluate_block(&b, &b.evaluate);
   check_declarations(&b, DE_FLOW);
   warn_unmoved(&b);
+  if (diags->errors == 0) metrics_members(e);
+  if (diags->errors == 0) blocks_unused(&b);
   return diags->errors > 0 ? NULL : m;
 }
 

@@ -123,6 +123,7 @@ typedef struct ModelOutput {
   const char *column;
   const ModelColumn *like;
   bool given;
+  bool extra; // no field of the data: written as it is, no metric looks at it
 } ModelOutput;
 typedef struct ModelGenerator {
   const char *name; // "" when not named

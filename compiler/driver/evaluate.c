@@ -16,7 +16,7 @@ static EvalColumn *add_column(Evaluation *e, Arena *arena, const char *name) {
 static void add_columns(Evaluation *e, Arena *arena, const Generation *g) {
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    for (int64_t k = 0; !output->given && k < g->elements[i]; k++)
+    for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++)
       add_column(e, arena, g->elements[i] == 1 ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k));
   }
 }
@@ -25,7 +25,7 @@ static void take_truth(Evaluation *e, const Generation *g, const Dataset *datase
   size_t at = 0;
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    if (output->given) continue;
+    if (output->given || output->extra) continue;
     char name[512];
     snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(&dataset->tables, name);
@@ -58,7 +58,7 @@ static void take_fake(Evaluation *e, const Generation *g, const Tables *fake, in
     snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(fake, name);
     if (table != NULL) memcpy((double *)table->data + first * table->elements, g->values[i], sizeof(double) * (size_t)(n * table->elements));
-    for (int64_t k = 0; !output->given && k < g->elements[i]; k++, at++)
+    for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++, at++)
       for (int64_t j = 0; j < n; j++) e->columns.at[at].fake[first + j] = g->values[i][j * g->elements[i] + k];
   }
 }

@@ -53,7 +53,8 @@ int verb_check(const Options *options) {
   if (!ok) exit_code = report_error(&error);
   if (ok && (options->dump != NULL || options->time_passes)) compile_all(&session);
   if (ok && options->dump == NULL)
-    printf("%s: no errors; %zu data blocks, %lld parameters\n", session.model->path, session.model->data.len, (long long)parameters_of(session.model));
+    printf("%s: no errors; %zu data block%s, %lld parameters\n", session.model->path, session.model->data.len, session.model->data.len == 1 ? "" : "s",
+           (long long)parameters_of(session.model));
   session_print_times(&session);
   session_close(&session);
   return exit_code;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +191,20 @@ static void wrong_params_are_refused(void **state) {
   expect("fit m = collect(1)\n", "not-built");
 }
 
+static void a_file_that_is_no_program_is_refused(void **state) {
+  (void)state;
+  size_t n = (16 << 20) + 1;
+  char *text = malloc(n + 1);
+  assert_non_null(text);
+  memset(text, '#', n);
+  text[n] = 0;
+  Loaded l = load_with("test.hgm", text, NULL, NULL);
+  assert_true(said(&l, "too-long"));
+  assert_int_equal(l.diags->errors, 1);
+  leave(&l);
+  free(text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(params_are_turned_by_the_importer_and_by_set),
@@ -198,6 +213,7 @@ int main(void) {
       cmocka_unit_test(files_under_a_name_stand_apart),
       cmocka_unit_test(wrong_imports_are_refused),
       cmocka_unit_test(wrong_params_are_refused),
+      cmocka_unit_test(a_file_that_is_no_program_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
