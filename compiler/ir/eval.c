@@ -1,6 +1,7 @@
 // The reference evaluator: the definition of what a function computes. Values in order, plain loops, float64.
 #include "compiler/ir/eval.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,8 +85,8 @@ static EvalRule *const rules[IR_OP_COUNT] = {
 #undef OP
 };
 
-static void *allocate(size_t n) {
-  void *p = calloc(n + 1, sizeof(double));
+double *eval_numbers(size_t n) {
+  double *p = calloc(n + 1, sizeof(double));
   if (!p) ir_fail("out of memory: the evaluator wants %zu numbers", n);
   return p;
 }
@@ -101,9 +102,18 @@ static IrRef *last_uses(const IrFn *fn, Arena *scratch) {
   return last;
 }
 
+static double to_bits(double x, int bits) {
+  int exponent;
+  double share = frexp(x, &exponent);
+  return isfinite(x) ? ldexp(rint(ldexp(share, bits)), exponent - bits) : x;
+}
+
 static void round_value(Eval *e, const IrValue *v, double *y) {
-  if (v->type.dtype != IR_F32 || !e->env->round_f32) return;
-  for (int64_t i = eval_size(e, &v->type) - 1; i >= 0; i--) y[i] = (double)(float)y[i];
+  int64_t n = eval_size(e, &v->type);
+  if (v->type.dtype == IR_F32 && e->env->round_f32)
+    for (int64_t i = 0; i < n; i++) y[i] = (double)(float)y[i];
+  if (v->type.dtype == IR_F64 && e->env->f64_bits)
+    for (int64_t i = 0; i < n; i++) y[i] = to_bits(y[i], e->env->f64_bits);
 }
 
 static void release(Eval *e, IrRef r) {
@@ -115,7 +125,7 @@ static void walk(Eval *e, const IrRef *last) {
   for (IrRef r = 0; r < e->fn->values.len && !e->error; r++) {
     const IrValue *v = ir_at(e->fn, r);
     if (last[r] == r) continue; // nobody reads it
-    e->values[r] = allocate((size_t)eval_size(e, &v->type));
+    e->values[r] = eval_numbers((size_t)eval_size(e, &v->type));
     rules[v->op](e, v, e->values[r]);
     round_value(e, v, e->values[r]);
     if (e->env->watch) e->env->watch(e->env->watch_data, r, e->values[r], eval_size(e, &v->type));

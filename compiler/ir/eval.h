@@ -20,6 +20,9 @@ typedef struct Extents {
 Extents eval_extents(const Eval *e, const IrType *t);
 int64_t eval_size(const Eval *e, const IrType *t);
 
+// n zeros, freed with free().
+double *eval_numbers(size_t n);
+
 // Numbers of one step along each axis of a row-major array.
 void eval_strides(const Extents *x, int64_t strides[IR_MAX_RANK]);
 // The next index in row-major order; false behind the last one.

@@ -2,6 +2,7 @@
 #include "compiler/ir/eval.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static double add_as(IrDtype dtype, double a, double b) { return dtype == IR_I32 ? (int32_t)(uint32_t)((int64_t)a + (int64_t)b) : a + b; }
 
@@ -22,15 +23,26 @@ static int64_t dot(const int64_t *a, const int64_t *b, int n) {
   return sum;
 }
 
+// What rounding takes from a sum is kept beside it (Neumaier 1974): the reference of a sum over 10^6 pairs is exact to the last digits.
+static void add_keeping(double *sum, double *lost, double x) {
+  double next = *sum + x;
+  if (isfinite(next)) *lost += fabs(*sum) >= fabs(x) ? *sum - next + x : x - next + *sum;
+  *sum = next;
+}
+
 void eval_sum(Eval *e, const IrValue *v, double *y) {
   Extents x = eval_extents(e, eval_type(e, v, 0));
-  int64_t index[IR_MAX_RANK] = {0}, steps[IR_MAX_RANK], n = eval_size(e, eval_type(e, v, 0));
+  int64_t index[IR_MAX_RANK] = {0}, steps[IR_MAX_RANK], n = eval_size(e, eval_type(e, v, 0)), size = eval_size(e, &v->type);
   kept_steps(e, v, v->attr.axes, steps);
   const double *a = eval_in(e, v, 0);
+  double *lost = eval_numbers((size_t)size);
   for (int64_t j = 0; j < n; j++, eval_next(&x, index)) {
-    double *sum = &y[dot(index, steps, x.rank)];
-    *sum = add_as(v->type.dtype, *sum, a[j]);
+    int64_t at = dot(index, steps, x.rank);
+    if (v->type.dtype == IR_I32) y[at] = add_as(IR_I32, y[at], a[j]);
+    else add_keeping(&y[at], &lost[at], a[j]);
   }
+  for (int64_t j = 0; j < size; j++) y[j] += lost[j];
+  free(lost);
 }
 
 void eval_amax(Eval *e, const IrValue *v, double *y) {
@@ -119,9 +131,10 @@ static int64_t product(const Extents *x) {
 static double summed(const Letters *inner, const double *a, const double *b) {
   int64_t index[IR_MAX_RANK] = {0}, n = product(&inner->extents);
   int rank = inner->extents.rank;
-  double sum = 0;
-  for (int64_t j = 0; j < n; j++, eval_next(&inner->extents, index)) sum += a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)];
-  return sum;
+  double sum = 0, lost = 0;
+  for (int64_t j = 0; j < n; j++, eval_next(&inner->extents, index))
+    add_keeping(&sum, &lost, a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)]);
+  return sum + lost;
 }
 
 void eval_einsum(Eval *e, const IrValue *v, double *y) {

@@ -206,6 +206,7 @@ typedef struct IrEnv {
   const IrArray *leaves; // inputs, params, states, counters by name
   size_t n_leaves;
   bool round_f32;                                                           // round every f32 value to float after each op (what float32 code may at best do)
+  int f64_bits;                                                             // not 0: round every f64 value to so many bits after each op: how rounding grows
   void (*watch)(void *data, IrRef value, const double *numbers, int64_t n); // sees each value once it is computed; may be NULL
   void *watch_data;
 } IrEnv;

@@ -336,6 +336,9 @@ static void test_rounding(void **state) {
   assert_true(ir_eval(fn, &(IrEnv){.round_f32 = true}, *state, y, &error));
   EXPECT(&y[0], (double)(1.0f / 3));
   EXPECT(&y[1], (double)(1.0f / 3) / 3);
+  assert_true(ir_eval(fn, &(IrEnv){.f64_bits = 3}, *state, y, &error));
+  EXPECT(&y[0], 1.0 / 3);
+  EXPECT(&y[1], 0.109375); // 0.3125 / 3
   assert_true(ir_eval(fn, &(IrEnv){0}, *state, y, &error));
   EXPECT(&y[0], 1.0 / 3);
 }
