@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 build=$1; shift
 accept=; [ "${1:-}" = --accept ] && { accept=1; shift; }
 pattern=${1:-}
+limit=900; [ -n "${HGM_LONG:-}" ] && limit=14400 # seconds a test
 passed=0 failed=0 skipped=0 names=()
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 export HGMC=$PWD/$build/hgmc BUILD_DIR=$PWD/$build HGM_STDLIB=$PWD/stdlib HGM_CACHE=
@@ -26,7 +27,7 @@ result() { # status name log
 for program in "$build"/tests/*_test; do
   [ -x "$program" ] || continue
   name=unit/$(basename "$program"); wanted "$name" || continue
-  CMOCKA_MESSAGE_OUTPUT=TAP timeout 900 "$program" > "$scratch/log" 2>&1; status=$?
+  CMOCKA_MESSAGE_OUTPUT=TAP timeout $limit "$program" > "$scratch/log" 2>&1; status=$?
   # cmocka 1.1.5 says `not ok … # SKIP` of a test that was skipped, later versions `ok … # SKIP`
   skips=$(grep -cE '^(not )?ok .*# SKIP' "$scratch/log"); sed -i -E '/^(not )?ok .*# SKIP/d' "$scratch/log"
   ok=$(grep -c '^ok ' "$scratch/log"); bad=$(grep -c '^not ok ' "$scratch/log")
@@ -54,7 +55,7 @@ done
 for script in tests/lint/*.sh tests/cli/*.sh; do
   [ -e "$script" ] || continue
   name=${script#tests/}; name=${name%.sh}; wanted "$name" || continue
-  mkdir -p "$scratch/dir"; ROOT=$PWD SCRATCH=$scratch/dir timeout 900 bash "$script" > "$scratch/log" 2>&1
+  mkdir -p "$scratch/dir"; ROOT=$PWD SCRATCH=$scratch/dir timeout $limit bash "$script" > "$scratch/log" 2>&1
   result $? "$name" "$scratch/log"
   rm -rf "$scratch/dir"
 done
