@@ -23,24 +23,28 @@ typedef struct Loaded {
   size_t leaves;
 } Loaded;
 
-static inline Loaded load_with(const char *path, const char *text, const char *name, const char *value) {
+static inline Loaded load_turned(const char *path, const char *text, IrDtype real, const char *name, const char *value) {
   Loaded l = {.arena = arena_create()};
   l.sources = sources_new(l.arena);
   l.diags = diags_new(l.arena, l.sources);
-  ModelOptions options = {.path = path, .text = text, .stdlib = "stdlib", .seed = 1, .real = IR_F64, .checksum = hgm_sha256_of};
+  ModelOptions options = {.path = path, .text = text, .stdlib = "stdlib", .seed = 1, .real = real, .checksum = hgm_sha256_of};
   if (name != NULL) VEC_PUSH(l.arena, &options.sets, (struct ModelSet){name, value});
   l.model = model_load(l.arena, l.sources, l.diags, &options);
   return l;
 }
 
-static inline Loaded load(const char *text) {
-  Loaded l = load_with("test.hgm", text, NULL, NULL);
+static inline Loaded load_with(const char *path, const char *text, const char *name, const char *value) { return load_turned(path, text, IR_F64, name, value); }
+
+static inline Loaded load_as(const char *text, IrDtype real) {
+  Loaded l = load_turned("test.hgm", text, real, NULL, NULL);
   if (l.model == NULL) {
     diags_print(stderr, l.diags, false, 0);
     fail_msg("the model is refused");
   }
   return l;
 }
+
+static inline Loaded load(const char *text) { return load_as(text, IR_F64); }
 
 static inline void leave(Loaded *l) { arena_destroy(l->arena); }
 
