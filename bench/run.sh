@@ -20,5 +20,7 @@ for case in $cases; do
   for threads in ${THREADS:-1 2}; do
     chosen=(); for peer in ${PEERS:-${others[$case]}}; do chosen+=(--peer "$peer"); done
     "$python" "$peers/run.py" "$case" "${chosen[@]}" --threads "$threads" --rounds "${ROUNDS:-5}" --also "hgm=$worker bench/$case.hgm"
+    echo "$case, $threads threads, beside the floors of docs/performance.md:"
+    printf 'floors 3\nquit\n' | taskset -c "0-$((threads - 1))" "$worker" "bench/$case.hgm" | tail -n 2
   done
 done

@@ -3,19 +3,22 @@
 //   bench/worker MODEL.hgm      prints `ready PARAMETERS EVENTS` after its first step, then answers one line each:
 //   train S, sample S, chunks S -> events/s over S seconds; single S -> median seconds of a one-event call; memory -> MB; quit
 //
-// Each answer is `VALUE SHARE`, SHARE = processor time over wall time.
+// Each answer is `VALUE SHARE`, SHARE = processor time over wall time. floors S answers with two lines, training and sampling
+// beside their floors (floors.h): short segments of both in turn with large products for S seconds each, medians.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
+#include "bench/floors.h"
 #include "compiler/driver/dataset.h"
 #include "compiler/driver/generate.h"
 #include "compiler/driver/train.h"
+#include "compiler/opt/opt.h"
 #include "runtime/philox.h"
 
-enum { BATCHES = 32, BULK = 10000, SMALL = 1000, MOST_TIMES = 1 << 20 };
+enum { BATCHES = 32, BULK = 10000, SMALL = 1000, MOST_TIMES = 1 << 20, MOST_TURNS = 1000 };
 
 typedef struct Worker {
   Session session;
@@ -112,6 +115,36 @@ static void answer(Worker *w, const char *verb, double seconds, double *times) {
   fflush(stdout);
 }
 
+static double median(double *values, int n) {
+  qsort(values, (size_t)n, sizeof *values, by_value);
+  return values[n / 2];
+}
+
+// Rates of `verb` and of large products in turn.
+static void floors(Worker *w, const char *verb, const IrFn *fn, double seconds_long) {
+  static double rates[MOST_TURNS], fractions[MOST_TURNS], products[MOST_TURNS], of_peak[MOST_TURNS];
+  Arena *arena = arena_create();
+  EventWork work = floors_work(opt_run(arena, fn, NULL, NULL));
+  HgmPool *pool = w->session.pool;
+  int threads = hgm_pool_threads(pool), n = 0;
+  double ns = floors_vector_ns(&work), begin = now_ms(), before = floors_sgemm(pool);
+  while (n < MOST_TURNS && now_ms() - begin < seconds_long * 1e3) {
+    double start = now_ms(), events = 0;
+    while (now_ms() - start < 50) events += (double)call(w, verb);
+    rates[n] = events / (now_ms() - start) * 1e3;
+    double after = floors_sgemm(pool);
+    products[n] = (before + after) / 2;
+    before = after;
+    fractions[n] = rates[n] * (work.flops / products[n] + ns * 1e-9 / threads);
+    of_peak[n] = rates[n] * work.flops / floors_peak(pool);
+    n++;
+  }
+  printf("%s %.0f events/s, %.2f of the floor (%.3f MFLOP an event at %.1f GFLOP/s a core, vector functions %.2f us); products %.2f of the peak\n", verb,
+         median(rates, n), median(fractions, n), work.flops * 1e-6, median(products, n) / threads * 1e-9, ns * 1e-3, median(of_peak, n));
+  fflush(stdout);
+  arena_destroy(arena);
+}
+
 static void open_worker(Worker *w, const Options *options, const char *path) {
   int exit_code;
   SessionSource source = {.path = path, .seed = 1};
@@ -159,6 +192,11 @@ int main(int argc, char **argv) {
     if (strcmp(verb, "train") != 0 && w.bulk.generator == NULL) {
       open_generation(&w, &w.bulk, BULK_TILE);
       open_generation(&w, &w.one, EVENT_TILE);
+    }
+    if (strcmp(verb, "floors") == 0) {
+      floors(&w, "train", w.session.model->phases.at[0]->updates.at[0].step, seconds);
+      floors(&w, "sample", w.session.model->generators.at[0]->fn, seconds);
+      continue;
     }
     if (strstr(warm, verb) == NULL) {
       double begin = now_ms();
