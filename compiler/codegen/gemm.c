@@ -42,20 +42,33 @@ static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVM
   return base ? emit_at2(m, element_type(m, g->f64), base, row, stride, column) : NULL;
 }
 
-// The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
-static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
-  LLVMTypeRef type = vector_type(m, g->f64), element = element_type(m, g->f64);
-  EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, g->k), 1, sums, b.rows * b.vectors);
-  LLVMValueRef xk = emit_at2(m, element, x, k.index, g->x_stride, NULL);
-  LLVMValueRef wk = emit_at2(m, element, w, k.index, g->w_k, NULL);
-  LLVMValueRef xs[MAX_VECTORS], next[EMIT_CARRIED];
-  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, xk, v * CODE_LANES));
+// One term of all chains: weights from w, events from x.
+static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
+  LLVMTypeRef type = vector_type(m, g->f64);
+  LLVMValueRef xs[MAX_VECTORS];
+  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, x, v * CODE_LANES));
   for (unsigned r = 0; r < b.rows; r++) {
-    LLVMValueRef weight = emit_broadcast(m, type, offset(m, g, wk, r * g->w_n));
-    for (unsigned v = 0; v < b.vectors; v++) next[r * b.vectors + v] = emit_fma(m, weight, xs[v], k.carried[r * b.vectors + v]);
+    LLVMValueRef weight = emit_broadcast(m, type, offset(m, g, w, r * g->w_n));
+    for (unsigned v = 0; v < b.vectors; v++) sums[r * b.vectors + v] = emit_fma(m, weight, xs[v], sums[r * b.vectors + v]);
   }
-  emit_loop_end(m, &k, next);
-  for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
+}
+
+// The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
+// A loop's own instructions, four a turn, are a sixth of what a small block issues: a turn has several terms there.
+static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
+  LLVMTypeRef element = element_type(m, g->f64);
+  int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms;
+  EmitLoop k = {0};
+  if (whole) {
+    k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, sums, b.rows * b.vectors);
+    LLVMValueRef xk = emit_at2(m, element, x, k.index, g->x_stride, NULL);
+    LLVMValueRef wk = emit_at2(m, element, w, k.index, g->w_k, NULL);
+    for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
+    for (int64_t i = 0; i < terms; i++) emit_term(m, g, b, offset(m, g, wk, i * g->w_k), offset(m, g, xk, i * g->x_stride), sums);
+    emit_loop_end(m, &k, sums);
+    for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
+  }
+  for (int64_t i = whole; i < g->k; i++) emit_term(m, g, b, offset(m, g, w, i * g->w_k), offset(m, g, x, i * g->x_stride), sums);
 }
 
 // Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
