@@ -152,34 +152,34 @@ static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned cha
 
 static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
-  int64_t tile = r->program->tile, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  int64_t tile = r->program->tile, pitch = r->program->pitch, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
   for (int64_t k = 0; k < tile; k++) {
     int64_t event = first + (k < valid ? k : valid - 1); // dead lanes repeat the last event
     int64_t row = r->call->rows ? r->call->rows[event] : event;
     if (number_bytes(port->dtype) == 8) {
       const uint64_t *from = (const uint64_t *)r->call->leaves[leaf] + row * stride;
       uint64_t *to = (uint64_t *)(lane->tile + port->offset) + k;
-      for (int64_t i = 0; i < n; i++) to[i * tile] = from[i];
+      for (int64_t i = 0; i < n; i++) to[i * pitch] = from[i];
     } else {
       const uint32_t *from = (const uint32_t *)r->call->leaves[leaf] + row * stride;
       uint32_t *to = (uint32_t *)(lane->tile + port->offset) + k;
-      for (int64_t i = 0; i < n; i++) to[i * tile] = from[i];
+      for (int64_t i = 0; i < n; i++) to[i * pitch] = from[i];
     }
   }
 }
 
 static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->outputs[output];
-  int64_t tile = r->program->tile, n = port->elements;
+  int64_t pitch = r->program->pitch, n = port->elements;
   for (int64_t k = 0; k < valid; k++) {
     if (number_bytes(port->dtype) == 8) {
       const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + k;
       uint64_t *to = (uint64_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * tile];
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * pitch];
     } else {
       const uint32_t *from = (const uint32_t *)(lane->tile + port->offset) + k;
       uint32_t *to = (uint32_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * tile];
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * pitch];
     }
   }
 }

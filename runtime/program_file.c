@@ -7,7 +7,7 @@
 
 #include "runtime/buffer.h"
 
-enum { PAGE = 4096, FORMAT = 1, ALIGN = 64 };
+enum { PAGE = 4096, FORMAT = 2, ALIGN = 64 };
 static const char magic[8] = "hgmprog\n";
 
 // The first bytes of a packed program. Everything behind `checksum` is under it.
@@ -201,7 +201,7 @@ static bool tables_are_sound(const HgmProgram *p) {
   }
   for (uint32_t i = 0; i < p->n_pointers; i++)
     if (!pointer_is_sound(p, &p->pointers[i])) return false;
-  return p->tile > 0;
+  return p->tile > 0 && p->pitch >= p->tile;
 }
 
 static const char *head_refusal(const Head *head, size_t size) {

@@ -164,6 +164,7 @@ static void finish_ports(Schedule *s) {
 static HgmProgram make_program(Schedule *s, const Tables *t) {
   return (HgmProgram){.name = s->fn->name,
                       .tile = s->options.tile,
+                      .pitch = (uint32_t)schedule_pitch(s),
                       .n_kernels = (uint32_t)t->jobs.len,
                       .n_phases = (uint32_t)t->phases.len,
                       .phases = t->phases.at,

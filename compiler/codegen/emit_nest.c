@@ -56,13 +56,19 @@ static LLVMValueRef masked(Emit *e, const char *name, LLVMTypeRef *types, LLVMVa
 
 static LLVMValueRef alignment(Emit *e, IrDtype dtype) { return LLVMConstInt(e->m->i32, dtype_bytes(dtype), false); }
 
-static LLVMValueRef masked_load(Emit *e, IrDtype dtype, LLVMValueRef address) {
+// Flat kernels: all lanes of a whole vector (live NULL), or only those that are left.
+static LLVMValueRef load_live(Emit *e, IrDtype dtype, LLVMValueRef address) {
+  if (!e->live) return emit_load(e->m, memory_vector(e, dtype), address);
   LLVMTypeRef types[2] = {memory_vector(e, dtype), e->m->pointer};
   LLVMValueRef arguments[] = {address, alignment(e, dtype), e->live, LLVMConstNull(types[0])};
   return masked(e, "llvm.masked.load", types, arguments, 4);
 }
 
-static void masked_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef address) {
+static void store_live(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef address) {
+  if (!e->live) {
+    emit_store(e->m, x, address);
+    return;
+  }
   LLVMTypeRef types[2] = {memory_vector(e, dtype), e->m->pointer};
   LLVMValueRef arguments[] = {x, address, alignment(e, dtype), e->live};
   masked(e, "llvm.masked.store", types, arguments, 4);
@@ -143,11 +149,11 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[r->index], offset);
   bool flat = e->nest->mode == NEST_FLAT;
   int64_t apart = flat ? 0 : lane_stride(e, r->stride);
-  LLVMValueRef first = flat ? masked_load(e, dtype, at) : lanes_load(e, dtype, at, apart);
+  LLVMValueRef first = flat ? load_live(e, dtype, at) : lanes_load(e, dtype, at, apart);
   EmitLoop loop = emit_loop(m, "partials", emit_index(m, 1), count, 1, &first, 1);
   LLVMValueRef next = LLVMBuildNSWMul(m->builder, loop.index, pitch, "");
   next = LLVMBuildInBoundsGEP2(m->builder, byte, at, &next, 1, "");
-  LLVMValueRef x = flat ? masked_load(e, dtype, next) : lanes_load(e, dtype, next, apart);
+  LLVMValueRef x = flat ? load_live(e, dtype, next) : lanes_load(e, dtype, next, apart);
   x = combine(e, dtype, t->op == IR_AMAX, loop.carried[0], x);
   emit_loop_end(m, &loop, &x);
   return loop.carried[0];
@@ -157,7 +163,7 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
 static LLVMValueRef other_row(Emit *e, const NestRead *r) {
   LLVMTypeRef byte = LLVMInt8TypeInContext(e->m->context), element = point_memory_element(e->m, (IrDtype)r->dtype);
   LLVMValueRef tile = LLVMBuildInBoundsGEP2(e->m->builder, byte, e->pointers[r->index], &e->other_tile, 1, "");
-  LLVMValueRef row = emit_at(e->m, element, tile, nest_offset(e, r->base, r->stride, 0, e->nest->tile));
+  LLVMValueRef row = emit_at(e->m, element, tile, nest_offset(e, r->base, r->stride, 0, e->nest->pitch));
   return emit_at(e->m, element, row, e->other);
 }
 
@@ -175,13 +181,13 @@ static LLVMValueRef read_value(Emit *e, const NestStep *t, const NestRead *r) {
     return to_register(e, dtype, emit_load(m, vector, at));
   }
   case READ_ROWS: {
-    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, e->nest->tile));
+    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, e->nest->pitch));
     return to_register(e, dtype, emit_load(m, vector, emit_at(m, element, row, e->event)));
   }
   case READ_OTHER: return to_register(e, dtype, emit_broadcast(m, vector, other_row(e, r)));
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
-      return to_register(e, dtype, masked_load(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
+      return to_register(e, dtype, load_live(e, dtype, emit_at(m, element, e->pointers[r->index], flat_element(e, r->base))));
     LLVMValueRef at = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, 1));
     return to_register(e, dtype, e->nest->mode == NEST_LANES ? lanes_load(e, dtype, at, lane_stride(e, r->stride)) : emit_broadcast(m, vector, at));
   }
@@ -214,7 +220,7 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
   bool uniform = x->kind == READ_UNIFORM || x->kind == READ_OTHER; // neighbours in the lanes lie one number apart, or as LANES says
   int64_t apart = !uniform ? 1 : e->nest->mode == NEST_LANES ? lane_stride(e, x->stride) : 0;
-  int64_t scale = x->kind == READ_LOCAL ? m->lanes : x->kind == READ_UNIFORM ? 1 : e->nest->tile;
+  int64_t scale = x->kind == READ_LOCAL ? m->lanes : x->kind == READ_UNIFORM ? 1 : e->nest->pitch;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
   if (x->kind == READ_OTHER) base = other_row(e, x);
@@ -413,10 +419,10 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   LLVMValueRef p = e->pointers[t->slot];
   switch ((NestMode)e->nest->mode) {
   case NEST_EVENTS:
-    p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, e->nest->tile));
+    p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, e->nest->pitch));
     emit_store(m, x, emit_at(m, element, p, e->event));
     return;
-  case NEST_FLAT: masked_store(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
+  case NEST_FLAT: store_live(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_LANES:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));
     if (t->over_events) x = with_partial(e, t, x, p);
@@ -580,7 +586,8 @@ static void store_pair_row(Emit *e, const NestStep *t, LLVMValueRef row) {
   LLVMValueRef x = emit_load(e->m, memory_vector(e, (IrDtype)t->dtype), pair_row(e, t, row));
   if (t->slot < 0) return;
   if (t->over_events) store_partial(e, t, x, stored_row(e, t, row));
-  else emit_store(e->m, x, emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], stored_row(e, t, row), e->nest->tile, e->event));
+  else
+    emit_store(e->m, x, emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], stored_row(e, t, row), e->nest->pitch, e->event));
 }
 
 static void emit_pairs(Emit *e) {
@@ -632,16 +639,24 @@ static void emit_events(Emit *e) {
   }
 }
 
+// Whole vectors first: masked stores are slow on many machines.
 static void emit_flat(Emit *e) {
   CodeModule *m = e->m;
+  LLVMBuilderRef k = m->builder;
   LLVMValueRef first = nest_field(e, offsetof(HgmTile, first), m->i64), last = nest_field(e, offsetof(HgmTile, last), m->i64);
-  EmitLoop loop = emit_loop(m, "elements", first, last, m->lanes, NULL, 0);
+  LLVMValueRef rest = LLVMBuildAnd(k, LLVMBuildNSWSub(k, last, first, ""), emit_index(m, m->lanes - 1), "");
+  LLVMValueRef whole = LLVMBuildNSWSub(k, last, rest, "");
+  EmitLoop loop = emit_loop(m, "elements", first, whole, m->lanes, NULL, 0);
   e->event = loop.index;
-  LLVMValueRef left = LLVMBuildNSWSub(m->builder, last, loop.index, "");
-  left = emit_splat(m, m->v16i64, left);
-  e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, lane_numbers(e, m->i64, 1), left, "");
+  e->live = NULL;
   emit_segments(e);
   emit_loop_end(m, &loop, NULL);
+  EmitLoop tail = emit_loop(m, "rest", whole, last, m->lanes, NULL, 0);
+  e->event = tail.index;
+  LLVMValueRef left = emit_splat(m, m->v16i32, LLVMBuildTrunc(k, rest, m->i32, ""));
+  e->live = LLVMBuildICmp(k, LLVMIntSLT, lane_numbers(e, m->i32, 1), left, "");
+  emit_segments(e);
+  emit_loop_end(m, &tail, NULL);
 }
 
 static void emit_outer(Emit *e, int depth);

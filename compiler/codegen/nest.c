@@ -297,6 +297,7 @@ Nest *nest_build(Schedule *s, const Group *group) {
   bool events = class_has_events(group->class);
   nest->mode = events && s->options.tile > 1 ? NEST_EVENTS : NEST_LANES;
   nest->tile = events ? s->options.tile : 0;
+  nest->pitch = events ? schedule_pitch(s) : 0;
   bool flat = !events && is_flat(nest, &b);
   make_relative(&b);
   if (flat) {
@@ -324,6 +325,7 @@ void nest_key(Arena *arena, const Nest *nest, NestKey *key) {
   append(arena, key, &nest->lanes, sizeof nest->lanes);
   append(arena, key, &nest->lane_loop, sizeof nest->lane_loop);
   append(arena, key, &nest->tile, sizeof nest->tile);
+  append(arena, key, &nest->pitch, sizeof nest->pitch);
   append(arena, key, nest->extent, sizeof nest->extent);
   append(arena, key, &nest->n_slots, sizeof nest->n_slots);
   append(arena, key, nest->segments, sizeof *nest->segments * nest->n_segments);

@@ -55,8 +55,8 @@ typedef struct NestSlot { // a pointer argument: a buffer from this row on; not 
 
 typedef struct Nest {
   int32_t mode, outer, pairs;
-  int32_t lanes, lane_loop;         // LANES: of a vector; the loop, or -1
-  int64_t tile, extent[NEST_LOOPS]; // tile: events, 0: none
+  int32_t lanes, lane_loop;                // LANES: of a vector; the loop, or -1
+  int64_t tile, pitch, extent[NEST_LOOPS]; // tile: events, 0: none; numbers from one row of events to the next
   uint32_t n_segments, n_steps, n_locals, n_slots;
   NestSegment *segments;
   NestStep *steps;

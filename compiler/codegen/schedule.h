@@ -161,6 +161,9 @@ int step_least_outer(const Step *t);                                // loops aro
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
 uint32_t schedule_site(Schedule *s, const char *site);
+// Numbers from one row of events to the next: rows a large power of two apart would share few sets of the first-level
+// cache, so that a panel of 16 events and 128 rows, which a product reads again and again, would not stay there.
+static inline int64_t schedule_pitch(const Schedule *s) { return (int64_t)s->options.tile + (s->options.tile >= 64 ? 16 : 0); }
 static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : 4; }
 enum { CLASS_CONSTANT = 0, CLASS_ONCE = 2, CLASS_EVENTS = 3 }; // the first of each kind
 static inline bool class_has_events(int class) { return (class & 1) != 0; }
