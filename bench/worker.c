@@ -152,7 +152,7 @@ static void open_worker(Worker *w, const Options *options, const char *path) {
   const ModelPhase *phase = w->session.model->phases.at[0];
   w->store = store_new(w->session.arena);
   w->batch = phase->batch;
-  make_events(w, phase->data);
+  make_events(w, phase->data.at[0]);
   train_begin_weights(&w->session, w->store);
   for (size_t i = 0; i < phase->states.len; i++)
     slot_fill(store_add(w->store, phase->states.at[i].name, (HgmDtype)phase->states.at[i].type.dtype, ir_elements(&phase->states.at[i].type)),
