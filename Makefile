@@ -46,7 +46,7 @@ define module_rule
 $(call lib,$(1)): $(call objects,$(1))
 	@rm -f $$@; ar rcs $$@ $$^
 endef
-$(foreach m,$(MODULES) tests/support,$(eval $(call module_rule,$(m))))
+$(foreach m,$(MODULES) sampler tests/support,$(eval $(call module_rule,$(m))))
 
 $(O)/compiler/codegen/%.o: CFLAGS += $(filter-out -std=% -D_DEBUG,$(LLVM_CFLAGS))
 $(O)/runtime/%.o: CFLAGS += $(HDF5_CFLAGS)

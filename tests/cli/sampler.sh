@@ -41,6 +41,26 @@ expect_exit 0 $HGMC score run --data a.npy --quiet -o score.csv --force
 expect_exit 0 ./sim --score a.npy --quiet -o score2.csv --force
 same_file score.csv score2.csv
 
+# ---- HDF5 without the library: what it writes h5dump reads, and what others pack it reads
+expect_exit 0 $HGMC sample run --given "$ROOT/examples/data/jets.h5" -n 20000 --quiet -o a.h5
+expect_exit 0 ./sim --given "$ROOT/examples/data/jets.h5" -n 20000 --quiet -o b.h5
+h5diff a.h5 b.h5 > log 2>&1 || fail "the same numbers, types and attributes in HDF5"
+[ "$(h5dump -H a.h5 | grep -E 'DATASET|H5T_STD|H5T_IEEE')" = "$(h5dump -H b.h5 | grep -E 'DATASET|H5T_STD|H5T_IEEE')" ] || fail "the same types"
+expect_exit 0 $HGMC score run --data b.h5 --quiet -o score.csv --force
+for way in "-f GZIP=9" "-f SHUF -f GZIP=4 -f FLET" "-l CONTI" "-f NONE -l CHUNK=1000"; do
+  h5repack $way b.h5 packed.h5 > log 2>&1 || fail "h5repack $way"
+  expect_exit 0 ./sim --score packed.h5 --quiet -o score2.csv --force
+  same_file score.csv score2.csv
+done
+if python3 -c 'import h5py' 2> /dev/null; then
+  python3 - << 'PYTHON' || fail "h5py to read what a sampler writes"
+import h5py
+a, b = h5py.File("a.h5"), h5py.File("b.h5")
+assert list(a) == list(b) and dict(a.attrs) == dict(b.attrs)
+assert all((a[c][...] == b[c][...]).all() and a[c].dtype == b[c].dtype and dict(a[c].attrs) == dict(b[c].attrs) for c in a)
+PYTHON
+fi
+
 # ---- what it is
 expect_exit 0 ./sim --info
 expect_text "jets.hgm"; expect_text "layers                   4"; expect_text "jets.h5"; expect_text "x86-64-v4"; expect_text "Jet_jetId                int32"
