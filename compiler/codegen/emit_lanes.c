@@ -83,7 +83,7 @@ LLVMValueRef lanes_mask(Emit *e) {
 
 // The body for all numbers of the axis. Where it is no multiple of the lanes, the last vector begins earlier and computes some
 // numbers again; when they must not be stored twice (again: false), a shorter vector ends instead.
-void lanes_loop(Emit *e, int loop, bool again, LanesBody *body, void *data) {
+void lanes_loop(Emit *e, int loop, bool again, NestBody *body, void *data) {
   CodeModule *m = e->m;
   int64_t extent = e->nest->extent[loop], lanes = m->lanes, whole = extent / lanes * lanes;
   if (extent > lanes && extent != whole && again) {

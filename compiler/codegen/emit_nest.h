@@ -26,13 +26,20 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x);       // of a finis
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
 
+// ---- kernels around a product (emit_product.c)
+typedef void NestBody(Emit *e, void *data);
+// for all loops in [from, to) but those in skip (bit mask): body. Extents by loop.
+void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, void *data);
+// Where an operand begins: strides of the loops in skip, which the product walks itself, left out.
+LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale);
+void nest_follow(Emit *e, LLVMValueRef value); // step 0 is the product, of this value; then the other steps
+
 // ---- lanes along an axis of the value (emit_lanes.c); stride: of that axis, 0: the same number in all lanes
 LLVMValueRef lanes_load(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t stride);
 void lanes_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef at, int64_t stride);
 LLVMValueRef lanes_index(Emit *e, LLVMValueRef first, int64_t stride); // i32 vector: first + lane stride
 LLVMValueRef lanes_mask(Emit *e);
-typedef void LanesBody(Emit *e, void *data);
 // The body for all numbers along an outer loop, in vectors. again: numbers may be computed and stored twice.
-void lanes_loop(Emit *e, int loop, bool again, LanesBody *body, void *data);
+void lanes_loop(Emit *e, int loop, bool again, NestBody *body, void *data);
 
 #endif

@@ -6,10 +6,7 @@
 #include "compiler/codegen/gemm.h"
 #include "compiler/codegen/product.h"
 
-typedef void Body(Emit *e, void *data);
-
-// for all loops in [from, to) but those in skip (bit mask): body. Extents by loop.
-static void around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, Body *body, void *data) {
+void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, void *data) {
   while (from < to && (skip >> from & 1)) from++;
   if (from >= to) {
     body(e, data);
@@ -17,18 +14,23 @@ static void around(Emit *e, int from, int to, uint32_t skip, const int64_t *exte
   }
   EmitLoop loop = emit_loop(e->m, "outer", emit_index(e->m, 0), emit_index(e->m, extent[from]), 1, NULL, 0);
   e->index[from] = loop.index;
-  around(e, from + 1, to, skip, extent, body, data);
+  nest_around(e, from + 1, to, skip, extent, body, data);
   emit_loop_end(e->m, &loop, NULL);
 }
 
-// Where an operand begins: strides of the loops that the micro-kernel walks itself left out.
-static LLVMValueRef start_of(Emit *e, const NestRead *r, uint32_t skip, int64_t scale) {
+LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale) {
   int64_t stride[NEST_LOOPS];
   memcpy(stride, r->stride, sizeof stride);
   for (int l = 0; l < NEST_LOOPS; l++)
     if (skip >> l & 1) stride[l] = 0;
   LLVMTypeRef element = point_memory_element(e->m, (IrDtype)r->dtype);
   return emit_at(e->m, element, e->pointers[r->index], nest_offset(e, r->base, stride, 0, scale));
+}
+
+void nest_follow(Emit *e, LLVMValueRef value) {
+  e->values[0] = value;
+  nest_store(e, &e->nest->steps[0], value);
+  for (uint32_t i = 1; i < e->nest->n_steps; i++) nest_step(e, (int)i);
 }
 
 typedef struct ProductBody {
@@ -47,9 +49,7 @@ static LLVMValueRef finish_vector(void *data, CodeModule *m, LLVMValueRef row, L
   (void)m;
   e->index[p->loop] = row;
   e->event = event;
-  e->values[0] = value;
-  nest_store(e, &e->nest->steps[0], value);
-  for (uint32_t i = 1; i < e->nest->n_steps; i++) nest_step(e, (int)i);
+  nest_follow(e, value);
   return NULL; // stored above
 }
 
@@ -65,8 +65,8 @@ static void product_body(Emit *e, void *data) {
   g.w_n = w->stride[p->n_loop];
   g.x_stride = x->stride[p->k_loop] * pitch;
   g.y_stride = pitch;
-  g.w = start_of(e, w, b->skip, 1);
-  g.x = start_of(e, x, b->skip, pitch);
+  g.w = nest_start(e, w, b->skip, 1);
+  g.x = nest_start(e, x, b->skip, pitch);
   g.epilogue = finish_vector;
   g.data = &epilogue;
   gemm_emit(e->m, &g);
@@ -77,7 +77,7 @@ void product_emit(CodeModule *m, const char *name, const Nest *nest, const Produ
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
   ProductBody body = {product, skip};
-  around(&e, 0, nest->outer, skip, nest->extent, product_body, &body);
+  nest_around(&e, 0, nest->outer, skip, nest->extent, product_body, &body);
   nest_end(&e);
 }
 
@@ -104,8 +104,8 @@ static void gradient_body(Emit *e, void *data) {
   gemm.b_stride = rb->stride[g->b_loop] * pitch;
   LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
   gemm.d = emit_at(m, element, e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
-  gemm.a = start_of(e, ra, b->skip, pitch);
-  gemm.b = start_of(e, rb, b->skip, pitch);
+  gemm.a = nest_start(e, ra, b->skip, pitch);
+  gemm.b = nest_start(e, rb, b->skip, pitch);
   gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
   gemm.scratch = e->pointers[e->nest->n_slots];
   LLVMValueRef add = LLVMBuildICmp(m->builder, LLVMIntEQ, nest_field(e, offsetof(HgmTile, fresh), m->i32), LLVMConstInt(m->i32, 0, false), "");
@@ -123,6 +123,6 @@ void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Grad
   int64_t extent[NEST_LOOPS] = {0};
   for (int l = 0; l < t->loops; l++) extent[l] = l < nest->outer ? nest->extent[l] : nest->segments[0].extent[l - nest->outer];
   GradientBody body = {gradient, skip};
-  around(&e, 0, t->loops, skip, extent, gradient_body, &body);
+  nest_around(&e, 0, t->loops, skip, extent, gradient_body, &body);
   nest_end(&e);
 }

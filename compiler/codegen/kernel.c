@@ -28,6 +28,7 @@ static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
 static void build_product(Schedule *s, Kernel *k, const Group *group) {
   if (!product_fits(s, &s->steps.at[group->steps.at[0]], &k->product)) ir_fail("codegen: no product");
   k->nest = nest_build(s, group);
+  if (k->nest->mode == NEST_LANES) k->nest->lane_loop = k->product.n_loop;
   k->slots = k->nest->slots;
   k->n_slots = k->nest->n_slots;
   key_bytes(s->arena, &k->key, &k->product, sizeof k->product);
@@ -71,7 +72,7 @@ void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
   case GROUP_NEST:
   case GROUP_PAIRS: nest_emit(m, name, k->nest); return;
   case GROUP_INVERSE: inverse_emit(m, name, &k->inverse); return;
-  case GROUP_PRODUCT: product_emit(m, name, k->nest, &k->product); return;
+  case GROUP_PRODUCT: (k->nest->mode == NEST_LANES ? matvec_emit : product_emit)(m, name, k->nest, &k->product); return;
   case GROUP_GRADIENT: gradient_emit(m, name, k->nest, &k->gradient); return;
   case GROUP_DEAD: break;
   }

@@ -18,7 +18,6 @@ static bool one_chain(const Step *t) {
 }
 
 bool product_fits(const Schedule *s, const Step *t, Product *p) {
-  if (s->options.tile == 1) return false;
   if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || !one_chain(t)) return false;
   *p = (Product){.w = -1, .n_loop = -1, .k_loop = t->loops - 1, .k = 1};
   for (int i = 0; i < 2; i++)
@@ -26,12 +25,15 @@ bool product_fits(const Schedule *s, const Step *t, Product *p) {
   if (p->w < 0) return false;
   p->x = 1 - p->w;
   for (int l = t->kept; l < t->loops; l++) p->k *= t->extent[l];
+  bool single = s->options.tile == 1;
   for (int l = 0; l < t->kept; l++) {
     if (t->operand[p->x].stride[l] != 0 || t->operand[p->w].stride[l] == 0) continue;
-    if (p->n_loop >= 0 && t->extent[l] <= p->n) continue;
+    if (p->n_loop >= 0 && (single ? t->operand[p->w].stride[p->n_loop] == 1 : t->extent[l] <= p->n)) continue;
     p->n_loop = l;
     p->n = t->extent[l];
   }
+  // Only a leaf's weights are known to be finite.
+  p->zeros = single && t->zeros && p->k >= 16 && s->places.at[t->operand[p->w].place].kind == PLACE_LEAF;
   return p->n_loop >= 0 && p->n * p->k >= 16;
 }
 

@@ -8,6 +8,7 @@ typedef struct Product {  // rows of events times weights: Y[n] = sum over k of 
   int32_t w, x;           // operands of the step
   int32_t n_loop, k_loop; // the last of the reduced loops, which lie evenly
   int64_t n, k;
+  int32_t zeros, unused; // one event: X has many zeros, which are skipped
 } Product;
 
 typedef struct Gradient { // D[a][b] = sum over events of A[a] B[b]
@@ -21,6 +22,7 @@ bool gradient_fits(const Schedule *s, const Step *t, Gradient *gradient);
 int64_t gradient_scratch(const Schedule *s, const Step *t, const Gradient *gradient); // bytes
 
 // The nest's step 0 is the contraction; the other steps of a product follow on each finished vector.
+void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product); // of one event
 void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product);
 void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient); // last slot: scratch
 

@@ -90,6 +90,7 @@ typedef struct Step {
   IrDtype dtype;       // of the result
   bool over_events;    // reduces over events too: variable 0
   bool over_pairs;     // reduces over the other event of a pair: variable 1
+  bool zeros;          // DOT of one event: its numbers come out of a ReLU
   uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced
   int64_t extent[NEST_LOOPS];
   uint8_t n_operands;
@@ -148,6 +149,7 @@ typedef struct Schedule {
 
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
 void schedule_steps(Schedule *s);               // steps.c
+void single_product(Schedule *s, Step *t); // single.c: a product of weights and one event, before it is scheduled
 void schedule_groups(Schedule *s);              // fuse.c
 void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
 void schedule_recompute(Schedule *s);           // recompute.c

@@ -167,6 +167,7 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
     for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec.letters[k][i] == events[1];
     add_events_operand(s, &t, v->operands[k], axis_of, variable);
   }
+  if (s->options.tile == 1) single_product(s, &t);
   push(s, t);
 }
 

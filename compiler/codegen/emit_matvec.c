@@ -1,0 +1,126 @@
+// Weights times one event: Y[n] = sum over k of W[k][n] X[k]. Outputs lie along the lanes, the weights of one k one behind the
+// other; a block of outputs is kept in registers while all k pass by. Each output is one chain of multiply-adds over ascending
+// k, as in a tile of many events (gemm.h).
+//
+// Zeros of X. Where X has many, a list of the other k is made first. Leaving out a zero term changes nothing but, at most, the
+// sign of a sum that is zero: x w is +0 or -0, and only -0 + (+0) differs from its first term. So a chain that ends at -0 (all
+// its products were too small for any number but zero) is computed again with all terms. Weights must be finite.
+#include "compiler/codegen/emit_nest.h"
+#include "compiler/codegen/product.h"
+
+enum { MOST_VECTORS = 24, MOST_VECTORS_256 = 12 };
+
+typedef struct Matvec {
+  const Product *product;
+  uint32_t skip;
+  int64_t w_k, x_k;
+  LLVMValueRef w, x, list, count; // list: of the k whose x is not zero
+  LLVMTypeRef element, vector;
+} Matvec;
+
+static int lanes_of(const CodeModule *m, bool f64, int64_t n) {
+  int most = (int)m->target->vector_bits / (f64 ? 64 : 32), lanes = 4;
+  while (lanes < most && lanes < n) lanes *= 2;
+  return lanes;
+}
+
+static void make_list(Emit *e, Matvec *v) {
+  CodeModule *m = e->m;
+  LLVMBuilderRef b = m->builder;
+  LLVMValueRef none = emit_index(m, 0);
+  EmitLoop k = emit_loop(m, "list", none, emit_index(m, v->product->k), 1, &none, 1);
+  emit_store(m, LLVMBuildTrunc(b, k.index, m->i32, ""), emit_at(m, m->i32, v->list, k.carried[0]));
+  LLVMValueRef x = emit_load(m, v->element, emit_at2(m, v->element, v->x, k.index, v->x_k, NULL));
+  LLVMValueRef counts = LLVMBuildFCmp(b, LLVMRealUNE, x, emit_number(v->element, 0), "");
+  LLVMValueRef next = LLVMBuildNSWAdd(b, k.carried[0], LLVMBuildZExt(b, counts, m->i64, ""), "");
+  emit_loop_end(m, &k, &next);
+  v->count = k.carried[0];
+}
+
+// Adds to sums[0..n) the terms of k = 0 .. to - 1, or of the first `to` of the list. Vector i: outputs row + at[i] and on.
+static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
+  CodeModule *m = e->m;
+  LLVMValueRef next[EMIT_CARRIED];
+  EmitLoop turn = emit_loop(m, "k", emit_index(m, 0), to, 1, sums, n);
+  LLVMValueRef k = turn.index;
+  if (listed) k = LLVMBuildZExt(m->builder, emit_load(m, m->i32, emit_at(m, m->i32, v->list, k)), m->i64, "");
+  LLVMValueRef x = emit_broadcast(m, v->vector, emit_at2(m, v->element, v->x, k, v->x_k, NULL));
+  LLVMValueRef w = emit_at2(m, v->element, v->w, k, v->w_k, row);
+  for (unsigned i = 0; i < n; i++) {
+    LLVMValueRef weights = lanes_load(e, emit_is_f64(v->element) ? IR_F64 : IR_F32, emit_at(m, v->element, w, emit_index(m, at[i])), 1);
+    next[i] = emit_fma(m, weights, x, turn.carried[i]);
+  }
+  emit_loop_end(m, &turn, next);
+  for (unsigned i = 0; i < n; i++) sums[i] = turn.carried[i];
+}
+
+// Is any lane of any sum -0?
+static LLVMValueRef any_minus_zero(Emit *e, const LLVMValueRef *sums, unsigned n) {
+  CodeModule *m = e->m;
+  LLVMTypeRef whole = emit_int_like(m, LLVMTypeOf(sums[0])), bits = LLVMIntTypeInContext(m->context, m->lanes);
+  LLVMValueRef minus = LLVMConstBitCast(emit_number(LLVMTypeOf(sums[0]), -0.0), whole), any = NULL;
+  for (unsigned i = 0; i < n; i++) {
+    LLVMValueRef is = LLVMBuildICmp(m->builder, LLVMIntEQ, LLVMBuildBitCast(m->builder, sums[i], whole, ""), minus, "");
+    any = any ? LLVMBuildOr(m->builder, any, is, "") : is;
+  }
+  return LLVMBuildICmp(m->builder, LLVMIntNE, LLVMBuildBitCast(m->builder, any, bits, ""), LLVMConstNull(bits), "");
+}
+
+static void emit_block(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t *at, unsigned n) {
+  CodeModule *m = e->m;
+  LLVMValueRef sums[EMIT_CARRIED], zero = LLVMConstNull(v->vector), all = emit_index(m, v->product->k);
+  for (unsigned i = 0; i < n; i++) sums[i] = zero;
+  add_terms(e, v, v->list != NULL, v->list ? v->count : all, row, at, n, sums);
+  if (v->list) {
+    LLVMValueRef again = any_minus_zero(e, sums, n);
+    for (unsigned i = 0; i < n; i++) sums[i] = LLVMBuildSelect(m->builder, again, zero, sums[i], "");
+    add_terms(e, v, false, LLVMBuildSelect(m->builder, again, all, emit_index(m, 0), ""), row, at, n, sums);
+  }
+  for (unsigned i = 0; i < n; i++) {
+    e->index[v->product->n_loop] = emit_plus(m, row, at[i]);
+    nest_follow(e, sums[i]);
+  }
+}
+
+// Blocks of equal numbers of vectors; the last vector of all ends at the last output, over its neighbour if need be.
+static void emit_outputs(Emit *e, const Matvec *v) {
+  CodeModule *m = e->m;
+  int64_t outputs = v->product->n, lanes = m->lanes, vectors = (outputs + lanes - 1) / lanes;
+  int64_t most = m->target->vector_bits == 512 ? MOST_VECTORS : MOST_VECTORS_256, blocks = (vectors + most - 1) / most;
+  int64_t block = (vectors + blocks - 1) / blocks, whole = outputs / lanes / block, at[MOST_VECTORS];
+  e->valid = (unsigned)(outputs < lanes ? outputs : lanes);
+  for (int64_t i = 0; i < block; i++) at[i] = i * lanes;
+  if (whole > 0) {
+    EmitLoop rows = emit_loop(m, "outputs", emit_index(m, 0), emit_index(m, whole * block * lanes), block * lanes, NULL, 0);
+    emit_block(e, v, rows.index, at, (unsigned)block);
+    emit_loop_end(m, &rows, NULL);
+  }
+  int64_t done = whole * block, rest = vectors - done;
+  if (rest == 0) return;
+  if (outputs >= lanes) at[rest - 1] = outputs - done * lanes - lanes;
+  emit_block(e, v, emit_index(m, done * lanes), at, (unsigned)rest);
+}
+
+static void matvec_body(Emit *e, void *data) {
+  Matvec *v = data;
+  const NestStep *t = &e->nest->steps[0];
+  v->w = nest_start(e, &t->read[v->product->w], v->skip, 1);
+  v->x = nest_start(e, &t->read[v->product->x], v->skip, 1);
+  if (v->list) make_list(e, v);
+  emit_outputs(e, v);
+}
+
+void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
+  const NestStep *t = &nest->steps[0];
+  Nest own = *nest;
+  own.lanes = lanes_of(m, t->dtype == IR_F64, product->n);
+  Emit e = nest_begin(m, name, &own, 0);
+  Matvec v = {.product = product, .skip = 1u << product->n_loop, .vector = point_type(m, (IrDtype)t->dtype)};
+  v.element = emit_element(v.vector);
+  v.w_k = t->read[product->w].stride[product->k_loop];
+  v.x_k = t->read[product->x].stride[product->k_loop];
+  for (int l = own.outer; l <= product->k_loop; l++) v.skip |= 1u << l;
+  if (product->zeros) v.list = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k + 1), "list");
+  nest_around(&e, 0, own.outer, v.skip, own.extent, matvec_body, &v);
+  nest_end(&e);
+}
