@@ -25,7 +25,9 @@ typedef struct Worker {
   Store *store;
   Dataset dataset;
   Bound step;
-  Generation bulk, one;
+  Generation bulk, single;
+  HgmOne *one; // the single generation's handle
+  const void **inputs;
   int64_t batch, at;
   int64_t drawn;
 } Worker;
@@ -70,10 +72,28 @@ static void draw(Worker *w, Generation *g, int64_t n) {
   w->drawn += n;
 }
 
+static void draw_one(Worker *w) {
+  const Bound *bound = &w->single.bound;
+  for (uint32_t i = 0; i < bound->program->n_leaves; i++) {
+    const HgmPort *port = &bound->program->leaves[i];
+    size_t bytes = (size_t)bound->strides[i] * (port->dtype == HGM_F64 ? sizeof(double) : sizeof(float));
+    if (port->per_event) w->inputs[i] = (const char *)bound->leaves[i] + (size_t)(w->drawn % w->dataset.rows) * bytes;
+  }
+  hgm_one_run(w->one, w->inputs, bound->outputs, w->drawn++);
+}
+
 static void open_generation(Worker *w, Generation *g, uint32_t tile) {
   HgmError error = {0};
   if (!generation_open(g, &w->session, w->session.model->generators.at[0], tile, w->store, &w->dataset.tables, &error)) fail(&error);
   g->n_given = w->dataset.rows;
+}
+
+static void open_single(Worker *w) {
+  HgmError error = {0};
+  open_generation(w, &w->single, EVENT_TILE);
+  w->inputs = ARENA_ARRAY(w->session.arena, const void *, w->single.bound.program->n_leaves + 1);
+  w->one = bound_one(&w->single.bound, &error);
+  if (w->one == NULL) fail(&error);
 }
 
 static double processor_seconds(void) {
@@ -93,7 +113,7 @@ static int64_t call(Worker *w, const char *verb) {
     return w->batch;
   }
   if (strcmp(verb, "single") == 0) {
-    draw(w, &w->one, 1);
+    draw_one(w);
     return 1;
   }
   int64_t size = strcmp(verb, "chunks") == 0 ? SMALL : BULK;
@@ -191,7 +211,7 @@ int main(int argc, char **argv) {
     if (sscanf(line, "%63s %lf", verb, &seconds) != 2) continue;
     if (strcmp(verb, "train") != 0 && w.bulk.generator == NULL) {
       open_generation(&w, &w.bulk, BULK_TILE);
-      open_generation(&w, &w.one, EVENT_TILE);
+      open_single(&w);
     }
     if (strcmp(verb, "floors") == 0) {
       floors(&w, "train", w.session.model->phases.at[0]->updates.at[0].step, seconds);

@@ -5,7 +5,7 @@
 
 #include "runtime/program_file.h"
 
-enum { MOST_CHUNK = 16384, VALUES_BYTES = 1 << 20, BULK_TILE = 128, FEW_EVENTS = 64, FEW_TILE = 16 };
+enum { MOST_CHUNK = 16384, VALUES_BYTES = 1 << 20, BULK_TILE = 128, FEW_EVENTS = 8, FEW_TILE = 1 };
 
 static const HgmBundleArray *find_array(const HgmBundle *bundle, const char *name) {
   for (uint64_t i = 0; i < bundle->n_arrays; i++)

@@ -149,7 +149,7 @@ typedef struct Schedule {
 
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
 void schedule_steps(Schedule *s);               // steps.c
-void single_product(Schedule *s, Step *t); // single.c: a product of weights and one event, before it is scheduled
+void single_product(Schedule *s, Step *t);      // single.c: a product of weights and one event, before it is scheduled
 void schedule_groups(Schedule *s);              // fuse.c
 void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
 void schedule_recompute(Schedule *s);           // recompute.c

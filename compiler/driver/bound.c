@@ -94,6 +94,11 @@ bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
   return hgm_execute(bound->program, bound->work, bound->pool, &run, error);
 }
 
+HgmOne *bound_one(Bound *bound, HgmError *error) {
+  refresh(bound, 1);
+  return hgm_one_create(bound->program, &(HgmCall){.leaves = bound->leaves, .outputs = bound->outputs, .seed = bound->seed}, error);
+}
+
 void bound_commit(Bound *bound) {
   for (uint32_t i = 0; i < bound->program->n_outputs; i++)
     if (bound->commits[i]) slot_commit(bound->output_slots[i]);

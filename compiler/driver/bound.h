@@ -7,6 +7,7 @@
 
 #include "compiler/driver/session.h"
 #include "compiler/driver/store.h"
+#include "runtime/one.h"
 
 typedef struct Bound {
   const char *name;
@@ -37,6 +38,8 @@ void bound_destroy(Bound *bound);
 bool bound_output(Bound *bound, const char *name, void *data);
 Slot *bound_result(const Bound *bound, const char *name); // the slot of an output without events, or NULL
 bool bound_run(Bound *bound, const BoundCall *call, HgmError *error);
+// A handle for single events of a program compiled with EVENT_TILE, on the weights of now. NULL: the error says why.
+HgmOne *bound_one(Bound *bound, HgmError *error);
 void bound_commit(Bound *bound); // the step's new weights and states take the place of the old
 
 #endif

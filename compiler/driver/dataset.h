@@ -44,7 +44,7 @@ bool model_column_is_wanted_always(const void *context, const ModelColumn *colum
 enum {
   CHUNK = 16384,   // events of one call outside of training
   BULK_TILE = 128, // events of a tile in training and bulk (docs/execution.md)
-  EVENT_TILE = 16, // and where single events count
+  EVENT_TILE = 1,  // and where single events count
 };
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "compiler/ad/ad.h"
 #include "compiler/codegen/codegen.h"
+#include "runtime/one.h"
 #include "tests/support/random_program.h"
 
 static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
@@ -51,6 +52,37 @@ static size_t output_bytes(const HgmProgram *program, uint32_t i, int64_t events
   return bytes_of(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * events + 1);
 }
 
+// What comes later may depend on a sum over events, which is added up in another order when events come one at a time.
+static uint32_t first_events_phase(const HgmProgram *program) {
+  uint32_t i = 0;
+  while (i < program->n_phases && !program->phases[i].events) i++;
+  return i;
+}
+
+// A handle for single events gives each the numbers that the call gave it.
+static void check_one_by_one(Arena *arena, const HgmProgram *program, const HgmCall *call) {
+  HgmError error = {0};
+  HgmCall own = *call;
+  own.outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1); // none that has no event axis
+  HgmOne *one = hgm_one_create(program, &own, &error);
+  if (!one) fail_msg("%s", error.text);
+  const void **inputs = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
+  void **outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
+  for (uint32_t o = 0; o < program->n_outputs; o++) outputs[o] = arena_alloc(arena, output_bytes(program, o, 1));
+  for (int64_t k = 0; k < call->events; k++) {
+    for (uint32_t i = 0; i < program->n_leaves; i++)
+      inputs[i] = (const char *)call->leaves[i] + (size_t)(program->leaves[i].elements * k) * bytes_of(program->leaves[i].dtype);
+    hgm_one_run(one, inputs, outputs, call->event_ids ? call->event_ids[k] : k);
+    for (uint32_t o = 0; o < program->n_outputs; o++) {
+      const HgmPort *port = &program->outputs[o];
+      size_t bytes = (size_t)port->elements * bytes_of(port->dtype);
+      if (!port->per_event || port->phase > first_events_phase(program)) continue;
+      if (memcmp(outputs[o], (const char *)call->outputs[o] + bytes * (size_t)k, bytes) != 0) fail_msg("%s of event %lld alone", port->name, (long long)k);
+    }
+  }
+  hgm_one_destroy(one);
+}
+
 // Runs the program on the evaluator's data. Outputs are filled with a pattern first: what is not written shows.
 static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads) {
   HgmError error = {0};
@@ -77,6 +109,7 @@ static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env,
     call.prepared = again;
     if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
   }
+  if (program->tile == 1) check_one_by_one(arena, program, &call);
   hgm_work_destroy(work);
   hgm_pool_destroy(pool);
   return outputs;
@@ -132,13 +165,6 @@ static void expect_same_bits(const HgmProgram *program, void **a, void **b, int6
     size_t n = bytes_of(port->dtype) * (size_t)(port->elements * (port->per_event ? events : 1));
     if (memcmp(a[o], b[o], n) != 0) fail_msg("%s: %s differs between %s", label, port->name, what);
   }
-}
-
-// What comes later may depend on a sum over events, which is added up in another order when events come one at a time.
-static uint32_t first_events_phase(const HgmProgram *program) {
-  uint32_t i = 0;
-  while (i < program->n_phases && !program->phases[i].events) i++;
-  return i;
 }
 
 // single: the same function compiled for one event at a time, or NULL.
