@@ -114,6 +114,7 @@ void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Produc
   const NestStep *t = &nest->steps[0];
   Nest own = *nest;
   own.lanes = lanes_of(m, t->dtype == IR_F64, product->n);
+  code_module_lanes(m, (unsigned)own.lanes);
   Emit e = nest_begin(m, name, &own, 0);
   Matvec v = {.product = product, .skip = 1u << product->n_loop, .vector = point_type(m, (IrDtype)t->dtype)};
   v.element = emit_element(v.vector);
