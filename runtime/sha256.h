@@ -2,6 +2,7 @@
 #ifndef HGM_SHA256_H
 #define HGM_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,7 @@ typedef struct HgmSha256 {
   uint32_t state[8];
   uint64_t bytes;
   uint8_t block[64];
+  bool plain; // without the processor's own instructions
 } HgmSha256;
 
 void hgm_sha256_begin(HgmSha256 *sha);

@@ -217,7 +217,6 @@ static void print_text(Job *jobs, size_t n) {
 
 // The distinct kernels, those first that cost most to compile.
 static void print_plan(const Schedule *s, const Tables *t) {
-  static const char *const kinds[] = {"dead", "nest", "product", "gradient", "inverse"};
   uint32_t *calls = ARENA_ARRAY(s->arena, uint32_t, t->jobs.len + 1);
   const Job **sorted = ARENA_ARRAY(s->arena, const Job *, t->jobs.len + 1);
   for (size_t i = 0; i < t->commands.len; i++) calls[t->commands.at[i].kernel]++;
@@ -225,7 +224,7 @@ static void print_plan(const Schedule *s, const Tables *t) {
   qsort(sorted, t->jobs.len, sizeof *sorted, by_cost);
   printf("%s: calls, LLVM instructions, bytes of the object, ms to compile\n", s->fn->name);
   for (size_t i = 0; i < t->jobs.len; i++)
-    printf("  %-10s %-8s %5u %6u %7zu %7.1f\n", sorted[i]->name, kinds[sorted[i]->kernel->kind], calls[sorted[i] - t->jobs.at], sorted[i]->instructions,
+    printf("  %-10s %-8s %5u %6u %7zu %7.1f\n", sorted[i]->name, schedule_kind(sorted[i]->kernel->kind), calls[sorted[i] - t->jobs.at], sorted[i]->instructions,
            LLVMGetBufferSize(sorted[i]->object), sorted[i]->ms);
 }
 

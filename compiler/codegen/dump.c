@@ -4,7 +4,11 @@
 #include "compiler/codegen/schedule.h"
 
 static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "argmax", "scan", "dot", "gather", "scatter", "draw", "partial", "inverse", "none"};
-static const char *const group_kinds[] = {"dead", "nest", "pairs", "product", "gradient", "inverse"};
+
+const char *schedule_kind(GroupKind kind) {
+  static const char *const kinds_of_groups[] = {"dead", "nest", "pairs", "product", "gradient", "inverse"};
+  return kinds_of_groups[kind];
+}
 
 static void print_step(const Schedule *s, const Step *t, FILE *out) {
   const char *op = t->value != IR_NONE ? ir_op_info[ir_at(s->fn, t->value)->op].name : "";
@@ -23,7 +27,7 @@ void schedule_print(const Schedule *s, FILE *out) {
     if (g->class != class)
       fprintf(out, "phase of class %d (%s)\n", g->class, class_has_events(g->class) ? "events" : g->class == CLASS_CONSTANT ? "constant" : "once");
     class = g->class;
-    fprintf(out, "  %s, outer [", group_kinds[g->kind]);
+    fprintf(out, "  %s, outer [", schedule_kind(g->kind));
     for (int l = 0; l < g->outer; l++) fprintf(out, "%s%" PRId64, l ? " " : "", g->extent[l]);
     fprintf(out, "], about %d instructions\n", g->cost);
     for (size_t i = 0; i < g->steps.len; i++) print_step(s, &s->steps.at[g->steps.at[i]], out);

@@ -155,6 +155,7 @@ void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum
 void schedule_recompute(Schedule *s);           // recompute.c
 void schedule_memory(Schedule *s);              // memory.c
 void schedule_print(const Schedule *s, FILE *out);
+const char *schedule_kind(GroupKind kind);
 
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
 void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <string.h>
 
 #include "compiler/driver/verbs.h"
@@ -12,7 +13,16 @@ static const Verb verbs[] = {
     {"check", verb_check}, {"show", verb_show},     {"inspect", verb_inspect}, {"explain", verb_explain}, {"selftest", verb_selftest},
 };
 
+// Stages of a compilation take and free tens of megabytes one after the other. Kept in the process they serve the next stage, and
+// then the scratch memory of training, without a page fault for each 4 KB.
+static void keep_freed_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 4 << 20);
+}
+
 int main(int argc, char **argv) {
+  keep_freed_memory();
   Arena *arena = arena_create();
   Options options;
   Timeline timeline;

@@ -44,14 +44,15 @@ void *arena_alloc(Arena *arena, size_t size) {
   if (b == NULL || b->size - b->used < size) {
     size_t block = b == NULL ? FIRST_BLOCK : b->size < ((size_t)16 << 20) ? b->size * 2 : b->size;
     if (block < size) block = size;
-    b = checked(calloc(1, header_size() + block));
+    b = checked(malloc(header_size() + block));
+    b->used = 0;
     b->size = block;
     b->next = arena->head;
     arena->head = b;
   }
   void *memory = (char *)b + header_size() + b->used;
   b->used += size;
-  return memory;
+  return memset(memory, 0, size);
 }
 
 void *arena_dup(Arena *arena, const void *data, size_t size) {
