@@ -52,16 +52,17 @@ uint32_t philox_bits(uint64_t key, uint64_t event, uint32_t pass, uint64_t eleme
   return words[element % 4];
 }
 
+static double uniform_of(uint32_t low, uint32_t high) { return ((double)(((uint64_t)high << 32 | low) >> 12) + 0.5) * 0x1p-52; }
+
+static double uniform32_of(uint32_t word) { return ((double)(word >> 9) + 0.5) * 0x1p-23; }
+
 double philox_uniform(uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
   uint32_t words[4];
   block(key, event, pass, element / 2, words);
-  uint64_t low = words[2 * (element % 2)], high = words[2 * (element % 2) + 1];
-  return ((double)((high << 32 | low) >> 12) + 0.5) * 0x1p-52;
+  return uniform_of(words[2 * (element % 2)], words[2 * (element % 2) + 1]);
 }
 
-double philox_uniform32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
-  return ((double)(philox_bits(key, event, pass, element) >> 9) + 0.5) * 0x1p-23;
-}
+double philox_uniform32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element) { return uniform32_of(philox_bits(key, event, pass, element)); }
 
 static double box_muller(double u1, double u2, uint64_t element) {
   double radius = sqrt(-2 * log(u1));
@@ -76,4 +77,24 @@ double philox_normal(uint64_t key, uint64_t event, uint32_t pass, uint64_t eleme
 double philox_normal32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
   uint64_t even = element & ~(uint64_t)1;
   return box_muller(philox_uniform32(key, event, pass, even), philox_uniform32(key, event, pass, even + 1), element);
+}
+
+void philox_uniforms(bool f32, uint64_t key, uint64_t event, uint32_t pass, int64_t n, double *out) {
+  int64_t per = f32 ? 4 : 2;
+  uint32_t words[4];
+  for (int64_t j = 0; j < n; j++) {
+    int64_t at = j % per;
+    if (at == 0) block(key, event, pass, (uint64_t)(j / per), words);
+    out[j] = f32 ? uniform32_of(words[at]) : uniform_of(words[2 * at], words[2 * at + 1]);
+  }
+}
+
+void philox_normals(bool f32, uint64_t key, uint64_t event, uint32_t pass, int64_t n, double *out) {
+  philox_uniforms(f32, key, event, pass, n, out);
+  for (int64_t j = 0; j < n; j += 2) {
+    double radius = sqrt(-2 * log(out[j]));
+    double u2 = j + 1 < n ? out[j + 1] : (f32 ? philox_uniform32 : philox_uniform)(key, event, pass, (uint64_t)j + 1);
+    out[j] = radius * cos(two_pi * u2);
+    if (j + 1 < n) out[j + 1] = radius * sin(two_pi * u2);
+  }
 }

@@ -11,6 +11,7 @@
 #ifndef HGM_PHILOX_H
 #define HGM_PHILOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
@@ -21,5 +22,8 @@ double philox_normal(uint64_t key, uint64_t event, uint32_t pass, uint64_t eleme
 uint32_t philox_bits(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);
 double philox_uniform32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element); // the f32 rule
 double philox_normal32(uint64_t key, uint64_t event, uint32_t pass, uint64_t element);  // f32 uniforms, double arithmetic
+// Elements 0..n-1 of one event at once: the same numbers as by the functions above, at a third of the cost.
+void philox_uniforms(bool f32, uint64_t key, uint64_t event, uint32_t pass, int64_t n, double *out);
+void philox_normals(bool f32, uint64_t key, uint64_t event, uint32_t pass, int64_t n, double *out);
 
 #endif

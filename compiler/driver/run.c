@@ -162,7 +162,12 @@ static bool prepare(Run *r, HgmError *error) {
   if (!r->options->quiet)
     fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
             hgm_pool_threads(session->pool), hgm_run_path(r->directory));
-  if (r->old == NULL) return save_manifest(r, error) && remove_old_results(r, error);
+  double begin = now_ms();
+  if (r->old == NULL) {
+    bool ok = save_manifest(r, error) && remove_old_results(r, error);
+    timeline_add(session->options->timeline, begin, "the manifest is written, hashes of the data files in it");
+    return ok;
+  }
   char path[4096];
   Store *nothing = store_new(session->arena);
   HgmManifest now = {0};

@@ -57,12 +57,14 @@ void eval_input(Eval *e, const IrValue *v, double *y) {
   e->error = arena_printf(e->arena, "%s \"%s\" is missing", ir_op_info[v->op].name, v->attr.name);
 }
 
-static double draw_number(const IrValue *v, uint64_t key, uint64_t event, uint32_t pass, uint64_t element) {
+static void draw_numbers(const IrValue *v, uint64_t key, uint64_t event, uint32_t pass, int64_t n, double *y) {
   bool single = v->type.dtype == IR_F32;
   switch ((IrDraw)v->attr.draw) {
-  case IR_DRAW_BITS: return (int32_t)philox_bits(key, event, pass, element);
-  case IR_DRAW_UNIFORM: return (single ? philox_uniform32 : philox_uniform)(key, event, pass, element);
-  case IR_DRAW_NORMAL: return (single ? philox_normal32 : philox_normal)(key, event, pass, element);
+  case IR_DRAW_BITS:
+    for (int64_t j = 0; j < n; j++) y[j] = (int32_t)philox_bits(key, event, pass, (uint64_t)j);
+    return;
+  case IR_DRAW_UNIFORM: philox_uniforms(single, key, event, pass, n, y); return;
+  case IR_DRAW_NORMAL: philox_normals(single, key, event, pass, n, y); return;
   }
   ir_fail("draw of kind %d", v->attr.draw);
 }
@@ -73,7 +75,7 @@ void eval_draw(Eval *e, const IrValue *v, double *y) {
   int64_t n = ir_elements(&v->type), events = ir_has_events(&v->type) ? env->events : 1;
   for (int64_t k = 0; k < events; k++) {
     int64_t event = !ir_has_events(&v->type) ? 0 : env->event_ids ? env->event_ids[k] : k;
-    for (int64_t j = 0; j < n; j++) y[k * n + j] = draw_number(v, key, (uint64_t)event, env->pass, (uint64_t)j);
+    draw_numbers(v, key, (uint64_t)event, env->pass, n, y + k * n);
   }
 }
 
