@@ -8,20 +8,29 @@
 #include "compiler/codegen/kernel.h"
 #include "runtime/program_file.h"
 
+// Each module costs about a millisecond whatever is in it, so small kernels share one: as many as cost this much together.
+enum { MODULE_COST = 500 };
+
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
   char name[24];
-  LLVMMemoryBufferRef object;
   unsigned instructions;
-  double ms;  // its emission and machine code
-  char *text; // what --dump asks for
 } Job;
+
+typedef struct Module { // kernels that are compiled together
+  uint32_t first, n;    // in the order
+  LLVMMemoryBufferRef object;
+  double ms;  // emission and machine code
+  char *text; // what --dump asks for
+} Module;
 
 typedef struct Work {
   const CodegenOptions *options;
   CodeTarget **targets; // by thread
   Job *jobs;
-  uint32_t *order; // largest first
+  const Job **order; // those that cost most first
+  Module *modules;
+  uint32_t n_modules;
 } Work;
 
 static double now_ms(void) {
@@ -47,27 +56,32 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
 
 static bool asked(const CodegenOptions *o, const char *what) { return o->dump && strcmp(o->dump, what) == 0; }
 
-static void compile_job(void *data, int64_t index, int thread) {
+static char *module_text(CodeModule *m) {
+  char *printed = code_module_text(m), *text = malloc(strlen(printed) + 1);
+  if (text) strcpy(text, printed);
+  LLVMDisposeMessage(printed);
+  return text;
+}
+
+static void compile_module(void *data, int64_t index, int thread) {
   Work *w = data;
-  Job *job = &w->jobs[w->order[index]];
+  Module *module = &w->modules[index];
   HgmError error = {0};
   double begin = now_ms();
   if (!w->targets[thread]) w->targets[thread] = code_target_create(w->options->cpu, w->options->features, &error);
   if (!w->targets[thread]) ir_fail("%s", error.text);
-  CodeModule *m = code_module_create(w->targets[thread], job->name);
-  kernel_emit(m, job->name, job->kernel);
-  job->instructions = code_module_instructions(m);
-  if (asked(w->options, "llvm")) {
-    char *text = code_module_text(m);
-    size_t n = strlen(text) + 1;
-    job->text = malloc(n);
-    if (job->text) memcpy(job->text, text, n);
-    LLVMDisposeMessage(text);
+  CodeModule *m = code_module_create(w->targets[thread], w->order[module->first]->name);
+  for (uint32_t i = 0; i < module->n; i++) {
+    Job *job = &w->jobs[w->order[module->first + i] - w->jobs];
+    unsigned before = code_module_instructions(m);
+    kernel_emit(m, job->name, job->kernel);
+    job->instructions = code_module_instructions(m) - before;
   }
-  if (asked(w->options, "asm")) job->text = code_module_assembly(m);
-  job->object = code_module_object(m);
+  if (asked(w->options, "llvm")) module->text = module_text(m);
+  if (asked(w->options, "asm")) module->text = code_module_assembly(m);
+  module->object = code_module_object(m);
   code_module_destroy(m);
-  job->ms = now_ms() - begin;
+  module->ms = now_ms() - begin;
 }
 
 static int by_cost(const void *x, const void *y) {
@@ -75,18 +89,27 @@ static int by_cost(const void *x, const void *y) {
   return a->kernel->cost != b->kernel->cost ? (a->kernel->cost > b->kernel->cost ? -1 : 1) : (a > b) - (a < b);
 }
 
-static void compile_jobs(Arena *arena, Job *jobs, size_t n, const CodegenOptions *options, HgmPool *pool) {
+static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *options) {
+  Work w = {.options = options, .jobs = jobs, .order = ARENA_ARRAY(arena, const Job *, n + 1), .modules = ARENA_ARRAY(arena, Module, n + 1)};
+  for (uint32_t i = 0; i < n; i++) w.order[i] = &jobs[i];
+  qsort(w.order, n, sizeof *w.order, by_cost);
+  for (uint32_t i = 0, cost = MODULE_COST; i < n; i++) {
+    uint32_t own = (uint32_t)w.order[i]->kernel->cost;
+    if (cost + own > MODULE_COST) w.modules[w.n_modules++].first = i, cost = 0;
+    w.modules[w.n_modules - 1].n++;
+    cost += own;
+  }
+  return w;
+}
+
+static void compile_modules(Arena *arena, Work *w, HgmPool *pool) {
   int threads = pool ? hgm_pool_threads(pool) : 1;
-  const Job **sorted = ARENA_ARRAY(arena, const Job *, n + 1);
-  Work w = {options, ARENA_ARRAY(arena, CodeTarget *, threads), jobs, ARENA_ARRAY(arena, uint32_t, n + 1)};
-  for (size_t i = 0; i < n; i++) sorted[i] = &jobs[i];
-  qsort(sorted, n, sizeof *sorted, by_cost);
-  for (size_t i = 0; i < n; i++) w.order[i] = (uint32_t)(sorted[i] - jobs);
-  if (pool) hgm_pool_run(pool, (int64_t)n, compile_job, &w);
+  w->targets = ARENA_ARRAY(arena, CodeTarget *, threads);
+  if (pool) hgm_pool_run(pool, w->n_modules, compile_module, w);
   else
-    for (size_t i = 0; i < n; i++) compile_job(&w, (int64_t)i, 0);
+    for (uint32_t i = 0; i < w->n_modules; i++) compile_module(w, i, 0);
   for (int i = 0; i < threads; i++)
-    if (w.targets[i]) code_target_destroy(w.targets[i]);
+    if (w->targets[i]) code_target_destroy(w->targets[i]);
 }
 
 // ---- tables
@@ -188,44 +211,39 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .max_partials = s->options.partials};
 }
 
-static uint8_t *pack(Schedule *s, const Tables *t, size_t *size) {
-  size_t n = t->jobs.len;
+// The objects laid out to an image; where each kernel begins in it.
+static Image build_image(Arena *arena, Work *w, uint32_t n_jobs, uint64_t *places) {
   HgmError error = {0};
   Image image;
-  ImageObject *objects = ARENA_ARRAY(s->arena, ImageObject, n + 1);
-  uint64_t *places = ARENA_ARRAY(s->arena, uint64_t, n + 1);
-  for (size_t i = 0; i < n; i++) objects[i] = (ImageObject){LLVMGetBufferStart(t->jobs.at[i].object), LLVMGetBufferSize(t->jobs.at[i].object)};
-  if (!image_build(&image, objects, n, &error)) ir_fail("%s", error.text);
-  for (size_t i = 0; i < n; i++) {
-    if (!image_place(&image, t->jobs.at[i].name, &places[i])) ir_fail("codegen: %s is not in the image", t->jobs.at[i].name);
-    LLVMDisposeMemoryBuffer(t->jobs.at[i].object);
-  }
-  HgmProgram program = make_program(s, t);
-  uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
-  if (bytes == NULL) ir_fail("out of memory for a compiled program");
-  image_free(&image);
-  return bytes;
+  ImageObject *objects = ARENA_ARRAY(arena, ImageObject, w->n_modules + 1);
+  for (uint32_t i = 0; i < w->n_modules; i++) objects[i] = (ImageObject){LLVMGetBufferStart(w->modules[i].object), LLVMGetBufferSize(w->modules[i].object)};
+  if (!image_build(&image, objects, w->n_modules, &error)) ir_fail("%s", error.text);
+  for (uint32_t i = 0; i < w->n_modules; i++) LLVMDisposeMemoryBuffer(w->modules[i].object);
+  for (uint32_t i = 0; i < n_jobs; i++)
+    if (!image_place(&image, w->jobs[i].name, &places[i])) ir_fail("codegen: %s is not in the image", w->jobs[i].name);
+  return image;
 }
 
-static void print_text(Job *jobs, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (!jobs[i].text) continue;
-    fputs(jobs[i].text, stdout);
-    free(jobs[i].text);
+static void print_text(Work *w) {
+  for (uint32_t i = 0; i < w->n_modules; i++) {
+    if (!w->modules[i].text) continue;
+    fputs(w->modules[i].text, stdout);
+    free(w->modules[i].text);
   }
 }
 
-// The distinct kernels, those first that cost most to compile.
-static void print_plan(const Schedule *s, const Tables *t) {
+// The modules with their kernels, those first that cost most to compile.
+static void print_plan(const Schedule *s, const Tables *t, const Work *w) {
   uint32_t *calls = ARENA_ARRAY(s->arena, uint32_t, t->jobs.len + 1);
-  const Job **sorted = ARENA_ARRAY(s->arena, const Job *, t->jobs.len + 1);
   for (size_t i = 0; i < t->commands.len; i++) calls[t->commands.at[i].kernel]++;
-  for (size_t i = 0; i < t->jobs.len; i++) sorted[i] = &t->jobs.at[i];
-  qsort(sorted, t->jobs.len, sizeof *sorted, by_cost);
-  printf("%s: calls, LLVM instructions, bytes of the object, ms to compile\n", s->fn->name);
-  for (size_t i = 0; i < t->jobs.len; i++)
-    printf("  %-10s %-8s %5u %6u %7zu %7.1f\n", sorted[i]->name, schedule_kind(sorted[i]->kernel->kind), calls[sorted[i] - t->jobs.at], sorted[i]->instructions,
-           LLVMGetBufferSize(sorted[i]->object), sorted[i]->ms);
+  printf("%s\n", s->fn->name);
+  for (uint32_t i = 0; i < w->n_modules; i++) {
+    printf("  module %u, %.1f ms: kernel, calls, LLVM instructions\n", i, w->modules[i].ms);
+    for (uint32_t k = 0; k < w->modules[i].n; k++) {
+      const Job *job = w->order[w->modules[i].first + k];
+      printf("    %-10s %-8s %5u %6u\n", job->name, schedule_kind(job->kernel->kind), calls[job - w->jobs], job->instructions);
+    }
+  }
 }
 
 // Pairs of events need the events along the lanes.
@@ -257,13 +275,19 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   finish_ports(&s);
   if (asked(options, "schedule")) schedule_print(&s, stdout);
   double scheduled = now_ms();
-  compile_jobs(arena, t.jobs.at, t.jobs.len, options, pool);
+  Work w = divide(arena, t.jobs.at, (uint32_t)t.jobs.len, options);
+  compile_modules(arena, &w, pool);
   double compiled = now_ms();
-  print_text(t.jobs.at, t.jobs.len);
-  if (asked(options, "plan")) print_plan(&s, &t);
+  print_text(&w);
+  if (asked(options, "plan")) print_plan(&s, &t, &w);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
   for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
-  uint8_t *bytes = pack(&s, &t, size);
+  uint64_t *places = ARENA_ARRAY(arena, uint64_t, t.jobs.len + 1);
+  Image image = build_image(arena, &w, (uint32_t)t.jobs.len, places);
+  HgmProgram program = make_program(&s, &t);
+  uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
+  if (bytes == NULL) ir_fail("out of memory for a compiled program");
+  image_free(&image);
   counts.image_ms = now_ms() - compiled;
   counts.kernels = (uint32_t)t.jobs.len;
   counts.commands = (uint32_t)t.commands.len;

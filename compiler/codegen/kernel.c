@@ -68,6 +68,7 @@ Kernel kernel_build(Schedule *s, const Group *group) {
 }
 
 void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
+  code_module_lanes(m, CODE_LANES);
   switch (k->kind) {
   case GROUP_NEST:
   case GROUP_PAIRS: nest_emit(m, name, k->nest); return;
