@@ -116,9 +116,9 @@ oracle: deps
 	@BUILD_DIR=$(O) tests/oracle/run.sh
 
 # ---- beside the peers: bench/*.hgm through the ordinary path
-$(O)/bench/worker: bench/worker.c bench/floors.c $(LIBS)
+$(O)/bench/worker: bench/worker.c $(LIBS)
 	@mkdir -p $(O)/bench
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ bench/worker.c bench/floors.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ bench/worker.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
 	@bench/run.sh $(O)/bench/worker $(CASES)

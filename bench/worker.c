@@ -11,14 +11,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "bench/floors.h"
 #include "compiler/driver/dataset.h"
+#include "compiler/driver/floors.h"
 #include "compiler/driver/generate.h"
 #include "compiler/driver/train.h"
 #include "compiler/opt/opt.h"
 #include "runtime/philox.h"
 
-enum { BATCHES = 32, BULK = 10000, SMALL = 1000, MOST_TIMES = 1 << 20, MOST_TURNS = 1000 };
+enum { BATCHES = 32, BULK = 10000, SMALL = 1000, MOST_TIMES = 1 << 20 };
 
 typedef struct Worker {
   Session session;
@@ -135,32 +135,23 @@ static void answer(Worker *w, const char *verb, double seconds, double *times) {
   fflush(stdout);
 }
 
-static double median(double *values, int n) {
-  qsort(values, (size_t)n, sizeof *values, by_value);
-  return values[n / 2];
+typedef struct Turn {
+  Worker *worker;
+  const char *verb;
+} Turn;
+
+static int64_t take_turn(void *data) {
+  const Turn *turn = data;
+  return call(turn->worker, turn->verb);
 }
 
-// Rates of `verb` and of large products in turn.
-static void floors(Worker *w, const char *verb, const IrFn *fn, double seconds_long) {
-  static double rates[MOST_TURNS], fractions[MOST_TURNS], products[MOST_TURNS], of_peak[MOST_TURNS];
+static void floors(Worker *w, const char *verb, const IrFn *fn, double seconds) {
   Arena *arena = arena_create();
   EventWork work = floors_work(opt_run(arena, fn, NULL, NULL));
-  HgmPool *pool = w->session.pool;
-  int threads = hgm_pool_threads(pool), n = 0;
-  double ns = floors_vector_ns(&work), begin = now_ms(), before = floors_sgemm(pool);
-  while (n < MOST_TURNS && now_ms() - begin < seconds_long * 1e3) {
-    double start = now_ms(), events = 0;
-    while (now_ms() - start < 50) events += (double)call(w, verb);
-    rates[n] = events / (now_ms() - start) * 1e3;
-    double after = floors_sgemm(pool);
-    products[n] = (before + after) / 2;
-    before = after;
-    fractions[n] = rates[n] * (work.flops / products[n] + ns * 1e-9 / threads);
-    of_peak[n] = rates[n] * work.flops / floors_peak(pool);
-    n++;
-  }
+  double ns = floors_vector_ns(&work);
+  Reached r = floors_reached(&work, ns, w->session.pool, seconds, take_turn, &(Turn){w, verb});
   printf("%s %.0f events/s, %.2f of the floor (%.3f MFLOP an event at %.1f GFLOP/s a core, vector functions %.2f us); products %.2f of the peak\n", verb,
-         median(rates, n), median(fractions, n), work.flops * 1e-6, median(products, n) / threads * 1e-9, ns * 1e-3, median(of_peak, n));
+         r.rate, r.of_floor, work.flops * 1e-6, r.sgemm / hgm_pool_threads(w->session.pool) * 1e-9, ns * 1e-3, r.of_peak);
   fflush(stdout);
   arena_destroy(arena);
 }

@@ -26,7 +26,7 @@ typedef struct OptSpec {
 
 static const OptSpec specs[] = {
     {"train", 0, OPT_LIST, "[NAME=]FILE", "training data; may be repeated, take globs and @list, FILE.h5:/group", AT(train), NO_FLAG, " run "},
-    {"data", 0, OPT_LIST, "[NAME=]FILE", "the data to work on", AT(data), NO_FLAG, " score eval check "},
+    {"data", 0, OPT_LIST, "[NAME=]FILE", "the data to work on", AT(data), NO_FLAG, " score eval check bench "},
     {"given", 0, OPT_LIST, "FILE", "conditions: one event a row, or row = event mod rows with -n", AT(given), NO_FLAG, " sample "},
     {"events", 'n', OPT_COUNT, "N", "how many events (1k, 10M)", AT(events), AT(has_events), " sample eval "},
     {"first-event", 0, OPT_COUNT, "K", "number of the first event: shards concatenate to one run", AT(first_event), NO_FLAG, " sample "},
@@ -39,17 +39,19 @@ static const OptSpec specs[] = {
     {"fix", 0, OPT_LIST, "COLUMN=VALUE", "pins a given column to one value for all events", AT(fixes), NO_FLAG, " sample "},
     {"keep", 0, OPT_LIST, "COL,COL", "other columns of --given to copy to the output", AT(keep), NO_FLAG, " sample "},
     {"resume", 0, OPT_FLAG, NULL, "goes on where the run in -o stopped", AT(resume), NO_FLAG, " run "},
-    {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run sample score eval check show build "},
+    {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run sample score eval check show build bench "},
     {"seed", 0, OPT_SEED, "S", "seed of every draw (1; for sample the run's)", AT(seed), AT(has_seed), " run sample eval selftest "},
     {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG,
-     " run sample score eval selftest build "},
+     " run sample score eval selftest build bench "},
     {"checkpoint", 0, OPT_TIME, "5m", "saves by time too, not only after each epoch", AT(checkpoint_seconds), AT(has_checkpoint), " run "},
+    {"seconds", 0, OPT_TIME, "S", "how long each rate is measured (1)", AT(bench_seconds), NO_FLAG, " bench "},
     {"against", 0, OPT_TEXT, "FILE", "compares --data with this file, without a model", AT(against), NO_FLAG, " eval "},
     {"target", 0, OPT_TEXT, "CPU", "native, x86-64-v3 or x86-64-v4; without it both, picked at the start", AT(target), NO_FLAG, " build "},
-    {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect "},
+    {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect bench "},
     {"force", 0, OPT_FLAG, NULL, "writes over what exists", AT(force), NO_FLAG, " run sample score eval build "},
     {"quiet", 'q', OPT_FLAG, NULL, "no progress", AT(quiet), NO_FLAG, " run sample score eval selftest build "},
-    {"no-cache", 0, OPT_FLAG, NULL, "compiles anew, keeps nothing in the cache of compiled programs", AT(no_cache), NO_FLAG, " run sample score eval check "},
+    {"no-cache", 0, OPT_FLAG, NULL, "compiles anew, keeps nothing in the cache of compiled programs", AT(no_cache), NO_FLAG,
+     " run sample score eval check bench "},
     {"time-passes", 0, OPT_FLAG, NULL, "says where the time goes, from the command on", AT(time_passes), NO_FLAG, " run sample score eval check "},
     {"dump", 0, OPT_TEXT, "STAGE", "prints ast, ir, opt, schedule, plan, llvm or asm of every program", AT(dump), NO_FLAG, " check "},
     {"no-colour", 0, OPT_FLAG, NULL, "plain diagnostics on a terminal too", AT(no_colour), NO_FLAG, " run check show "},
@@ -70,6 +72,7 @@ static const VerbSpec verbs[] = {
     {"build", "RUN -o BIN", "a standalone sampler: one static file that draws and scores", 1, 1, "output"},
     {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too", 1, 1, NULL},
     {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, NULL},
+    {"bench", "RUN [--data FILE]", "rates of training and drawing by threads and batch, beside what the machine allows", 1, 1, NULL},
     {"inspect", "RUN", "what a run was made from: source, parameters, data, seed, versions, checksums", 1, 1, NULL},
     {"explain", "SLUG", "what an error means and how to cure it", 1, 1, NULL},
     {"selftest", "", "the installation works: compile, train a second, sample, compare", 0, 0, NULL},
@@ -222,7 +225,7 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
 }
 
 bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *exit_code) {
-  *options = (Options){.arena = arena, .seed = 1};
+  *options = (Options){.arena = arena, .seed = 1, .bench_seconds = 1};
   *exit_code = 0;
   if (argc < 2) {
     print_overview(stderr);

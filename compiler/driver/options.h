@@ -19,7 +19,7 @@ typedef struct Options {
   Strings sets, fixes, keep, trained;      // NAME=VALUE, COL,COL
   const char *output, *json, *precision, *against, *hgm_path, *dump, *target;
   int64_t events, epochs, first_event;
-  double checkpoint_seconds;
+  double checkpoint_seconds, bench_seconds;
   int threads;
   uint64_t seed;
   bool has_events, has_epochs, has_seed, has_checkpoint, resume, force, quiet, time_passes, no_cache, no_colour, help;

@@ -1,13 +1,13 @@
-#include "bench/floors.h"
+#include "compiler/driver/floors.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
 #include <immintrin.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "compiler/codegen/codegen.h"
 
-enum { LARGE = 768, TURNS = 200000, CHAINS = 12, WIDTH = 256, EVENTS = 128 * 40, REPEATS = 5 };
+enum { LARGE = 768, TURNS = 200000, CHAINS = 12, WIDTH = 256, EVENTS = 128 * 40, REPEATS = 5, MOST_TURNS = 1000 };
 
 static double seconds(void) {
   struct timespec t;
@@ -94,23 +94,41 @@ double floors_vector_ns(const EventWork *work) {
 
 // ---- rates
 
+typedef void Sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta,
+                   float *c, int ldc); // of CBLAS
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
+
 typedef struct Lane {
+  Sgemm *sgemm;
   float *a, *b, *c;
 } Lane;
 
 static void multiply(void *data, int64_t index, int thread) {
   const Lane *lane = (const Lane *)data + index;
   (void)thread;
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, LARGE, LARGE, LARGE, 1, lane->a, LARGE, lane->b, LARGE, 0, lane->c, LARGE);
+  lane->sgemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, LARGE, LARGE, LARGE, 1, lane->a, LARGE, lane->b, LARGE, 0, lane->c, LARGE);
+}
+
+// The library is opened when it is asked for: nothing else in the tool needs it. ISO C has no conversion of dlsym's result to a function.
+static Sgemm *find_sgemm(void) {
+  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) return NULL;
+  Sgemm *sgemm = NULL;
+  void (*set_threads)(int) = NULL;
+  *(void **)&sgemm = dlsym(library, "cblas_sgemm");
+  *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
+  if (set_threads != NULL) set_threads(1);
+  return sgemm;
 }
 
 double floors_sgemm(HgmPool *pool) {
+  Sgemm *sgemm = find_sgemm();
+  if (sgemm == NULL) return 0;
   int threads = hgm_pool_threads(pool);
   size_t n = (size_t)LARGE * LARGE;
   Lane *lanes = calloc((size_t)threads, sizeof *lanes);
-  openblas_set_num_threads(1);
   for (int t = 0; lanes && t < threads; t++) {
-    lanes[t].a = calloc(3 * n, sizeof(float));
+    lanes[t] = (Lane){.sgemm = sgemm, .a = calloc(3 * n, sizeof(float))};
     if (!lanes[t].a) abort();
     lanes[t].b = lanes[t].a + n, lanes[t].c = lanes[t].b + n;
     for (size_t i = 0; i < 2 * n; i++) lanes[t].a[i] = (float)((i * 2654435761u >> 8) % 1000) * 1e-3f;
@@ -150,4 +168,36 @@ double floors_peak(HgmPool *pool) {
   double start = seconds();
   hgm_pool_run(pool, threads < 256 ? threads : 256, chains, keep);
   return 2.0 * CHAINS * lanes * (double)TURNS * threads / (seconds() - start);
+}
+
+// ---- both in turn
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double *values, int n) {
+  qsort(values, (size_t)n, sizeof *values, by_value);
+  return values[n / 2];
+}
+
+Reached floors_reached(const EventWork *work, double vector_ns, HgmPool *pool, double seconds_long, int64_t (*call)(void *data), void *data) {
+  double rates[MOST_TURNS], fractions[MOST_TURNS], products[MOST_TURNS], of_peak[MOST_TURNS];
+  int threads = hgm_pool_threads(pool), n = 0;
+  call(data);
+  double begin = seconds(), before = floors_sgemm(pool);
+  do {
+    double start = seconds(), events = 0;
+    do events += (double)call(data);
+    while (seconds() - start < 0.05);
+    rates[n] = events / (seconds() - start);
+    double after = floors_sgemm(pool);
+    products[n] = (before + after) / 2;
+    before = after;
+    fractions[n] = products[n] > 0 ? rates[n] * (work->flops / products[n] + vector_ns * 1e-9 / threads) : 0;
+    of_peak[n] = rates[n] * work->flops / floors_peak(pool);
+    n++;
+  } while (n < MOST_TURNS && seconds() - begin < seconds_long);
+  return (Reached){.rate = median(rates, n), .of_floor = median(fractions, n), .of_peak = median(of_peak, n), .sgemm = median(products, n)};
 }

@@ -4,8 +4,8 @@
 //
 //   EventWork work = floors_work(fn);  double rate = floors_sgemm(pool), ns = floors_vector_ns(&work, pool);
 //   least seconds an event, all threads busy: work.flops / rate + ns * 1e-9 / threads
-#ifndef HGM_BENCH_FLOORS_H
-#define HGM_BENCH_FLOORS_H
+#ifndef HGM_DRIVER_FLOORS_H
+#define HGM_DRIVER_FLOORS_H
 
 #include "compiler/ir/ir.h"
 #include "runtime/pool.h"
@@ -17,7 +17,17 @@ typedef struct EventWork {
 
 EventWork floors_work(const IrFn *fn);          // an event, from the optimised function
 double floors_vector_ns(const EventWork *work); // an event on one thread
-double floors_sgemm(HgmPool *pool);             // operations a second, all threads together
+double floors_sgemm(HgmPool *pool);             // operations a second, all threads together; 0: OpenBLAS is not installed
 double floors_peak(HgmPool *pool);              // the same of multiply-adds on registers only
+
+// What a program reaches beside its floors: short segments of it and of large products in turn, medians.
+typedef struct Reached {
+  double rate;     // events a second
+  double of_floor; // rate over the rate that both floors allow; 0: OpenBLAS is not installed
+  double of_peak;  // its products' operations over the peak
+  double sgemm;    // operations a second
+} Reached;
+// call(data) works through some events and says how many. For about `seconds`; vector_ns as floors_vector_ns gives it.
+Reached floors_reached(const EventWork *work, double vector_ns, HgmPool *pool, double seconds, int64_t (*call)(void *data), void *data);
 
 #endif
