@@ -11,6 +11,7 @@
 
 typedef struct DataBlock DataBlock;
 typedef struct DataField DataField;
+typedef struct MadeField MadeField;
 
 // What a formula of columns does with the field's own column: own op other, from left to right.
 typedef struct DataTerm {
@@ -34,6 +35,8 @@ struct DataField {
   Extents shape;           // physical shape of one event
   VEC(PrepStep *) chain;
   const ClassValues *classes; // class of […]: the chain is empty
+  const MadeField *made;      // drawn, or made of other fields: no items, no chain; NULL: of columns
+  const ModelColumn *column;  // MADE: as which it is written, and read where it is not made
   bool angle;                 // wrapped on output
   bool broken;                // not even its size is known
   const char *unit, *text;    // text: the source as written
@@ -108,7 +111,13 @@ void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, 
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
 void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
-const char *source_text(Elab *e, Span span);                           // the bytes of a span
+DataField *field_new(Blocks *b, DataBlock *d, AstName name);           // of the block itself, without a source
+bool data_name_is_new(Elab *e, const DataBlock *d, AstName name);      // given-twice
+// ---- fields without a column (block_made.c)
+bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
+Value *field_made(Elab *e, DataField *f);                      // in the current scene
+void data_simulate(Blocks *b, DataBlock *d);                   // the program that draws events of a block without columns
+const char *source_text(Elab *e, Span span);                   // the bytes of a span
 // ---- fields as values (block_field.c)
 void fields_hooks(Elab *e);
 Value *field_prepared(Elab *e, DataField *f, Span span); // in the current scene

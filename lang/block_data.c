@@ -69,16 +69,22 @@ static FieldType *field_type_new(Elab *e, const DataField *f) {
   return t;
 }
 
-static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName name, const AstType *type, const AstSource *source) {
+static DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record) {
   Elab *e = b->e;
   DataField *f = ARENA_NEW(e->arena, DataField);
   f->block = d;
   f->label = name.text;
   f->name = dotted(e, outer, name.text);
   f->span = name.span;
-  f->record = source->record;
+  f->record = record;
   f->prepared = field_type_new(e, f);
   f->physical = field_type_new(e, f);
+  return f;
+}
+
+static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName name, const AstType *type, const AstSource *source) {
+  Elab *e = b->e;
+  DataField *f = field_begin(b, d, outer, name, source->record);
   if (!source->record) {
     bool known = type == NULL || declared_type(b, f, type);
     if (known) data_source(b, f, source);
@@ -141,29 +147,49 @@ static bool alone(const Blocks *b) {
   return n < 2;
 }
 
+static const char *outer_name(const Blocks *b, const DataBlock *d) { return alone(b) ? NULL : d->model->name; }
+
+DataField *field_new(Blocks *b, DataBlock *d, AstName name) { return field_begin(b, d, outer_name(b, d), name, false); }
+
+bool data_name_is_new(Elab *e, const DataBlock *d, AstName name) {
+  for (size_t k = 0; k < d->fields.len; k++)
+    if (strcmp(d->fields.at[k]->label, name.text) == 0) {
+      Diag *diag = elab_error(e, DIAG_GIVEN_TWICE, name.span, "`%s` is given twice", name.text);
+      diag_label(e->diags, diag, d->fields.at[k]->span, "first here");
+      diag_help(e->diags, diag, "give one of them another name");
+      return false;
+    }
+  return true;
+}
+
+static bool names_columns(const AstExpr *x) {
+  if (x->kind == EX_STRING) return true;
+  if (x->kind == EX_BINARY) return names_columns(x->u.binary.left) || names_columns(x->u.binary.right);
+  if (x->kind == EX_UNIT) return names_columns(x->u.unit.operand);
+  for (size_t i = 0; x->kind == EX_LIST && i < x->u.items.len; i++)
+    if (names_columns(x->u.items.at[i])) return true;
+  return x->kind == EX_PIPE;
+}
+
 static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   Elab *e = b->e;
   switch (item->kind) {
   case DT_ERROR: return;
   case DT_SPLIT: split(b, d, item->value); return;
   case DT_WHERE: VEC_PUSH(e->arena, &d->cuts, item->value); return;
-  case DT_DRAW:
-    not_built(e, item->span, "a draw in a data block");
-    b->broken = true;
-    return;
+  case DT_DRAW: b->broken = !data_made(b, d, item) || b->broken; return;
   case DT_DECLARED:
     not_built(e, item->span, "a field without a column");
     b->broken = true;
     return;
   case DT_FIELD: break;
   }
-  for (size_t k = 0; k < d->fields.len; k++)
-    if (strcmp(d->fields.at[k]->label, item->name.text) == 0) {
-      Diag *diag = elab_error(e, DIAG_GIVEN_TWICE, item->name.span, "`%s` is given twice", item->name.text);
-      diag_label(e->diags, diag, d->fields.at[k]->span, "first here");
-      return;
-    }
-  DataField *f = field_make(b, d, alone(b) ? NULL : d->model->name, item->name, item->type, item->source);
+  if (!item->source->record && !names_columns(item->source->value)) {
+    b->broken = !data_made(b, d, item) || b->broken;
+    return;
+  }
+  if (!data_name_is_new(e, d, item->name)) return;
+  DataField *f = field_make(b, d, outer_name(b, d), item->name, item->type, item->source);
   if (f == NULL) return;
   if (strcmp(f->label, "weight") == 0 && !f->record && f->shape.rank == 0) {
     d->weight = f;
@@ -257,7 +283,7 @@ static void rounds(Blocks *b, DataBlock *d) {
 static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn) {
   Elab *e = b->e;
   for (size_t i = 0; i < f->fields.len; i++) prepare_field(b, d, f->fields.at[i], fn);
-  if (f->record) return;
+  if (f->record || f->made != NULL) return;
   IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, field_first_draw(f));
   ir_output(fn, arena_printf(e->arena, "prep:%s", f->name), ir_cast(fn, x, e->model->real));
   const FieldType *t = f->prepared;
@@ -330,5 +356,6 @@ void data_programs(Blocks *b, DataBlock *d) {
   cuts(b, d, scene->fn);
   d->model->prepare = scene->fn;
   scene_close(e);
+  data_simulate(b, d);
   rounds(b, d);
 }

@@ -62,9 +62,15 @@ void metrics_formula(Elab *e, const AstExpr *x, bool training) {
   case EX_NUMBER:
   case EX_BOOL:
   case EX_ERROR: return;
+  case EX_CALL:
+    if (head_of(x)->kind == EX_NAME && scope_own(e->builtins, head_of(x)->u.name) != NULL) {
+      not_built(e, x->span, "this in a formula of metrics");
+      return;
+    }
+    metric_name(e, x, training ? AND_TRAINING : AND_BUDGETS);
+    return;
   case EX_NAME:
-  case EX_FIELD:
-  case EX_CALL: metric_name(e, x, training ? AND_TRAINING : AND_BUDGETS); return;
+  case EX_FIELD: metric_name(e, x, training ? AND_TRAINING : AND_BUDGETS); return;
   case EX_STRING:
   case EX_LIST:
   case EX_FILL:

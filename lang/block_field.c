@@ -161,7 +161,9 @@ Value *field_prepared(Elab *e, DataField *f, Span span) {
   Value *v = map_get(cache(e, false), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
-  v = f->record ? of_parts(e, f, span, false) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
+  if (f->record) v = of_parts(e, f, span, false);
+  else v = f->made != NULL ? field_made(e, f) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
+  if (value_is_error(v)) return v;
   v->type = f->prepared;
   v->span = f->span;
   map_put(e->arena, cache(e, false), f->name, v);
@@ -169,6 +171,7 @@ Value *field_prepared(Elab *e, DataField *f, Span span) {
 }
 
 Value *field_physical(Elab *e, DataField *f, Span span) {
+  if (f->made != NULL) return field_prepared(e, f, span);
   Value *v = map_get(cache(e, true), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};

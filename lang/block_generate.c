@@ -12,6 +12,8 @@ typedef struct Output {
   DataBlock *data;
   VEC(const DataField *) fields; // generated, without parts
   VEC(IrRef) sources;            // of each: the formula's value in physical numbers, f64
+  VEC(const DataField *) made;   // generated, without columns
+  VEC(IrRef) made_values;        // of each, f64
   IrRef *column;                 // by column: its value, IR_NONE: not yet
   bool *making, *given;
 } Output;
@@ -23,6 +25,11 @@ static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out);
 static bool add_leaf(Elab *e, const DataField *f, const Value *v, Output *out) {
   IrFn *fn = e->scene->fn;
   if (v->kind != VALUE_TENSOR) return false;
+  if (f->made != NULL) {
+    VEC_PUSH(e->arena, &out->made, f);
+    VEC_PUSH(e->arena, &out->made_values, over_events(e, v));
+    return true;
+  }
   IrRef y = elab_per_event(e, v), x;
   if (f->classes != NULL) {
     double *values = ARENA_ARRAY(e->arena, double, f->classes->n);
@@ -108,6 +115,7 @@ static IrRef column_value(Output *out, int column, const DataField *needs) {
   return IR_NONE;
 }
 
+// Given fields are read; those without a column are drawn here as in training.
 static void mark_given(const DataField *f, Output *out) {
   for (size_t i = 0; i < f->fields.len; i++) mark_given(f->fields.at[i], out);
   for (size_t i = 0; i < f->items.len; i++) {
@@ -133,7 +141,7 @@ static DataField *field_labelled(const DataBlock *d, const char *label) {
   return NULL;
 }
 
-static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out) {
+static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out, bool *reads) {
   Elab *e = b->e;
   bool good = true;
   for (size_t i = 0; i < names->len; i++) {
@@ -146,6 +154,7 @@ static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *na
       continue;
     }
     scope_bind(e, scope, name.text, name.span, field_prepared(e, f, name.span))->used = true;
+    if (f->made == NULL) *reads = true;
     mark_given(f, out);
   }
   return good;
@@ -175,6 +184,23 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
     if (x == IR_NONE) continue;
     ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), x);
     VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = c->name, .like = c, .given = out->given[i]});
+  }
+}
+
+static void write_made(Blocks *b, const AstNames *given, Output *out, ModelGenerator *g) {
+  Elab *e = b->e;
+  for (size_t i = 0; i < given->len; i++) {
+    DataField *f = field_labelled(out->data, given->at[i].text);
+    if (f == NULL || f->made == NULL) continue;
+    Value *v = field_prepared(e, f, given->at[i].span);
+    if (v->kind != VALUE_TENSOR) continue;
+    ir_output(g->fn, arena_printf(e->arena, "out:%s", f->label), over_events(e, v));
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = f->label, .like = f->column, .extra = true});
+  }
+  for (size_t i = 0; i < out->made.len; i++) {
+    const DataField *f = out->made.at[i];
+    ir_output(g->fn, arena_printf(e->arena, "out:%s", f->label), out->made_values.at[i]);
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = f->label, .like = f->column});
   }
 }
 
@@ -208,6 +234,12 @@ static Output output_new(Elab *e, DataBlock *d) {
   return out;
 }
 
+static bool generates(const ModelGenerator *g) {
+  for (size_t i = 0; i < g->outputs.len; i++)
+    if (!g->outputs.at[i].given && !g->outputs.at[i].extra) return true;
+  return false;
+}
+
 void generate_block(Blocks *b, const Generator *g) {
   Elab *e = b->e;
   const AstDecl *decl = g->decl;
@@ -216,14 +248,13 @@ void generate_block(Blocks *b, const Generator *g) {
   DataBlock *d = data_of(b, decl);
   ModelGenerator *model = ARENA_NEW(e->arena, ModelGenerator);
   model->name = named ? decl->name.text : "";
-  model->real_events = decl->u.generate.given.len > 0;
   model->fn = scene_open(e, SCENE_GENERATE, site, site)->fn;
   Output out = output_new(e, d);
   Scope *absent = scope_new(e, g->scope), *scope = scope_new(e, absent);
   for (size_t i = 0; i < b->data.len; i++)
     for (size_t k = 0; k < b->data.at[i]->fields.len; k++)
       scope_bind_lazy(e, absent, b->data.at[i]->fields.at[k]->label, b->data.at[i]->fields.at[k]->span, not_there, b->data.at[i]->fields.at[k]);
-  bool good = bind_given(b, scope, d, &decl->u.generate.given, &out);
+  bool good = bind_given(b, scope, d, &decl->u.generate.given, &out, &model->real_events);
   Scope *body = scope_new(e, scope);
   for (size_t i = 0; i < decl->u.generate.body.len; i++) {
     const AstStmt *s = decl->u.generate.body.at[i];
@@ -235,7 +266,8 @@ void generate_block(Blocks *b, const Generator *g) {
     if (x != NULL && x->value != NULL) generated(e, d->fields.at[k], x->value, x->span, &out);
   }
   if (d != NULL && good) write_columns(b, &out, model);
-  bool nothing = d == NULL || (good && model->outputs.len == model->given.len && e->diags->errors == 0);
+  if (d != NULL && good) write_made(b, &decl->u.generate.given, &out, model);
+  bool nothing = d == NULL || (good && !generates(model) && e->diags->errors == 0);
   if (!nothing && e->diags->errors == 0) write_extra(b, d, body, model);
   if (nothing) {
     Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, decl->span, "this block generates no field of the data");
@@ -261,6 +293,25 @@ static void one_score(Elab *e, const Binding *x) {
   if (v->kind == VALUE_TENSOR) ir_output(e->scene->fn, arena_printf(e->arena, "score:%s", x->name), over_events(e, v));
 }
 
+static bool reads_column(const IrFn *fn, const char *column) {
+  for (size_t i = 0; i < fn->values.len; i++)
+    if (fn->values.at[i].op == IR_INPUT && strncmp(fn->values.at[i].attr.name, "column:", 7) == 0 && strcmp(fn->values.at[i].attr.name + 7, column) == 0)
+      return true;
+  return false;
+}
+
+// Fields that training draws are columns of the file that is scored, those of them that the scores use.
+static const ModelData *with_made_columns(Elab *e, const DataBlock *d) {
+  ModelData *data = arena_dup(e->arena, d->model, sizeof *d->model);
+  data->columns.len = 0;
+  data->columns.cap = 0;
+  data->columns.at = NULL;
+  for (size_t i = 0; i < d->model->columns.len; i++) VEC_PUSH(e->arena, &data->columns, d->model->columns.at[i]);
+  for (size_t i = 0; i < d->fields.len; i++)
+    if (d->fields.at[i]->made != NULL && reads_column(e->scene->fn, d->fields.at[i]->label)) VEC_PUSH(e->arena, &data->columns, *d->fields.at[i]->column);
+  return data;
+}
+
 void score_block(Blocks *b, const Generator *g) {
   Elab *e = b->e;
   Scene *scene = scene_open(e, SCENE_SCORE, "score", "score");
@@ -268,6 +319,6 @@ void score_block(Blocks *b, const Generator *g) {
   elab_statements(e, scope, &g->decl->u.score.body);
   for (size_t i = 0; i < scope->order.len; i++) one_score(e, scope->order.at[i]);
   e->model->score = scene->fn;
-  if (b->data.len > 0) e->model->score_data = b->data.at[0]->model;
+  if (b->data.len > 0) e->model->score_data = with_made_columns(e, b->data.at[0]);
   scene_close(e);
 }

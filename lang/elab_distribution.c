@@ -154,6 +154,7 @@ static Value *to_class(Elab *e, Value *v, int64_t n) {
   if (value_is_error(c)) return c;
   ClassValues *classes = ARENA_NEW(e->arena, ClassValues);
   classes->n = n;
+  classes->counts = true;
   c->u.tensor.type.element = ELEMENT_CLASS;
   c->u.tensor.type.classes = classes;
   return c;

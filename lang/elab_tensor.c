@@ -176,7 +176,7 @@ static Value *real_of(Elab *e, Value *v, Span span, IrDtype real) {
   v = materialize(e, v, span, real);
   if (value_is_error(v) || v->u.tensor.type.element == ELEMENT_REAL) return v;
   const TensorType *t = &v->u.tensor.type;
-  if (t->element == ELEMENT_CLASS && t->classes->n > 2) {
+  if (t->element == ELEMENT_CLASS && t->classes->n > 2 && !t->classes->counts) {
     Diag *d = elab_error(e, DIAG_CLASS_ARITHMETIC, span, "a class of %lld kinds is no number", (long long)t->classes->n);
     if (v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
     diag_help(e->diags, d, "`one_hot(c)` or `embedding(16)` make vectors of it");

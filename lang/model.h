@@ -70,7 +70,8 @@ typedef struct ModelData {
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
-  IrFn *prepare; // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  IrFn *prepare;  // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  IrFn *simulate; // of a block without columns: outputs column:NAME of its fields; else NULL
   bool has_weight;
   double split[3];
   bool has_split;

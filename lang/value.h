@@ -25,6 +25,7 @@ typedef struct ClassValues { // class[n]; values.len 0: 0 .. n - 1 stand for the
   int64_t n;
   VEC(double) values;
   VEC(const char *) texts;
+  bool counts; // drawn from categorical(n): a number too
 } ClassValues;
 
 typedef struct Extents {

@@ -65,7 +65,7 @@ typedef struct VerbSpec {
 } VerbSpec;
 
 static const VerbSpec verbs[] = {
-    {"run", "MODEL.hgm --train DATA", "check, compile, train, keep the best weights, evaluate; writes a run directory", 1, 1, "train"},
+    {"run", "MODEL.hgm --train DATA", "check, compile, train, keep the best weights, evaluate; writes a run directory", 1, 1, NULL},
     {"sample", "RUN [GENERATOR] -n N -o OUT", "draw events in the training file's layout, names and units", 1, 2, "output"},
     {"score", "RUN --data FILE -o OUT", "the model's score values, event by event", 1, 1, "data"},
     {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, "data"},

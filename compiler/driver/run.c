@@ -7,9 +7,12 @@
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/same_data.h"
+#include "compiler/driver/simulate.h"
 #include "compiler/driver/train.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/sha256.h"
+
+enum { SIMULATED_EVENTS = 10000 }; // that metrics look at where `events` does not say
 
 typedef struct Run {
   const Options *options;
@@ -68,7 +71,11 @@ static bool open_datasets(Run *r, HgmError *error) {
         !files_of_block(session, &r->options->valid, data, &files.of[SPLIT_VALID], error) ||
         !files_of_block(session, &r->options->test, data, &files.of[SPLIT_TEST], error))
       return false;
-    if (data->columns.len == 0) continue; // a simulated source
+    if (data->columns.len == 0) {
+      int64_t n = model->evaluate != NULL && model->evaluate->events > 0 ? model->evaluate->events : SIMULATED_EVENTS;
+      if (data->simulate != NULL && !dataset_simulate(dataset, session, r->training.store, data, n, error)) return false;
+      continue;
+    }
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     double begin = now_ms();
@@ -182,7 +189,7 @@ static int evaluate(Run *r, HgmError *error) {
   Session *session = &r->session;
   if (session->model->evaluate == NULL || session->model->generators.len == 0 || session->model->data.len == 0) return EXIT_DONE;
   Dataset *dataset = &r->training.datasets[0];
-  int split = dataset->table == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
+  int split = dataset->data == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];

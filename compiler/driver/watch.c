@@ -26,8 +26,8 @@ static bool evaluate(Watched *w) {
   if (w->evaluated) return true;
   Session session = *w->p->t->session; // its arrays last as long as this number
   session.arena = w->scratch;
-  Dataset *dataset = w->p->n_sources == 0 ? NULL : w->p->sources[0].dataset;
-  int64_t n = dataset == NULL ? 0 : dataset->n[SPLIT_VALID];
+  Dataset *dataset = w->p->n_sources == 0 ? &w->p->t->datasets[0] : w->p->sources[0].dataset;
+  int64_t n = dataset->data == NULL ? 0 : dataset->n[SPLIT_VALID];
   if (session.model->evaluate != NULL && session.model->evaluate->events > 0 && session.model->evaluate->events < n) n = session.model->evaluate->events;
   if (n < 2) w->failed = !hgm_fail(w->error, EXIT_USER, "`watch` looks at metrics of validation events, and there are none: give a validation part in `split`");
   else w->failed = !evaluate_model(&w->evaluation, &session, w->p->t->store, dataset, dataset->chosen[SPLIT_VALID], n, w->error);

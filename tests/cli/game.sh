@@ -66,3 +66,51 @@ expect_exit 0 "$HGMC" run two.hgm --train base="$jets" --train back="$jets" -o p
 same_weights pair1/model.h5 pair2/model.h5
 expect_exit 2 "$HGMC" run two.hgm --train base="$jets" -o pair3
 expect_text "no file is named for the data block \`back\`"
+
+# the Dirac game (1801.04406): simulated data, a gradient penalty, both players at once; every step is known in closed form
+cat > dirac.hgm <<'E3'
+data truth { x ~ point(0) }
+net generator() -> (theta: real) { learn theta: real = 1 }
+net judge(x: real) -> (d: real) { learn psi: real = 1; d = psi * x }
+train {
+  fake = generator()
+  update judge { minimize d_gan(judge(x), judge(fake)) + 1 / 2 * r1(judge(x), x); with sgd(0.1) }
+  update generator { minimize g_gan(judge(fake)); with sgd(0.1) }
+  simultaneous
+  batch 1
+  steps 40
+}
+generate { x = generator() }
+score { d = judge(x) }
+evaluate { metrics wasserstein; events 100 }
+E3
+expect_exit 0 "$HGMC" run dirac.hgm -o dirac --precision f64 --quiet
+h5dump -m %.17g -d generator.theta -d judge.psi dirac/model.h5 | awk '/\(0\)/ { print $2 }' > found
+awk 'function s(x) { return 1 / (1 + exp(-x)) }
+     BEGIN { t = p = 1; for (k = 0; k < 40; k++) { q = p - 0.1 * (t * s(p * t) + p); t += 0.1 * p * s(-p * t); p = q } printf "%.17g\n%.17g\n", t, p }' > expected
+paste found expected > log
+awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-14) exit 1; n++ } END { exit n != 2 }' log || fail "theta and psi after 40 steps"
+expect_exit 0 "$HGMC" sample dirac -n 5 -o drawn.csv --quiet
+[ "$(head -1 drawn.csv)" = x ] || fail "a column named after the field"
+
+# a drawn condition: it is drawn in the sampler too, and written
+cat > smear.hgm <<'E4'
+data toy { gen ~ uniform(5, 10); reco ~ normal(gen, 0.1 * gen); k ~ categorical(3); both = gen + reco * k }
+net f(z: real, gen: real) -> (mu: real) = sum([z, gen] |> dense(1))
+train {
+  z ~ normal
+  update f { minimize (f(z, gen) - reco)^2; with adam(0.1) }
+  batch 100
+  epochs 2 of 50 steps
+}
+generate given gen { z ~ normal; reco = f(z, gen) }
+score { pull = (reco - f(0, gen)) / gen }
+evaluate { observable response = reco / gen; metrics wasserstein; events 1000 }
+E4
+expect_exit 0 "$HGMC" run smear.hgm -o smear --threads 2
+expect_text "response"
+expect_exit 0 "$HGMC" sample smear -n 1000 -o smeared.csv --quiet
+[ "$(head -1 smeared.csv)" = "gen,reco" ] || fail "gen,reco, found $(head -1 smeared.csv)"
+awk -F, 'NR > 1 { if ($1 < 5 || $1 > 10) exit 1; s += $2 / $1; n++ } END { exit !(n == 1000 && s / n > 0.9 && s / n < 1.1) }' smeared.csv || fail "a response near 1"
+expect_exit 0 "$HGMC" score smear --data smeared.csv -o pulls.csv --quiet
+[ "$(head -1 pulls.csv)" = pull ] && [ "$(wc -l < pulls.csv)" -eq 1001 ] || fail "a thousand scores"

@@ -173,7 +173,9 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data d { x = \"a\"; x = \"b\" }\n", "given-twice");
   expect("data d { x: real[3] = [\"a\", \"b\"] }\n", "column-shape");
   expect("data d { x = \"a\"; where x + 1 }\n", "type");
-  expect("data d { x ~ normal }\n", "not-built");
+  expect("data d { x ~ 3 }\n", "draw-what");
+  expect("data d { y = 2 * x }\n", "unknown-name");
+  expect("data d { x ~ normal; x ~ normal }\n", "given-twice");
   expect("data d { pt = \"pt\" / \"gpt\" |> log }\ngenerate { pt ~ normal }\n", "inverse-needs");
   expect("data d { pt = \"pt\" |> log }\ngenerate { y ~ normal }\n", "generate-field");
   expect("data d { pt = \"pt\" |> log; q = \"q\" }\ngenerate { pt = q }\n", "unknown-name");
