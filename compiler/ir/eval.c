@@ -104,18 +104,18 @@ static IrRef *last_uses(const IrFn *fn, Arena *scratch) {
   return last;
 }
 
-static double to_bits(double x, int bits) {
+bool eval_rounds(const Eval *e, IrDtype dtype) { return (dtype == IR_F32 && e->env->round_f32) || (dtype == IR_F64 && e->env->f64_bits != 0); }
+
+double eval_round(const Eval *e, IrDtype dtype, double x) {
+  if (dtype == IR_F32) return (double)(float)x;
   int exponent;
   double share = frexp(x, &exponent);
-  return isfinite(x) ? ldexp(rint(ldexp(share, bits)), exponent - bits) : x;
+  return isfinite(x) ? ldexp(rint(ldexp(share, e->env->f64_bits)), exponent - e->env->f64_bits) : x;
 }
 
 static void round_value(Eval *e, const IrValue *v, double *y) {
-  int64_t n = eval_size(e, &v->type);
-  if (v->type.dtype == IR_F32 && e->env->round_f32)
-    for (int64_t i = 0; i < n; i++) y[i] = (double)(float)y[i];
-  if (v->type.dtype == IR_F64 && e->env->f64_bits)
-    for (int64_t i = 0; i < n; i++) y[i] = to_bits(y[i], e->env->f64_bits);
+  if (!eval_rounds(e, v->type.dtype)) return;
+  for (int64_t i = eval_size(e, &v->type) - 1; i >= 0; i--) y[i] = eval_round(e, v->type.dtype, y[i]);
 }
 
 static void release(Eval *e, IrRef r) {

@@ -20,6 +20,13 @@ typedef struct Extents {
 Extents eval_extents(const Eval *e, const IrType *t);
 int64_t eval_size(const Eval *e, const IrType *t);
 
+// Whether the environment asks for values of the dtype to be rounded, and x rounded so.
+bool eval_rounds(const Eval *e, IrDtype dtype);
+double eval_round(const Eval *e, IrDtype dtype, double x);
+// *sum + x. What rounding takes away is kept in *lost, to be added at the end (Neumaier 1974): a sum over 10^6 pairs is right to the
+// last digits. Where the environment rounds, partial sums are rounded too.
+void eval_accumulate(const Eval *e, IrDtype dtype, double *sum, double *lost, double x);
+
 // n zeros, freed with free().
 double *eval_numbers(size_t n);
 

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double add_as(IrDtype dtype, double a, double b) { return dtype == IR_I32 ? (int32_t)(uint32_t)((int64_t)a + (int64_t)b) : a + b; }
-
 // nan wins.
 static double larger(double a, double b) { return isnan(a) || a > b ? a : b; }
 
@@ -23,10 +21,11 @@ static int64_t dot(const int64_t *a, const int64_t *b, int n) {
   return sum;
 }
 
-// What rounding takes from a sum is kept beside it (Neumaier 1974): the reference of a sum over 10^6 pairs is exact to the last digits.
-static void add_keeping(double *sum, double *lost, double x) {
+void eval_accumulate(const Eval *e, IrDtype dtype, double *sum, double *lost, double x) {
   double next = *sum + x;
-  if (isfinite(next)) *lost += fabs(*sum) >= fabs(x) ? *sum - next + x : x - next + *sum;
+  if (dtype == IR_I32) next = (int32_t)(uint32_t)((int64_t)*sum + (int64_t)x);
+  else if (eval_rounds(e, dtype)) next = eval_round(e, dtype, next);
+  else if (isfinite(next)) *lost += fabs(*sum) >= fabs(x) ? *sum - next + x : x - next + *sum;
   *sum = next;
 }
 
@@ -38,8 +37,7 @@ void eval_sum(Eval *e, const IrValue *v, double *y) {
   double *lost = eval_numbers((size_t)size);
   for (int64_t j = 0; j < n; j++, eval_next(&x, index)) {
     int64_t at = dot(index, steps, x.rank);
-    if (v->type.dtype == IR_I32) y[at] = add_as(IR_I32, y[at], a[j]);
-    else add_keeping(&y[at], &lost[at], a[j]);
+    eval_accumulate(e, v->type.dtype, &y[at], &lost[at], a[j]);
   }
   for (int64_t j = 0; j < size; j++) y[j] += lost[j];
   free(lost);
@@ -92,12 +90,12 @@ void eval_cumsum(Eval *e, const IrValue *v, double *y) {
   const double *a = eval_in(e, v, 0);
   for (int64_t o = 0; o < r.outer; o++) {
     for (int64_t i = 0; i < r.inner; i++) {
-      double sum = 0;
+      double sum = 0, lost = 0;
       for (int64_t j = 0; j < r.extent; j++) {
         int64_t k = v->attr.backwards ? r.extent - 1 - j : j, at = (o * r.extent + k) * r.inner + i;
-        if (v->attr.exclusive) y[at] = sum;
-        sum = add_as(v->type.dtype, sum, a[at]);
-        if (!v->attr.exclusive) y[at] = sum;
+        if (v->attr.exclusive) y[at] = sum + lost;
+        eval_accumulate(e, v->type.dtype, &sum, &lost, a[at]);
+        if (!v->attr.exclusive) y[at] = sum + lost;
       }
     }
   }
@@ -128,12 +126,12 @@ static int64_t product(const Extents *x) {
   return n;
 }
 
-static double summed(const Letters *inner, const double *a, const double *b) {
+static double summed(const Eval *e, IrDtype dtype, const Letters *inner, const double *a, const double *b) {
   int64_t index[IR_MAX_RANK] = {0}, n = product(&inner->extents);
   int rank = inner->extents.rank;
   double sum = 0, lost = 0;
   for (int64_t j = 0; j < n; j++, eval_next(&inner->extents, index))
-    add_keeping(&sum, &lost, a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)]);
+    eval_accumulate(e, dtype, &sum, &lost, a[dot(index, inner->steps[0], rank)] * b[dot(index, inner->steps[1], rank)]);
   return sum + lost;
 }
 
@@ -149,7 +147,7 @@ void eval_einsum(Eval *e, const IrValue *v, double *y) {
   int64_t index[IR_MAX_RANK] = {0}, n = eval_size(e, &v->type);
   int rank = outer.extents.rank;
   for (int64_t j = 0; j < n; j++, eval_next(&outer.extents, index))
-    y[j] = summed(&inner, a + dot(index, outer.steps[0], rank), b + dot(index, outer.steps[1], rank));
+    y[j] = summed(e, v->type.dtype, &inner, a + dot(index, outer.steps[0], rank), b + dot(index, outer.steps[1], rank));
 }
 
 // ---- inverse of a triangular matrix, column by column; the other triangle of a is not read

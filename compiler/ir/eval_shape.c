@@ -1,6 +1,7 @@
 // The evaluator's ops that move numbers.
 #include "compiler/ir/eval.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void eval_reshape(Eval *e, const IrValue *v, double *y) { memcpy(y, eval_in(e, v, 0), (size_t)eval_size(e, &v->type) * sizeof *y); }
@@ -111,9 +112,12 @@ void eval_scatter(Eval *e, const IrValue *v, double *y) {
   Picked p = picked(e, v, type, &v->type);
   int64_t at[IR_MAX_RANK] = {0}, n = eval_size(e, type);
   const double *g = eval_in(e, v, 0), *numbers = eval_in(e, v, 1);
+  int64_t size = eval_size(e, &v->type);
+  double *lost = eval_numbers((size_t)size);
   for (int64_t j = 0; j < n; j++, eval_next(&p.extents, at)) {
-    double *sum = &y[other_place(&p, numbers, at)];
-    *sum += g[j];
-    if (v->type.dtype == IR_I32) *sum = (int32_t)(uint32_t)(int64_t)*sum;
+    int64_t place = other_place(&p, numbers, at);
+    eval_accumulate(e, v->type.dtype, &y[place], &lost[place], g[j]);
   }
+  for (int64_t j = 0; j < size; j++) y[j] += lost[j];
+  free(lost);
 }

@@ -205,8 +205,8 @@ typedef struct IrEnv {
   uint32_t pass;
   const IrArray *leaves; // inputs, params, states, counters by name
   size_t n_leaves;
-  bool round_f32;                                                           // round every f32 value to float after each op (what float32 code may at best do)
-  int f64_bits;                                                             // not 0: round every f64 value to so many bits after each op: how rounding grows
+  bool round_f32;                                                           // round every f32 value and partial sum to float, as plain float32 code does
+  int f64_bits;                                                             // not 0: round every f64 value and partial sum to so many bits: how rounding grows
   void (*watch)(void *data, IrRef value, const double *numbers, int64_t n); // sees each value once it is computed; may be NULL
   void *watch_data;
 } IrEnv;
