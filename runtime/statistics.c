@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Rows of a block: fixed, so that the order of additions depends on the data only.
-enum { BLOCK_ROWS = 4096 };
+// Rows of a block: fixed, so that the order of additions depends on the data only, and few, so that rounding does not grow:
+// a mean or spread is right to some units of the last place, and what it is used for (deep flows) is sensitive to 1e-14.
+enum { BLOCK_ROWS = 256 };
 
 typedef enum { PASS_MEAN, PASS_SQUARES, PASS_MAX_ABS, PASS_MIN_MAX } Pass;
 
@@ -44,6 +45,13 @@ static void run_block(void *data, int64_t block, int thread) {
 
 static int64_t n_blocks(int64_t rows) { return (rows + BLOCK_ROWS - 1) / BLOCK_ROWS; }
 
+// sum + x; *lost keeps what rounding takes (Neumaier 1974).
+static double add_keeping(double sum, double x, double *lost) {
+  double next = sum + x;
+  if (isfinite(next)) *lost += fabs(sum) >= fabs(x) ? sum - next + x : x - next + sum;
+  return next;
+}
+
 // Blocks in parallel, then joined in order into out_first, out_second (elements).
 static void run_pass(HgmPool *pool, Work *work, Pass pass, double *out_first, double *out_second) {
   work->pass = pass;
@@ -52,18 +60,18 @@ static void run_pass(HgmPool *pool, Work *work, Pass pass, double *out_first, do
   else
     for (int64_t b = 0; b < blocks; b++) run_block(work, b, 0);
   for (int64_t j = 0; j < work->elements; j++) {
-    double first = pass == PASS_MIN_MAX ? INFINITY : 0, second = pass == PASS_MIN_MAX ? -INFINITY : 0;
+    double first = pass == PASS_MIN_MAX ? INFINITY : 0, second = pass == PASS_MIN_MAX ? -INFINITY : 0, lost[2] = {0, 0};
     for (int64_t b = 0; b < blocks; b++) {
       double one = work->first[b * work->elements + j], two = work->second[b * work->elements + j];
       switch (pass) {
       case PASS_MEAN:
-      case PASS_SQUARES: first += one, second += two; break;
+      case PASS_SQUARES: first = add_keeping(first, one, &lost[0]), second = add_keeping(second, two, &lost[1]); break;
       case PASS_MAX_ABS: first = one > first ? one : first; break;
       case PASS_MIN_MAX: first = one < first ? one : first, second = two > second ? two : second; break;
       }
     }
-    out_first[j] = first;
-    out_second[j] = second;
+    out_first[j] = first + lost[0];
+    out_second[j] = second + lost[1];
   }
 }
 

@@ -76,6 +76,19 @@ static void same_bits_for_any_threads(void **state) {
   free(x);
 }
 
+// Some units of the last place, however many rows there are, also where all roundings go the same way: a column of two values.
+static void rounding_does_not_grow(void **state) {
+  (void)state;
+  enum { N = 1000000, LOW = (N + 6) / 7 };
+  double *x = malloc(N * sizeof *x), mean, std;
+  for (int i = 0; i < N; i++) x[i] = i % 7 == 0 ? 0.1 : 0.7;
+  const long double share = (long double)LOW / N, low = 0.1, high = 0.7;
+  hgm_statistics_mean_std(NULL, x, NULL, N, 1, &mean, &std);
+  assert_near(mean, (double)(share * low + (1 - share) * high), 2e-16);
+  assert_near(std, (double)((high - low) * sqrtl(share * (1 - share))), 1e-15);
+  free(x);
+}
+
 static void constant_columns(void **state) {
   (void)state;
   enum { N = 100000 };
@@ -108,8 +121,8 @@ static void values_that_are_not_finite(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(arithmetic_series), cmocka_unit_test(weights_of_both_signs),      cmocka_unit_test(same_bits_for_any_threads),
-      cmocka_unit_test(constant_columns),  cmocka_unit_test(values_that_are_not_finite),
+      cmocka_unit_test(arithmetic_series),      cmocka_unit_test(weights_of_both_signs), cmocka_unit_test(same_bits_for_any_threads),
+      cmocka_unit_test(rounding_does_not_grow), cmocka_unit_test(constant_columns),      cmocka_unit_test(values_that_are_not_finite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
