@@ -1,10 +1,12 @@
 // What a model computes in one training step, written down for an independent implementation to compare with.
 //
-//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events 257] [--noise 0.02] [--threads 2] [--evaluate]
+//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events 257] [--noise 0.05] [--nudge K] [--threads 2] [--evaluate]
 //
 // Loads the model by the ordinary path, reads the data (`-`: standard normal columns), fits and prepares, begins the weights and
 // adds noise to all of them (zero-initialised layers would hide most of a network), runs one step of the first phase on the first
 // events of the training split, and the score program on the same events. --evaluate: the reference evaluator instead of compiled code.
+// --nudge K: the K-th of many neighbours: weights moved by up to one unit of float32's last place. What a result of one float32
+// implementation is off by is a matter of chance where a flow is badly conditioned; over neighbours it is a property of the implementation.
 //
 // OUT: records `NAME \t DTYPE \t EXTENT EXTENT … \n` + little-endian data; DTYPE f8 i8 (numbers) or text (bytes).
 //   text:precision text:params text:draws       column:NAME (all rows)  train (rows of the training split)  batch (rows of the step)
@@ -29,6 +31,7 @@ typedef struct Dump {
   int64_t events;
   const int64_t *rows;
   double noise;
+  int64_t nudge; // 0: none
   bool evaluate;
 } Dump;
 
@@ -90,9 +93,10 @@ static void random_columns(Dump *d, const ModelData *data) {
 }
 
 static void open_data(Dump *d, const char *path) {
-  const ModelData *data = d->session.model->phases.at[0]->data;
+  const ModelPhase *phase = d->session.model->phases.at[0];
   HgmError error = {0};
-  if (data == NULL) fail("the model has no data");
+  if (phase->data.len == 0) fail("the model has no data");
+  const ModelData *data = phase->data.at[0];
   if (strcmp(path, "-") == 0) {
     random_columns(d, data);
   } else {
@@ -117,6 +121,10 @@ static void open_data(Dump *d, const char *path) {
 
 // ---- weights
 
+static void nudge(Slot *slot, uint64_t key, uint64_t which) {
+  for (int64_t i = 0; i < slot->n; i++) slot_set(slot, i, slot_number(slot, i) * (1 + 0x1p-23 * (2 * philox_uniform(key, which, 0, (uint64_t)i) - 1)));
+}
+
 static void begin_weights(Dump *d) {
   const Model *model = d->session.model;
   for (size_t w = 0; w < model->weights.len; w++) {
@@ -130,6 +138,7 @@ static void begin_weights(Dump *d) {
     if (!ir_eval(weight->init, &env, d->session.arena, &value, &message)) fail(message);
     uint64_t key = philox_key(SEED, arena_printf(d->session.arena, "oracle.%s", weight->name));
     for (int64_t i = 0; i < value.n; i++) slot_set(slot, i, value.data[i] + (weight->fixed ? 0 : d->noise * philox_normal(key, 0, 0, (uint64_t)i)));
+    if (d->nudge > 0 && !weight->fixed) nudge(slot, key, (uint64_t)d->nudge);
     put_slot(d, arena_printf(d->session.arena, "before:%s", weight->name), slot, false);
   }
   const ModelPhase *phase = model->phases.at[0];
@@ -226,11 +235,12 @@ static const char *option(int argc, char **argv, const char *name, const char *f
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) fail("usage: oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events N] [--noise X] [--threads N] [--evaluate]");
+  if (argc < 4) fail("usage: oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events N] [--noise X] [--nudge K] [--threads N] [--evaluate]");
   Dump d = {.options = {.seed = SEED, .quiet = true}};
   d.events = strtoll(option(argc, argv, "--events", "257"), NULL, 10);
   d.options.threads = (int)strtol(option(argc, argv, "--threads", "2"), NULL, 10);
-  d.noise = strtod(option(argc, argv, "--noise", "0.02"), NULL);
+  d.noise = strtod(option(argc, argv, "--noise", "0.05"), NULL);
+  d.nudge = strtoll(option(argc, argv, "--nudge", "0"), NULL, 10);
   for (int i = 4; i < argc; i++) d.evaluate |= strcmp(argv[i], "--evaluate") == 0;
   int exit_code;
   SessionSource source = {.path = argv[1], .seed = SEED, .precision = option(argc, argv, "--precision", "f32")};

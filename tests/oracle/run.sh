@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# hgm beside PyTorch: every example in float64 and float32, compiled; `--evaluate`: the reference evaluator instead.
+# hgm beside PyTorch: every example in float64, and in float32 with seven neighbours of its weights, compiled; `--evaluate`: the reference evaluator instead.
 #   BUILD_DIR=build/release tests/oracle/run.sh [--evaluate] [model …]
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,9 +13,13 @@ pairs=()
 for case in "${cases[@]}"; do
   IFS=: read -r name model data <<< "$case"
   [ $# -gt 0 ] && [[ " $* " != *" $name "* ]] && continue
-  for precision in f64 f32; do
-    "$BUILD_DIR/tests/oracle_dump" "$model" "$data" "$scratch/$name.$precision" --precision "$precision" $how
-    pairs+=("$name=$scratch/$name.$precision")
+  "$BUILD_DIR/tests/oracle_dump" "$model" "$data" "$scratch/$name.f64" --precision f64 $how
+  pairs+=("$name=$scratch/$name.f64")
+  list=
+  for neighbour in 1 2 3 4 5 6 7; do
+    "$BUILD_DIR/tests/oracle_dump" "$model" "$data" "$scratch/$name.f32.$neighbour" --precision f32 --nudge $neighbour $how
+    list+=${list:+,}$scratch/$name.f32.$neighbour
   done
+  pairs+=("$name=$list")
 done
 "$python" tests/oracle/compare.py "${pairs[@]}"
