@@ -2,8 +2,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compiler/driver/evaluate.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
 
@@ -31,10 +33,14 @@ static int64_t choose_rows(const Dataset *dataset, bool test_only, Arena *arena,
   return n;
 }
 
-static int finish(const Options *options, const Evaluation *e, const Session *session, HgmError *error) {
+// The report goes where -o says; the numbers to the terminal, or as JSON alone to standard output. run NULL: two files were compared.
+static int finish(const Options *options, const Evaluation *e, const OpenRun *run, HgmError *error) {
   if (options->json == NULL || strcmp(options->json, "-") != 0) evaluate_print(stdout, e);
   if (options->json != NULL && !evaluate_write_json(e, options->json, error)) return report_error(error);
-  return session == NULL || evaluate_assertions(e, session) ? EXIT_DONE : EXIT_USER;
+  Report report = {.title = options->data.at[0], .evaluation = e};
+  if (run != NULL) report = (Report){run->manifest->model, e, run->session.model, run->manifest, run->directory};
+  if (options->output != NULL && !report_write(&report, options->output, error)) return report_error(error);
+  return run == NULL || evaluate_assertions(e, &run->session) ? EXIT_DONE : EXIT_USER;
 }
 
 static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
@@ -103,8 +109,12 @@ static int compare_files(const Options *options) {
 }
 
 int verb_eval(const Options *options) {
-  if (options->against != NULL && options->positional.len == 0) return compare_files(options);
   HgmError error = {0};
+  if (options->output != NULL && !options->force && access(options->output, F_OK) == 0) {
+    hgm_fail(&error, EXIT_ENVIRONMENT, "%s exists; --force writes over it", options->output);
+    return report_error(&error);
+  }
+  if (options->against != NULL && options->positional.len == 0) return compare_files(options);
   if (options->positional.len == 0) {
     hgm_fail(&error, EXIT_ENVIRONMENT, "eval wants a run, or two files: hgmc eval RUN --data FILE, hgmc eval --data A --against B");
     return report_error(&error);
@@ -114,7 +124,7 @@ int verb_eval(const Options *options) {
   Evaluation e = {0};
   int exit_code = EXIT_DONE;
   if (open_run(&run, options, options->positional.at[0], &exit_code))
-    exit_code = evaluate_run(options, &run, &dataset, &e, &error) ? finish(options, &e, &run.session, &error) : report_error(&error);
+    exit_code = evaluate_run(options, &run, &dataset, &e, &error) ? finish(options, &e, &run, &error) : report_error(&error);
   dataset_close(&dataset);
   close_run(&run);
   return exit_code;

@@ -6,6 +6,7 @@
 
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/same_data.h"
 #include "compiler/driver/simulate.h"
 #include "compiler/driver/train.h"
@@ -149,7 +150,7 @@ static bool save_manifest(Run *r, HgmError *error) {
 
 // A run that was replaced leaves nothing that could be taken for the new one's.
 static bool remove_old_results(const Run *r, HgmError *error) {
-  static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json"};
+  static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json", "report.html"};
   char path[4096];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (!hgm_run_file(hgm_run_path(r->directory), names[i], path, sizeof path, error)) return false;
@@ -184,6 +185,17 @@ static bool prepare(Run *r, HgmError *error) {
          hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
 }
 
+static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
+  const char *directory = hgm_run_path(r->directory);
+  char path[4096];
+  HgmManifest *manifest;
+  if (!hgm_run_file(directory, "report.html", path, sizeof path, error) || !hgm_manifest_load(&manifest, directory, error)) return false;
+  const Model *model = r->session.model;
+  bool ok = report_write(&(Report){.title = model->path, .evaluation = e, .model = model, .manifest = manifest, .directory = directory}, path, error);
+  hgm_manifest_destroy(manifest);
+  return ok;
+}
+
 // Metrics on the test split (the validation split where there is none), printed and kept as JSON.
 static int evaluate(Run *r, HgmError *error) {
   Session *session = &r->session;
@@ -196,7 +208,8 @@ static int evaluate(Run *r, HgmError *error) {
   Evaluation e = {.training_seconds = r->training.train_seconds};
   char path[4096];
   if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) ||
-      !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error))
+      !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error) ||
+      !write_report(r, &e, error))
     return report_error(error);
   if (!r->options->quiet) evaluate_print(stdout, &e);
   return evaluate_assertions(&e, session) ? EXIT_DONE : EXIT_USER;

@@ -81,7 +81,7 @@ static int run_all(const Options *options, Arena *arena, const char *folder) {
 static void remove_inputs(Arena *arena, const char *folder) {
   static const char *const files[] = {"toy.hgm",         "toy.csv",     "1.npy",       "2.npy",        "run/manifest.json",
                                       "run/metrics.csv", "run/best.h5", "run/last.h5", "run/model.h5", "run/evaluation.json",
-                                      "run/lock",        "run/.lock"};
+                                      "run/report.html", "run/lock",    "run/.lock"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(arena_printf(arena, "%s/%s", folder, files[i]));
   rmdir(arena_printf(arena, "%s/run", folder));
   rmdir(folder);

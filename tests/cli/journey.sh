@@ -5,7 +5,7 @@ expect_text "no errors"
 expect_exit 0 $HGMC show $ROOT/examples/jets.hgm
 expect_text "response"
 $HGMC run $jets --epochs 1 -o run > log 2>&1; [ $? -le 1 ] || fail "a run (assertions on quality may fail after one epoch)"
-for file in manifest.json metrics.csv best.h5 last.h5 model.h5 evaluation.json; do [ -s run/$file ] || fail "run/$file"; done
+for file in manifest.json metrics.csv best.h5 last.h5 model.h5 evaluation.json report.html; do [ -s run/$file ] || fail "run/$file"; done
 expect_exit 0 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 3000 -o fake.h5
 h5dump -H fake.h5 > log
 for column in Jet_pt Jet_phi Jet_nConstituents Jet_puId GenJet_pt; do expect_text "DATASET \"$column\""; done
@@ -20,6 +20,11 @@ h5dump -H score.h5 > log; expect_text "( 44000 )"
 $HGMC eval run --data $ROOT/examples/data/jets.h5 --json eval.json > log 2>&1; [ $? -le 1 ] || fail "an evaluation"
 expect_text "Wasserstein"
 [ -s eval.json ] || fail "eval.json"
+$HGMC eval run --data $ROOT/examples/data/jets.h5 -o report.html > log 2>&1; [ $? -le 1 ] || fail "a report"
+[ "$(grep -o '<svg' report.html | wc -l)" -eq "$(grep -cE '[0-9]  \([0-9.]+ \+- ' log)" ] || fail "a picture of each column"
+tail -n 1 report.html | grep -qF '</html>' || fail "a whole page"
+expect_exit 2 $HGMC eval run --data $ROOT/examples/data/jets.h5 -o report.html
+expect_text "report.html exists; --force"
 expect_exit 0 $HGMC inspect run
 expect_text "sha256"
 expect_exit 2 $HGMC run $jets --epochs 1 -o run

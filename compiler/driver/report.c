@@ -1,0 +1,190 @@
+#include "compiler/driver/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/driver/plot.h"
+#include "runtime/io.h"
+
+enum { MOST_CURVES = 6, MOST_PICTURES = 200 };
+
+static const char head[] =
+    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n"
+    "<style>body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1320px;padding:0 1em;color:#1f2328}\n"
+    "h1{font-size:22px}h2{font-size:17px;margin-top:2em}table{border-collapse:collapse}td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top}\n"
+    "th{border-bottom:1px solid #d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far{color:#b42318;font-weight:600}\n"
+    "svg{font:10.5px system-ui,sans-serif;margin:4px 6px 4px 0}svg .title{font-size:13px;font-weight:600}svg text{fill:#1f2328}\n"
+    ".frame{fill:none;stroke:#57606a}.tick{stroke:#57606a;fill:none}.truth{fill:#d8dee4;stroke:#8c959f}.fake{fill:none;stroke:#1f6feb;stroke-width:1.5}\n"
+    ".band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 3}p.key{color:#57606a}code{font-size:13px}</style>\n";
+
+static void fact(FILE *out, const char *name, const char *value) {
+  fprintf(out, "<tr><td>%s<td>", name);
+  plot_text(out, value);
+  fprintf(out, "\n");
+}
+
+static void facts(FILE *out, const Report *r, Arena *scratch) {
+  const HgmManifest *m = r->manifest;
+  fprintf(out, "<table>\n");
+  fact(out, "parameters", arena_printf(scratch, "%.0f", r->evaluation->parameters));
+  fact(out, "drawn", arena_printf(scratch, "%.0f events/s", r->evaluation->events_per_second));
+  for (int d = 0; d < m->n_data; d++)
+    for (int f = 0; f < m->data[d].n_files; f++)
+      fact(out, m->data[d].role,
+           arena_printf(scratch, "%s (%lld rows), sha256 %.12s", m->data[d].files[f].path, (long long)m->data[d].rows, m->data[d].files[f].sha256));
+  const char *params = "";
+  for (int i = 0; i < m->n_params; i++) params = arena_printf(scratch, "%s%s%s = %s", params, i > 0 ? ", " : "", m->params[i].name, m->params[i].value);
+  if (m->n_params > 0) fact(out, "params", params);
+  fact(out, "seed", arena_printf(scratch, "%llu, %s", (unsigned long long)m->seed, m->precision));
+  fact(out, "hgm", arena_printf(scratch, "%s on %s, %s", m->version, m->cpu, m->created != NULL ? m->created : ""));
+  fprintf(out, "</table>\n");
+}
+
+// ---- the course of training, from metrics.csv
+
+typedef struct Course {
+  VEC(char *) names;
+  int64_t rows;
+  double *values; // (rows, names)
+} Course;
+
+static bool is_curve(const char *name) { return strstr(name, "loss") != NULL || strcmp(name, "validation") == 0 || strcmp(name, "watched") == 0; }
+
+static void read_course(Course *course, char *text, Arena *arena) {
+  char *lines, *cells, *line = strtok_r(text, "\n", &lines);
+  for (char *name = line != NULL ? strtok_r(line, ",", &cells) : NULL; name != NULL; name = strtok_r(NULL, ",", &cells)) VEC_PUSH(arena, &course->names, name);
+  size_t width = course->names.len;
+  VEC(double) values = {0};
+  while ((line = strtok_r(NULL, "\n", &lines)) != NULL) {
+    for (size_t c = 0; c < width; c++) { // an empty cell is a number that was not finite
+      char *end = strchr(line, ',');
+      double value = *line == ',' || *line == '\0' ? NAN : strtod(line, NULL);
+      VEC_PUSH(arena, &values, value);
+      line = end != NULL ? end + 1 : line + strlen(line);
+    }
+    course->rows++;
+  }
+  course->values = values.at;
+}
+
+static void training(FILE *out, const Report *r, Arena *arena) {
+  char path[4096], *text;
+  size_t size;
+  HgmError ignored = {0};
+  if (!hgm_run_file(r->directory, "metrics.csv", path, sizeof path, &ignored) || !hgm_io_read_file(path, &text, &size, &ignored)) return;
+  Course course = {0};
+  read_course(&course, text, arena);
+  PlotCurve curves[MOST_CURVES];
+  int n = 0;
+  double *epochs = ARENA_ARRAY(arena, double, course.rows + 1);
+  for (int64_t i = 0; i < course.rows; i++) epochs[i] = (double)i + 1;
+  for (size_t c = 0; c < course.names.len && n < MOST_CURVES; c++) {
+    double *y = ARENA_ARRAY(arena, double, course.rows + 1);
+    bool any = false;
+    for (int64_t i = 0; i < course.rows; i++) {
+      y[i] = course.values[(size_t)i * course.names.len + c];
+      any |= isfinite(y[i]);
+    }
+    if (is_curve(course.names.at[c]) && any) curves[n++] = (PlotCurve){course.names.at[c], y, course.rows};
+  }
+  if (n > 0 && course.rows > 1) {
+    fprintf(out, "<h2>Training</h2>\n");
+    plot_curves(out, "epoch", epochs, curves, n);
+  }
+  free(text);
+}
+
+// ---- metrics and pictures
+
+// A perfect generator of as many events lies near 0.71 of the floor (metrics.h); far is what three errors above it are.
+static void metric(FILE *out, double value, double floor, double error) {
+  fprintf(out, "<td class='n%s'>%.4f<td class=n>%.4f &plusmn; %.4f", value > floor + 3 * error ? " far" : "", value, floor, error);
+}
+
+static void metrics(FILE *out, const Evaluation *e) {
+  fprintf(out,
+          "<h2>Metrics</h2>\n<p class=key>%lld generated events against %lld of the truth. Beside each number what two halves of the truth give; red is "
+          "more than three errors above that.</p>\n"
+          "<table><tr><th>column<th class=n>Wasserstein / std<th class=n>truth<th class=n>Kolmogorov-Smirnov<th class=n>truth\n",
+          (long long)e->n_fake, (long long)e->n_truth);
+  for (size_t i = 0; i < e->columns.len; i++) {
+    const EvalColumn *c = &e->columns.at[i];
+    fprintf(out, "<tr><td>");
+    plot_text(out, c->name);
+    metric(out, c->distance.w1, c->floor.w1, c->floor.w1_error);
+    metric(out, c->distance.ks, c->floor.ks, c->floor.ks_error);
+    fprintf(out, "\n");
+  }
+  fprintf(out, "</table>\n");
+  if (e->columns.len < 2) return;
+  fprintf(out, "<p>Largest difference of a Spearman correlation: %.4f (", e->spearman);
+  plot_text(out, e->columns.at[e->spearman_pair[0]].name);
+  fprintf(out, ", ");
+  plot_text(out, e->columns.at[e->spearman_pair[1]].name);
+  fprintf(out, ").</p>\n");
+}
+
+static const ModelObservable *observable_of(const Model *model, const char *name) {
+  for (size_t i = 0; model != NULL && model->evaluate != NULL && i < model->evaluate->list.len; i++)
+    if (strcmp(model->evaluate->list.at[i].name, name) == 0) return &model->evaluate->list.at[i];
+  return NULL;
+}
+
+static const char *unit_of(const Model *model, const char *name) {
+  for (size_t d = 0; model != NULL && d < model->data.len; d++)
+    for (size_t c = 0; c < model->data.at[d]->columns.len; c++) {
+      const ModelColumn *column = &model->data.at[d]->columns.at[c];
+      size_t n = strlen(column->name);
+      if (strncmp(column->name, name, n) == 0 && (name[n] == '\0' || name[n] == '[')) return column->unit;
+    }
+  return NULL;
+}
+
+static void pictures(FILE *out, const Report *r) {
+  const Evaluation *e = r->evaluation;
+  fprintf(out, "<h2>Columns and observables</h2>\n<p class=key>Share of events in a bin. Grey: truth, below with its statistical error; blue: generated, below over truth.</p>\n");
+  for (size_t i = 0; i < e->columns.len && i < MOST_PICTURES; i++) {
+    const EvalColumn *c = &e->columns.at[i];
+    PlotHistogram h = {.title = c->name, .unit = unit_of(r->model, c->name), .truth = {c->truth, e->weights, e->n_truth}, .fake = {c->fake, NULL, e->n_fake}};
+    const ModelObservable *o = observable_of(r->model, c->name);
+    if (o != NULL) {
+      h.title = o->label != NULL ? o->label : o->name;
+      h.unit = o->unit;
+      h.bins = o->bins;
+      h.log = o->log;
+      if (o->has_range) h.low = o->low, h.high = o->high;
+    }
+    plot_histogram(out, &h);
+  }
+  if (e->columns.len > MOST_PICTURES) fprintf(out, "<p>%zu more columns are in the table above.</p>\n", e->columns.len - MOST_PICTURES);
+}
+
+static void page(FILE *out, const Report *r, Arena *scratch) {
+  fputs(head, out);
+  fprintf(out, "<title>");
+  plot_text(out, r->title);
+  fprintf(out, "</title><h1>");
+  plot_text(out, r->title);
+  fprintf(out, "</h1>\n");
+  if (r->manifest != NULL) facts(out, r, scratch);
+  if (r->directory != NULL) training(out, r, scratch);
+  metrics(out, r->evaluation);
+  pictures(out, r);
+  fprintf(out, "</html>\n");
+}
+
+bool report_write(const Report *r, const char *path, HgmError *error) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  if (out == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be written: %s", path, strerror(errno));
+  Arena *scratch = arena_create();
+  page(out, r, scratch);
+  arena_destroy(scratch);
+  bool ok = fclose(out) == 0 || hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+  ok = ok && hgm_io_replace(NULL, path, text, size, error);
+  free(text);
+  return ok;
+}
