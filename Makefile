@@ -78,8 +78,20 @@ $(O)/stub/%.o: %.c
 	$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
 $(O)/stub/stub: $(STUB_OBJECTS)
 	$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
-$(O)/compiler/build/parts.o: $(O)/stub/stub
-$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"'
+
+# ---- the library without a model (sampler/library/): code that needs no other, likewise carried
+LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
+                  -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections $(WARN) -I. -MMD -MP
+LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c philox.c program_file.c))
+LIBRARY_ENTRIES := open close size column work_bytes sample sample_f64 transform transform_f64 score score_f64
+$(O)/library/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(LIBRARY_CFLAGS) -c $< -o $@
+$(O)/library/library.o: $(LIBRARY_OBJECTS)
+	$(LD) -r --gc-sections $(LIBRARY_ENTRIES:%=-u lib_%) -o $@ $^
+
+$(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/library/library.o
+$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
 EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)

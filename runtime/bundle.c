@@ -104,6 +104,7 @@ static void pack_bundle(Packing *p, const HgmBundle *bundle) {
   pack_arrays(p, FIELD(at, HgmBundle, arrays), bundle->arrays, bundle->n_arrays);
   pack_tasks(p, FIELD(at, HgmBundle, generators), bundle->generators, bundle->n_generators);
   pack_tasks(p, FIELD(at, HgmBundle, scores), bundle->scores, bundle->n_scores);
+  pack_tasks(p, FIELD(at, HgmBundle, transforms), bundle->transforms, bundle->n_transforms);
 }
 
 // The blobs, each once its place is known, and the list of pointers in front of them.

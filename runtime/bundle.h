@@ -58,9 +58,10 @@ typedef struct HgmBundle {
   const char *info;                   // lines of text: what it was made from
   uint64_t seed;                      // of draws, where none is asked for
   uint64_t f64;                       // compiled in double
-  uint64_t n_arrays, n_generators, n_scores;
+  uint64_t n_arrays, n_generators, n_scores, n_transforms;
   const HgmBundleArray *arrays;
   const HgmBundleTask *generators, *scores; // scores: none or one
+  const HgmBundleTask *transforms;          // libraries: none, or the first generator with its draws as further given columns
 } HgmBundle;
 
 uint8_t *hgm_bundle_pack(const HgmBundle *bundle, size_t *size); // NULL: out of memory

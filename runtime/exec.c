@@ -42,6 +42,8 @@ typedef struct Run { // one execution
   int64_t chunk;
 } Run;
 
+static size_t number_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
+
 // Zeroed; large pieces in large pages where the system has them.
 static void *take(HgmWork *work, uint64_t bytes) {
   uint64_t align = bytes >= LARGE_PAGE ? LARGE_PAGE : 64;
@@ -107,13 +109,56 @@ void hgm_work_destroy(HgmWork *work) {
 
 size_t hgm_work_bytes(const HgmWork *work) { return work->bytes; }
 
+// ---- work space in memory of the caller's
+
+// The next piece of it; NULL while its size is being counted.
+static void *cut(unsigned char *memory, uint64_t *used, uint64_t bytes) {
+  void *piece = memory ? memory + *used : NULL;
+  *used += (bytes + 63) / 64 * 64;
+  return piece;
+}
+
+static uint64_t cut_all(const HgmProgram *p, int64_t max_events, unsigned char *memory, HgmWork *work, Lane *lane) {
+  uint64_t used = 0;
+  work->max_tiles = (max_events + p->tile - 1) / p->tile;
+  lane->tile = cut(memory, &used, p->tile_bytes);
+  lane->pointers = cut(memory, &used, sizeof(void *) * p->n_pointers);
+  lane->event_lo = cut(memory, &used, sizeof(uint32_t) * p->tile);
+  lane->event_hi = cut(memory, &used, sizeof(uint32_t) * p->tile);
+  work->once = cut(memory, &used, p->once_bytes);
+  work->batch = cut(memory, &used, p->batch_bytes_per_tile * (uint64_t)work->max_tiles);
+  work->partial = cut(memory, &used, p->partial_bytes * p->max_partials);
+  work->keys = cut(memory, &used, sizeof(uint64_t) * p->n_sites);
+  work->discard = cut(memory, &used, sizeof(void *) * (p->n_outputs + 1));
+  for (uint32_t i = 0; i < p->n_outputs; i++) {
+    void *unwanted = p->outputs[i].per_event ? NULL : cut(memory, &used, number_bytes(p->outputs[i].dtype) * (uint64_t)p->outputs[i].elements);
+    if (memory) work->discard[i] = unwanted;
+  }
+  return used;
+}
+
+uint64_t hgm_work_place_bytes(const HgmProgram *program, int64_t max_events) {
+  HgmWork work = {0};
+  Lane lane = {0};
+  return 64 + (sizeof work + 63) / 64 * 64 + (sizeof lane + 63) / 64 * 64 + cut_all(program, max_events, NULL, &work, &lane);
+}
+
+HgmWork *hgm_work_place(const HgmProgram *program, int64_t max_events, void *constant, void *memory) {
+  unsigned char *at = (unsigned char *)memory + (-(uintptr_t)memory & 63);
+  uint64_t used = 0;
+  HgmWork *work = cut(at, &used, sizeof *work);
+  Lane *lane = cut(at, &used, sizeof *lane);
+  *work = (HgmWork){.program = program, .threads = 1, .lanes = lane, .constant = constant};
+  *lane = (Lane){0};
+  cut_all(program, max_events, at + used, work, lane);
+  return work;
+}
+
 int hgm_port_find(const HgmPort *ports, uint32_t n, const char *name) {
   for (uint32_t i = 0; i < n; i++)
     if (strcmp(ports[i].name, name) == 0) return (int)i;
   return -1;
 }
-
-static size_t number_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
 
 // ---- pointers
 

@@ -122,6 +122,11 @@ HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_eve
 void hgm_work_destroy(HgmWork *work);
 size_t hgm_work_bytes(const HgmWork *work);
 
+// The same for one thread in memory of the caller's, of hgm_work_place_bytes, which need not be cleared; nothing is to be freed.
+// constant: (program.constant_bytes), what the CONSTANT phases left in it is shared by all calls that say `prepared`.
+uint64_t hgm_work_place_bytes(const HgmProgram *program, int64_t max_events);
+HgmWork *hgm_work_place(const HgmProgram *program, int64_t max_events, void *constant, void *memory);
+
 // Runs the program. Same bits for any number of threads. False only when the call does not fit the program.
 bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error);
 int hgm_port_find(const HgmPort *ports, uint32_t n, const char *name); // index or -1

@@ -6,5 +6,8 @@
   extern const uint8_t name##_begin[] __attribute__((visibility("hidden"))), name##_end[] __attribute__((visibility("hidden")))
 
 CARRY(hgm_stub, HGM_STUB);
+CARRY(hgm_library, HGM_LIBRARY);
 
 BuildPart build_stub(void) { return (BuildPart){hgm_stub_begin, (size_t)(hgm_stub_end - hgm_stub_begin)}; }
+
+BuildPart build_library(void) { return (BuildPart){hgm_library_begin, (size_t)(hgm_library_end - hgm_library_begin)}; }

@@ -11,6 +11,7 @@ typedef struct BuildPart {
   size_t size;
 } BuildPart;
 
-BuildPart build_stub(void); // the sampler without a model: a static ELF executable (sampler/)
+BuildPart build_stub(void);    // the sampler without a model: a static ELF executable (sampler/)
+BuildPart build_library(void); // the library without a model: a relocatable object (sampler/library/)
 
 #endif

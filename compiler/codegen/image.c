@@ -152,7 +152,7 @@ static const ImageSymbol *find(const Image *image, const char *name) {
 static bool collect_symbols(const Object *o, Image *image, HgmError *error) {
   for (size_t i = 0; i < o->n_symbols; i++) {
     const Elf64_Sym *s = &o->symbols[i];
-    if (ELF64_ST_BIND(s->st_info) != STB_GLOBAL) continue;
+    if (ELF64_ST_BIND(s->st_info) != STB_GLOBAL || s->st_shndx == SHN_UNDEF) continue; // an external name that nothing refers to does no harm
     uint64_t place;
     if (!symbol_place(o, i, &place, error)) return false;
     const char *name = name_at(o, o->symbol_names, s->st_name);

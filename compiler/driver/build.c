@@ -1,9 +1,10 @@
-// hgmc build RUN -o BIN [--target T]: a standalone sampler.
+// hgmc build RUN -o BIN [--lib] [--target T]: a standalone sampler, or a library.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "compiler/build/sampler_file.h"
+#include "compiler/driver/library.h"
 #include "compiler/driver/pack.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/io.h"
@@ -31,10 +32,10 @@ static bool write_sampler(const Options *options, const void *bundle, size_t bun
 static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
   HgmBundle bundle;
   size_t size;
-  if (!pack_run(&bundle, run, targets, error)) return false;
+  if (!pack_run(&bundle, run, targets, options->lib, error)) return false;
   uint8_t *bytes = hgm_bundle_pack(&bundle, &size);
   if (bytes == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
-  bool fine = write_sampler(options, bytes, size, error);
+  bool fine = options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, bytes, size, error);
   free(bytes);
   return fine;
 }
@@ -44,7 +45,9 @@ int verb_build(const Options *options) {
   PackTargets targets;
   OpenRun run;
   int exit_code = EXIT_DONE;
-  if (!check_output(options->output, options->force, &error) || !pack_targets(&targets, options->target, &error)) return report_error(&error);
+  if (!(options->lib ? library_check(options, &error) : check_output(options->output, options->force, &error)) ||
+      !pack_targets(&targets, options->target, &error))
+    return report_error(&error);
   if (open_run(&run, options, options->positional.at[0], &exit_code) && !build(&run, options, &targets, &error)) exit_code = report_error(&error);
   close_run(&run);
   return exit_code;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/driver/generate.h"
+#include "compiler/opt/latent.h"
 #include "compiler/opt/opt.h"
 #include "runtime/program_file.h"
 
@@ -100,6 +101,34 @@ static bool pack_generator(HgmBundleTask *task, OpenRun *run, const ModelGenerat
   return compile(task, run, generator->fn, targets, error);
 }
 
+static bool has_draws(const IrFn *fn) {
+  for (size_t i = 0; i < fn->values.len; i++)
+    if (fn->values.at[i].op == IR_DRAW) return true;
+  return false;
+}
+
+// The generator's task with its draws as further given columns; `task` is left empty where that cannot be.
+static bool pack_transform(HgmBundleTask *task, OpenRun *run, const ModelGenerator *generator, const HgmBundleTask *like, const PackTargets *targets,
+                           HgmError *error) {
+  Arena *arena = run->session.arena;
+  const IrFn *fn = opt_draws_to_inputs(arena, opt_run(arena, generator->fn, NULL, NULL)); // without draws that come to nothing
+  *task = *like;
+  task->codes = NULL;
+  task->n_codes = 0;
+  if (has_draws(fn)) return true;
+  HgmBundleColumn *given = ARENA_ARRAY(arena, HgmBundleColumn, fn->values.len + like->n_given + 1);
+  memcpy(given, like->given, like->n_given * sizeof *given);
+  for (size_t i = 0; i < fn->values.len; i++) {
+    const IrValue *v = &fn->values.at[i];
+    if (v->op != IR_INPUT || strncmp(v->attr.name, "latent:", strlen("latent:")) != 0) continue;
+    HgmBundleColumn *c = &given[task->n_given++];
+    *c = (HgmBundleColumn){.port = v->attr.name, .name = v->attr.name + strlen("latent:"), .unit = "", .type = HGM_FILE_F64, .elements = ir_elements(&v->type)};
+    c->rank = c->elements > 1, c->shape[0] = c->elements;
+  }
+  task->given = given;
+  return compile(task, run, fn, targets, error);
+}
+
 // Scores take their columns from the program: the language gives them no shape and no unit.
 static bool pack_score(HgmBundleTask *task, OpenRun *run, const PackTargets *targets, HgmError *error) {
   Arena *arena = run->session.arena;
@@ -183,14 +212,18 @@ static void pack_arrays(HgmBundle *bundle, const OpenRun *run) {
   bundle->n_arrays = store->slots.len;
 }
 
-bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, HgmError *error) {
+bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, bool transform, HgmError *error) {
   const Model *model = run->session.model;
   Arena *arena = run->session.arena;
   *bundle = (HgmBundle){.model = run->manifest->model, .hash = run->hash, .version = HGM_VERSION, .seed = model->seed, .f64 = model->real == IR_F64};
-  HgmBundleTask *generators = ARENA_ARRAY(arena, HgmBundleTask, model->generators.len + 1), *score = ARENA_NEW(arena, HgmBundleTask);
+  HgmBundleTask *generators = ARENA_ARRAY(arena, HgmBundleTask, model->generators.len + 1), *score = ARENA_NEW(arena, HgmBundleTask),
+                *latent = ARENA_NEW(arena, HgmBundleTask);
   for (size_t i = 0; i < model->generators.len; i++)
     if (!pack_generator(&generators[i], run, model->generators.at[i], targets, error)) return false;
   if (model->score != NULL && !pack_score(score, run, targets, error)) return false;
+  if (transform && model->generators.len > 0 && !pack_transform(latent, run, model->generators.at[0], &generators[0], targets, error)) return false;
+  bundle->transforms = latent;
+  bundle->n_transforms = latent->n_codes > 0;
   bundle->generators = generators;
   bundle->n_generators = model->generators.len;
   bundle->scores = score;
