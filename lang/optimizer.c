@@ -152,14 +152,23 @@ OptimizerStep optimizer_step(IrFn *fn, const Optimizer *optimizer, IrRef weight,
 
 // ---- the length of a gradient
 
+// Squares summed over all axes but the last: that one lies in front, along the lanes of the code.
+static IrRef squares_of(IrFn *fn, IrRef g) {
+  const IrType type = *ir_type_of(fn, g);
+  int8_t order[IR_MAX_RANK] = {(int8_t)(type.rank - 1)};
+  for (int i = 1; i < type.rank; i++) order[i] = (int8_t)(i - 1);
+  if (type.rank == 0) g = ir_reshape(fn, g, 1, (int64_t[]){1});
+  if (type.rank > 1) g = ir_transpose(fn, g, order);
+  IrRef squared = square(fn, ir_cast(fn, g, IR_F64));
+  return type.rank > 1 ? ir_sum(fn, squared, (1u << type.rank) - 2) : squared;
+}
+
+// One long vector and its sum, not a chain of sums: the kernels of all weights of a shape are one, and none has hundreds of arguments.
 IrRef gradient_norm(IrFn *fn, const IrRef *gradients, size_t n) {
-  IrRef total = number(fn, 0);
-  for (size_t i = 0; i < n; i++) {
-    IrRef g = ir_cast(fn, gradients[i], IR_F64), squared = square(fn, g);
-    uint32_t rank = ir_type_of(fn, g)->rank;
-    total = ir_binary(fn, IR_ADD, total, rank == 0 ? squared : ir_sum(fn, squared, (1u << rank) - 1));
-  }
-  return ir_unary(fn, IR_SQRT, total);
+  if (n == 0) return number(fn, 0);
+  IrRef *parts = ARENA_ARRAY(fn->arena, IrRef, n);
+  for (size_t i = 0; i < n; i++) parts[i] = squares_of(fn, gradients[i]);
+  return ir_unary(fn, IR_SQRT, ir_sum(fn, ir_concat(fn, parts, (uint32_t)n, 0), 1));
 }
 
 IrRef gradient_clip(IrFn *fn, IrRef norm, double most) {

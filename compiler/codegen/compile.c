@@ -8,8 +8,8 @@
 #include "compiler/codegen/kernel.h"
 #include "runtime/program_file.h"
 
-// Each module costs about a millisecond whatever is in it, so small kernels share one: as many as cost this much together.
-enum { MODULE_COST = 500 };
+// Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together.
+enum { MODULE_SIZE = 800 };
 
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
@@ -28,7 +28,7 @@ typedef struct Work {
   const CodegenOptions *options;
   CodeTarget **targets; // by thread
   Job *jobs;
-  const Job **order; // those that cost most first
+  const Job **order; // the largest first
   Module *modules;
   uint32_t n_modules;
 } Work;
@@ -84,20 +84,25 @@ static void compile_module(void *data, int64_t index, int thread) {
   module->ms = now_ms() - begin;
 }
 
-static int by_cost(const void *x, const void *y) {
+// About its LLVM instructions: those of a matrix kernel are not in the cost of what follows on it.
+static int size_of(const Job *job) {
+  enum { NEST_LEAST = 30, MATRIX = 350 };
+  return job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT || job->kernel->kind == GROUP_GRADIENT ? MATRIX : NEST_LEAST);
+}
+
+static int by_size(const void *x, const void *y) {
   const Job *a = *(const Job *const *)x, *b = *(const Job *const *)y;
-  return a->kernel->cost != b->kernel->cost ? (a->kernel->cost > b->kernel->cost ? -1 : 1) : (a > b) - (a < b);
+  return size_of(a) != size_of(b) ? (size_of(a) > size_of(b) ? -1 : 1) : (a > b) - (a < b);
 }
 
 static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *options) {
   Work w = {.options = options, .jobs = jobs, .order = ARENA_ARRAY(arena, const Job *, n + 1), .modules = ARENA_ARRAY(arena, Module, n + 1)};
   for (uint32_t i = 0; i < n; i++) w.order[i] = &jobs[i];
-  qsort(w.order, n, sizeof *w.order, by_cost);
-  for (uint32_t i = 0, cost = MODULE_COST; i < n; i++) {
-    uint32_t own = (uint32_t)w.order[i]->kernel->cost;
-    if (cost + own > MODULE_COST) w.modules[w.n_modules++].first = i, cost = 0;
+  qsort(w.order, n, sizeof *w.order, by_size);
+  for (int i = 0, size = MODULE_SIZE; i < (int)n; i++) {
+    size += size_of(w.order[i]);
+    if (size > MODULE_SIZE) w.modules[w.n_modules++].first = (uint32_t)i, size = size_of(w.order[i]);
     w.modules[w.n_modules - 1].n++;
-    cost += own;
   }
   return w;
 }

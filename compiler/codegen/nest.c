@@ -217,7 +217,7 @@ static void build_step(Build *b, int index) {
 static void make_relative(Build *b) {
   for (size_t i = 0; i < b->n; i++) {
     NestStep *n = &b->nest->steps[i];
-    n->local_base = n->store_base;
+    n->local_base = n->local >= 0 ? n->store_base : 0; // of the key: 0 where nothing reads it
     if (n->slot >= 0) n->store_base -= b->slots.at[n->slot].row;
     else n->store_base = 0;
     for (int k = 0; k < n->n_reads; k++) {
