@@ -60,6 +60,9 @@ static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *oute
   if (g->cost + step_cost(s, t) > GROUP_COST_LIMIT) return false;
   int n = *outer = shared_outer(s, t, group);
   if (n < 0) return false;
+  // Of weights, what is read by all elements (a learning rate, a clipping factor) does not draw their kernels into its own: alone they
+  // are one loop over the array, the same code for all arrays.
+  if (!class_has_events(t->class) && n < most_outer(t)) return false;
   if (n < g->outer) {
     if (g->inner) return false;
     int64_t inner = 1;
