@@ -55,6 +55,20 @@ void adjoint_concat(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
   }
 }
 
+void adjoint_windows(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
+  const IrValue *v = ir_at(w->fn, y);
+  int axis = v->attr.axis;
+  to[0] = ir_fold(w->fn, g, axis, ir_type_of(w->fn, v->operands[0])->axes[axis], v->attr.step);
+}
+
+void adjoint_fold(AdWalk *w, IrRef y, IrRef g, IrRef *to) { // windows; n may have room for more of them
+  const IrValue *v = ir_at(w->fn, y);
+  int axis = v->attr.axis;
+  int64_t windows = ir_type_of(w->fn, v->operands[0])->axes[axis], size = ir_type_of(w->fn, v->operands[0])->axes[axis + 1];
+  IrRef all = ir_windows(w->fn, g, axis, size, v->attr.step);
+  to[0] = ir_type_of(w->fn, all)->axes[axis] == windows ? all : ir_slice(w->fn, all, axis, 0, windows, 1);
+}
+
 void adjoint_gather(AdWalk *w, IrRef y, IrRef g, IrRef *to) {
   const IrValue *v = ir_at(w->fn, y);
   int64_t n = ir_type_of(w->fn, v->operands[0])->axes[v->attr.axis];

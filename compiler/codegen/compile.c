@@ -266,6 +266,7 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   if (s.options.tile != 1 && (s.options.tile == 0 || s.options.tile % CODE_LANES != 0)) ir_fail("codegen: a tile of %u events", s.options.tile);
   if (s.options.tile == 1 && has_pairs(fn)) s.options.tile = CODE_LANES;
   schedule_views(&s);
+  schedule_folds(&s);
   schedule_steps(&s);
   schedule_groups(&s);
   schedule_memory(&s);

@@ -405,6 +405,11 @@ static LLVMValueRef with_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLV
   return LLVMBuildSelect(k, fresh, x, combine(e, dtype, max, old, x), "");
 }
 
+static void put_vector(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef at) {
+  if (t->adds) x = combine(e, (IrDtype)t->dtype, false, emit_load(e->m, LLVMTypeOf(x), at), x);
+  emit_store(e->m, x, at);
+}
+
 void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   CodeModule *m = e->m;
   IrDtype dtype = (IrDtype)t->dtype;
@@ -413,19 +418,20 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   x = to_memory(e, dtype, x);
   if (t->local >= 0) {
     LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, m->lanes);
-    emit_store(m, x, emit_at(m, element, e->locals[t->local], offset));
+    put_vector(e, t, x, emit_at(m, element, e->locals[t->local], offset));
   }
   if (t->slot < 0) return;
   LLVMValueRef p = e->pointers[t->slot];
   switch ((NestMode)e->nest->mode) {
   case NEST_EVENTS:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, e->nest->pitch));
-    emit_store(m, x, emit_at(m, element, p, e->event));
+    put_vector(e, t, x, emit_at(m, element, p, e->event));
     return;
   case NEST_FLAT: store_live(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_LANES:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));
     if (t->over_events) x = with_partial(e, t, x, p);
+    if (t->adds) x = combine(e, dtype, false, lanes_load(e, dtype, p, lane_stride(e, t->store_stride)), x);
     lanes_store(e, dtype, x, p, lane_stride(e, t->store_stride));
     return;
   }
@@ -668,7 +674,7 @@ static void emit_in_lanes(Emit *e, void *data) {
 
 static bool adds_to_memory(const Nest *n) {
   for (uint32_t i = 0; i < n->n_steps; i++)
-    if (n->steps[i].over_events) return true;
+    if (n->steps[i].over_events || n->steps[i].adds) return true;
   return false;
 }
 

@@ -55,6 +55,7 @@ static bool may_follow(const Schedule *s, const Step *t, uint32_t group, int *ou
 static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *outer) {
   const Group *g = &s->groups.at[group];
   if (g->class != t->class) return false;
+  if (t->adds && group <= s->places.at[t->place].last_group) return false; // behind the kernel that makes what it adds to
   if (g->kind == GROUP_PRODUCT) return may_follow(s, t, group, outer);
   if (g->kind != GROUP_NEST) return false;
   if (g->cost + step_cost(s, t) > GROUP_COST_LIMIT) return false;

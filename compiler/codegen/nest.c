@@ -51,6 +51,8 @@ static bool computed_here(const Build *b, const Step *t, const Access *a) {
 
 static int first_segment(const Build *b, const Step *t, int upto) {
   int least = 0;
+  for (int i = 0; i < upto && t->adds; i++) // behind what it adds to
+    if (b->steps[i]->place == t->place && b->nest->steps[i].segment >= least) least = b->nest->steps[i].segment + 1;
   for (int k = 0; k < t->n_operands; k++) {
     if (!computed_here(b, t, &t->operand[k])) continue;
     int first = 0;
@@ -192,6 +194,7 @@ static void build_step(Build *b, int index) {
   n->dtype = (int32_t)t->dtype;
   n->over_events = t->over_events;
   n->over_pairs = t->over_pairs;
+  n->adds = t->adds;
   n->restarts = !t->over_pairs && step_least_outer(t) > b->group->outer;
   if (t->over_pairs) n->local = local_of(b, index);
   n->loops = t->loops;
@@ -232,7 +235,7 @@ static bool is_flat(const Nest *n, const Build *b) {
   int64_t elements = -1;
   for (size_t i = 0; i < b->n; i++) {
     const Step *t = b->steps[i];
-    if (t->kind != STEP_POINT && t->kind != STEP_COPY && t->kind != STEP_ZERO && t->kind != STEP_PARTIAL) return false;
+    if (t->adds || (t->kind != STEP_POINT && t->kind != STEP_COPY && t->kind != STEP_ZERO && t->kind != STEP_PARTIAL)) return false;
     int64_t size = 1;
     for (int l = t->loops - 1; l >= 0; l--) {
       if (t->extent[l] != 1 && t->store_stride[l] != size) return false;

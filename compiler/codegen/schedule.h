@@ -1,6 +1,7 @@
 // The schedule of a function: what is computed by which kernel, in which order, in which memory.
 //
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
+//   folds.c     what folds add up, and where
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
 //   fuse.c      steps -> groups: what one kernel computes
 //   pairs.c     what is computed for pairs of events: in the kernels of its sums, kept nowhere
@@ -58,6 +59,13 @@ typedef struct View {
   uint8_t event[2];                  // by event axis of the place: the axis of the value
 } View;
 
+// folds.c: what becomes of a value that a fold adds up.
+typedef struct Fold {
+  View to;      // rows of the fold's result by the axes of this value, to.place UINT32_MAX: not added up by a fold
+  IrRef source; // of a fold: the value that is added up to it
+  bool inside;  // no steps of its own: all is done where `source` is computed
+} Fold;
+
 // How a step reads: row base + sum of index[loop] stride[loop] of a place.
 typedef struct Access {
   uint32_t place;
@@ -91,6 +99,7 @@ typedef struct Step {
   bool over_events;    // reduces over events too: variable 0
   bool over_pairs;     // reduces over the other event of a pair: variable 1
   bool zeros;          // DOT of one event: its numbers come out of a ReLU
+  bool adds;           // adds to what is stored: its loops come to some rows again
   uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced
   int64_t extent[NEST_LOOPS];
   uint8_t n_operands;
@@ -129,6 +138,7 @@ typedef struct Schedule {
   const IrFn *fn;
   CodegenOptions options;
   View *views; // by value; views[].place UINT32_MAX: dead
+  Fold *folds; // by value
   VEC(Place) places;
   VEC(Step) steps;
   VEC(Group) groups;
@@ -148,6 +158,7 @@ typedef struct Schedule {
 } Schedule;
 
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
+void schedule_folds(Schedule *s);               // folds.c
 void schedule_steps(Schedule *s);               // steps.c
 void single_product(Schedule *s, Step *t);      // single.c: a product of weights and one event, before it is scheduled
 void schedule_groups(Schedule *s);              // fuse.c
@@ -161,6 +172,8 @@ uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new gro
 void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group
 bool step_reduces(const Step *t);                                   // to a value without some of its loops or events
 int step_least_outer(const Step *t);                                // loops around the register with its running sum
+// Strides of the same elements under other axes, or false where the elements do not lie evenly enough.
+bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result);
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
 uint32_t schedule_site(Schedule *s, const char *site);

@@ -133,12 +133,68 @@ static void scan_step(Schedule *s, IrRef r, uint32_t place) {
   push(s, t);
 }
 
+// Loops next to each other that all arrays walk like one become one. The kept ones only where no other step's loops must fit.
+static void merge_loops(Step *t) {
+  for (int l = t->loops - 2; l >= 0; l--) {
+    bool reduced = l >= t->kept, one = reduced || (l + 1 < t->kept && (t->adds || t->over_events));
+    if (!reduced && t->store_stride[l] != t->store_stride[l + 1] * t->extent[l + 1]) one = false;
+    for (int k = 0; k < t->n_operands; k++)
+      if (t->operand[k].stride[l] != t->operand[k].stride[l + 1] * t->extent[l + 1]) one = false;
+    if (!one) continue;
+    t->extent[l + 1] *= t->extent[l];
+    for (int i = l; i + 1 < t->loops; i++) {
+      t->extent[i] = t->extent[i + 1];
+      t->store_stride[i] = t->store_stride[i + 1];
+      for (int k = 0; k < t->n_operands; k++) t->operand[k].stride[i] = t->operand[k].stride[i + 1];
+    }
+    t->loops--;
+    if (!reduced) t->kept--;
+    t->store_stride[t->loops] = 0;
+  }
+}
+
+// A fold's result before anything is added.
+static void zero_place(Schedule *s, uint32_t place) {
+  Step t = step_new(s, STEP_ZERO, IR_NONE, place);
+  loops_of_place(s, &t);
+  s->places.at[place].regular = false;
+  push(s, t);
+}
+
+// Loops over the axes of a value that is added to a fold's rows.
+static void loops_of_fold(const Schedule *s, Step *t, IrRef r, const View *to) {
+  const IrType *type = ir_type_of(s->fn, r);
+  for (int i = 0; i < type->rank; i++) {
+    if (type->axes[i] < 0) continue;
+    t->store_stride[t->loops] = to->stride[i];
+    add_loop(t, type->axes[i]);
+  }
+  t->kept = t->loops;
+  t->store_base = to->base;
+  t->adds = true;
+}
+
+static void fold_step(Schedule *s, IrRef r, uint32_t place) {
+  const Fold *fold = &s->folds[r];
+  if (fold->inside) return;
+  zero_place(s, place);
+  Step t = step_new(s, STEP_COPY, IR_NONE, place);
+  loops_of_fold(s, &t, fold->source, &fold->to);
+  int axis_of[NEST_LOOPS];
+  same_axes(ir_type_of(s->fn, fold->source), axis_of);
+  add_operand(s, &t, fold->source, axis_of);
+  push(s, t);
+}
+
 static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   IrEinsum spec;
   if (!ir_einsum_parse(v->attr.name, &spec)) ir_fail("codegen: einsum %s", v->attr.name);
-  Step t = step_new(s, STEP_DOT, r, place);
-  loops_of_place(s, &t);
+  const View *to = s->folds[r].to.place != UINT32_MAX ? &s->folds[r].to : NULL;
+  if (to) zero_place(s, to->place);
+  Step t = step_new(s, STEP_DOT, r, to ? to->place : place);
+  if (to) loops_of_fold(s, &t, r, to);
+  else loops_of_place(s, &t);
   char letters[NEST_LOOPS], events[4] = {0}; // of the loops; of the event variables
   int l = 0, n = 0;
   for (int i = 0; i < v->type.rank; i++) {
@@ -167,6 +223,7 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
     for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec.letters[k][i] == events[1];
     add_events_operand(s, &t, v->operands[k], axis_of, variable);
   }
+  merge_loops(&t);
   if (s->options.tile == 1) single_product(s, &t);
   push(s, t);
 }
@@ -373,6 +430,7 @@ static void value_steps(Schedule *s, IrRef r, uint32_t place) {
     else reshape_step(s, r, place);
     return;
   case IRL_GATHER: gather_step(s, r, place); return;
+  case IRL_FOLD: fold_step(s, r, place); return;
   case IRL_SCATTER: scatter_step(s, r, place); break;
   case IRL_REDUCE:
     if (v->op == IR_SUM) reduce_step(s, r, place, STEP_SUM, v->attr.axes);
@@ -420,8 +478,8 @@ void schedule_steps(Schedule *s) {
     uint32_t place = s->views[i].place;
     if (place == UINT32_MAX || s->places.at[place].kind != PLACE_COMPUTED) continue;
     const IrValue *v = &s->fn->values.at[i];
-    bool view = v->op == IR_TRANSPOSE || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_STOP;
-    if (view || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype)) continue;
+    bool view = v->op == IR_TRANSPOSE || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_WINDOWS || v->op == IR_STOP;
+    if (view || s->folds[i].inside || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype)) continue;
     if (v->op == IR_RESHAPE && place == s->views[v->operands[0]].place) continue;
     value_steps(s, (IrRef)i, place);
   }

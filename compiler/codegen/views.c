@@ -1,4 +1,4 @@
-// Where the elements of every value lie. Reshape, transpose, broadcast and slice only change strides; what cannot be
+// Where the elements of every value lie. Reshape, transpose, broadcast, slice and windows only change strides; what cannot be
 // said in strides gets a place of its own.
 #include "compiler/codegen/schedule.h"
 
@@ -46,8 +46,7 @@ static void keep_outputs(const IrFn *fn, bool *needed) {
   }
 }
 
-// Strides of the same elements under other axes, or false where the elements do not lie evenly enough.
-static bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result) {
+bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result) {
   int64_t axes[IR_MAX_RANK], strides[IR_MAX_RANK];
   int n = 0;
   for (int i = 0; i < from->rank; i++) {
@@ -184,6 +183,10 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
     for (int i = 0; i < v->type.rank && v->type.axes[i] < 0; i++)
       for (int k = 0; k < 2; k++)
         if (v->attr.order[i] == a->event[k]) view->event[k] = (uint8_t)i;
+    return true;
+  case IR_WINDOWS:
+    for (int i = 0; i < v->type.rank; i++) view->stride[i] = a->stride[i <= v->attr.axis ? i : i - 1];
+    view->stride[v->attr.axis] *= v->attr.step;
     return true;
   case IR_SLICE:
     memcpy(view->stride, a->stride, sizeof view->stride);

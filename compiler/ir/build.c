@@ -27,7 +27,8 @@ static IrAttr keep_attributes(Arena *arena, IrOp op, const IrAttr *given, const 
   if (has & IRA_AXIS) a.axis = given->axis;
   if (has & IRA_BATCH) a.batch = given->batch;
   if (has & (IRA_RANGE | IRA_SIZE)) a.from = given->from;
-  if (has & IRA_RANGE) a.to = given->to, a.step = given->step;
+  if (has & IRA_RANGE) a.to = given->to;
+  if (has & (IRA_RANGE | IRA_STEP)) a.step = given->step;
   if (has & IRA_AXES) a.axes = given->axes;
   if (has & IRA_ORDER) memcpy(a.order, given->order, type->rank);
   if (has & IRA_DRAW) a.draw = given->draw;
@@ -157,6 +158,14 @@ IrRef ir_slice(IrFn *fn, IrRef a, int axis, int64_t from, int64_t to, int64_t st
 
 IrRef ir_pad(IrFn *fn, IrRef a, int axis, int64_t before, int64_t after, int64_t dilation) {
   return ir_build(fn, IR_PAD, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = before, .to = after, .step = dilation}, NULL);
+}
+
+IrRef ir_windows(IrFn *fn, IrRef a, int axis, int64_t size, int64_t step) {
+  return ir_build(fn, IR_WINDOWS, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = size, .step = step}, NULL);
+}
+
+IrRef ir_fold(IrFn *fn, IrRef a, int axis, int64_t n, int64_t step) {
+  return ir_build(fn, IR_FOLD, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = n, .step = step}, NULL);
 }
 
 IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis) { return ir_build(fn, IR_CONCAT, parts, n, &(IrAttr){.axis = (int8_t)axis}, NULL); }

@@ -43,6 +43,30 @@ void eval_slice(Eval *e, const IrValue *v, double *y) {
   copy_strided(e, v, steps, start, y);
 }
 
+void eval_windows(Eval *e, const IrValue *v, double *y) {
+  Extents from = eval_extents(e, eval_type(e, v, 0));
+  int64_t strides[IR_MAX_RANK], steps[IR_MAX_RANK];
+  int axis = v->attr.axis;
+  eval_strides(&from, strides);
+  for (int i = 0; i < v->type.rank; i++) steps[i] = strides[i <= axis ? i : i - 1];
+  steps[axis] *= v->attr.step;
+  copy_strided(e, v, steps, 0, y);
+}
+
+void eval_fold(Eval *e, const IrValue *v, double *y) {
+  Extents from = eval_extents(e, eval_type(e, v, 0)), to = eval_extents(e, &v->type);
+  int64_t index[IR_MAX_RANK] = {0}, strides[IR_MAX_RANK], n = eval_size(e, eval_type(e, v, 0));
+  int axis = v->attr.axis;
+  eval_strides(&to, strides);
+  const double *a = eval_in(e, v, 0);
+  for (int64_t j = 0; j < n; j++, eval_next(&from, index)) {
+    int64_t at = 0;
+    for (int i = 0; i < from.rank; i++) at += index[i] * strides[i <= axis ? i : i - 1] * (i == axis ? v->attr.step : 1);
+    y[at] += a[j];
+    if (v->type.dtype == IR_I32) y[at] = (int32_t)(uint32_t)(int64_t)y[at];
+  }
+}
+
 // The numbers of operand number k go to result positions from + step * i along the axis.
 static void place(const Eval *e, const IrValue *v, uint32_t k, int64_t from, int64_t step, double *y) {
   Extents part = eval_extents(e, eval_type(e, v, k)), whole = eval_extents(e, &v->type);

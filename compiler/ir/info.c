@@ -26,6 +26,8 @@ uint32_t ir_op_attributes(IrOp op) {
       [IR_CONCAT] = IRA_AXIS,
       [IR_GATHER] = IRA_BATCH | IRA_AXIS,
       [IR_SCATTER_ADD] = IRA_BATCH | IRA_AXIS | IRA_SIZE,
+      [IR_WINDOWS] = IRA_AXIS | IRA_SIZE | IRA_STEP,
+      [IR_FOLD] = IRA_AXIS | IRA_SIZE | IRA_STEP,
       [IR_SUM] = IRA_AXES,
       [IR_AMAX] = IRA_AXES,
       [IR_ARGMAX] = IRA_AXIS,

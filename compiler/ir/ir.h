@@ -14,6 +14,10 @@
 //   y[B, M, S, R] = x[B, M, index[B, S], R],  where |B| = b and |B| + |M| = a.
 // scatter_add(g, index) is its adjoint: B M S R -> B M [n] R, n = attr.from. Indices are i32 and clamped to 0..n-1.
 //
+// windows(x, axis a, size k, step s): A n R -> A m k R with m = (n - k) / s + 1, y[A, i, j, R] = x[A, i s + j, R]: a view.
+// fold(g, axis a, size n, step s) is its adjoint: A m k R -> A n R, n >= (m - 1) s + k; y[A, p, R] is the sum over i s + j = p
+// in ascending order of i. Windows of images are windows along one axis after the other.
+//
 // einsum: two operands, one letter an axis, no letter twice in one operand; each letter of an operand occurs in the
 // other operand or in the result; letters of the result occur in an operand. Letters e and f are not special. Operands
 // are of one real dtype. ir_einsum takes more: letters that stand in one operand only are summed first.
@@ -54,7 +58,7 @@ typedef enum {
 } IrOp;
 
 typedef enum { IRC_LEAF, IRC_ELEMENT, IRC_SHAPE, IRC_INDEX, IRC_REDUCE, IRC_CONTRACT, IRC_LINALG } IrClass;
-typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_REDUCE, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
+typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_FOLD, IRL_REDUCE, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
 typedef enum { IR_DRAW_BITS, IR_DRAW_UNIFORM, IR_DRAW_NORMAL } IrDraw; // bits: i32; uniform in (0, 1); normal
 
 typedef uint32_t IrRef;
@@ -63,7 +67,7 @@ typedef uint32_t IrRef;
 typedef struct IrAttr {
   const char *name;       // input, param, state, counter: its name; draw: site; einsum: spec
   const double *data;     // const: one number for each element, row-major
-  int64_t from, to, step; // slice, pad, scatter_add (from = n)
+  int64_t from, to, step; // slice, pad, scatter_add (from = n), windows (from = k, step), fold (from = n, step)
   uint32_t axes;          // bit mask of axes: sum, amax
   int8_t order[IR_MAX_RANK];
   int8_t axis, batch;
@@ -117,7 +121,8 @@ typedef enum {
   IRA_ORDER = 128,
   IRA_DRAW = 256,
   IRA_SCAN = 512 /* backwards, exclusive */,
-  IRA_UPPER = 1024
+  IRA_UPPER = 1024,
+  IRA_STEP = 2048
 } IrAttrField;
 uint32_t ir_op_attributes(IrOp op);
 bool ir_op_find(const char *name, IrOp *op); // by its text name
@@ -159,6 +164,8 @@ IrRef ir_transpose(IrFn *fn, IrRef a, const int8_t *order);
 IrRef ir_broadcast(IrFn *fn, IrRef a, int rank, const int64_t *axes, const int8_t *from); // from[i]: operand axis or -1
 IrRef ir_broadcast_like(IrFn *fn, IrRef a, IrRef like);                                   // a's axes are a tail of like's, or a is scalar
 IrRef ir_slice(IrFn *fn, IrRef a, int axis, int64_t from, int64_t to, int64_t step);
+IrRef ir_windows(IrFn *fn, IrRef a, int axis, int64_t size, int64_t step);
+IrRef ir_fold(IrFn *fn, IrRef a, int axis, int64_t n, int64_t step);
 IrRef ir_pad(IrFn *fn, IrRef a, int axis, int64_t before, int64_t after, int64_t dilation);
 IrRef ir_concat(IrFn *fn, const IrRef *parts, uint32_t n, int axis);
 IrRef ir_gather(IrFn *fn, IrRef x, IrRef index, int batch, int axis);

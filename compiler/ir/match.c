@@ -1,7 +1,7 @@
 #include "compiler/ir/match.h"
 
 // One number everywhere: the operand's number is the result's.
-static bool keeps_fill(IrOp op) { return op == IR_BROADCAST || op == IR_RESHAPE || op == IR_TRANSPOSE || op == IR_SLICE; }
+static bool keeps_fill(IrOp op) { return op == IR_BROADCAST || op == IR_RESHAPE || op == IR_TRANSPOSE || op == IR_SLICE || op == IR_WINDOWS; }
 
 bool ir_is_fill(const IrFn *fn, IrRef r, double *x) {
   for (;;) {

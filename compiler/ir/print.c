@@ -91,6 +91,7 @@ static void put_tail(Text *t, const IrValue *v) {
   if (has & IRA_BATCH) put(t, " batch %d", a->batch);
   if (has & IRA_AXIS) put(t, " axis %d", a->axis);
   if (has & IRA_SIZE) put(t, " size %lld", (long long)a->from);
+  if (has & IRA_STEP) put(t, " step %lld", (long long)a->step);
   if (has & IRA_RANGE) {
     const char *format = v->op == IR_PAD ? " before %lld after %lld dilation %lld" : " from %lld to %lld step %lld";
     for (const char *c = arena_printf(t->arena, format, (long long)a->from, (long long)a->to, (long long)a->step); *c; c++) VEC_PUSH(t->arena, &t->bytes, *c);

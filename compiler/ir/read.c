@@ -207,6 +207,7 @@ static void read_tail(Reader *r, IrOp op, IrAttr *a, int *order) {
   if (has & IRA_BATCH) a->batch = small(r, "batch");
   if (has & IRA_AXIS) a->axis = small(r, "axis");
   if (has & IRA_SIZE) a->from = length(r, "size");
+  if (has & IRA_STEP) a->step = length(r, "step");
   if (has & IRA_RANGE) {
     a->from = length(r, pad ? "before" : "from");
     a->to = length(r, pad ? "after" : "to");

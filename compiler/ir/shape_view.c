@@ -1,4 +1,5 @@
-// Shape rules of the ops that move numbers: reshape, transpose, broadcast, slice, pad, concat, gather, scatter_add.
+// Shape rules of the ops that move numbers: reshape, transpose, broadcast, slice, pad, concat, windows, fold, gather,
+// scatter_add.
 // None of them touches an event axis, except that a broadcast may add one.
 #include "compiler/ir/shape.h"
 
@@ -98,6 +99,38 @@ const char *shape_concat(const Shape *s) {
     s->type->axes[axis] += extent;
     if (s->type->axes[axis] > IR_LARGEST) return "too large";
   }
+  return NULL;
+}
+
+const char *shape_windows(const Shape *s) {
+  const char *problem = own_axis(s);
+  if (problem) return problem;
+  IrType *t = s->type;
+  int axis = s->attr->axis;
+  int64_t size = s->attr->from, step = s->attr->step;
+  if (size < 1 || step < 1 || step > IR_LARGEST || size > t->axes[axis])
+    return SAY("size %lld step %lld along axis %d of %s", (long long)size, (long long)step, axis, shape_text(s, 0));
+  if (t->rank == IR_MAX_RANK) return SAY("%s has too many axes", shape_text(s, 0));
+  for (int i = t->rank++; i > axis + 1; i--) t->axes[i] = t->axes[i - 1];
+  t->axes[axis] = (t->axes[axis] - size) / step + 1;
+  t->axes[axis + 1] = size;
+  return NULL;
+}
+
+const char *shape_fold(const Shape *s) {
+  const char *problem = own_axis(s);
+  if (problem) return problem;
+  IrType *t = s->type;
+  int axis = s->attr->axis;
+  int64_t n = s->attr->from, step = s->attr->step;
+  if (t->dtype == IR_BOOL) return SAY("%s: not for bool", shape_text(s, 0));
+  if (axis + 1 >= t->rank) return SAY("%s has no axis behind axis %d", shape_text(s, 0), axis);
+  int64_t windows = t->axes[axis], size = t->axes[axis + 1];
+  if (n < 1 || n > IR_LARGEST || step < 1 || step > IR_LARGEST || windows < 1 || size < 1 || (windows - 1) > (n - size) / step || size > n)
+    return SAY("size %lld step %lld along axis %d of %s", (long long)n, (long long)step, axis, shape_text(s, 0));
+  t->axes[axis] = n;
+  for (int i = axis + 1; i + 1 < t->rank; i++) t->axes[i] = t->axes[i + 1];
+  t->axes[--t->rank] = 0;
   return NULL;
 }
 

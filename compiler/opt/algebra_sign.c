@@ -60,7 +60,7 @@ static bool is_nonnegative(const Rewrite *rw, IrRef r, int depth) {
   if (v->op == IR_MUL && v->operands[0] == v->operands[1]) return true;
   if (v->op == IR_MAX && (is_positive_number(rw, v->operands[0]) || is_positive_number(rw, v->operands[1]))) return true;
   bool keeps = v->op == IR_ADD || v->op == IR_MUL || v->op == IR_DIV || v->op == IR_SUM || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_RESHAPE ||
-               v->op == IR_LOG1P;
+               v->op == IR_WINDOWS || v->op == IR_FOLD || v->op == IR_LOG1P;
   for (uint32_t k = 0; keeps && k < v->n_operands; k++) keeps = depth > 0 && is_nonnegative(rw, v->operands[k], depth - 1);
   return keeps;
 }
@@ -150,8 +150,9 @@ static IrRef of_linear(Rewrite *rw, const IrValue *v) {
 }
 
 static OptRule *const rules[IR_OP_COUNT] = {
-    [IR_NEG] = of_neg,    [IR_ADD] = of_add,       [IR_SUB] = of_sub,        [IR_MUL] = of_mul,          [IR_DIV] = of_div,      [IR_EINSUM] = of_einsum,
-    [IR_SUM] = of_linear, [IR_CUMSUM] = of_linear, [IR_RESHAPE] = of_linear, [IR_TRANSPOSE] = of_linear, [IR_SLICE] = of_linear,
+    [IR_NEG] = of_neg,       [IR_ADD] = of_add,        [IR_SUB] = of_sub,       [IR_MUL] = of_mul,        [IR_DIV] = of_div,
+    [IR_EINSUM] = of_einsum, [IR_SUM] = of_linear,     [IR_CUMSUM] = of_linear, [IR_RESHAPE] = of_linear, [IR_TRANSPOSE] = of_linear,
+    [IR_SLICE] = of_linear,  [IR_WINDOWS] = of_linear, [IR_FOLD] = of_linear,
 };
 
 IrRef algebra_sign(Rewrite *rw, const IrValue *v) {

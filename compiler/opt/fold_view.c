@@ -1,4 +1,4 @@
-// Shape ops of shape ops: reshape, transpose, broadcast, slice, pad and concat composed or dropped.
+// Shape ops of shape ops: reshape, transpose, broadcast, slice, pad, concat, windows and fold composed or dropped.
 //
 // Normal forms: a reshape that only adds axes of extent 1 is a broadcast; a transpose that only moves axes of extent 1
 // is a reshape; broadcast is outside of transpose and slice.
@@ -202,9 +202,37 @@ static IrRef fold_concat(Rewrite *rw, const IrValue *v) {
   return changed ? opt_concat(rw, parts.at, (uint32_t)parts.len, axis) : IR_NONE;
 }
 
+// Windows of one number each, or one window of all.
+static IrRef fold_windows(Rewrite *rw, const IrValue *v) {
+  IrRef x = v->operands[0];
+  int axis = v->attr.axis;
+  double number;
+  if (ir_is_fill(rw->to, x, &number)) return opt_fill(rw, &v->type, number);
+  bool alike = v->type.axes[axis] == 1 || v->type.axes[axis + 1] == 1;
+  if (!alike) return IR_NONE;
+  int64_t last = (v->type.axes[axis] - 1) * v->attr.step + v->type.axes[axis + 1];
+  return opt_reshape(rw, opt_slice(rw, x, axis, 0, last, v->type.axes[axis] == 1 ? 1 : v->attr.step), v->type.rank, v->type.axes);
+}
+
+// Nothing is added where each window has one number, or there is one window.
+static IrRef fold_fold(Rewrite *rw, const IrValue *v) {
+  IrRef x = v->operands[0];
+  int axis = v->attr.axis;
+  const IrType *from = opt_type(rw, x);
+  double number;
+  if (ir_is_fill(rw->to, x, &number) && number == 0) return opt_fill(rw, &v->type, 0);
+  int64_t windows = from->axes[axis], size = from->axes[axis + 1], step = windows == 1 ? 1 : v->attr.step;
+  if (windows != 1 && size != 1) return IR_NONE;
+  IrType flat = v->type;
+  flat.axes[axis] = windows * size;
+  IrAttr attr = {.axis = (int8_t)axis, .to = v->type.axes[axis] - ((windows * size - 1) * step + 1), .step = step};
+  IrRef all = opt_reshape(rw, x, flat.rank, flat.axes);
+  return opt_make(rw, IR_PAD, &all, 1, &attr, NULL);
+}
+
 static OptRule *const view_rules[IR_OP_COUNT] = {
     [IR_RESHAPE] = fold_reshape, [IR_TRANSPOSE] = fold_transpose, [IR_BROADCAST] = fold_broadcast, [IR_SLICE] = fold_slice,
-    [IR_PAD] = fold_pad,         [IR_CONCAT] = fold_concat,
+    [IR_PAD] = fold_pad,         [IR_CONCAT] = fold_concat,       [IR_WINDOWS] = fold_windows,     [IR_FOLD] = fold_fold,
 };
 
 IrRef fold_view(Rewrite *rw, const IrValue *v) {

@@ -230,6 +230,27 @@ void random_concat_op(Generator *g, IrOp op) {
   random_add(g, ir_concat(g->fn, parts, n, axis), r.low, r.high);
 }
 
+void random_windows_op(Generator *g, IrOp op) {
+  (void)op;
+  Range r;
+  IrRef a = any_array(g, 1 + (int)below(g, 2), &r);
+  int axis = own_axis(g, ir_type_of(g->fn, a));
+  int64_t n = ir_type_of(g->fn, a)->axes[axis];
+  random_add(g, ir_windows(g->fn, a, axis, 1 + below(g, n), 1 + below(g, 3)), r.low, r.high);
+}
+
+void random_fold_op(Generator *g, IrOp op) {
+  (void)op;
+  IrRef a = random_want(g, random_type(g, random_chance(g, 10) ? IR_I32 : random_real(g), 2));
+  Range r = random_range(g, a);
+  const IrType *t = ir_type_of(g->fn, a);
+  int axis = t->rank - 2;
+  int64_t windows = t->axes[axis], size = t->axes[axis + 1], step = 1 + below(g, 3);
+  double most = (double)(windows < size ? windows : size);
+  IrRef y = ir_fold(g->fn, a, axis, (windows - 1) * step + size + below(g, 4), step);
+  random_add(g, y, fmax(fmin(most * r.low, 0), -0x1p31), fmin(fmax(most * r.high, 0), 0x1p31));
+}
+
 // Ways to pick: axes of x and of the index; letters: e events, p pairs' place is not used, n the picked axis, r others.
 typedef struct Pick {
   const char *x, *index;

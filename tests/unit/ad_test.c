@@ -150,6 +150,30 @@ static void case_concat(void) {
   differences_check(&d, ir_concat(d.fn, (IrRef[]){a, b, c, a, c}, 5, 1));
 }
 
+static void case_windows(void) {
+  static const int64_t cuts[][2] = {{1, 1}, {3, 1}, {3, 2}, {2, 3}, {7, 1}, {2, 2}};
+  for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+    Differences d;
+    IrRef x;
+    begin_1(&d, &x, "windows", i, 3, AXES(E, 7, 2));
+    differences_check(&d, ir_windows(d.fn, x, 1, cuts[i][0], cuts[i][1]));
+  }
+  Differences d; // both axes of an image
+  IrRef x;
+  begin_1(&d, &x, "windows", 20, 3, AXES(4, 5, 2));
+  differences_check(&d, ir_windows(d.fn, ir_windows(d.fn, x, 0, 2, 1), 2, 3, 2));
+}
+
+static void case_fold(void) {
+  static const int64_t sums[][2] = {{5, 1}, {6, 1}, {9, 2}, {8, 2}, {13, 3}};
+  for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+    Differences d;
+    IrRef x;
+    begin_1(&d, &x, "fold", i, 4, AXES(E, 3, 3, 2));
+    differences_check(&d, ir_fold(d.fn, x, 1, sums[i][0], sums[i][1]));
+  }
+}
+
 // Index arrays: constants without events, a rounded leaf with (its derivative is none).
 static IrRef index_of(Differences *d, int rank, const int64_t *axes, double high) {
   IrRef real = differences_leaf(d, rank, axes, -1.5, high);
@@ -248,9 +272,21 @@ static void case_tri_inverse(void) {
 }
 
 static Case *const cases[IR_OP_COUNT] = {
-    [IR_RESHAPE] = case_reshape, [IR_TRANSPOSE] = case_transpose, [IR_BROADCAST] = case_broadcast,     [IR_SLICE] = case_slice, [IR_PAD] = case_pad,
-    [IR_CONCAT] = case_concat,   [IR_GATHER] = case_gather,       [IR_SCATTER_ADD] = case_scatter_add, [IR_SUM] = case_sum,     [IR_AMAX] = case_amax,
-    [IR_CUMSUM] = case_cumsum,   [IR_EINSUM] = case_einsum,       [IR_TRI_INVERSE] = case_tri_inverse,
+    [IR_RESHAPE] = case_reshape,
+    [IR_TRANSPOSE] = case_transpose,
+    [IR_BROADCAST] = case_broadcast,
+    [IR_SLICE] = case_slice,
+    [IR_PAD] = case_pad,
+    [IR_WINDOWS] = case_windows,
+    [IR_FOLD] = case_fold,
+    [IR_CONCAT] = case_concat,
+    [IR_GATHER] = case_gather,
+    [IR_SCATTER_ADD] = case_scatter_add,
+    [IR_SUM] = case_sum,
+    [IR_AMAX] = case_amax,
+    [IR_CUMSUM] = case_cumsum,
+    [IR_EINSUM] = case_einsum,
+    [IR_TRI_INVERSE] = case_tri_inverse,
 };
 
 static void test_every_rule(void **state) {

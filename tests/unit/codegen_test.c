@@ -311,6 +311,51 @@ static void test_phases(void **state) {
   arena_destroy(arena);
 }
 
+// Windows along both axes of [e,h,w,c] as [e,h',w',i,j,c].
+static IrRef image_windows(IrFn *fn, IrRef x, int64_t size, int64_t step) {
+  IrRef both = ir_windows(fn, ir_windows(fn, x, 1, size, step), 3, size, step);
+  return ir_transpose(fn, both, (int8_t[]){0, 1, 3, 2, 4, 5});
+}
+
+typedef struct Image {
+  const char *spec;
+  int64_t h, w, c, size, step, channels, pad, dilation;
+} Image;
+
+// Convolutions and layers with weights of their own at each place, their derivatives by image and weights, second ones too.
+static void test_images(void **state) {
+  (void)state;
+  static const Image all[] = {
+      {"ehwijc,ijco->ehwo", 7, 6, 3, 3, 1, 20, 1, 1},  {"ehwijc,ijco->ehwo", 9, 9, 1, 5, 2, 4, 2, 1},  {"ehwijc,hwijco->ehwo", 6, 5, 3, 3, 1, 6, 0, 1},
+      {"ehwijc,hwijco->ehwo", 7, 7, 8, 3, 2, 8, 1, 1}, {"ehwijc,ijco->ehwo", 4, 4, 17, 2, 1, 9, 1, 2},
+  };
+  for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
+    const Image *a = &all[c];
+    IrDtype real = c % 2 ? IR_F64 : IR_F32;
+    Arena *arena = arena_create();
+    IrFn *fn = ir_fn_new(arena, "image");
+    IrRef x = leaf(fn, IR_INPUT, "x", real, 4, (int64_t[]){IR_EVENTS, a->h, a->w, a->c}), k, g[2], refused;
+    IrRef padded = ir_pad(fn, ir_pad(fn, x, 1, a->pad, a->pad, a->dilation), 2, a->pad, a->pad, a->dilation);
+    IrRef view = image_windows(fn, padded, a->size, a->step);
+    int64_t out = ir_type_of(fn, view)->axes[1], wide = ir_type_of(fn, view)->axes[2];
+    if (a->spec[7] == 'h') k = leaf(fn, IR_PARAM, "k", real, 6, (int64_t[]){out, wide, a->size, a->size, a->c, a->channels});
+    else k = leaf(fn, IR_PARAM, "k", real, 4, (int64_t[]){a->size, a->size, a->c, a->channels});
+    IrRef y = ir_einsum(fn, a->spec, view, k), act = ir_unary(fn, IR_TANH, y);
+    IrRef loss = ir_sum(fn, ir_binary(fn, IR_MUL, act, act), 15);
+    ir_output(fn, "y", y);
+    ir_output(fn, "loss", loss);
+    assert_true(ad_gradient(fn, loss, IR_NONE, (IrRef[]){x, k}, 2, g, &refused));
+    ir_output(fn, "g x", g[0]);
+    ir_output(fn, "g k", g[1]);
+    IrRef twice = ir_sum(fn, ir_binary(fn, IR_MUL, g[0], g[0]), 15), h[2];
+    assert_true(ad_gradient(fn, twice, IR_NONE, (IrRef[]){x, k}, 2, h, &refused));
+    ir_output(fn, "h x", h[0]);
+    ir_output(fn, "h k", h[1]);
+    check(fn, 2 + c % 2, real == IR_F32, arena_printf(arena, "image %zu", c));
+    arena_destroy(arena);
+  }
+}
+
 static IrRef pairs_of(IrFn *fn, IrRef x, bool second) {
   IrType t = *ir_type_of(fn, x);
   int8_t order[IR_MAX_RANK];
@@ -457,7 +502,7 @@ static void test_random(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
                                      cmocka_unit_test(test_phases), cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events),
-                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_random)};
+                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_images),    cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED")) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,8 +88,9 @@ static void ref_lgamma(mpfr_t y, const mpfr_t a) {
   static void ref_##NAME(mpfr_t y, const mpfr_t a) { mpfr_##NAME(y, a, MPFR_RNDN); }
 REFERENCE(exp)
 REFERENCE(expm1)
-REFERENCE(log) REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh) REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf)
-    REFERENCE(erfc) REFERENCE(digamma)
+REFERENCE(log)
+REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh) REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf) REFERENCE(erfc)
+    REFERENCE(digamma)
 
     // Points of low..high; every fourth is near zero if that is inside, else near low.
     static double point(double low, double high, int i) {
