@@ -18,6 +18,7 @@ static bool one_chain(const Step *t) {
 }
 
 bool product_fits(const Schedule *s, const Step *t, Product *p) {
+  if (t->adds && s->options.tile == 1) return false;
   if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || !one_chain(t)) return false;
   *p = (Product){.w = -1, .n_loop = -1, .k_loop = t->loops - 1, .k = 1};
   for (int i = 0; i < 2; i++)
