@@ -93,6 +93,14 @@ void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address) {
   LLVMSetAlignment(v, element_bytes(LLVMTypeOf(value)));
 }
 
+void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write) {
+  static const char name[] = "llvm.prefetch";
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), &m->pointer, 1);
+  LLVMValueRef all_levels = LLVMConstInt(m->i32, 3, false), data = LLVMConstInt(m->i32, 1, false);
+  LLVMValueRef arguments[] = {address, LLVMConstInt(m->i32, write, false), all_levels, data};
+  LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, 4, "");
+}
+
 LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar) {
   if (LLVMGetTypeKind(like) != LLVMVectorTypeKind) return scalar;
   LLVMValueRef first = LLVMConstInt(m->i64, 0, false);

@@ -32,6 +32,7 @@ LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLV
 LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n);          // i64 + constant
 LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address); // aligned as the element only
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address);
+void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write); // the line of an address that will be used soon; any address
 // One number in all lanes, by a broadcast from memory. Keep arithmetic off the scalar: a splat of a computed scalar
 // goes through a multiply-add port (-25 % in a matrix kernel).
 LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address);

@@ -724,17 +724,16 @@ void nest_end(Emit *e) {
 }
 
 // Sums over events are the same bits everywhere because they are sums of CODE_LANES lanes. Where each lane stands alone a vector is
-// as wide as the machine's: half the code to compile, and half the registers.
+// as wide as the machine's, for the dtype that most steps have: half the code to compile, and half the registers.
 static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
   if (nest->mode == NEST_LANES) return (unsigned)nest->lanes;
-  bool f64 = false;
+  uint32_t f64 = 0;
   for (uint32_t i = 0; i < nest->n_steps; i++) {
     const NestStep *t = &nest->steps[i];
     if (t->over_events || t->over_pairs) return CODE_LANES;
-    f64 |= t->dtype == IR_F64;
-    for (int k = 0; k < t->n_reads; k++) f64 |= t->read[k].dtype == IR_F64;
+    f64 += t->dtype == IR_F64;
   }
-  return m->target->vector_bits / (f64 ? 64 : 32);
+  return m->target->vector_bits / (2 * f64 > nest->n_steps ? 64 : 32);
 }
 
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {

@@ -53,6 +53,28 @@ static LLVMValueRef finish_vector(void *data, CodeModule *m, LLVMValueRef row, L
   return NULL; // stored above
 }
 
+static void prefetch_row(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride) {
+  LLVMTypeRef element = point_memory_element(e->m, dtype);
+  LLVMValueRef row = emit_at(e->m, element, e->pointers[slot], nest_offset(e, base, stride, 0, e->nest->pitch));
+  for (int64_t lane = 0; lane < CODE_LANES; lane += 64 / (int64_t)dtype_bytes(dtype))
+    emit_prefetch(e->m, emit_at(e->m, element, row, emit_plus(e->m, e->event, lane)), false);
+}
+
+// What the following steps read and store for this vector.
+static void ahead_of_vector(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event) {
+  const Epilogue *p = data;
+  Emit *e = p->e;
+  (void)m;
+  e->index[p->loop] = row;
+  e->event = event;
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    const NestStep *t = &e->nest->steps[i];
+    if (t->slot >= 0) prefetch_row(e, (IrDtype)t->dtype, t->slot, t->store_base, t->store_stride);
+    for (int k = 0; i > 0 && k < t->n_reads; k++)
+      if (t->read[k].kind == READ_ROWS) prefetch_row(e, (IrDtype)t->read[k].dtype, t->read[k].index, t->read[k].base, t->read[k].stride);
+  }
+}
+
 static void product_body(Emit *e, void *data) {
   const ProductBody *b = data;
   const Product *p = b->product;
@@ -68,6 +90,7 @@ static void product_body(Emit *e, void *data) {
   g.w = nest_start(e, w, b->skip, 1);
   g.x = nest_start(e, x, b->skip, pitch);
   g.epilogue = finish_vector;
+  g.ahead = ahead_of_vector;
   g.data = &epilogue;
   gemm_emit(e->m, &g);
 }

@@ -6,7 +6,7 @@
 // cache while all rows of W pass by. The K loop carries the accumulators of vectors x rows; per k it loads the event
 // vectors once and broadcasts one weight a row.
 
-enum { MAX_VECTORS = 8 };
+enum { MAX_VECTORS = 8, MAX_SHARE = 32 };
 
 typedef struct Block {
   unsigned vectors, rows;
@@ -71,9 +71,22 @@ static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, L
   for (int64_t i = whole; i < g->k; i++) emit_term(m, g, b, offset(m, g, w, i * g->w_k), offset(m, g, x, i * g->x_stride), sums);
 }
 
+// Rows of a tile are far apart, so no machine foresees which lines come next: each block asks for its share of the panel of X
+// that the next events need, and for what its own epilogue will touch.
+static void ask_ahead(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
+  int64_t share = (g->k * b.rows + g->n - 1) / g->n, lanes = 64 / (g->f64 ? 8 : 4);
+  LLVMValueRef first = LLVMBuildUDiv(m->builder, LLVMBuildNSWMul(m->builder, row, emit_index(m, g->k), ""), emit_index(m, g->n), "");
+  LLVMValueRef next = row_of(m, g, g->x, first, g->x_stride, emit_plus(m, event, b.vectors * CODE_LANES));
+  for (int64_t k = 0; k < share && share <= MAX_SHARE; k++)
+    for (int64_t lane = 0; lane < b.vectors * CODE_LANES; lane += lanes) emit_prefetch(m, offset(m, g, next, k * g->x_stride + lane), false);
+  for (unsigned r = 0; g->ahead && r < b.rows; r++)
+    for (unsigned v = 0; v < b.vectors; v++) g->ahead(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES));
+}
+
 // Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
 static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
   LLVMValueRef sums[EMIT_CARRIED];
+  ask_ahead(m, g, b, row, event);
   LLVMValueRef y = row_of(m, g, g->y, row, g->y_stride, event);
   LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride, NULL);
   for (unsigned r = 0; r < b.rows; r++)

@@ -25,6 +25,8 @@ typedef struct Gemm {
   // row, event: i64 values, the vector is Y[row][event .. event+15]. Emits straight line code at m->builder (loads of
   // further operands at the same place allowed). NULL: store as it is. Returning NULL: nothing is stored.
   LLVMValueRef (*epilogue)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value);
+  // Called for each vector of a block before its chains: may prefetch what the epilogue reads and stores. NULL: none.
+  void (*ahead)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event);
   void *data;
   unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen
 } Gemm;

@@ -85,6 +85,7 @@ static void transpose_square(CodeModule *m, LLVMValueRef rows[16], unsigned lane
 static void transpose_rows(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef first, unsigned count) {
   EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
   LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
+  for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, i * g->b_stride + 2 * s->lanes)), false);
   for (unsigned i = 0; i < s->lanes; i++)
     rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
   transpose_square(m, rows, s->lanes);
@@ -133,24 +134,47 @@ typedef struct Block {
   unsigned vectors, rows, last_lanes; // lanes that count in the last vector
 } Block;
 
+// One event's term of all chains: its number of A's rows from a, of B's columns from b (turned).
+static void emit_term(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
+  LLVMValueRef bs[MAX_VECTORS];
+  for (unsigned v = 0; v < b.vectors; v++) bs[v] = emit_load(m, s->vector, emit_at(m, s->element, turned, emit_index(m, v * s->lanes * g->tile)));
+  for (unsigned r = 0; r < b.rows; r++) {
+    LLVMValueRef x = emit_broadcast(m, s->vector, emit_at(m, s->element, a, emit_index(m, r * g->a_stride)));
+    for (unsigned v = 0; v < b.vectors; v++) sums[r * b.vectors + v] = emit_fma(m, x, bs[v], sums[r * b.vectors + v]);
+  }
+}
+
+// Events from..to in turns of several.
+static void emit_chains(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef from, LLVMValueRef to,
+                        int64_t turn, LLVMValueRef *sums) {
+  EmitLoop t = emit_loop(m, "events", from, to, turn, sums, b.rows * b.vectors);
+  for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
+  for (int64_t i = 0; i < turn; i++) {
+    LLVMValueRef event = emit_plus(m, t.index, i);
+    emit_term(m, g, s, b, emit_at(m, s->element, a, event), emit_at2(m, s->element, turned, event, s->lanes, NULL), sums);
+  }
+  emit_loop_end(m, &t, sums);
+  for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
+}
+
 static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef row, LLVMValueRef column) {
-  LLVMValueRef sums[EMIT_CARRIED], next[EMIT_CARRIED], bs[MAX_VECTORS];
+  LLVMValueRef sums[EMIT_CARRIED], from = emit_index(m, 0);
   for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
   LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
-  LLVMValueRef from = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
-  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, 1, sums, b.rows * b.vectors);
-  LLVMValueRef bt = emit_at2(m, s->element, from, t.index, s->lanes, NULL), at = emit_at(m, s->element, a, t.index);
-  for (unsigned v = 0; v < b.vectors; v++) bs[v] = emit_load(m, s->vector, emit_at(m, s->element, bt, emit_index(m, v * s->lanes * g->tile)));
-  for (unsigned r = 0; r < b.rows; r++) {
-    LLVMValueRef x = emit_broadcast(m, s->vector, emit_at(m, s->element, at, emit_index(m, r * g->a_stride)));
-    for (unsigned v = 0; v < b.vectors; v++) next[r * b.vectors + v] = emit_fma(m, x, bs[v], t.carried[r * b.vectors + v]);
-  }
-  emit_loop_end(m, &t, next);
+  LLVMValueRef turned = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
   LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
+  for (unsigned r = 0; r < b.rows; r++) // strided, so no machine foresees them
+    for (unsigned v = 0; v < b.vectors; v++) emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, r * g->d_stride + v * s->lanes)), true);
+  if (m->target->vector_bits < 512) { // as in products: fewer turns for small blocks
+    LLVMValueRef whole = LLVMBuildAnd(m->builder, g->valid, emit_index(m, -4), "");
+    emit_chains(m, g, s, b, a, turned, from, whole, 4, sums);
+    from = whole;
+  }
+  emit_chains(m, g, s, b, a, turned, from, g->valid, 1, sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef to = emit_at(m, s->element, d, emit_index(m, r * g->d_stride + v * s->lanes));
-      finish_vector(m, g, s, t.carried[r * b.vectors + v], to, v + 1 < b.vectors ? s->lanes : b.last_lanes);
+      finish_vector(m, g, s, sums[r * b.vectors + v], to, v + 1 < b.vectors ? s->lanes : b.last_lanes);
     }
 }
 
