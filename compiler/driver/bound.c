@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "compiler/driver/compiling.h"
+
 enum { PORT_INPUT, PORT_PARAM, PORT_STATE, PORT_COUNTER }; // HgmPort.kind
 
 static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tables, HgmError *error) {
@@ -45,7 +47,8 @@ bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile,
   for (uint32_t i = 0; i < program->n_outputs; i++) bind_output(bound, i, store);
   double begin = now_ms();
   bound->work = hgm_work_create(program, hgm_pool_threads(session->pool), max_events, error);
-  timeline_add(session->options->timeline, begin, "%s: scratch memory", fn->name);
+  if (bound->work != NULL)
+    timeline_add(session->options->timeline, begin, "%s: %.1f MB of scratch memory", fn->name, (double)hgm_work_bytes(bound->work) * 1e-6);
   return bound->work != NULL;
 }
 

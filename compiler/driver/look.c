@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
 #include "lang/show.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/report.h"
@@ -60,6 +61,13 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   return true;
 }
 
+// The first phase's steps, while the data are prepared. Most mistakes in data show while they are read, before this.
+static void compile_steps_ahead(Run *r) {
+  const ModelPhase *first = r->session.model->phases.at[0];
+  bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
+  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++) session_compile_ahead(&r->session, first->updates.at[i].step, BULK_TILE);
+}
+
 static bool open_datasets(Run *r, HgmError *error) {
   Session *session = &r->session;
   const Model *model = session->model;
@@ -80,8 +88,10 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     double begin = now_ms();
-    if (!dataset_open(dataset, session, data, &files, NULL, NULL, error) || !dataset_cut(dataset, session, r->training.store, error) ||
-        !dataset_fit(dataset, session, r->training.store, error) || !dataset_prepare(dataset, session, error))
+    if (!dataset_open(dataset, session, data, &files, NULL, NULL, error)) return false;
+    compile_steps_ahead(r);
+    if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
+        !dataset_prepare(dataset, session, error))
       return false;
     timeline_add(session->options->timeline, begin, "%s: read, cut, split, fitted and prepared", data->name);
     if (!r->options->quiet)

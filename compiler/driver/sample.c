@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/generate.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"

@@ -1,6 +1,7 @@
 // hgmc score RUN --data FILE -o OUT: the model's score values, event by event, in the order of the file.
 #include <string.h>
 
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"

@@ -1,14 +1,12 @@
-#include "compiler/driver/session.h"
+#include "compiler/driver/compiling.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "compiler/ir/ir.h"
-#include "compiler/opt/opt.h"
 #include "runtime/sha256.h"
 
 int report_error(const HgmError *error) {
@@ -124,92 +122,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
 }
 
 void session_close(Session *session) {
+  session_drop_ahead(session);
   hgm_pool_destroy(session->pool);
   arena_destroy(session->arena);
-}
-
-// ---- compiling
-
-static void add_to_sha(void *sha, const void *bytes, size_t n) { hgm_sha256_add(sha, bytes, n); }
-
-// Which hgmc this is: another build may compile the same function to other code.
-static const char *own_identity(Arena *arena) {
-  struct stat self;
-  if (stat("/proc/self/exe", &self) != 0) return HGM_VERSION;
-  return arena_printf(arena, "hgmc %s of %lld bytes, %lld.%09ld", HGM_VERSION, (long long)self.st_size, (long long)self.st_mtim.tv_sec, self.st_mtim.tv_nsec);
-}
-
-// A hash of the function and of all else that decides its code.
-static void program_key(const IrFn *fn, const CodegenOptions *options, char key[HGM_CACHE_KEY + 1]) {
-  Arena *scratch = arena_create();
-  const char *parts[] = {own_identity(scratch), codegen_identity(scratch, options)};
-  HgmSha256 sha;
-  hgm_sha256_begin(&sha);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) hgm_sha256_add(&sha, parts[i], strlen(parts[i]) + 1);
-  ir_bytes(fn, add_to_sha, &sha);
-  hgm_sha256_end(&sha, key);
-  arena_destroy(scratch);
-}
-
-static void add_stats(CodegenStats *sum, const CodegenStats *one) {
-  sum->kernels += one->kernels;
-  sum->commands += one->commands;
-  sum->instructions += one->instructions;
-}
-
-// The stages of one program, one behind the other.
-static void note_stages(Timeline *timeline, const char *name, double begin_ms, double optimised_ms, const CodegenStats *stats) {
-  if (timeline == NULL) return;
-  Arena *arena = timeline->arena;
-  double scheduled_ms = optimised_ms + stats->schedule_ms, compiled_ms = scheduled_ms + stats->machine_ms;
-  timeline_span(timeline, begin_ms, optimised_ms, arena_printf(arena, "%s: optimised", name));
-  timeline_span(timeline, optimised_ms, scheduled_ms, arena_printf(arena, "%s: scheduled, %u calls of kernels", name, stats->commands));
-  timeline_span(timeline, scheduled_ms, compiled_ms,
-                arena_printf(arena, "%s: machine code, %u kernels of %u LLVM instructions", name, stats->kernels, stats->instructions));
-  timeline_span(timeline, compiled_ms, compiled_ms + stats->image_ms, arena_printf(arena, "%s: laid out and loaded", name));
-}
-
-static uint8_t *compile(Session *session, const IrFn *fn, const CodegenOptions *options, size_t *size) {
-  const char *dump = options->dump;
-  double start = now_ms();
-  Arena *arena = arena_create();
-  IrFn *optimised = opt_run(arena, fn, NULL, NULL);
-  double optimised_ms = now_ms();
-  if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
-  if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
-  CodegenStats stats = {0};
-  uint8_t *packed = codegen_pack(optimised, options, session->pool, &stats, size);
-  arena_destroy(arena);
-  note_stages(session->options->timeline, fn->name, start, optimised_ms, &stats);
-  add_stats(&session->stats, &stats);
-  return packed;
-}
-
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
-  CodegenOptions options = codegen_defaults();
-  options.tile = tile;
-  options.dump = session->options->dump;
-  double start = now_ms();
-  char key[HGM_CACHE_KEY + 1];
-  if (session->cache != NULL) {
-    program_key(fn, &options, key);
-    HgmProgram *kept = hgm_cache_find(session->cache, key);
-    timeline_add(session->options->timeline, start, "%s: %s the cache", fn->name, kept != NULL ? "taken from" : "not in");
-    if (kept != NULL) return kept;
-  }
-  size_t size;
-  HgmError error = {0};
-  uint8_t *packed = compile(session, fn, &options, &size);
-  HgmProgram *program = hgm_program_load(packed, size, &error);
-  if (program == NULL) ir_fail("%s", error.text);
-  if (session->cache != NULL) hgm_cache_keep(session->cache, key, packed, size);
-  free(packed);
-  return program;
-}
-
-void session_print_times(const Session *session) {
-  if (!session->options->time_passes) return;
-  const CodegenStats *s = &session->stats;
-  timeline_print(stderr, session->options->timeline);
-  fprintf(stderr, "code: %u kernels, %u commands, %u LLVM instructions\n", s->kernels, s->commands, s->instructions);
 }

@@ -1,4 +1,4 @@
-// What every verb shares: the model (loaded, checked, its diagnostics printed), the thread pool, compiled programs.
+// What every verb shares: the model (loaded, checked, its diagnostics printed), the thread pool, the cache.
 //
 // Lifetimes: the session arena holds sources, syntax trees and the model; each compile has an arena of its own.
 #ifndef HGM_DRIVER_SESSION_H
@@ -13,6 +13,8 @@
 
 enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
 
+typedef struct Compiling Compiling; // compiling.h
+
 typedef struct Session {
   Arena *arena;
   const Options *options;
@@ -22,6 +24,7 @@ typedef struct Session {
   HgmPool *pool;
   HgmCache *cache;    // of compiled programs; NULL: none
   CodegenStats stats; // counts of all programs compiled
+  VEC(Compiling *) ahead;
 } Session;
 
 // A model as a verb wants it: from a file (text NULL, `-`: standard input) or from a run's saved sources.
@@ -38,9 +41,6 @@ typedef struct SessionSource {
 // Prints diagnostics to stderr. False: *exit_code says why.
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code);
 void session_close(Session *session);
-// Optimises and compiles, or takes the program from the cache; honours --time-passes and --dump. `tile`: events of a tile.
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile);
-void session_print_times(const Session *session);
 const char *session_stdlib(Arena *arena); // directory of the standard library: HGM_STDLIB, beside the binary, or installed
 int report_error(const HgmError *error);  // "hgmc: …" on stderr; its exit code
 
