@@ -208,8 +208,10 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
   d->model = ARENA_NEW(e->arena, ModelData);
   d->model->name = decl->name.text;
   d->model->span = decl->span;
-  if (decl->u.data.from != NULL && strchr(decl->u.data.from, '{') != NULL) not_built(e, decl->span, "data from several groups");
-  for (size_t i = 0; i < decl->u.data.items.len; i++) datum(b, d, decl->u.data.items.at[i]);
+  bool groups = decl->u.data.from != NULL && strchr(decl->u.data.from, '{') != NULL;
+  if (groups) not_built(e, decl->span, "data from several groups");
+  b->broken = b->broken || groups;
+  for (size_t i = 0; i < decl->u.data.items.len && !groups; i++) datum(b, d, decl->u.data.items.at[i]);
   VEC_PUSH(e->arena, &b->data, d);
   VEC_PUSH(e->arena, &e->model->data, d->model);
   return d;

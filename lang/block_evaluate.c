@@ -241,20 +241,29 @@ static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalI
   VEC_PUSH(e->arena, &out->list, o);
 }
 
-// `observables f(x)`: every named output of f is one.
+// `observables f(x)`: every named output of f is one, of a vector every component.
+static void add_components(Elab *e, ModelEvaluate *out, const char *name, Value *v, Span span) {
+  if (v->kind == VALUE_LIST) v = elab_real(e, v, span);
+  int64_t n = v->kind == VALUE_TENSOR && v->u.tensor.type.shape.rank == 1 ? v->u.tensor.type.shape.axes[0] : 1;
+  for (int64_t i = 0; i < n; i++) {
+    ModelObservable o = {0};
+    Value *one = v;
+    if (n > 1) one = elab_component(e, v, i, span);
+    if (add_observable(e, out, n > 1 ? arena_printf(e->arena, "%s[%lld]", name, (long long)i) : name, one, span, &o)) VEC_PUSH(e->arena, &out->list, o);
+  }
+}
+
 static void observables(Elab *e, Scope *scope, ModelEvaluate *out, const AstExpr *x) {
   Value *v = elab_expr(e, scope, x);
   if (value_is_error(v)) return;
   if (v->kind != VALUE_RECORD) {
-    ModelObservable o = {0};
-    if (add_observable(e, out, source_text(e, x->span), v, x->span, &o)) VEC_PUSH(e->arena, &out->list, o);
+    add_components(e, out, source_text(e, x->span), v, x->span);
     return;
   }
   for (size_t i = 0; i < v->u.record.fields.len; i++) {
     const RecordField *f = &v->u.record.fields.at[i];
     const char *name = f->name != NULL ? f->name : arena_printf(e->arena, "%s_%zu", source_text(e, x->span), i);
-    ModelObservable o = {0};
-    if (add_observable(e, out, name, f->value, x->span, &o)) VEC_PUSH(e->arena, &out->list, o);
+    add_components(e, out, name, f->value, x->span);
   }
 }
 

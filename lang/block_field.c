@@ -23,12 +23,15 @@ static IrRef stack(Elab *e, const DataField *f, IrRef (*part)(Elab *, const Data
   IrFn *fn = e->scene->fn;
   IrRef *parts = ARENA_ARRAY(e->arena, IrRef, f->items.len);
   if (!f->vector) return part(e, f, &f->items.at[0], whole);
+  if (whole != IR_NONE) whole = ir_reshape(fn, whole, 2, (int64_t[]){IR_EVENTS, (int64_t)f->items.len});
   for (size_t i = 0; i < f->items.len; i++) {
     IrRef one = IR_NONE;
     if (whole != IR_NONE) one = ir_reshape(fn, ir_slice(fn, whole, 1, (int64_t)i, (int64_t)i + 1, 1), 1, (int64_t[]){IR_EVENTS});
     parts[i] = ir_reshape(fn, part(e, f, &f->items.at[i], one), 2, (int64_t[]){IR_EVENTS, 1});
   }
-  return ir_concat(fn, parts, (uint32_t)f->items.len, 1);
+  int64_t axes[IR_MAX_RANK] = {IR_EVENTS};
+  for (int i = 0; i < f->shape.rank; i++) axes[i + 1] = f->shape.axes[i];
+  return ir_reshape(fn, ir_concat(fn, parts, (uint32_t)f->items.len, 1), f->shape.rank + 1, axes);
 }
 
 static IrRef own_part(Elab *e, const DataField *f, const DataItem *item, IrRef whole) {

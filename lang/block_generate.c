@@ -67,6 +67,7 @@ static void generated(Elab *e, const DataField *f, Value *v, Span span, Output *
 
 static IrRef item_of(IrFn *fn, const DataField *f, IrRef source, size_t item) {
   if (!f->vector) return source;
+  source = ir_reshape(fn, source, 2, (int64_t[]){IR_EVENTS, (int64_t)f->items.len});
   return ir_reshape(fn, ir_slice(fn, source, 1, (int64_t)item, (int64_t)item + 1, 1), 1, (int64_t[]){IR_EVENTS});
 }
 

@@ -249,7 +249,7 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   }
   check_owner(b, f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
-  if (f->vector && (f->shape.rank != 1 || f->shape.axes[0] != (int64_t)f->items.len)) {
+  if (f->vector && extents_elements(&f->shape) != (int64_t)f->items.len) {
     Diag *d =
         elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len, extents_text(e->arena, "real", &f->shape));
     diag_help(e->diags, d, "`real[%zu]`", f->items.len);

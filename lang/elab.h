@@ -47,6 +47,12 @@ typedef enum {
   SCENE_INIT,
   SCENE_SETTINGS,
 } ScenePurpose;
+typedef struct DrawnFlow { // what a flow drew in this scene: its density needs no inverse
+  const AstDecl *flow;
+  Values given;
+  IrRef vector;    // the variables in one row
+  Value *log_prob; // f64 per event
+} DrawnFlow;
 typedef struct Scene {
   struct Scene *outer;
   ScenePurpose purpose;
@@ -57,7 +63,8 @@ typedef struct Scene {
   Map memo;         // calls of nets already built: key -> Value
   Map standing;     // leaf -> IrRef of the value that has taken its place
   bool training;    // `training`: dropout and the like act
-  bool batches;     // events know the others of their batch
+  VEC(DrawnFlow) drawn;
+  bool batches; // events know the others of their batch
 } Scene;
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
 void scene_close(Elab *e);                                                            // back to the outer one
@@ -143,6 +150,7 @@ IrRef elab_per_event(Elab *e, const Value *tensor);                             
 Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);           // two-data
 Value *elab_flatten(Elab *e, Value *v, Span span);                               // a vector: records in order, class as one-hot, p4 as 4
 Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span); // back; poison (output-type) if it does not fit
+Value *elab_component(Elab *e, Value *vector, int64_t i, Span span);             // a number of a vector
 Value *elab_sum(Elab *e, Value *v, Span span);                                   // over all axes of an event's value
 Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, TensorType type, Belongs belongs);
 Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs,

@@ -345,9 +345,22 @@ static Value *base_log_prob(Elab *e, const Open *o, Value *z, Span span) {
   return elab_binary(e, BIN_ADD, distribution_log_prob(e, law, rest, span), circles, span);
 }
 
+// The density of what the flow itself drew here: known from the way out.
+static Value *known_log_prob(Elab *e, const AstDecl *flow, const Value *vector, const Values *given) {
+  for (size_t i = 0; i < e->scene->drawn.len; i++) {
+    const DrawnFlow *d = &e->scene->drawn.at[i];
+    bool same = d->flow == flow && d->vector == vector->u.tensor.ir && d->given.len == given->len;
+    for (size_t k = 0; same && k < given->len; k++) same = value_same(d->given.at[k], given->at[k]);
+    if (same) return d->log_prob;
+  }
+  return NULL;
+}
+
 Value *flow_log_prob(Elab *e, const Value *flow, const Values *x, const Values *given, bool has_given, Span span) {
   Value *jacobian = NULL, *vector = vector_of(e, flow, x, &jacobian, span), *log_det = NULL;
   if (value_is_error(vector)) return vector;
+  Value *known = known_log_prob(e, flow->u.flow.decl, vector, given);
+  if (known != NULL) return jacobian == NULL ? known : elab_binary(e, BIN_ADD, known, jacobian, span);
   Open o = open_flow(e, flow, given, has_given, span);
   Value *z = o.bad ? value_error(e) : run_steps(e, &o, true, vector, &log_det, span);
   Value *p = value_is_error(z) ? z : base_log_prob(e, &o, z, span);
@@ -419,7 +432,9 @@ Value *flow_draw(Elab *e, const Value *flow, const Values *given, bool has_given
   Value *base = o.bad ? value_error(e) : base_of(e, &o, n, span), *log_det = NULL;
   Value *z = value_is_error(base) ? base : draw_base(e, base, angles, n, site, span);
   Value *x = value_is_error(z) ? z : run_steps(e, &o, false, z, &log_det, span);
+  Value *p = value_is_error(x) ? x : elab_binary(e, BIN_SUB, base_log_prob(e, &o, z, span), log_det, span);
   close_flow(e);
+  if (!value_is_error(p)) VEC_PUSH(e->arena, &e->scene->drawn, (DrawnFlow){decl, *given, x->u.tensor.ir, p});
   return value_is_error(x) ? x : variables_of(e, flow, x, span);
 }
 

@@ -251,3 +251,7 @@ Value *elab_index(Elab *e, Scope *scope, const AstExpr *x) {
   v = elab_tensor(e, v, x->u.index.object->span);
   return value_is_error(v) ? v : index_tensor(e, scope, x, v);
 }
+
+Value *elab_component(Elab *e, Value *vector, int64_t i, Span span) {
+  return tensor_reshape(e, elab_index_static(e, vector, 0, &i, 1, span), (Extents){0}, span);
+}

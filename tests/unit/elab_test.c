@@ -310,6 +310,24 @@ static void rotations_are_rotations(void **state) {
   leave(&l);
 }
 
+// What a flow drew itself is scored on the way out; the way back through the inverse says the same. A planar step has no way back.
+static void own_draws_are_scored_without_the_inverse(void **state) {
+  (void)state;
+  Loaded l = load(LAYERS "flow f(x) { base normal; rotate; repeat 2 { affine_coupling(mlp([4])); linear_lu } }\n"
+                         "flow g(y: real[3]) { base normal; planar; planar }\n"
+                         "score { draw ~ f; other = draw * 1 + 0 * sum(x); p = log_prob(f, draw); q = log_prob(f, other); z ~ g; r = log_prob(g, z) }\n");
+  give_weights(&l);
+  const double x[6] = {1, 2, 3, 4, 5, 6};
+  give(&l, "column:x0", x, 2);
+  give(&l, "column:x1", x + 2, 2);
+  give(&l, "column:x2", x + 4, 2);
+  const double *p = run(&l, l.model->score, 2, "score:p"), *q = run(&l, l.model->score, 2, "score:q"), *r = run(&l, l.model->score, 2, "score:r");
+  for (int i = 0; i < 2; i++) near(p[i], q[i], 1e-10);
+  assert_true(isfinite(r[0]) && fabs(p[0] - p[1]) > 1e-6);
+  leave(&l);
+  expect(LAYERS "flow g(x) { base normal; planar }\nscore { r = log_prob(g, x) }\n", "one-way");
+}
+
 // ---- what is refused
 
 static void wrong_formulas_are_refused(void **state) {
@@ -422,6 +440,7 @@ int main(void) {
       cmocka_unit_test(densities_add_up_to_one),
       cmocka_unit_test(weights_stand_where_they_are_made),
       cmocka_unit_test(rotations_are_rotations),
+      cmocka_unit_test(own_draws_are_scored_without_the_inverse),
       cmocka_unit_test(wrong_formulas_are_refused),
       cmocka_unit_test(wrong_definitions_are_refused),
       cmocka_unit_test(angles_are_not_torn),

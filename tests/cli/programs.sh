@@ -1,0 +1,19 @@
+# The programs of the design, one for every system: each is accepted, or what it needs is refused by name as not built yet.
+. "$ROOT/tests/cli/lib.bash"
+programs=$ROOT/../shared/design/programs
+[ -d "$programs" ] || { echo "no ../shared/design/programs"; exit 77; }
+accepted="02-vae"
+bad=0
+for file in "$programs"/*.hgm; do
+  name=$(basename "$file" .hgm)
+  timeout 100 "$HGMC" check "$file" > log 2>&1 < /dev/null
+  status=$?
+  case " $accepted " in
+    *" $name "*) [ $status -eq 0 ] || { bad=1; echo "$name is accepted no more (exit $status)"; cat log; } ;;
+    *)
+      [ $status -ne 0 ] || { bad=1; echo "$name is accepted: add it to the list"; }
+      [ $status -le 1 ] || { bad=1; echo "$name: exit $status"; tail -3 log; }
+      if grep '^error' log | grep -qv '^error\[not-built\]'; then bad=1; echo "$name is refused for more than what is not built:"; grep '^error' log; fi ;;
+  esac
+done
+exit $bad
