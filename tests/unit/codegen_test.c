@@ -293,6 +293,63 @@ static void test_contractions(void **state) {
   }
 }
 
+// The zeros that a ReLU leaves are skipped where one event is computed: the same bits, down to the sign of sums whose terms are all too
+// small for any number but zero.
+static void test_skipped_zeros(void **state) {
+  (void)state;
+  enum { EVENTS = 8, K = 40, N = 21 };
+  for (int f64 = 0; f64 < 2; f64++) {
+    Arena *arena = arena_create();
+    IrDtype real = f64 ? IR_F64 : IR_F32;
+    IrFn *fn = ir_fn_new(arena, "zeros");
+    IrRef x = leaf(fn, IR_INPUT, "x", real, 2, (int64_t[]){IR_EVENTS, K}), w = leaf(fn, IR_PARAM, "w", real, 2, (int64_t[]){K, N});
+    ir_output(fn, "y", ir_einsum(fn, "ek,kn->en", ir_binary(fn, IR_MAX, x, ir_number(fn, real, 0)), w));
+    double tiny = f64 ? 1e-200 : 1e-30, *xs = ARENA_ARRAY(arena, double, EVENTS *K), *ws = ARENA_ARRAY(arena, double, K *N);
+    for (int i = 0; i < EVENTS * K; i++) xs[i] = (i % K + i / K) % 2 ? -1 : tiny;
+    for (int i = 0; i < K * N; i++) ws[i] = i % N % 3 == 0 ? -tiny : i % N % 3 == 1 ? (i / N % 2 ? tiny : -tiny) : 0.25 * (i % 7) / tiny;
+    IrArray leaves[] = {{.name = "x", .data = xs, .n = EVENTS * K}, {.name = "w", .data = ws, .n = K * N}};
+    IrEnv env = {.events = EVENTS, .leaves = leaves, .n_leaves = 2};
+    CodegenOptions options = codegen_defaults();
+    HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
+    options.tile = 1;
+    HgmProgram *single = codegen_compile(fn, &options, NULL, NULL);
+    void **many = execute(arena, program, &env, 1), **one = execute(arena, single, &env, 1);
+    expect_same_bits(program, many, one, EVENTS, UINT32_MAX, "zeros", "many events and one at a time");
+    int minus = 0, plus = 0, other = 0;
+    for (int i = 0; i < EVENTS * N; i++) {
+      double y = get(many[0], (HgmDtype)real, i);
+      *(y != 0 ? &other : signbit(y) ? &minus : &plus) += 1;
+    }
+    assert_true(minus > 0 && plus > 0 && other > 0);
+    codegen_free(program);
+    codegen_free(single);
+    arena_destroy(arena);
+  }
+}
+
+// A handle for single events refuses weights with which skipping zeros would hide a NaN, and programs for many events.
+static void test_one_refuses(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "refused");
+  IrRef x = leaf(fn, IR_INPUT, "x", IR_F32, 2, (int64_t[]){IR_EVENTS, 2}), w = leaf(fn, IR_PARAM, "weight", IR_F32, 2, (int64_t[]){2, 8});
+  ir_output(fn, "y", ir_einsum(fn, "ek,kn->en", x, w));
+  CodegenOptions options = codegen_defaults();
+  for (int tile = 1; tile <= 128; tile += 127) {
+    options.tile = (uint32_t)tile;
+    HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
+    float weights[16] = {1, 2, tile == 1 ? INFINITY : 3};
+    const void *leaves[2];
+    leaves[hgm_port_find(program->leaves, 2, "x")] = NULL;
+    leaves[hgm_port_find(program->leaves, 2, "weight")] = weights;
+    HgmError error = {0};
+    assert_null(hgm_one_create(program, &(HgmCall){.leaves = leaves, .outputs = (void *[]){NULL}}, &error));
+    assert_non_null(strstr(error.text, tile == 1 ? "weight holds a number that is not finite" : "compiled for many events"));
+    codegen_free(program);
+  }
+  arena_destroy(arena);
+}
+
 // What needs all events first crosses a phase: standardised with the batch's own mean and spread.
 static void test_phases(void **state) {
   (void)state;
@@ -500,9 +557,10 @@ static void test_random(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),   cmocka_unit_test(test_contractions),
-                                     cmocka_unit_test(test_phases), cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events),
-                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_images),    cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),       cmocka_unit_test(test_contractions),
+                                     cmocka_unit_test(test_phases), cmocka_unit_test(test_constants),     cmocka_unit_test(test_no_events),
+                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_skipped_zeros), cmocka_unit_test(test_one_refuses),
+                                     cmocka_unit_test(test_images), cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED")) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
