@@ -53,6 +53,12 @@ typedef struct DrawnFlow { // what a flow drew in this scene: its density needs 
   IrRef vector;    // the variables in one row
   Value *log_prob; // f64 per event
 } DrawnFlow;
+// What `running` remembers: the next average of it, and of ones (what an average that began at zero is divided by).
+typedef struct Running {
+  const char *path, *seen, *owner; // the weights' names; the net
+  IrRef average, ones;             // as they stand behind the last use
+  bool given_out;
+} Running;
 typedef struct Scene {
   struct Scene *outer;
   ScenePurpose purpose;
@@ -65,7 +71,10 @@ typedef struct Scene {
   bool training;    // `training`: dropout and the like act
   VEC(DrawnFlow) drawn;
   bool batches; // events know the others of their batch
+  bool batches;     // events know the others of their batch
+  VEC(struct Running) running;
 } Scene;
+void running_outputs(Elab *e, const char *owner); // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
 void scene_close(Elab *e);                                                            // back to the outer one
 // A weight or state as it stands in the scene: its leaf, or the value that has taken its place since (an unrolled step).

@@ -64,3 +64,71 @@ Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span) 
   type.unit = v->u.tensor.type.unit;
   return tensor_like(e, span, type, ir_cast(fn, x, real), belongs, &v->u.tensor.hidden);
 }
+
+// ---- running(v): v in training, elsewhere its average over the updates of the net, each weighing `momentum` times the next
+
+static IrRef remembered(Elab *e, const char *name, Extents shape, Span span) {
+  IrType type = ir_type(e->model->real, shape.rank, shape.axes);
+  if (map_get(&e->weights, name) == NULL) {
+    Scene *scene = scene_open(e, SCENE_INIT, name, "");
+    ir_output(scene->fn, "value", ir_fill(scene->fn, type, 0));
+    scene_close(e);
+    ModelWeight w = {.name = name, .owner = e->place->owner, .type = type, .init = scene->fn, .fixed = true, .span = span};
+    VEC_PUSH(e->arena, &e->model->weights, w);
+    map_put(e->arena, &e->weights, name, (void *)e->model->weights.len);
+  }
+  return ir_leaf(e->scene->fn, IR_PARAM, name, type);
+}
+
+// old + (new - old) (1 - momentum)
+static IrRef next_average(IrFn *fn, IrRef old, IrRef new, double momentum) {
+  IrRef step = ir_binary(fn, IR_SUB, new, old);
+  return ir_binary(fn, IR_ADD, old, ir_binary(fn, IR_MUL, step, ir_number(fn, ir_type_of(fn, old)->dtype, 1 - momentum)));
+}
+
+static Running *running_at(Elab *e, const char *path, Extents shape, Span span) {
+  Scene *s = e->scene;
+  for (size_t i = 0; i < s->running.len; i++)
+    if (strcmp(s->running.at[i].path, path) == 0) return &s->running.at[i];
+  Running r = {.path = path, .seen = arena_printf(e->arena, "%s.seen", path), .owner = e->place->owner};
+  r.average = remembered(e, r.path, shape, span);
+  r.ones = remembered(e, r.seen, (Extents){0}, span);
+  VEC_PUSH(e->arena, &s->running, r);
+  return &s->running.at[s->running.len - 1];
+}
+
+Value *builtin_running(Elab *e, const Builtin *b, BuiltinCall *call) {
+  Value *v = elab_real(e, call->value[0], call->span);
+  double momentum = 0.99;
+  if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
+  if (call->value[1] != NULL && !elab_setting_number(e, call->value[1], call->at[1], "the momentum of `running`", &momentum)) return value_error(e);
+  const Tensor *t = &v->u.tensor;
+  if (e->place->owner == NULL || t->belongs.kind > BELONGS_STEP || t->hidden.n > 0 || !(momentum >= 0 && momentum < 1)) {
+    Diag *d = elab_error(e, DIAG_RUNNING, call->span,
+                         e->place->owner == NULL          ? "`%s` outside of any net, which would remember it"
+                         : t->belongs.kind > BELONGS_STEP ? "`%s` of a value of each event"
+                                                          : "`%s` with a momentum that is not from 0 up to 1",
+                         b->name);
+    diag_help(e->diags, d, "`m = running(mean(batch(x)), 0.99)` in a layer of a net");
+    return value_error(e);
+  }
+  IrFn *fn = e->scene->fn;
+  Running *r = running_at(e, place_next(e, b->name), t->type.shape, call->span);
+  if (e->scene->training) {
+    r->average = next_average(fn, r->average, t->ir, momentum);
+    r->ones = next_average(fn, r->ones, ir_number(fn, e->model->real, 1), momentum);
+    return v;
+  }
+  IrRef any = ir_binary(fn, IR_MAX, r->ones, ir_number(fn, e->model->real, 1e-30));
+  return tensor_like(e, call->span, t->type, ir_binary(fn, IR_DIV, r->average, any), (Belongs){0}, &t->hidden);
+}
+
+void running_outputs(Elab *e, const char *owner) {
+  for (size_t i = 0; i < e->scene->running.len; i++) {
+    Running *r = &e->scene->running.at[i];
+    if (r->given_out || strcmp(r->owner, owner) != 0) continue;
+    r->given_out = true;
+    ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", r->path), r->average);
+    ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", r->seen), r->ones);
+  }
+}

@@ -9,13 +9,26 @@ typedef struct Sizes {
   int64_t at[MOST_SPACE];
 } Sizes;
 
-static bool sizes_of(Elab *e, Value *v, Span span, const char *what, int n, Sizes *out) {
+// (1, 2) or [1, 2]
+static bool known_list(Elab *e, const Value *v, int n, Sizes *out) {
   const int64_t *list;
   int64_t given;
+  if (v->kind == VALUE_LIST && static_ints(v, &list, &given, e->arena) && given == n) {
+    for (int i = 0; i < n; i++) out->at[i] = list[i];
+    return true;
+  }
+  if (v->kind != VALUE_RECORD || (int)v->u.record.fields.len != n) return false;
+  for (int i = 0; i < n; i++) {
+    const Value *one = v->u.record.fields.at[i].value;
+    if (one->kind != VALUE_INT) return false;
+    out->at[i] = one->u.integer;
+  }
+  return true;
+}
+
+static bool sizes_of(Elab *e, Value *v, Span span, const char *what, int n, Sizes *out) {
   if (v->kind == VALUE_LIST || v->kind == VALUE_RECORD) {
-    if (v->kind == VALUE_LIST && static_ints(v, &list, &given, e->arena) && given == n) {
-      for (int i = 0; i < n; i++) out->at[i] = list[i];
-    } else {
+    if (!known_list(e, v, n, out)) {
       Diag *d = elab_error(e, DIAG_WINDOW, span, "%s has %d numbers, one an axis of the image, this is %s", what, n, value_text(e->arena, v));
       diag_help(e->diags, d, "one number serves all axes");
       return false;
