@@ -70,9 +70,8 @@ typedef struct Scene {
   Map standing;     // leaf -> IrRef of the value that has taken its place
   bool training;    // `training`: dropout and the like act
   VEC(DrawnFlow) drawn;
-  bool batches; // events know the others of their batch
   bool batches;     // events know the others of their batch
-  VEC(struct Running) running;
+  VEC(Running) running;
 } Scene;
 void running_outputs(Elab *e, const char *owner); // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
