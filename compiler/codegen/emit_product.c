@@ -87,6 +87,11 @@ static void product_body(Emit *e, void *data) {
   g.w_n = w->stride[p->n_loop];
   g.x_stride = x->stride[p->k_loop] * pitch;
   g.y_stride = pitch;
+  for (int l = t->kept; l < p->k_loop && p->pieces; l++) {
+    g.piece[g.n_pieces].extent = e->nest->segments[0].extent[l - e->nest->outer];
+    g.piece[g.n_pieces].w = w->stride[l];
+    g.piece[g.n_pieces++].x = x->stride[l] * pitch;
+  }
   g.w = nest_start(e, w, b->skip, 1);
   g.x = nest_start(e, x, b->skip, pitch);
   g.epilogue = finish_vector;

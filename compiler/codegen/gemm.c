@@ -71,6 +71,21 @@ static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, L
   for (int64_t i = whole; i < g->k; i++) emit_term(m, g, b, offset(m, g, w, i * g->w_k), offset(m, g, x, i * g->x_stride), sums);
 }
 
+static void emit_pieces(CodeModule *m, const Gemm *g, Block b, int depth, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
+  if (depth == g->n_pieces) {
+    emit_chains(m, g, b, w, x, sums);
+    return;
+  }
+  LLVMTypeRef element = element_type(m, g->f64);
+  EmitLoop loop = emit_loop(m, "piece", emit_index(m, 0), emit_index(m, g->piece[depth].extent), 1, sums, b.rows * b.vectors);
+  for (unsigned i = 0; i < loop.n; i++) sums[i] = loop.carried[i];
+  w = emit_at2(m, element, w, loop.index, g->piece[depth].w, NULL);
+  x = emit_at2(m, element, x, loop.index, g->piece[depth].x, NULL);
+  emit_pieces(m, g, b, depth + 1, w, x, sums);
+  emit_loop_end(m, &loop, sums);
+  for (unsigned i = 0; i < loop.n; i++) sums[i] = loop.carried[i];
+}
+
 // Rows of a tile are far apart, so no machine foresees which lines come next: each block asks for its share of the panel of X
 // that the next events need, and for what its own epilogue will touch.
 static void ask_ahead(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
@@ -92,7 +107,7 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++)
       sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES), offset(m, g, bias, r * g->bias_stride));
-  emit_chains(m, g, b, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
+  emit_pieces(m, g, b, 0, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef sum = sums[r * b.vectors + v];

@@ -9,6 +9,8 @@
 
 #include "compiler/codegen/emit.h"
 
+enum { GEMM_PIECES = 8 };
+
 // Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
 typedef struct Gemm {
   bool f64;                   // dtype of all arrays
@@ -17,6 +19,11 @@ typedef struct Gemm {
   int64_t tile;               // events, a multiple of CODE_LANES
   int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally tile
   LLVMValueRef w, x, y;       // pointers; y may be NULL where the epilogue stores itself
+  // A chain of pieces: the sum is over these loops too, around k (a convolution: over the rows of its kernel).
+  int n_pieces;
+  struct {
+    int64_t extent, w, x; // strides in numbers
+  } piece[GEMM_PIECES];
   // Start of the chain: add: what Y holds; else bias[row * bias_stride] (NULL: zero).
   bool add;
   LLVMValueRef bias;

@@ -19,13 +19,17 @@ static bool one_chain(const Step *t) {
 
 bool product_fits(const Schedule *s, const Step *t, Product *p) {
   if (t->adds && s->options.tile == 1) return false;
-  if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || !one_chain(t)) return false;
+  if (t->kind != STEP_DOT || t->over_events || !class_has_events(t->class) || t->loops == t->kept) return false;
   *p = (Product){.w = -1, .n_loop = -1, .k_loop = t->loops - 1, .k = 1};
   for (int i = 0; i < 2; i++)
     if (is_array(s, &t->operand[i], t->dtype, false) && is_array(s, &t->operand[1 - i], t->dtype, true)) p->w = i;
   if (p->w < 0) return false;
   p->x = 1 - p->w;
-  for (int l = t->kept; l < t->loops; l++) p->k *= t->extent[l];
+  p->pieces = !one_chain(t);
+  if (p->pieces && s->options.tile == 1) return false;
+  int64_t terms = 1;
+  for (int l = t->kept; l < t->loops; l++) terms *= t->extent[l];
+  p->k = p->pieces ? t->extent[t->loops - 1] : terms;
   bool single = s->options.tile == 1;
   for (int l = 0; l < t->kept; l++) {
     if (t->operand[p->x].stride[l] != 0 || t->operand[p->w].stride[l] == 0) continue;
@@ -35,7 +39,7 @@ bool product_fits(const Schedule *s, const Step *t, Product *p) {
   }
   // Only a leaf's weights are known to be finite.
   p->zeros = single && t->zeros && p->k >= 16 && s->places.at[t->operand[p->w].place].kind == PLACE_LEAF;
-  return p->n_loop >= 0 && p->n * p->k >= 16;
+  return p->n_loop >= 0 && p->n * terms >= 16;
 }
 
 // Which of the two operands walks with the loop; -1: both.

@@ -6,7 +6,8 @@
 
 typedef struct Product {  // rows of events times weights: Y[n] = sum over k of W[k, n] X[k]
   int32_t w, x;           // operands of the step
-  int32_t n_loop, k_loop; // the last of the reduced loops, which lie evenly
+  int32_t n_loop, k_loop; // k_loop: the last of the reduced loops, which all lie evenly or
+  int32_t pieces;         // 1: only the last does: one chain over pieces, the other reduced loops around it
   int64_t n, k;
   int32_t zeros, unused; // one event: X has many zeros, which are skipped
 } Product;
