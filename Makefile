@@ -73,6 +73,9 @@ STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -
 STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pool program_file \
                 sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
+stub-sources: # for tests that build the sampler otherwise
+	@echo $(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c)
+.PHONY: stub-sources
 $(O)/stub/%.o: %.c
 	@mkdir -p $(@D)
 	$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@

@@ -1,12 +1,17 @@
 // The verbs that look and change nothing: check, show, inspect, explain.
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "compiler/build/sampler_file.h"
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
 #include "lang/show.h"
+#include "runtime/bundle.h"
+#include "runtime/io.h"
 
 static bool open_file(Session *session, const Options *options, int *exit_code) {
   SessionSource source = {.path = options->positional.at[0], .seed = options->seed, .precision = options->precision, .sets = options->sets};
@@ -98,10 +103,30 @@ static void print_manifest(const HgmManifest *m) {
   for (int i = 0; i < m->n_sources; i++) printf("source %s\n%s\n", m->sources[i].name, m->sources[i].value);
 }
 
+// The origin of a sampler that `hgmc build` made; *is_sampler false: the file is none.
+static bool print_sampler(const char *path, bool *is_sampler, HgmError *error) {
+  char *file;
+  size_t size;
+  BuildPart part;
+  struct stat info;
+  *is_sampler = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+  if (!*is_sampler || !hgm_io_read_file(path, &file, &size, error)) return !*is_sampler;
+  *is_sampler = sampler_file_bundle(file, size, &part);
+  HgmBundle *bundle = *is_sampler ? hgm_bundle_open(part.bytes, part.size, error) : NULL;
+  if (bundle != NULL) fputs(bundle->info, stdout);
+  bool fine = !*is_sampler || bundle != NULL;
+  hgm_bundle_close(bundle);
+  free(file);
+  return fine;
+}
+
 int verb_inspect(const Options *options) {
   char directory[4096], path[4200];
   HgmError error = {0};
   HgmManifest *manifest;
+  bool is_sampler;
+  if (!print_sampler(options->positional.at[0], &is_sampler, &error)) return report_error(&error);
+  if (is_sampler) return EXIT_DONE;
   if (!hgm_run_find(options->positional.at[0], directory, sizeof directory, &error) || !hgm_manifest_load(&manifest, directory, &error))
     return report_error(&error);
   if (options->json == NULL) print_manifest(manifest);

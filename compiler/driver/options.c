@@ -74,7 +74,7 @@ static const VerbSpec verbs[] = {
     {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too", 1, 1, NULL},
     {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, NULL},
     {"bench", "RUN [--data FILE]", "rates of training and drawing by threads and batch, beside what the machine allows", 1, 1, NULL},
-    {"inspect", "RUN", "what a run was made from: source, parameters, data, seed, versions, checksums", 1, 1, NULL},
+    {"inspect", "RUN|BIN", "what a run or a sampler was made from: source, parameters, data, seed, versions, checksums", 1, 1, NULL},
     {"explain", "SLUG", "what an error means and how to cure it", 1, 1, NULL},
     {"selftest", "", "the installation works: compile, train a second, sample, compare", 0, 0, NULL},
 };

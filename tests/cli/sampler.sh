@@ -64,6 +64,7 @@ fi
 # ---- what it is
 expect_exit 0 ./sim --info
 expect_text "jets.hgm"; expect_text "layers                   4"; expect_text "jets.h5"; expect_text "x86-64-v4"; expect_text "Jet_jetId                int32"
+expect_exit 0 $HGMC inspect sim; expect_text "layers                   4"
 expect_exit 0 ./sim --version
 expect_exit 0 ./sim --help
 if [ "$(id -u)" -eq 0 ]; then
@@ -129,6 +130,8 @@ for i in $(seq 1 60); do
   [ $status -eq 3 ] && caught=$((caught + 1))
 done
 [ $caught -ge 45 ] || fail "damage to be said, $caught of 60"
+flip $((size / 2))
+expect_exit 3 $HGMC inspect damaged; expect_text "checksum"
 head -c $((size - 5000)) sim > cut; chmod +x cut
 ./cut --given given.csv -o - > log 2>&1 && fail "a sampler that is cut short to be refused"
 :
