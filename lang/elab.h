@@ -106,6 +106,7 @@ typedef struct ElabUse {
   const char *what;
 } ElabUse; // a template in expansion: "in this use of `dense`"
 
+typedef struct Trial Trial; // a bijection that is to be tried on points
 struct Elab {
   Arena *arena;
   Sources *sources;
@@ -120,6 +121,8 @@ struct Elab {
   const char *in_bijection; // name of the bijection whose direction is elaborated, or NULL
   int depth;                // of expressions inside each other
   bool too_deep, too_large; // said once: definitions use each other without end; the program has too many values
+  bool notes_trials;        // `check --test`
+  VEC(Trial *) trials;
   ElabHooks hooks;
   void *blocks; // state of the blocks
 };
@@ -174,6 +177,9 @@ typedef struct Type {
 } Type;
 // A written type whose dimensions are known now (outputs, fields, params). False: reported.
 bool elab_type(Elab *e, Scope *scope, const AstType *t, Type *out);
+
+// ---- bijections on points: model->trials of all that were applied so far (elab_trial.c)
+void trials_build(Elab *e);
 
 // ---- distributions and flows
 Value *elab_distribution(Elab *e, Span span, DistributionKind kind, Value *a, Value *b);

@@ -84,7 +84,9 @@ static void say_missing(Elab *e, const Given *g, const AstParams *params, Span s
   for (size_t i = 0; i < params->len; i++)
     if (g->value[i] == NULL && params->at[i].fallback == NULL) missing = arena_printf(e->arena, "%s%s%s", missing, n++ ? ", " : "", params->at[i].name.text);
   Diag *d = elab_error(e, DIAG_ARGUMENTS, span, "`%s` takes %s; %s %s missing", what, parameter_list(e, params), missing, n == 1 ? "is" : "are");
-  diag_help(e->diags, d, "`%s(%s)`", what, parameter_list(e, params));
+  const char *list = "";
+  for (size_t i = 0; i < params->len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", params->at[i].name.text);
+  diag_help(e->diags, d, "`%s(%s)`", what, list);
 }
 
 // A setting of a bijection of one number may have more axes than it says: one entry for each component that is acted on.

@@ -218,6 +218,7 @@ Value *bijection_apply(Elab *e, const Value *v, bool inverse, Value *x, Value *c
   place_leave(e);
   e->in_bijection = outer;
   if (y->kind != VALUE_TENSOR) return y;
+  trial_note(e, b, x, context, span);
   y = value_copy(e, y);
   y->span = span;
   return y;

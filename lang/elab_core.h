@@ -82,6 +82,9 @@ Value *batch_element(Elab *e, const Value *batch, Span span);                   
 Value *batch_of_elements(Elab *e, Value *body, Span span);                       // what a comprehension over batch(v) gives
 Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span); // SUM or AMAX; without the list's axis
 
+// ---- bijections tried on points (elab_trial.c)
+void trial_note(Elab *e, const Bijection *b, const Value *x, const Value *context, Span span); // it was applied to such a value
+
 // ---- static values (elab_static.c)
 Value *static_unary(Elab *e, AstUnary op, Value *a, Span span);
 Value *static_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span); // numbers and lists of numbers

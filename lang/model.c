@@ -80,6 +80,7 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   Blocks b = {.e = e, .options = options};
   e->blocks = &b;
   fields_hooks(e);
+  e->notes_trials = options->trials;
   if (!blocks_load(&b) || diags->errors > 0) return NULL;
   declare_data(&b);
   params_finish(&b);
@@ -94,6 +95,7 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   if (b.evaluate.decl != NULL) evaluate_block(&b, &b.evaluate);
   check_declarations(&b, DE_FLOW);
   warn_unmoved(&b);
+  if (diags->errors == 0) trials_build(e);
   if (diags->errors == 0) metrics_members(e);
   if (diags->errors == 0) blocks_unused(&b);
   return diags->errors > 0 ? NULL : m;

@@ -153,6 +153,17 @@ typedef struct ModelEvaluate {
   int64_t events; // 0: as many as the test split has
 } ModelEvaluate;
 
+// A bijection to be tried on points (`check --test`). Inputs x, context, setting:NAME; outputs log_det [e], back and back_log_det where
+// it has an inverse, row_0, row_1, … of the Jacobian.
+typedef struct ModelTrial {
+  const char *name;
+  IrFn *fn;
+  int64_t n;            // numbers of x
+  const bool *circular; // which are angles, by the last axis; NULL: none
+  bool has_rows;
+  Span span, use; // where it is declared, and used by the file
+} ModelTrial;
+
 typedef struct ModelSource {
   const char *path, *text;
 } ModelSource; // every file read that is not of the library
@@ -172,6 +183,7 @@ typedef struct Model {
   const ModelData *score_data;
   ModelEvaluate *evaluate; // NULL: no block
   VEC(ModelSource) files;
+  VEC(ModelTrial *) trials;
 } Model;
 
 typedef struct ModelOptions {
@@ -183,6 +195,7 @@ typedef struct ModelOptions {
   VEC(struct ModelSet { const char *name, *value; }) sets; // --set name=value
   uint64_t seed;                                           // fixed draws (permutations) depend on it
   IrDtype real;
+  bool trials;                                                 // make programs that try bijections
   void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused
 } ModelOptions;
 

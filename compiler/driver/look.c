@@ -8,13 +8,15 @@
 #include "compiler/build/sampler_file.h"
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/run_files.h"
+#include "compiler/driver/trial.h"
 #include "compiler/driver/verbs.h"
 #include "lang/show.h"
 #include "runtime/bundle.h"
 #include "runtime/io.h"
 
 static bool open_file(Session *session, const Options *options, int *exit_code) {
-  SessionSource source = {.path = options->positional.at[0], .seed = options->seed, .precision = options->precision, .sets = options->sets};
+  const char *precision = options->trials ? "f64" : options->precision; // determinants are compared in float64
+  SessionSource source = {.path = options->positional.at[0], .seed = options->seed, .precision = precision, .sets = options->sets};
   return session_open(session, options, &source, exit_code);
 }
 
@@ -42,6 +44,17 @@ static void compile_all(Session *session) {
   for (size_t i = 0; i < all.len; i++) codegen_free(session_compile(session, all.at[i], 128));
 }
 
+static bool try_bijections(Session *session, int *exit_code) {
+  int tried = trials_run(session);
+  if (session->diags->errors > 0) {
+    diags_print(stderr, session->diags, false, 0);
+    *exit_code = EXIT_USER;
+    return false;
+  }
+  printf("%d bijection%s tried on random points\n", tried, tried == 1 ? "" : "s");
+  return true;
+}
+
 int verb_check(const Options *options) {
   Session session;
   int exit_code = EXIT_DONE;
@@ -57,6 +70,7 @@ int verb_check(const Options *options) {
          (files.len == 0 || dataset_check(&session, session.model->data.at[d], &files, &error));
   }
   if (!ok) exit_code = report_error(&error);
+  if (ok && options->trials) ok = try_bijections(&session, &exit_code);
   if (ok && (options->dump != NULL || options->time_passes)) compile_all(&session);
   if (ok && options->dump == NULL)
     printf("%s: no errors; %zu data block%s, %lld parameters\n", session.model->path, session.model->data.len, session.model->data.len == 1 ? "" : "s",

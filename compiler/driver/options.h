@@ -22,7 +22,7 @@ typedef struct Options {
   double checkpoint_seconds, bench_seconds;
   int threads;
   uint64_t seed;
-  bool has_events, has_epochs, has_seed, has_checkpoint, lib, resume, force, quiet, time_passes, no_cache, no_colour, help;
+  bool has_events, has_epochs, has_seed, has_checkpoint, lib, resume, force, quiet, trials, time_passes, no_cache, no_colour, help;
 } Options;
 
 // Parses argv. True to go on. False: nothing to run; *exit_code says what to return (--help: 0, a mistake: 2).

@@ -101,6 +101,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
                         .search = getenv("HGM_PATH"),
                         .checksum = hgm_sha256_of,
                         .seed = source->seed,
+                        .trials = options->trials,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
   if (!is_library(arena, model.stdlib)) {
     fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);

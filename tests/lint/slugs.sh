@@ -3,8 +3,9 @@ cd "$ROOT"; bad=0
 reason() {
   case $1 in
     column-*) echo "needs a data file: tests/cli/bad_data.sh, tests/unit/data_test.c" ;;
-    trained-missing | flatten-set | fit-order | grad-batch | sides-differ | det-differs)
+    trained-missing | flatten-set | fit-order | grad-batch)
       echo "belongs to a part of the language that says not-built" ;;
+    sides-differ | det-differs) echo "needs check --test: tests/cli/bijections.sh" ;;
     internal) echo "no program is known that shows it" ;;
     too-long) echo "a file of 16 MiB: tests/unit/import_test.c" ;;
   esac

@@ -1,0 +1,60 @@
+# `check --test`: bijections on random points. Wrong ones are named with a point; those of the library hold.
+. "$ROOT/tests/cli/lib.bash"
+cat > wrong.hgm <<'E1'
+data d { x = ["a", "b", "c"] |> standardize; c = "c0" |> standardize }
+bijection wrong_back(k)(x: real -> y: real) {
+  forward { y = k * x + 0.1 * x^3; log_det = log(k + 0.3 * x^2) }
+  inverse { x = y / k; log_det = -log(k + 0.3 * x^2) }
+}
+bijection wrong_det(x: real[n] -> y: real[n]) {
+  forward { y = 2 * x; log_det = log(2) }
+  inverse { x = y / 2; log_det = -log(2) }
+}
+bijection wrong_sign(x: real[n] -> y: real[n] | c: real[m]) {
+  forward { y = x * exp(c[0]); log_det = 3 * c[0] }
+  inverse { x = y * exp(-c[0]); log_det = 3 * c[0] }
+}
+bijection wrong_map(log_scale, shift)(x: real -> y: real) {
+  forward { y = x * exp(log_scale) + shift; log_det = log_scale }
+  inverse { x = (y - shift) * exp(-log_scale); log_det = log_scale }
+}
+flow f(x | c) {
+  base normal
+  wrong_back(2.0)
+  wrong_det
+  wrong_sign
+  coupling(fn (p) = wrong_map(p[..., 0], p[..., 1]), 2, mlp([8]))
+}
+train { update f { minimize -log_prob(f, x | c); with adam(1e-3) }; batch 10; epochs 1 }
+E1
+expect_exit 0 "$HGMC" check wrong.hgm
+expect_exit 1 "$HGMC" check --test wrong.hgm
+expect_text "error[sides-differ]: \`wrong_back\`: inverse(forward(x)) differs from x by"
+expect_text "error[det-differs]: \`wrong_det\`: log_det of forward differs from the Jacobian's by 1.4"
+expect_text "0.693147, and the Jacobian has 2.07944"
+expect_text "error[det-differs]: \`wrong_sign\`: log_det of inverse is not minus that of forward"
+expect_text "error[det-differs]: \`wrong_map\`"
+expect_text "4 errors" # and none about the library's coupling that is made of a wrong map
+
+# the library: every bijection that has both directions, with and without a condition and an angle
+cat > library.hgm <<'E2'
+data d { x = ["a", "b", "c", "e"] |> standardize; phi = "phi" in rad |> wrap; c = ["c0", "c1"] |> standardize }
+flow f(x | c) {
+  base normal
+  linear_lu
+  affine_coupling(mlp([8]))
+  reverse
+  spline_coupling(6, subnet = mlp([8]), flip = true)
+  permute
+  maf([8])
+  iaf([8])
+  spline_maf(4, widths = [8])
+  rotate
+  scale_shift
+}
+flow g(x, phi) { base normal; spline_coupling(5, subnet = mlp([8])); turn; permute; spline_coupling(5, subnet = mlp([8]), flip = true) }
+train { update f, g { minimize -log_prob(f, x | c) - log_prob(g, x, phi); with adam(1e-3) }; batch 10; epochs 1 }
+E2
+expect_exit 0 "$HGMC" check --test library.hgm
+tried=$(sed -n 's/ bijections tried on random points//p' log)
+[ "${tried:-0}" -ge 15 ] || fail "15 bijections or more, found ${tried:-none}"
