@@ -3,11 +3,7 @@
 
 #include <string.h>
 
-static void key_bytes(Arena *arena, NestKey *key, const void *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++) VEC_PUSH(arena, key, ((const uint8_t *)bytes)[i]);
-}
-
-static void key_number(Arena *arena, NestKey *key, int64_t x) { key_bytes(arena, key, &x, sizeof x); }
+static void key_number(Arena *arena, NestKey *key, int64_t x) { key_add(arena, key, &x, sizeof x); }
 
 static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
   const Access *a = &t->operand[0];
@@ -31,7 +27,7 @@ static void build_product(Schedule *s, Kernel *k, const Group *group) {
   if (k->nest->mode == NEST_LANES) k->nest->lane_loop = k->product.n_loop;
   k->slots = k->nest->slots;
   k->n_slots = k->nest->n_slots;
-  key_bytes(s->arena, &k->key, &k->product, sizeof k->product);
+  key_add(s->arena, &k->key, &k->product, sizeof k->product);
   nest_key(s->arena, k->nest, &k->key);
 }
 
@@ -43,7 +39,7 @@ static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
   slots[k->nest->n_slots] = (NestSlot){.buffer = group->scratch};
   k->slots = slots;
   k->n_slots = k->nest->n_slots + 1;
-  key_bytes(s->arena, &k->key, &k->gradient, sizeof k->gradient);
+  key_add(s->arena, &k->key, &k->gradient, sizeof k->gradient);
   nest_key(s->arena, k->nest, &k->key);
 }
 

@@ -317,21 +317,34 @@ Nest *nest_build(Schedule *s, const Group *group) {
   return nest;
 }
 
-static void append(Arena *arena, NestKey *key, const void *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++) VEC_PUSH(arena, key, ((const uint8_t *)bytes)[i]);
+void key_add(Arena *arena, NestKey *key, const void *bytes, size_t n) {
+  enum { WORDS = 8 };
+  const uint8_t *from = bytes;
+  size_t most = n + n / (WORDS * sizeof(uint32_t)) + WORDS;
+  while (key->cap - key->len < most) key->at = vec_grow(arena, key->at, key->len, &key->cap, 1);
+  while (n > 0) {
+    uint8_t *mask = &key->at[key->len++];
+    *mask = 0;
+    for (int w = 0; w < WORDS && n > 0; w++) {
+      uint32_t word = 0;
+      size_t part = n < sizeof word ? n : sizeof word;
+      memcpy(&word, from, part);
+      from += part;
+      n -= part;
+      if (word == 0) continue;
+      *mask |= (uint8_t)(1 << w);
+      memcpy(key->at + key->len, &word, sizeof word);
+      key->len += sizeof word;
+    }
+  }
 }
 
 void nest_key(Arena *arena, const Nest *nest, NestKey *key) {
-  append(arena, key, &nest->mode, sizeof nest->mode);
-  append(arena, key, &nest->outer, sizeof nest->outer);
-  append(arena, key, &nest->pairs, sizeof nest->pairs);
-  append(arena, key, &nest->lanes, sizeof nest->lanes);
-  append(arena, key, &nest->lane_loop, sizeof nest->lane_loop);
-  append(arena, key, &nest->tile, sizeof nest->tile);
-  append(arena, key, &nest->pitch, sizeof nest->pitch);
-  append(arena, key, nest->extent, sizeof nest->extent);
-  append(arena, key, &nest->n_slots, sizeof nest->n_slots);
-  append(arena, key, nest->segments, sizeof *nest->segments * nest->n_segments);
-  append(arena, key, nest->steps, sizeof *nest->steps * nest->n_steps);
-  append(arena, key, nest->locals, sizeof *nest->locals * nest->n_locals);
+  const int64_t head[] = {nest->mode,  nest->outer,   nest->pairs,      nest->lanes,   nest->lane_loop, nest->tile,
+                          nest->pitch, nest->n_slots, nest->n_segments, nest->n_steps, nest->n_locals};
+  key_add(arena, key, head, sizeof head);
+  key_add(arena, key, nest->extent, sizeof nest->extent);
+  key_add(arena, key, nest->segments, sizeof *nest->segments * nest->n_segments);
+  key_add(arena, key, nest->steps, sizeof *nest->steps * nest->n_steps);
+  key_add(arena, key, nest->locals, sizeof *nest->locals * nest->n_locals);
 }

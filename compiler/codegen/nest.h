@@ -70,6 +70,7 @@ void nest_choose_lanes(Nest *nest, int cost); // nest_lanes.c: LANES; joins loop
 void nest_emit(CodeModule *m, const char *name, const Nest *nest);
 // The kernel's identity: bytes appended to key.
 typedef VEC(uint8_t) NestKey;
+void key_add(Arena *arena, NestKey *key, const void *bytes, size_t n); // words that are zero, which most are, take a bit each
 void nest_key(Arena *arena, const Nest *nest, NestKey *key);
 
 // One lane-wise op (emit_point.c) on registers: reals and i32 as 16 lanes, bool as <16 x i1>.

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, FIRST_BLOCK = 64 * 1024 };
+enum { ALIGNMENT = 16, FIRST_BLOCK = 64 * 1024, LAST_BLOCK = 16 << 20 };
 
 typedef struct Block {
   struct Block *next;
@@ -16,7 +16,9 @@ struct Arena {
   Block *head;
 };
 
-static size_t header_size(void) { return (sizeof(Block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+static size_t rounded(size_t size) { return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+static size_t header_size(void) { return rounded(sizeof(Block)); }
+static char *free_part(Block *b) { return (char *)b + header_size() + b->used; }
 
 static void *checked(void *memory) {
   if (memory == NULL) {
@@ -38,21 +40,32 @@ void arena_destroy(Arena *arena) {
   free(arena);
 }
 
-void *arena_alloc(Arena *arena, size_t size) {
-  size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+// Not zeroed; size is rounded.
+static void *take(Arena *arena, size_t size) {
   Block *b = arena->head;
   if (b == NULL || b->size - b->used < size) {
-    size_t block = b == NULL ? FIRST_BLOCK : b->size < ((size_t)16 << 20) ? b->size * 2 : b->size;
+    size_t block = b == NULL ? FIRST_BLOCK : b->size < LAST_BLOCK ? b->size * 2 : LAST_BLOCK;
     if (block < size) block = size;
     b = checked(malloc(header_size() + block));
-    b->used = 0;
-    b->size = block;
-    b->next = arena->head;
+    *b = (Block){.next = arena->head, .size = block};
     arena->head = b;
   }
-  void *memory = (char *)b + header_size() + b->used;
+  void *memory = free_part(b);
   b->used += size;
-  return memset(memory, 0, size);
+  return memory;
+}
+
+void *arena_alloc(Arena *arena, size_t size) { return memset(take(arena, rounded(size)), 0, size); }
+
+void *arena_grow(Arena *arena, void *old, size_t old_size, size_t size) {
+  Block *b = arena->head;
+  if (old_size > 0 && (char *)old + rounded(old_size) == free_part(b) && b->size - b->used >= rounded(size) - rounded(old_size)) {
+    b->used += rounded(size) - rounded(old_size);
+    return old;
+  }
+  void *memory = take(arena, rounded(size));
+  if (old_size > 0) memcpy(memory, old, old_size);
+  return memory;
 }
 
 void *arena_dup(Arena *arena, const void *data, size_t size) {

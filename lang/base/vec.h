@@ -1,4 +1,4 @@
-// Growable typed array in an arena (old storage stays until the arena goes; growth doubles).
+// Growable typed array in an arena (old storage stays as it is until the arena goes; growth doubles).
 //
 //   VEC(int) v = {0};  VEC_PUSH(arena, &v, 7);  for (size_t i = 0; i < v.len; i++) use(v.at[i]);
 #ifndef HGM_BASE_VEC_H
