@@ -35,6 +35,37 @@ def mlp(place, x, depth, activation, context=None):
     return h
 
 
+def conv2d(place, x, kernel, stride=1, same=True):
+    """Images (events, h, w, c), weights (kernel, kernel, c, size); `same` pads as many zeros as ceil(h / stride) windows need, the odd one behind."""
+    here = place.next("conv2d")
+    if same:
+        missing = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[1:3]]
+        x = F.pad(x, (0, 0, missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
+    y = F.conv2d(x.permute(0, 3, 1, 2), here["k"].permute(3, 2, 0, 1), here["b"], stride=stride)
+    return y.permute(0, 2, 3, 1)
+
+
+def conv_transpose2d(place, x, kernel, stride):
+    here = place.next("conv_transpose2d")
+    y = F.conv_transpose2d(x.permute(0, 3, 1, 2), here["k"].permute(2, 3, 0, 1), stride=stride).permute(0, 2, 3, 1)
+    rows, columns = x.shape[1] * stride, x.shape[2] * stride
+    top, left = (y.shape[1] - rows) // 2, (y.shape[2] - columns) // 2
+    return y[:, top:top + rows, left:left + columns] + here["b"]
+
+
+def locally_connected2d(place, x, kernel, stride=1):
+    here = place.next("locally_connected2d")
+    windows = x.unfold(1, kernel, stride).unfold(2, kernel, stride)  # events h w c i j
+    return torch.einsum("ehwcij,hwijco->ehwo", windows, here["k"]) + here["b"]
+
+
+def batch_norm(place, x, eps=1e-3):
+    here = place.next("batch_norm")
+    axes = tuple(range(x.dim() - 1))
+    m = x.mean(dim=axes)
+    return (x - m) / torch.sqrt(((x - m) ** 2).mean(dim=axes) + eps) * here["gain"] + here["bias"]
+
+
 def resnet(place, x, blocks, context=None):
     """Residual blocks with pre-activation; a context is joined at the input and gates each block (1906.04032)."""
     here = place.next("resnet")

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 [ -n "$python" ] || { echo "no python with numpy and torch: make oracle installs them into .venv, HGM_PYTHON names another"; exit 77; }
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 how=; [ "${1:-}" = --evaluate ] && { how=--evaluate; shift; }
-cases=(vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/zgamma.hgm:examples/data/zgamma.h5
+cases=(image:tests/oracle/image.hgm:- vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/zgamma.hgm:examples/data/zgamma.h5
        zmumu:examples/zmumu.hgm:examples/data/zmumu.csv jets:examples/jets.hgm:examples/data/jets.h5)
 pairs=()
 for case in "${cases[@]}"; do
