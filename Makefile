@@ -11,6 +11,8 @@ LLVM  ?= llvm-config-19
 PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev libdeflate-dev zlib1g-dev \
             libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools
 
+CHECK_PACKAGES := libopenmpi-dev openmpi-bin # without them the tests of several processes are skipped
+
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release := -O2 -g
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -34,12 +36,12 @@ sources  = $(wildcard $(1)/*.c)
 objects  = $(patsubst %.c,$(O)/%.o,$(filter-out %/main.c,$(call sources,$(1)))) $(if $(filter lang,$(1)),$(O)/gen/parser.o $(O)/gen/lexer.o)
 LIBS    := $(foreach m,$(MODULES),$(call lib,$(m)))
 
-all: $(O)/hgmc
+all: $(O)/hgmc plugins
 
 # ---- what the machine lacks: installed as root or through sudo, or said
 deps:
 	@tests/deps.sh $(PACKAGES)
-.PHONY: all tests check check-long demo bench oracle asan fuzz fmt lint clean deps golden
+.PHONY: all plugins tests check check-long demo bench oracle asan fuzz fmt lint clean deps golden
 .DELETE_ON_ERROR:
 
 define module_rule
@@ -100,6 +102,13 @@ EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 
+# ---- training on several machines: a plugin that hgmc loads when mpirun started it; built where Open MPI is
+MPICC ?= $(shell command -v mpicc)
+plugins: $(if $(MPICC),$(O)/hgm_mpi.so)
+$(O)/hgm_mpi.so: mpi/hgm_mpi.c runtime/ranks.h runtime/error.h
+	@mkdir -p $(O)
+	OMPI_CC="$(CC)" $(MPICC) $(filter-out -DHGM_VERSION% -MMD -MP,$(CFLAGS)) -fPIC -shared -o $@ $<
+
 # ---- unit tests: the first line of a test says what it needs:  // needs: lang/base compiler/ir
 TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*_test.c))
 needs  = $(foreach m,$(shell sed -n '1s,^// needs: ,,p' $(1)),$(call lib,$(m)))
@@ -157,10 +166,11 @@ lint: $(O)/hgmc
 tests: $(TESTS)
 
 check: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc tests
+	@tests/deps.sh $(CHECK_PACKAGES) || true
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc plugins tests
 	@tests/run.sh $(O) $(T)
 check-long: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc tests
+	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc plugins tests
 	@HGM_LONG=1 tests/run.sh $(O) $(T)
 asan:
 	@$(MAKE) --no-print-directory BUILD=asan check

@@ -35,6 +35,7 @@ typedef struct Run { // one execution
   HgmWork *work;
   const HgmCall *call;
   int64_t tiles, partials;
+  int64_t first_partial, last_partial; // of this rank; alone: all
   const HgmPhase *phase;
   uint32_t phase_index, first_pointer, last_pointer;
   bool sums;                 // the phase has sums over events
@@ -270,7 +271,10 @@ static HgmTile tile_start(const Run *r, const Lane *lane) {
                    .batch_bytes = (int64_t)r->program->batch_bytes_per_tile};
 }
 
-// A contiguous range of tiles, in order.
+// First tile of a range.
+static int64_t tile_of(const Run *r, int64_t partial) { return partial * r->tiles / r->partials; }
+
+// A contiguous range of tiles, in order; in a phase without sums a tile.
 static void run_range(void *data, int64_t index, int thread) {
   const Run *r = data;
   Lane *lane = &r->work->lanes[thread];
@@ -280,8 +284,8 @@ static void run_range(void *data, int64_t index, int thread) {
   HgmTile tile = tile_start(r, lane);
   int64_t from = index, to = index + 1;
   if (r->sums) {
-    from = index * r->tiles / r->partials;
-    to = (index + 1) * r->tiles / r->partials;
+    from = tile_of(r, index);
+    to = tile_of(r, index + 1);
     resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, index);
   }
   for (int64_t t = from; t < to; t++) {
@@ -331,11 +335,39 @@ static void run_once(Run *r, HgmPool *pool) {
   }
 }
 
+static void run_next(void *data, int64_t index, int thread) {
+  const Run *r = data;
+  run_range(data, index + (r->sums ? r->first_partial : tile_of(r, r->first_partial)), thread);
+}
+
 static void run_events(Run *r, HgmPool *pool) {
-  int64_t n = r->sums ? r->partials : r->tiles;
-  if (pool) hgm_pool_run(pool, n, run_range, r);
+  int64_t n = r->sums ? r->last_partial - r->first_partial : tile_of(r, r->last_partial) - tile_of(r, r->first_partial);
+  if (pool && n > 0) hgm_pool_run(pool, n, run_next, r);
   else
-    for (int64_t i = 0; i < n; i++) run_range(r, i, 0);
+    for (int64_t i = 0; i < n; i++) run_next(r, i, 0);
+}
+
+// ---- ranks
+
+static int64_t first_partial(const Run *r, int rank) { return rank * r->partials / r->call->ranks->n; }
+
+// What later phases read of other ranks' ranges: their partial sums, and where pairs of events are computed all that is kept for the batch.
+static bool exchange(const Run *r, HgmError *error) {
+  HgmRanks *ranks = r->call->ranks;
+  int64_t *begin = malloc(sizeof *begin * (size_t)(ranks->n + 1));
+  if (!begin) return hgm_fail(error, 2, "out of memory");
+  bool fine = true, pairs = false;
+  for (uint32_t i = 0; i < r->program->n_pointers; i++) pairs |= r->program->pointers[i].space == HGM_SPACE_ALL;
+  if (r->sums) {
+    for (int k = 0; k <= ranks->n; k++) begin[k] = first_partial(r, k) * (int64_t)r->program->partial_bytes;
+    fine = ranks->gather(ranks, HGM_RANKS_STEP, r->work->partial, begin, error);
+  }
+  if (fine && pairs) {
+    for (int k = 0; k <= ranks->n; k++) begin[k] = tile_of(r, first_partial(r, k)) * (int64_t)r->program->batch_bytes_per_tile;
+    fine = ranks->gather(ranks, HGM_RANKS_STEP, r->work->batch, begin, error);
+  }
+  free(begin);
+  return fine;
 }
 
 static void start_phase(Run *r, uint32_t index) {
@@ -359,6 +391,8 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
       return hgm_fail(error, 3, "%s: no array for \"%s\"", p->name, p->leaves[i].name);
   for (uint32_t i = 0; i < p->n_outputs; i++) {
     const HgmPort *port = &p->outputs[i];
+    if (call->ranks && port->per_event && call->outputs[i])
+      return hgm_fail(error, 3, "%s: \"%s\" of each event is wanted of several ranks", p->name, port->name);
     if (call->outputs[i] || port->per_event || work->discard[i]) continue;
     work->discard[i] = take(work, number_bytes(port->dtype) * (uint64_t)port->elements);
     if (!work->discard[i]) return hgm_fail(error, 2, "out of memory");
@@ -375,13 +409,21 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
     memset(work->partial, 0, program->partial_bytes);
     r.partials = 1;
   }
+  r.last_partial = r.partials;
+  if (call->ranks) {
+    r.first_partial = first_partial(&r, call->ranks->rank);
+    r.last_partial = first_partial(&r, call->ranks->rank + 1);
+  }
   for (uint32_t i = 0; i < program->n_sites; i++) work->keys[i] = philox_key(call->seed, program->sites[i]);
   for (int i = 0; i < work->threads; i++) work->lanes[i].phase = -1;
   for (uint32_t i = 0; i < program->n_phases; i++) {
     if (program->phases[i].constant && call->prepared) continue;
     start_phase(&r, i);
     if (!r.phase->events) run_once(&r, pool);
-    else if (r.tiles > 0) run_events(&r, pool);
+    else if (r.tiles > 0) {
+      run_events(&r, pool);
+      if (call->ranks && !exchange(&r, error)) return false;
+    }
   }
   return true;
 }

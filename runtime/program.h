@@ -19,6 +19,7 @@
 
 #include "runtime/error.h"
 #include "runtime/pool.h"
+#include "runtime/ranks.h"
 
 typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL } HgmDtype; // as IrDtype; bool is stored as i32 0 / 1 in arrays
 
@@ -114,7 +115,8 @@ typedef struct HgmCall {
   int64_t first_event;
   uint64_t seed;
   uint32_t pass;
-  bool prepared; // parameters and states are those of the last call with this work space: CONSTANT phases are left out
+  HgmRanks *ranks; // NULL: alone; else each rank runs its ranges of tiles, and no per-event output can be wanted
+  bool prepared;   // parameters and states are those of the last call with this work space: CONSTANT phases are left out
 } HgmCall;
 
 typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch

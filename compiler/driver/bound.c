@@ -93,7 +93,8 @@ bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
                  .event_ids = call->event_ids,
                  .first_event = call->first_event,
                  .seed = bound->seed,
-                 .pass = call->pass};
+                 .pass = call->pass,
+                 .ranks = call->ranks};
   return hgm_execute(bound->program, bound->work, bound->pool, &run, error);
 }
 

@@ -30,6 +30,7 @@ typedef struct BoundCall {
   const int64_t *event_ids; // (events), or NULL: first_event + k
   int64_t first_event;
   uint32_t pass;
+  HgmRanks *ranks; // that share the events; NULL: alone
 } BoundCall;
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);

@@ -22,4 +22,4 @@ void interrupt_watch(void) {
 
 bool interrupt_requested(void) { return caught != 0; }
 
-int interrupt_exit_code(void) { return 128 + (int)caught; }
+int interrupt_exit_code(void) { return 128 + (caught != 0 ? (int)caught : SIGTERM); } // another process of the run was told

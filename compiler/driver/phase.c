@@ -145,7 +145,10 @@ bool phase_open(Phase *p, HgmError *error) {
   store_add(store, "batch_size", HGM_F64, 1);
   p->sums = store_add(store, arena_printf(store->arena, "%s.losses", p->model->name), HGM_F64, (int64_t)phase_losses(p->model) * SUMS);
   p->sums->saved = true;
-  return open_programs(p, error);
+  if (!open_programs(p, error)) return false;
+  for (size_t i = 0; i < p->model->updates.len; i++)
+    if (!ranks_fit(p->t->ranks, p->updates[i].program, p->batch, error)) return false;
+  return true;
 }
 
 void phase_close(Phase *p) {
@@ -206,6 +209,7 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   const ModelUpdate *update = &p->model->updates.at[u];
   Bound *bound = &p->updates[u];
   BoundCall call = batch_call(p, pass);
+  call.ranks = p->t->ranks;
   if (!bound_run(bound, &call, error)) return false;
   for (size_t i = 0; i < update->losses.len; i++) {
     const ModelLoss *loss = &update->losses.at[i];

@@ -19,10 +19,11 @@ enum { SIMULATED_EVENTS = 10000 }; // that metrics look at where `events` does n
 typedef struct Run {
   const Options *options;
   Session session;
+  HgmRanks *ranks;  // NULL: one process
   HgmManifest *old; // of the run that is resumed
   Training training;
-  HgmRun *directory;
-  char hash[65];
+  HgmRun *directory; // NULL in all processes but the first
+  char hash[65], digest[65];
   const char *precision;
 } Run;
 
@@ -34,6 +35,7 @@ static const char *stem(Arena *arena, const char *path) {
 static bool open_directory(Run *r, Arena *scratch, HgmError *error) {
   const Options *o = r->options;
   if (o->resume && o->output == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "--resume goes on with a run: name its directory with -o");
+  if (!ranks_first(r->ranks)) return !o->resume || hgm_manifest_load(&r->old, o->output, error);
   if (!hgm_run_create(&r->directory, o->output, stem(scratch, o->positional.at[0]), o->resume, o->force, error)) return false;
   return !o->resume || hgm_manifest_load(&r->old, hgm_run_path(r->directory), error);
 }
@@ -55,8 +57,8 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   model_hash(&r->session, r->precision, r->hash);
   for (int i = 0; old && i < r->old->n_notes; i++)
     if (strcmp(r->old->notes[i].name, "model_hash") == 0 && strcmp(r->old->notes[i].value, r->hash) != 0)
-      return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory",
-                      hgm_run_path(r->directory), o->positional.at[0]);
+      return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory", o->output,
+                      o->positional.at[0]);
   if (r->session.model->phases.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to run", o->positional.at[0]);
   return true;
 }
@@ -169,30 +171,50 @@ static bool remove_old_results(const Run *r, HgmError *error) {
   return true;
 }
 
+// What all processes of a run must agree on.
+static void digest(Run *r, const HgmManifest *m) {
+  HgmSha256 sha;
+  hgm_sha256_begin(&sha);
+  hgm_sha256_add(&sha, r->hash, strlen(r->hash));
+  hgm_sha256_add(&sha, HGM_VERSION, strlen(HGM_VERSION));
+  hgm_sha256_add(&sha, &r->options->epochs, sizeof r->options->epochs);
+  for (int i = 0; i < m->n_data; i++)
+    for (int f = 0; f < m->data[i].n_files; f++) hgm_sha256_add(&sha, m->data[i].files[f].sha256, strlen(m->data[i].files[f].sha256));
+  hgm_sha256_end(&sha, r->digest);
+}
+
 static bool prepare(Run *r, HgmError *error) {
   Session *session = &r->session;
-  r->training = (Training){.session = session, .store = store_new(session->arena), .run = r->directory, .model_hash = r->hash, .position = {.best = NAN}};
+  r->training = (Training){.session = session,
+                           .store = store_new(session->arena),
+                           .run = r->directory,
+                           .model_hash = r->hash,
+                           .ranks = r->ranks,
+                           .resumed = r->old != NULL,
+                           .position = {.best = NAN}};
   if (!open_datasets(r, error)) return false;
   train_begin_weights(session, r->training.store);
   double weights = 0;
   for (size_t i = 0; i < session->model->weights.len; i++)
     if (!session->model->weights.at[i].fixed) weights += (double)ir_elements(&session->model->weights.at[i].type);
+  if (!r->options->quiet && r->ranks != NULL) fprintf(stderr, "%d processes, each with:\n", r->ranks->n);
   if (!r->options->quiet)
     fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
             hgm_pool_threads(session->pool), hgm_run_path(r->directory));
-  double begin = now_ms();
+  double begun = now_ms();
+  HgmManifest now = {0};
+  if (!describe_data(r, &now, error)) return false;
+  digest(r, &now);
+  if (!ranks_first(r->ranks)) return true;
   if (r->old == NULL) {
     bool ok = save_manifest(r, error) && remove_old_results(r, error);
-    timeline_add(session->options->timeline, begin, "the manifest is written, hashes of the data files in it");
+    timeline_add(session->options->timeline, begun, "the manifest is written, hashes of the data files in it");
     return ok;
   }
   char path[4096];
   Store *nothing = store_new(session->arena);
-  HgmManifest now = {0};
-  r->training.resumed = true;
-  return describe_data(r, &now, error) && same_data(r->old, &now, hgm_run_path(r->directory), error) &&
-         hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) && snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
-         hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
+  return same_data(r->old, &now, hgm_run_path(r->directory), error) && hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) &&
+         snapshot_load(nothing, &r->training.position, r->hash, path, error) && hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
 }
 
 static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
@@ -229,29 +251,54 @@ static int train(Run *r, HgmError *error) {
   interrupt_watch();
   switch (train_run(&r->training, error)) {
   case TRAIN_DONE: break;
-  case TRAIN_FAILED: return report_error(error);
+  case TRAIN_FAILED: ranks_fail(r->ranks, error); return error->exit_code;
   case TRAIN_INTERRUPTED:
-    fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  hgmc run %s --train … -o %s --resume\n",
-            r->training.position.step, r->options->positional.at[0], hgm_run_path(r->directory));
+    if (ranks_first(r->ranks))
+      fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  hgmc run %s --train … -o %s --resume\n",
+              r->training.position.step, r->options->positional.at[0], r->directory == NULL ? "" : hgm_run_path(r->directory));
     return interrupt_exit_code();
   }
+  if (!ranks_first(r->ranks)) return EXIT_DONE;
   session_print_times(&r->session);
   return evaluate(r, error);
 }
 
-int verb_run(const Options *options) {
-  Run r = {.options = options, .training = {0}};
-  Arena *scratch = arena_create();
+// Everything before the first step; prints what went wrong.
+static int begin(Run *r, Arena *scratch) {
   HgmError error = {0};
   int exit_code = EXIT_DONE;
-  if (!open_directory(&r, scratch, &error)) exit_code = report_error(&error);
-  else if (!open_model(&r, &exit_code, &error)) exit_code = error.text[0] != '\0' ? report_error(&error) : exit_code;
-  else if (!prepare(&r, &error)) exit_code = report_error(&error);
-  else exit_code = train(&r, &error);
+  if (!open_directory(r, scratch, &error)) return report_error(&error);
+  if (!open_model(r, &exit_code, &error)) return error.text[0] != '\0' ? report_error(&error) : exit_code;
+  return prepare(r, &error) ? EXIT_DONE : report_error(&error);
+}
+
+// All processes begin or none does; of several that cannot the first says why.
+static int begin_together(Run *r, Arena *scratch) {
+  Hush hush = ranks_hush(r->ranks);
+  HgmError error = {0};
+  int exit_code = begin(r, scratch), failed;
+  bool fine = ranks_together(r->ranks, &exit_code, &failed, &error);
+  ranks_speak(r->ranks, &hush, r->ranks != NULL && failed == r->ranks->rank);
+  if (!fine) return exit_code;
+  if (ranks_same(r->ranks, "model, data, number of epochs or version of hgmc", r->digest, sizeof r->digest, &error)) return EXIT_DONE;
+  if (ranks_first(r->ranks)) report_error(&error);
+  return error.exit_code;
+}
+
+int verb_run(const Options *options) {
+  Options mine = *options;
+  Run r = {.options = &mine};
+  Arena *scratch = arena_create();
+  HgmError error = {0};
+  if (!ranks_open(&r.ranks, &error)) return report_error(&error);
+  if (!ranks_first(r.ranks)) mine.quiet = true;
+  int exit_code = begin_together(&r, scratch);
+  if (exit_code == EXIT_DONE) exit_code = train(&r, &error);
   for (size_t i = 0; r.training.datasets != NULL && i < r.session.model->data.len; i++) dataset_close(&r.training.datasets[i]);
   if (r.old != NULL) hgm_manifest_destroy(r.old);
   if (r.directory != NULL) hgm_run_close(r.directory);
   if (r.session.arena != NULL) session_close(&r.session);
   arena_destroy(scratch);
+  ranks_close(r.ranks);
   return exit_code;
 }

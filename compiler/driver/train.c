@@ -68,6 +68,7 @@ static bool validate(Phase *p, double *loss, HgmError *error) {
   int64_t n = dataset->n[SPLIT_VALID];
   for (int64_t at = 0; at < n; at += CHUNK) {
     BoundCall call = {.events = n - at < CHUNK ? n - at : CHUNK, .rows = dataset->chosen[SPLIT_VALID] + at, .event_ids = dataset->chosen[SPLIT_VALID] + at};
+    call.ranks = p->t->ranks;
     if (!bound_run(&p->validate, &call, error)) return false;
     sum += slot_number(bound_result(&p->validate, "loss"), 0);
     weight += slot_number(bound_result(&p->validate, "weight"), 0);
@@ -93,8 +94,18 @@ static bool weights_are_finite(const Training *t, HgmError *error) {
 
 static bool save(Training *t, const char *name, HgmError *error) {
   char path[4096];
+  if (!ranks_first(t->ranks)) return weights_are_finite(t, error);
   return weights_are_finite(t, error) && hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
          snapshot_save(t->store, &t->position, t->model_hash, path, t->io, error);
+}
+
+// Weights, states and, where it is wanted, the place in training as the first process reads them from its run directory.
+static bool load(Training *t, const char *name, Position *position, HgmError *error) {
+  char path[4096];
+  bool fine = !ranks_first(t->ranks) ||
+              (hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) && snapshot_load(t->store, position, t->model_hash, path, error));
+  int failed, exit_code = fine ? EXIT_DONE : error->exit_code;
+  return ranks_together(t->ranks, &exit_code, &failed, error) && ranks_share(t->ranks, t->store, position, error);
 }
 
 // A better number than before: these weights are kept.
@@ -144,7 +155,7 @@ static bool write_metrics(Phase *p, double valid, double watched, double rate, H
         VEC_PUSH(arena, &values, here ? phase_mean(p, i, true) : NAN);
       }
     }
-  return hgm_run_metrics(p->t->run, names.at, values.at, (int)names.len, p->t->io, error);
+  return !ranks_first(p->t->ranks) || hgm_run_metrics(p->t->run, names.at, values.at, (int)names.len, p->t->io, error);
 }
 
 static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
@@ -205,7 +216,9 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
       if (first) timeline_add(t->session->options->timeline, begin, "%s: the first step", p->model->name);
       progress_show(&progress, (int64_t)at->step * p->batch, p->total_steps * p->batch, (int64_t)at->epoch + 1,
                     phase_mean(p, phase_losses(p->model) - 1, false));
-      if (interrupt_requested()) {
+      bool stop;
+      if (!ranks_any(t->ranks, interrupt_requested(), &stop, error)) return TRAIN_FAILED;
+      if (stop) {
         progress_clear(&progress);
         return interrupted(t, error);
       }
@@ -220,27 +233,23 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
 // The weights of the best validation epoch take the place of the last.
 static bool take_best(Phase *p, HgmError *error) {
   Training *t = p->t;
-  char path[4096];
   if (p->model->keep_last || isnan(t->position.best) || t->position.best_step == t->position.step) {
     phase_exchange_averages(p);
     return true;
   }
-  return hgm_run_file(hgm_run_path(t->run), "best.h5", path, sizeof path, error) && snapshot_load(t->store, NULL, t->model_hash, path, error);
+  return load(t, "best.h5", NULL, error);
 }
 
 TrainResult train_run(Training *t, HgmError *error) {
   const Model *model = t->session->model;
-  char path[4096];
-  if (t->resumed && t->position.done != 0) // nothing is left to train
-    return hgm_run_file(hgm_run_path(t->run), "model.h5", path, sizeof path, error) && snapshot_load(t->store, NULL, t->model_hash, path, error) ? TRAIN_DONE
-                                                                                                                                                 : TRAIN_FAILED;
+  if (!ranks_share(t->ranks, &(Store){0}, &t->position, error)) return TRAIN_FAILED;
+  if (t->resumed && t->position.done != 0) return load(t, "model.h5", NULL, error) ? TRAIN_DONE : TRAIN_FAILED; // nothing is left to train
   while (t->position.phase < (double)model->phases.len) {
     const ModelPhase *m = model->phases.at[(int)t->position.phase];
     Phase p = {.t = t, .model = m};
     TrainResult result = TRAIN_FAILED;
     bool ok = phase_open(&p, error);
-    if (ok && t->resumed)
-      ok = hgm_run_file(hgm_run_path(t->run), "last.h5", path, sizeof path, error) && snapshot_load(t->store, &t->position, t->model_hash, path, error);
+    if (ok && t->resumed) ok = load(t, "last.h5", &t->position, error);
     t->resumed = false;
     if (ok) result = run_phase(&p, error);
     if (result == TRAIN_DONE && !take_best(&p, error)) result = TRAIN_FAILED;

@@ -3,7 +3,7 @@
 #define HGM_DRIVER_TRAIN_H
 
 #include "compiler/driver/dataset.h"
-#include "compiler/driver/snapshot.h"
+#include "compiler/driver/ranks.h"
 #include "runtime/run_directory.h"
 
 typedef struct Training {
@@ -12,6 +12,7 @@ typedef struct Training {
   Dataset *datasets; // by model data block
   HgmRun *run;
   const char *model_hash;
+  HgmRanks *ranks; // NULL: this process alone; else `run` is there in the first only
   const HgmIo *io; // NULL: the system's
   Position position;
   bool resumed;

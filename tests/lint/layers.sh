@@ -13,6 +13,7 @@ allowed compiler/opt 'lang/base/|compiler/ir/|compiler/opt/'
 allowed compiler/codegen 'lang/base/|compiler/ir/|compiler/codegen/|runtime/(program|program_file|philox|pool|error).h'
 allowed compiler/build 'lang/base/|compiler/build/|sampler/seal.h|runtime/'
 allowed runtime 'runtime/'
+allowed mpi 'runtime/(ranks|error).h'
 allowed sampler 'sampler/|runtime/'
 allowed lang 'lang/|compiler/ir/|compiler/ad/|runtime/philox.h|parser.h|lexer.h'
 while read -r file; do

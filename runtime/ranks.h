@@ -1,0 +1,30 @@
+// Several processes (ranks) that execute the same program over the same batch, each over its own ranges of tiles. What they exchange are the
+// partial sums of the ranges, never sums: every rank adds them up in the same order, so no number depends on how many ranks there are.
+// Made by a plugin (mpi/); the runtime itself knows nothing of MPI.
+#ifndef HGM_RANKS_H
+#define HGM_RANKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/error.h"
+
+// Calls of one channel meet in order. A process that fails leaves STEP for FAILED, where it finds those that failed with it.
+typedef enum { HGM_RANKS_STEP, HGM_RANKS_FAILED, HGM_RANKS_CLOSE, HGM_RANKS_N_CHANNELS } HgmRanksChannel;
+
+typedef struct HgmRanks HgmRanks;
+struct HgmRanks {
+  int rank, n;
+  bool (*stopping)(void); // this process was told to stop: it does not wait for others longer than `patience_ms`; set by the user of the ranks
+  double patience_ms;
+  // Bytes begin[r] to begin[r + 1] of `buffer` are rank r's; all get all, in place. begin: (n + 1). False: a rank is gone, or patience has ended.
+  bool (*gather)(HgmRanks *ranks, HgmRanksChannel channel, void *buffer, const int64_t *begin, HgmError *error);
+  void (*close)(HgmRanks *ranks);                // waits for all ranks
+  void (*abort)(HgmRanks *ranks, int exit_code); // ends all ranks at once; does not return
+  void *backend;
+};
+
+// What a plugin exports under the name "hgm_ranks_open": NULL and a message when there is nothing to open.
+typedef HgmRanks *HgmRanksOpen(HgmError *error);
+
+#endif
