@@ -31,7 +31,7 @@ static double milliseconds(void) {
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-enum { SUSPICIOUS_MS = 100 }; // mpirun kills a second after it told us to stop: say it before
+enum { SUSPICIOUS_MS = 50 }; // mpirun kills a second after it told us to stop: say it before
 
 static void suspect(const HgmRanks *ranks) {
   fprintf(stderr,
@@ -114,7 +114,7 @@ HgmRanks *hgm_ranks_open(HgmError *error) {
     return NULL;
   }
   HgmRanks *ranks = &backend->ranks;
-  *ranks = (HgmRanks){.gather = gather, .close = close_ranks, .abort = abort_ranks, .patience_ms = 5000, .backend = backend};
+  *ranks = (HgmRanks){.gather = gather, .close = close_ranks, .abort = abort_ranks, .patience_ms = 2000, .backend = backend};
   MPI_Comm_rank(MPI_COMM_WORLD, &ranks->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks->n);
   backend->counts = calloc((size_t)ranks->n, sizeof *backend->counts);

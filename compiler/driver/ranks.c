@@ -166,7 +166,7 @@ void ranks_fail(HgmRanks *ranks, const HgmError *error) {
   bool (*stopping)(void) = ranks->stopping;
   double patience = ranks->patience_ms;
   ranks->stopping = always; // the others may be anywhere: this wait ends soon
-  ranks->patience_ms = 100;
+  ranks->patience_ms = 50;
   HgmError alone = {0};
   unsigned char *bytes = gather_bytes(ranks, HGM_RANKS_FAILED, true, &alone);
   ranks->stopping = stopping;

@@ -4,6 +4,7 @@
 command -v mpirun > /dev/null || { echo "no mpirun here (apt-get install openmpi-bin libopenmpi-dev)"; exit 77; }
 [ -e "$(dirname "$HGMC")/hgm_mpi.so" ] || { echo "the MPI plugin was not built (apt-get install libopenmpi-dev)"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_odls_base_sigkill_timeout=20 # where the machine is busy a second is too little to say what happened
 together() { local n=$1; shift; timeout 200 mpirun -n "$n" "$HGMC" run "$@" --threads 1 > log 2>&1 < /dev/null; }
 
 $HGMC run $jets --epochs 2 -o one > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
@@ -30,22 +31,22 @@ together 2 $jets --epochs 2 -o of_2; [ $? -eq 2 ] || fail "a run directory that 
 [ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
 
 # a process is killed; the run ends, and goes on from the last checkpoint with another number of processes
-small="$ROOT/examples/zgamma.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --epochs 25 --quiet"
-stopped_by() { # DIR SIGNAL WHOM: starts 2 processes, waits for a checkpoint
-  mpirun -n 2 "$HGMC" run $small --threads 1 -o "$1" > log 2>&1 < /dev/null &
+small="$ROOT/examples/zgamma.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
+stopped_by() { # DIR SIGNAL WHOM EPOCHS: starts 2 processes, waits for a checkpoint
+  mpirun -n 2 "$HGMC" run $small --epochs "$4" --threads 1 -o "$1" > log 2>&1 < /dev/null &
   local mpi=$!
   for _ in $(seq 600); do [ -s "$1/last.h5" ] && break; sleep 0.02; done
   [ -s "$1/last.h5" ] || fail "a checkpoint"
   if [ "$3" = mpirun ]; then kill "$2" $mpi; else kill "$2" "$(pgrep -P $mpi | tail -n 1)"; fi
   wait $mpi; status=$?
 }
-stopped_by dead -KILL last
+stopped_by dead -KILL last 40
 [ $status -ne 0 ] || fail "the run to end with an error"
 expect_text "the last checkpoint is whole"
-$HGMC run $small -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
-together 4 $small -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
+$HGMC run $small --epochs 40 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
+together 4 $small --epochs 40 -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
 same_weights whole/model.h5 dead/model.h5
 
-stopped_by stopped -INT mpirun
+stopped_by stopped -INT mpirun 5000
 expect_text "stopped after step"
 expect_text "--resume goes on"
