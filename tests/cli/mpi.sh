@@ -4,12 +4,12 @@
 command -v mpirun > /dev/null || { echo "no mpirun here (apt-get install openmpi-bin libopenmpi-dev)"; exit 77; }
 [ -e "$(dirname "$HGMC")/hgm_mpi.so" ] || { echo "the MPI plugin was not built (apt-get install libopenmpi-dev)"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_odls_base_sigkill_timeout=20 # where the machine is busy a second is too little to say what happened
+export OMPI_MCA_odls_base_sigkill_timeout=4 # where the machine is busy a second is too little to say what happened
 together() { local n=$1; shift; timeout 200 mpirun -n "$n" "$HGMC" run "$@" --threads 1 > log 2>&1 < /dev/null; }
 
-$HGMC run $jets --epochs 2 -o one > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
+$HGMC run $jets --epochs 1 -o one > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
 for n in 2 4; do
-  together $n $jets --epochs 2 -o of_$n; [ $? -le 1 ] || fail "a run of $n processes"
+  together $n $jets --epochs 1 -o of_$n; [ $? -le 1 ] || fail "a run of $n processes"
   same_weights one/model.h5 of_$n/model.h5
   same_weights one/last.h5 of_$n/last.h5
 done
@@ -24,10 +24,10 @@ $HGMC run $pairs -o pairs_one > log 2>&1; [ $? -le 1 ] || fail "pairs of events 
 together 2 $pairs -o pairs_two; [ $? -le 1 ] || fail "pairs of events in two processes"
 same_weights pairs_one/model.h5 pairs_two/model.h5
 
-together 3 $jets --epochs 2 -o of_3; [ $? -eq 1 ] || fail "three processes to be refused"
+together 3 $jets --epochs 1 -o of_3; [ $? -eq 1 ] || fail "three processes to be refused"
 expect_text "3 processes cannot share them evenly"
 [ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
-together 2 $jets --epochs 2 -o of_2; [ $? -eq 2 ] || fail "a run directory that exists to be refused"
+together 2 $jets --epochs 1 -o of_2; [ $? -eq 2 ] || fail "a run directory that exists to be refused"
 [ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
 
 # a process is killed; the run ends, and goes on from the last checkpoint with another number of processes
@@ -40,11 +40,11 @@ stopped_by() { # DIR SIGNAL WHOM EPOCHS: starts 2 processes, waits for a checkpo
   if [ "$3" = mpirun ]; then kill "$2" $mpi; else kill "$2" "$(pgrep -P $mpi | tail -n 1)"; fi
   wait $mpi; status=$?
 }
-stopped_by dead -KILL last 40
+stopped_by dead -KILL last 20
 [ $status -ne 0 ] || fail "the run to end with an error"
 expect_text "the last checkpoint is whole"
-$HGMC run $small --epochs 40 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
-together 4 $small --epochs 40 -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
+$HGMC run $small --epochs 20 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
+together 4 $small --epochs 20 -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
 same_weights whole/model.h5 dead/model.h5
 
 stopped_by stopped -INT mpirun 5000
