@@ -12,7 +12,7 @@ typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
   uint32_t
       tile; // events of a tile: 128 for training and bulk; 1 for single events, whose own axes then lie along the lanes (16 where there are pairs of events)
-  uint32_t partials; // ranges of tiles with sums of their own: 4
+  uint32_t partials; // most ranges of tiles with sums of their own: 8, or half of it where their buffers are large
   bool verify;       // LLVM's verifier on every module
   const char *dump;  // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
 } CodegenOptions;

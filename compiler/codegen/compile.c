@@ -9,7 +9,7 @@
 #include "runtime/program_file.h"
 
 // Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together.
-enum { MODULE_SIZE = 800 };
+enum { MODULE_SIZE = 800, PARTIALS_BYTES = 32 << 20 };
 
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
@@ -39,7 +39,7 @@ static double now_ms(void) {
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-CodegenOptions codegen_defaults(void) { return (CodegenOptions){.tile = 128, .partials = 4}; }
+CodegenOptions codegen_defaults(void) { return (CodegenOptions){.tile = 128, .partials = 8}; }
 
 char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   unsigned major, minor, patch;
@@ -189,6 +189,12 @@ static void finish_ports(Schedule *s) {
 
 // ---- the program
 
+// As many ranges as threads may take, and half as many where the buffers of all would be much of what a step needs.
+static uint32_t most_partials(const Schedule *s) {
+  uint32_t n = s->options.partials;
+  return n * s->partial_bytes <= PARTIALS_BYTES ? n : (n + 1) / 2;
+}
+
 static HgmProgram make_program(Schedule *s, const Tables *t) {
   return (HgmProgram){.name = s->fn->name,
                       .tile = s->options.tile,
@@ -213,7 +219,7 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .constant_bytes = s->constant_bytes,
                       .batch_bytes_per_tile = s->batch_bytes,
                       .partial_bytes = s->partial_bytes,
-                      .max_partials = s->options.partials};
+                      .max_partials = most_partials(s)};
 }
 
 // The objects laid out to an image; where each kernel begins in it.

@@ -118,7 +118,7 @@ static LLVMValueRef iota_lanes(Emit *e, const NestRead *r, LLVMValueRef row) {
   LLVMTypeRef whole = e->m->v16i32, type = point_type(e->m, (IrDtype)r->dtype);
   row = lanes_index(e, row, lane_stride(e, r->stride));
   row = LLVMBuildUDiv(k, row, emit_integer(whole, (uint64_t)r->divide), "");
-  row = LLVMBuildURem(k, row, emit_integer(whole, (uint64_t)(r->modulo > 0 ? r->modulo : 1)), "");
+  if (r->modulo > 0) row = LLVMBuildURem(k, row, emit_integer(whole, (uint64_t)r->modulo), "");
   if (r->dtype == IR_BOOL) return LLVMBuildICmp(k, LLVMIntNE, row, LLVMConstNull(whole), "");
   return r->dtype == IR_I32 ? row : LLVMBuildSIToFP(k, row, type, "");
 }
@@ -128,7 +128,7 @@ static LLVMValueRef read_iota(Emit *e, const NestRead *r) {
   LLVMValueRef row = nest_offset(e, r->base, r->stride, 0, 1);
   if (e->nest->mode == NEST_LANES && lane_stride(e, r->stride) != 0) return iota_lanes(e, r, row);
   if (r->divide != 1) row = LLVMBuildUDiv(k, row, emit_index(e->m, r->divide), "");
-  row = LLVMBuildURem(k, row, emit_index(e->m, r->modulo > 0 ? r->modulo : 1), "");
+  if (r->modulo > 0) row = LLVMBuildURem(k, row, emit_index(e->m, r->modulo), "");
   LLVMTypeRef type = point_type(e->m, (IrDtype)r->dtype);
   LLVMValueRef x;
   if (r->dtype == IR_BOOL) x = LLVMBuildICmp(k, LLVMIntNE, row, emit_index(e->m, 0), "");

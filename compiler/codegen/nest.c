@@ -135,6 +135,13 @@ static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, i
   for (int l = 0; l < b->group->outer; l++) r->stride[l] = 0;
 }
 
+// Does a row that the loops reach lie behind the iota's first turn?
+static bool wraps(const Step *t, const NestRead *r, int64_t modulo) {
+  int64_t low = r->base, high = r->base;
+  for (int l = 0; l < t->loops; l++) *(r->stride[l] < 0 ? &low : &high) += (t->extent[l] - 1) * r->stride[l];
+  return low < 0 || high / r->divide >= modulo;
+}
+
 static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   const Access *a = &t->operand[k];
   const Place *p = &b->s->places.at[a->place];
@@ -145,7 +152,7 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   case PLACE_IOTA:
     r.kind = READ_IOTA;
     r.divide = p->divide;
-    r.modulo = p->modulo;
+    r.modulo = wraps(t, &r, p->modulo) ? p->modulo : 0;
     return r;
   case PLACE_COMPUTED:
     if (t->kind == STEP_PARTIAL) {

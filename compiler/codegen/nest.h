@@ -23,7 +23,7 @@ typedef struct NestRead {
   int32_t kind, dtype, index; // index: step, local or slot
   int32_t unused;
   double number;
-  int64_t base, divide, modulo, stride[NEST_LOOPS];
+  int64_t base, divide, modulo, stride[NEST_LOOPS]; // modulo 0: no row wraps
 } NestRead;
 
 typedef struct NestStep {
