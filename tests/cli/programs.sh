@@ -3,6 +3,8 @@
 programs=$ROOT/../shared/design/programs
 [ -d "$programs" ] || { echo "no ../shared/design/programs"; exit 77; }
 accepted="02-vae"
+# 12-calogan looks with kernels of 2 x 2 at what is 1 x 47 and 9 x 1 by then: a mistake of the program
+mistakes() { case $1 in 12-calogan) echo window ;; *) echo not-built ;; esac; }
 bad=0
 for file in "$programs"/*.hgm; do
   name=$(basename "$file" .hgm)
@@ -13,7 +15,7 @@ for file in "$programs"/*.hgm; do
     *)
       [ $status -ne 0 ] || { bad=1; echo "$name is accepted: add it to the list"; }
       [ $status -le 1 ] || { bad=1; echo "$name: exit $status"; tail -3 log; }
-      if grep '^error' log | grep -qv '^error\[not-built\]'; then bad=1; echo "$name is refused for more than what is not built:"; grep '^error' log; fi ;;
+      if grep '^error' log | grep -v '^error\[not-built\]' | grep -qv "^error\[$(mistakes "$name")\]"; then bad=1; echo "$name is refused for more than what is not built:"; grep '^error' log; fi ;;
   esac
 done
 exit $bad

@@ -16,7 +16,7 @@ from dumped import Dump
 from models import MODELS, Run
 
 TIGHT, LOOSE, STATISTICS = 1e-10, 1e-4, 1e-14
-BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
+EPS = 1e-8
 
 
 def distance(values, reference):
@@ -36,6 +36,10 @@ def torch_numbers(model, dump, dtype):
     return {"loss": loss.item()}, gradients, scores, run.worst_statistic
 
 
+def betas(model):
+    return getattr(model, "betas", (0.9, 0.999))
+
+
 def clip_factor(model, norm):
     return 1.0 if model.clip is None else min(1.0, model.clip / (norm + 1e-6))
 
@@ -44,7 +48,7 @@ def hgm_numbers(model, dump):
     """The gradient is Adam's first moment after one step from zero, without the share (1 - beta) and the clip factor."""
     factor = clip_factor(model, float(dump["grad_norm"][0])) if model.clip is not None else 1.0
     moments = {name[:-len(".adam.m")]: value for name, value in dump.starting("set:").items() if name.endswith(".adam.m")}
-    gradients = {name: m / (1 - BETA_1) / factor for name, m in moments.items()}
+    gradients = {name: m / (1 - betas(model)[0]) / factor for name, m in moments.items()}
     scores = {name: value.ravel() for name, value in dump.starting("score:").items()}
     return {"loss": float(dump["loss"].ravel()[0])}, gradients, scores
 
@@ -55,8 +59,8 @@ def adam_step(model, dump):
     stepped, names = {}, [n[:-len(".adam.m")] for n in dump.starting("set:") if n.endswith(".adam.m")]
     for name in names:
         w = torch.nn.Parameter(torch.tensor(dump["before:" + name], dtype=torch.float64))
-        w.grad = torch.tensor(dump[f"set:{name}.adam.m"] / (1 - BETA_1), dtype=torch.float64).reshape(w.shape)
-        torch.optim.Adam([w], lr=rate, betas=(BETA_1, BETA_2), eps=EPS).step()
+        w.grad = torch.tensor(dump[f"set:{name}.adam.m"] / (1 - betas(model)[0]), dtype=torch.float64).reshape(w.shape)
+        torch.optim.Adam([w], lr=rate, betas=betas(model), eps=EPS).step()
         stepped[name] = w.detach().numpy()
     return stepped
 

@@ -29,6 +29,10 @@ class Run:
         dump = self.dump
         return self.tensor(philox.normal(dump.seed, site, dump.batch, dump.step_pass, n, dump.precision))
 
+    def uniform(self, site, n):
+        dump = self.dump
+        return self.tensor(philox.uniform(dump.seed, site, dump.batch, dump.step_pass, n, dump.precision))
+
 
 # ---- flows
 
@@ -282,11 +286,52 @@ class Image:
         return {}
 
 
+# ---- games
+
+
+class WganGp:
+    """The critic's step: its second derivatives reach every weight through the slope at points between data and fakes."""
+    clip, rate, betas = None, "rate", (0.5, 0.9)
+
+    def net(self, run, name, x):
+        place = run.place(name)
+        return dense(place, mlp(place, x, run.dump.whole("depth"), partial(F.leaky_relu, negative_slope=0.2)))
+
+    def critic(self, run, x, c):
+        return self.net(run, "critic", torch.cat([x, c], dim=1))[:, 0]
+
+    def prepared(self, run):
+        prepare = Preparing(run.dump, 0)
+        field = prepare.field
+        gen = [field("gen.pt", "GenJet_pt").log().standardize(), field("gen.eta", "GenJet_eta").standardize(),
+               field("gen.mass", "GenJet_mass").log1p().standardize()]
+        reco = [field("reco.pt", "Jet_pt").over(field("", "GenJet_pt")).log().standardize(),
+                field("reco.eta", "Jet_eta").minus(field("", "GenJet_eta")).arctan(10).standardize(),
+                field("reco.mass", "Jet_mass").log1p().standardize()]
+        (c, _), (x, _) = joined(gen), joined(reco)
+        run.worst_statistic = max(run.worst_statistic, prepare.worst_statistic)
+        return run.tensor(x), run.tensor(c)
+
+    def loss(self, run):
+        x, c = self.prepared(run)
+        z = run.standard_normal("train.update_1.z", run.dump.whole("noise"))
+        e = run.uniform("train.update_1.e", 1)
+        fake = self.net(run, "generator", torch.cat([z, c], dim=1)).detach()
+        mid = (e * x + (1 - e) * fake).requires_grad_(True)
+        slope, = torch.autograd.grad(self.critic(run, mid, c).sum(), mid, create_graph=True)
+        penalty = (torch.sqrt((slope**2).sum(dim=1) + 1e-12) - 1) ** 2
+        return (self.critic(run, fake, c) - self.critic(run, x, c) + run.dump.number("lambda") * penalty).mean()
+
+    def score(self, run):
+        return {"realism": self.critic(run, *self.prepared(run))}
+
+
 MODELS = {
     "image": Image(),
     "jets": Jets(),
     "zmumu": ZMuMu(),
     "zgamma": ZGamma(0.2, 18, "latent", "beta", "rate"),
     "flow10": Flow10(),
+    "wgan_gp": WganGp(),
     "vae18": Autoencoder(0.01, 18, 8, 1e-3, 1e-3),
 }

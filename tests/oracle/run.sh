@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.."
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 how=; [ "${1:-}" = --evaluate ] && { how=--evaluate; shift; }
 cases=(image:tests/oracle/image.hgm:- vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/zgamma.hgm:examples/data/zgamma.h5
-       zmumu:examples/zmumu.hgm:examples/data/zmumu.csv jets:examples/jets.hgm:examples/data/jets.h5)
+       zmumu:examples/zmumu.hgm:examples/data/zmumu.csv wgan_gp:examples/wgan_gp.hgm:examples/data/jets.h5
+       jets:examples/jets.hgm:examples/data/jets.h5)
 pairs=()
 for case in "${cases[@]}"; do
   IFS=: read -r name model data <<< "$case"
