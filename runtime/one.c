@@ -7,7 +7,7 @@
 
 #include "runtime/philox.h"
 
-enum { SPACES = HGM_SPACE_CONSTANT + 1, DEFAULT_MODE = 0x1f80 };
+enum { SPACES = HGM_SPACE_ALL + 1, DEFAULT_MODE = 0x1f80 };
 
 typedef struct Transfer { // numbers of the event to or from the scratch of its call
   uint32_t port, phase;   // phase: of an output, behind which it is complete and may soon be gone
@@ -17,8 +17,9 @@ typedef struct Transfer { // numbers of the event to or from the scratch of its 
 
 struct HgmOne {
   const HgmProgram *program;
-  unsigned char *space[SPACES];
-  void **pointers, **discard; // discard: by output without events
+  unsigned char *scratch, *constant;               // what a call writes, and what was computed when the handle was made
+  uint64_t scratch_bytes, space[SPACES], *discard; // offsets in scratch: of the spaces, and of outputs without events
+  void **pointers;
   Transfer *inputs, *outputs;
   uint32_t n_inputs, n_outputs, n_constant; // constant: the first phases
   uint32_t event_lo, event_hi;
@@ -28,36 +29,45 @@ struct HgmOne {
 
 static size_t port_bytes(const HgmPort *port) { return (size_t)port->elements * (port->dtype == HGM_F64 ? 8 : 4); }
 
+static uint64_t in_lines(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 static void *take(uint64_t bytes) {
-  bytes = (bytes + 64) / 64 * 64;
+  bytes = in_lines(bytes + 1);
   void *p = aligned_alloc(64, bytes);
   return p ? memset(p, 0, bytes) : NULL;
 }
 
+static uint64_t lay(HgmOne *one, uint64_t bytes) {
+  uint64_t offset = one->scratch_bytes;
+  one->scratch_bytes += in_lines(bytes);
+  return offset;
+}
+
 static bool take_all(HgmOne *one) {
   const HgmProgram *p = one->program;
-  const uint64_t bytes[SPACES] = {[HGM_SPACE_TILE] = p->tile_bytes,
-                                  [HGM_SPACE_ONCE] = p->once_bytes,
-                                  [HGM_SPACE_CONSTANT] = p->constant_bytes,
-                                  [HGM_SPACE_BATCH] = p->batch_bytes_per_tile,
-                                  [HGM_SPACE_PARTIAL] = p->partial_bytes};
-  bool ok = true;
-  for (int i = 0; i < SPACES; i++)
-    if (i != HGM_SPACE_LEAF && i != HGM_SPACE_OUTPUT && i != HGM_SPACE_DATA) ok &= (one->space[i] = take(bytes[i])) != NULL;
+  one->discard = take(sizeof(uint64_t) * p->n_outputs);
+  if (!one->discard) return false;
+  one->space[HGM_SPACE_TILE] = lay(one, p->tile_bytes);
+  one->space[HGM_SPACE_ONCE] = lay(one, p->once_bytes);
+  one->space[HGM_SPACE_BATCH] = one->space[HGM_SPACE_ALL] = lay(one, p->batch_bytes_per_tile);
+  one->space[HGM_SPACE_PARTIAL] = lay(one, p->partial_bytes);
+  for (uint32_t i = 0; i < p->n_outputs; i++)
+    if (!p->outputs[i].per_event) one->discard[i] = lay(one, port_bytes(&p->outputs[i]));
+  one->scratch = take(one->scratch_bytes);
+  one->constant = take(p->constant_bytes);
   one->pointers = take(sizeof(void *) * p->n_pointers);
-  one->discard = take(sizeof(void *) * p->n_outputs);
   one->inputs = take(sizeof(Transfer) * p->n_leaves);
   one->outputs = take(sizeof(Transfer) * p->n_outputs);
   one->keys = take(sizeof(uint64_t) * p->n_sites);
-  return ok && one->pointers && one->discard && one->inputs && one->outputs && one->keys;
+  return one->scratch && one->constant && one->pointers && one->inputs && one->outputs && one->keys;
 }
 
 void hgm_one_destroy(HgmOne *one) {
   if (!one) return;
-  for (int i = 0; i < SPACES; i++) free(one->space[i]);
-  for (uint32_t i = 0; one->discard && i < one->program->n_outputs; i++) free(one->discard[i]);
-  free(one->pointers);
+  free(one->scratch);
+  free(one->constant);
   free(one->discard);
+  free(one->pointers);
   free(one->inputs);
   free(one->outputs);
   free(one->keys);
@@ -80,7 +90,7 @@ static bool bind_leaves(HgmOne *one, const HgmCall *call, HgmError *error) {
   for (uint32_t i = 0; i < p->n_leaves; i++) {
     const HgmPort *port = &p->leaves[i];
     if (port->per_event) {
-      one->inputs[one->n_inputs++] = (Transfer){i, port->phase, port_bytes(port), one->space[HGM_SPACE_TILE] + port->offset};
+      one->inputs[one->n_inputs++] = (Transfer){i, port->phase, port_bytes(port), one->scratch + one->space[HGM_SPACE_TILE] + port->offset};
     } else {
       if (!call->leaves[i] && port->elements > 0) return hgm_fail(error, 3, "%s: no array for \"%s\"", p->name, port->name);
       if (!is_finite(port, call->leaves[i])) return hgm_fail(error, 1, "%s holds a number that is not finite; generating needs finite weights", port->name);
@@ -89,29 +99,28 @@ static bool bind_leaves(HgmOne *one, const HgmCall *call, HgmError *error) {
   return true;
 }
 
-static bool bind_outputs(HgmOne *one, const HgmCall *call, HgmError *error) {
+static void bind_outputs(HgmOne *one) {
   const HgmProgram *p = one->program;
   for (uint32_t i = 0; i < p->n_outputs; i++) {
     const HgmPort *port = &p->outputs[i];
-    if (port->per_event) one->outputs[one->n_outputs++] = (Transfer){i, port->phase, port_bytes(port), one->space[HGM_SPACE_TILE] + port->offset};
-    else if (!call->outputs[i] && !(one->discard[i] = take(port_bytes(port)))) return hgm_fail(error, 2, "out of memory");
+    if (port->per_event)
+      one->outputs[one->n_outputs++] = (Transfer){i, port->phase, port_bytes(port), one->scratch + one->space[HGM_SPACE_TILE] + port->offset};
   }
-  return true;
 }
 
 static void *address(const HgmOne *one, const HgmCall *call, const HgmPointer *p) {
   switch ((HgmSpace)p->space) {
   case HGM_SPACE_LEAF: return (unsigned char *)(uintptr_t)call->leaves[p->index] + p->offset;
-  case HGM_SPACE_OUTPUT: return (unsigned char *)(call->outputs[p->index] ? call->outputs[p->index] : one->discard[p->index]) + p->offset;
+  case HGM_SPACE_OUTPUT: return (call->outputs[p->index] ? (unsigned char *)call->outputs[p->index] : one->scratch + one->discard[p->index]) + p->offset;
   case HGM_SPACE_DATA: return (unsigned char *)(uintptr_t)one->program->data + p->offset;
-  case HGM_SPACE_ALL: return one->space[HGM_SPACE_BATCH] + p->offset;
+  case HGM_SPACE_CONSTANT: return one->constant + p->offset;
+  case HGM_SPACE_ALL:
   case HGM_SPACE_TILE:
   case HGM_SPACE_ONCE:
   case HGM_SPACE_BATCH:
-  case HGM_SPACE_PARTIAL:
-  case HGM_SPACE_CONSTANT: break;
+  case HGM_SPACE_PARTIAL: break;
   }
-  return one->space[p->space] + p->offset;
+  return one->scratch + one->space[p->space] + p->offset;
 }
 
 static void run_phase(HgmOne *one, uint32_t phase) {
@@ -133,7 +142,8 @@ void hgm_one_seed(HgmOne *one, uint64_t seed) {
 static bool bind(HgmOne *one, const HgmCall *call, HgmError *error) {
   const HgmProgram *p = one->program;
   if (!take_all(one)) return hgm_fail(error, 2, "out of memory for %s", p->name);
-  if (!bind_leaves(one, call, error) || !bind_outputs(one, call, error)) return false;
+  if (!bind_leaves(one, call, error)) return false;
+  bind_outputs(one);
   for (uint32_t i = 0; i < p->n_pointers; i++) one->pointers[i] = address(one, call, &p->pointers[i]);
   one->tile = (HgmTile){.valid = 1,
                         .event_lo = &one->event_lo,
@@ -164,6 +174,50 @@ HgmOne *hgm_one_create(const HgmProgram *program, const HgmCall *call, HgmError 
   if (bind(one, call, error)) return one;
   hgm_one_destroy(one);
   return NULL;
+}
+
+// ---- copies in memory of the caller's
+
+uint64_t hgm_one_place_bytes(const HgmOne *one) {
+  const HgmProgram *p = one->program;
+  return 64 + in_lines(sizeof *one) + one->scratch_bytes + in_lines(sizeof(void *) * p->n_pointers) + in_lines(sizeof(Transfer) * one->n_inputs) +
+         in_lines(sizeof(Transfer) * one->n_outputs) + in_lines(sizeof(uint64_t) * p->n_sites);
+}
+
+static void *cut(unsigned char **at, uint64_t bytes) {
+  void *piece = *at;
+  *at += in_lines(bytes);
+  return piece;
+}
+
+static void move_transfers(Transfer *to, const Transfer *from, uint32_t n, const HgmOne *one, unsigned char *scratch) {
+  for (uint32_t i = 0; i < n; i++) {
+    to[i] = from[i];
+    to[i].at = scratch + (from[i].at - one->scratch);
+  }
+}
+
+HgmOne *hgm_one_place(const HgmOne *one, void *memory) {
+  const HgmProgram *p = one->program;
+  unsigned char *at = (unsigned char *)memory + (-(uintptr_t)memory & 63);
+  HgmOne *copy = cut(&at, sizeof *copy);
+  *copy = *one;
+  copy->scratch = cut(&at, one->scratch_bytes);
+  copy->pointers = cut(&at, sizeof(void *) * p->n_pointers);
+  copy->inputs = cut(&at, sizeof(Transfer) * one->n_inputs);
+  copy->outputs = cut(&at, sizeof(Transfer) * one->n_outputs);
+  copy->keys = cut(&at, sizeof(uint64_t) * p->n_sites);
+  move_transfers(copy->inputs, one->inputs, one->n_inputs, one, copy->scratch);
+  move_transfers(copy->outputs, one->outputs, one->n_outputs, one, copy->scratch);
+  uintptr_t from = (uintptr_t)one->scratch, to = (uintptr_t)copy->scratch, bytes = one->scratch_bytes;
+  for (uint32_t i = 0; i < p->n_pointers; i++) {
+    uintptr_t pointer = (uintptr_t)one->pointers[i];
+    copy->pointers[i] = (void *)(pointer - from < bytes ? pointer - from + to : pointer);
+  }
+  copy->tile.event_lo = &copy->event_lo;
+  copy->tile.event_hi = &copy->event_hi;
+  copy->tile.keys = copy->keys;
+  return copy;
 }
 
 // ---- one event

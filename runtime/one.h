@@ -20,4 +20,9 @@ void hgm_one_run(HgmOne *one, const void *const *inputs, void *const *outputs, i
 void hgm_one_seed(HgmOne *one, uint64_t seed); // of the calls to come
 void hgm_one_destroy(HgmOne *one);
 
+// A handle of its own for a thread, in memory of the caller's, of hgm_one_place_bytes, which need not be cleared. It shares constants and
+// weights with `one`, which must live as long; nothing is to be freed. Its seed is to be set.
+uint64_t hgm_one_place_bytes(const HgmOne *one);
+HgmOne *hgm_one_place(const HgmOne *one, void *memory);
+
 #endif

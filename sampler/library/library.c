@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/bundle.h"
+#include "runtime/one.h"
 #include "runtime/program_file.h"
 #include "sampler/library/place.h"
 
@@ -20,7 +21,9 @@ typedef struct Input { // a leaf that is another array for every event
 typedef struct Part { // a task, compiled for a number of events
   const HgmBundleTask *task;
   HgmProgram *program;
-  void *constant;      // values of weights alone
+  HgmOne *one;         // of a program for single events: what calls copy; else NULL
+  void *constant;      // values of weights alone, where there is no such handle
+  double batch_size;   // of single events
   const void **leaves; // weights; the others are set at every call
   Input *inputs;
   uint32_t n_inputs;
@@ -99,19 +102,21 @@ static bool bind_outputs(Part *p) {
 // Runs what depends on weights alone.
 static bool prepare(Part *p) {
   const HgmProgram *program = p->program;
-  void *memory = malloc(hgm_work_place_bytes(program, 1));
   void **outputs = calloc(program->n_outputs + 1, sizeof *outputs);
-  double batch_size = 0;
-  HgmError error = {0};
-  bool fine = memory != NULL && outputs != NULL;
-  if (fine) {
-    if (p->batch_leaf != NO_LEAF) p->leaves[p->batch_leaf] = &batch_size;
-    HgmCall call = {.leaves = p->leaves, .outputs = outputs};
-    fine = hgm_execute(program, hgm_work_place(program, 1, p->constant, memory), NULL, &call, &error);
-    if (p->batch_leaf != NO_LEAF) p->leaves[p->batch_leaf] = NULL;
+  HgmError error;
+  if (outputs == NULL) return false;
+  p->batch_size = 1;
+  if (p->batch_leaf != NO_LEAF) p->leaves[p->batch_leaf] = &p->batch_size;
+  const HgmCall call = {.leaves = p->leaves, .outputs = outputs};
+  bool fine;
+  if (program->tile == 1) {
+    fine = (p->one = hgm_one_create(program, &call, &error)) != NULL;
+  } else {
+    void *memory = malloc(hgm_work_place_bytes(program, 1));
+    fine = memory != NULL && hgm_execute(program, hgm_work_place(program, 1, p->constant, memory), NULL, &call, &error);
+    free(memory);
   }
   free(outputs);
-  free(memory);
   return fine;
 }
 
@@ -128,6 +133,7 @@ static bool open_part(Part *p, const HgmBundle *bundle, const HgmBundleTask *tas
 }
 
 static void close_part(Part *p) {
+  hgm_one_destroy(p->one);
   hgm_program_free(p->program);
   free(p->constant);
   free(p->leaves);
@@ -219,7 +225,7 @@ static size_t part_bytes(const Part *p) {
   if (p->program == NULL) return 0;
   _Alignas(64) char origin[1];
   Desk d = lay_desk(p, origin);
-  return (size_t)((char *)d.rest - origin) + 64 + hgm_work_place_bytes(p->program, p->program->tile);
+  return (size_t)((char *)d.rest - origin) + 64 + (p->one != NULL ? hgm_one_place_bytes(p->one) : hgm_work_place_bytes(p->program, p->program->tile));
 }
 
 size_t lib_work_bytes(const Library *l, size_t n) {
@@ -305,35 +311,53 @@ static bool is_complete(const Part *p, const void *work, const Order *o) {
   return work != NULL && has_given && has_latent && (o->out32 != NULL || o->out64 != NULL) && o->n <= (size_t)1 << 48;
 }
 
+// Events [at, at + n) as the program takes them.
+static void take_inputs(const Part *p, const Desk *d, const Order *o, size_t at, size_t n) {
+  if (p->n_given > 0) convert(&o->given, at, n, p->n_given, input_dtype(p, false), d->given);
+  if (p->n_latent > 0) convert(&o->latent, at, n, p->n_latent, input_dtype(p, true), d->latent);
+}
+
+static int run_singly(const Part *p, const Desk *d, const Order *o) {
+  HgmOne *one = hgm_one_place(p->one, d->rest);
+  hgm_one_seed(one, o->seed);
+  for (size_t k = 0; k < o->n; k++) {
+    take_inputs(p, d, o, k, 1);
+    hgm_one_run(one, d->leaves, d->outputs, (int64_t)(o->first_event + k));
+    put_rows(p, d, k, 1, o->out32, o->out64);
+  }
+  return DONE;
+}
+
+static int run_tiles(const Part *p, const Desk *d, const Order *o) {
+  const size_t tile = p->program->tile;
+  HgmWork *work = hgm_work_place(p->program, (int64_t)tile, p->constant, d->rest);
+  HgmCall call = {.leaves = d->leaves, .strides = d->strides, .outputs = d->outputs, .seed = o->seed, .prepared = true};
+  double batch_size;
+  HgmError error;
+  memcpy(d->leaves, p->leaves, p->program->n_leaves * sizeof *d->leaves);
+  point_inputs(p, d);
+  if (p->batch_leaf != NO_LEAF) d->leaves[p->batch_leaf] = &batch_size;
+  for (size_t at = 0; at < o->n; at += tile) {
+    size_t n = o->n - at < tile ? o->n - at : tile;
+    take_inputs(p, d, o, at, n);
+    batch_size = (double)n;
+    call.events = (int64_t)n;
+    call.first_event = (int64_t)(o->first_event + at);
+    if (!hgm_execute(p->program, work, NULL, &call, &error)) return error.exit_code;
+    put_rows(p, d, at, n, o->out32, o->out64);
+  }
+  return DONE;
+}
+
 static int run(const Library *l, Task task, void *memory, const Order *o) {
   const Part *p = &l->parts[task][o->n > FEW_EVENTS];
   if (p->program == NULL) return WRONG_CALL;
   if (o->n == 0) return DONE;
   if (!is_complete(p, memory, o)) return WRONG_CALL;
-  const HgmProgram *program = p->program;
-  size_t tile = program->tile;
   Desk d = lay_desk(p, memory);
-  HgmWork *work = hgm_work_place(program, (int64_t)tile, p->constant, d.rest);
-  HgmDtype given = input_dtype(p, false), latent = input_dtype(p, true);
-  double batch_size;
-  memcpy(d.leaves, p->leaves, program->n_leaves * sizeof *d.leaves);
-  if (p->batch_leaf != NO_LEAF) d.leaves[p->batch_leaf] = &batch_size;
   point_inputs(p, &d);
   point_outputs(p, &d);
-  HgmCall call = {.leaves = d.leaves, .strides = d.strides, .outputs = d.outputs, .seed = o->seed, .prepared = true};
-  HgmError error;
-  error.text[0] = 0;
-  for (size_t at = 0; at < o->n; at += tile) {
-    size_t n = o->n - at < tile ? o->n - at : tile;
-    if (p->n_given > 0) convert(&o->given, at, n, p->n_given, given, d.given);
-    if (p->n_latent > 0) convert(&o->latent, at, n, p->n_latent, latent, d.latent);
-    batch_size = (double)n;
-    call.events = (int64_t)n;
-    call.first_event = (int64_t)(o->first_event + at);
-    if (!hgm_execute(program, work, NULL, &call, &error)) return error.exit_code;
-    put_rows(p, &d, at, n, o->out32, o->out64);
-  }
-  return DONE;
+  return p->one != NULL ? run_singly(p, &d, o) : run_tiles(p, &d, o);
 }
 
 int lib_sample(const Library *l, void *work, uint64_t seed, uint64_t first_event, size_t n, const float *given, float *out) {
