@@ -205,6 +205,8 @@ static const char *const STEPS[] = {
     "affine_coupling(mlp([8]), flip = true)",
     "spline_coupling(4, 3.0, resnet(8))",
     "maf([8])",
+    "maf([7, 5])",
+    "maf([1])",
     "iaf([8])",
     "spline_maf(4, 3.0, [8])",
 };
