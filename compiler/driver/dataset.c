@@ -126,6 +126,34 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   return true;
 }
 
+void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error) {
+  return dataset->scratch == NULL ? arena_alloc(dataset->arena, bytes) : hgm_scratch_take(dataset->scratch, bytes, error);
+}
+
+// Whole columns into the scratch file.
+static bool load_to_scratch(Dataset *dataset, Session *session, const HgmWish *wishes, int n, double **values, HgmColumnReport *reports, HgmError *error) {
+  HgmLoader *loader;
+  bool fine = hgm_loader_open(&loader, dataset->table, wishes, n, hgm_pool_threads(session->pool), error);
+  for (int k = 0; k < n && fine; k++) {
+    int64_t elements = hgm_table_column(dataset->table, wishes[k].column)->elements;
+    fine = (values[k] = dataset_take(dataset, sizeof(double) * (size_t)(elements * dataset->rows), error)) != NULL;
+  }
+  fine = fine && hgm_loader_read(loader, 0, dataset->rows, values, error);
+  for (int k = 0; k < n && fine; k++) hgm_loader_report(loader, k, &reports[k]);
+  hgm_loader_close(loader);
+  return fine;
+}
+
+// Columns and what is prepared of them, which is about as much, and the numbers of the rows.
+static bool choose_memory(Dataset *dataset, const DataFiles *files, const int *used, int n, HgmError *error) {
+  int64_t row = 40;
+  for (int k = 0; k < n; k++) row += 2 * (int64_t)sizeof(double) * column_elements(&dataset->data->columns.at[used[k]]);
+  if (files->memory == 0 || dataset->rows <= files->memory / row) return true;
+  dataset->memory_limit = files->memory;
+  dataset->folder = files->folder;
+  return hgm_scratch_open(&dataset->scratch, files->folder, error);
+}
+
 static bool load_columns(Dataset *dataset, Session *session, const int *used, int n, HgmError *error) {
   Arena *arena = session->arena;
   const ModelData *data = dataset->data;
@@ -141,7 +169,9 @@ static bool load_columns(Dataset *dataset, Session *session, const int *used, in
     }
   }
   double begin = now_ms();
-  if (!hgm_table_load(dataset->table, wishes, n, hgm_pool_threads(session->pool), values, &dataset->memory, reports, error)) return false;
+  bool fine = dataset->scratch != NULL ? load_to_scratch(dataset, session, wishes, n, values, reports, error)
+                                       : hgm_table_load(dataset->table, wishes, n, hgm_pool_threads(session->pool), values, &dataset->memory, reports, error);
+  if (!fine) return false;
   timeline_add(session->options->timeline, begin, "%s: %d columns of %lld rows read", data->name, n, (long long)dataset->rows);
   for (int k = 0; k < n; k++) {
     const ModelColumn *column = &data->columns.at[used[k]];
@@ -171,7 +201,7 @@ static bool count_rows(Dataset *dataset, const DataFiles *files, HgmError *error
 bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, const DataFiles *files,
                   bool (*wanted)(const void *context, const ModelColumn *column), const void *context, HgmError *error) {
   Arena *arena = session->arena;
-  *dataset = (Dataset){.data = data};
+  *dataset = (Dataset){.data = data, .arena = arena};
   Strings all = {0};
   for (int s = 0; s < SPLIT_COUNT; s++)
     for (size_t i = 0; i < files->of[s].len; i++) VEC_PUSH(arena, &all, files->of[s].at[i]);
@@ -189,7 +219,7 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   if (!print_new(session, before)) return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(dataset->table));
   if (n == 0) dataset->rows = hgm_table_rows(dataset->table);
   else if (!hgm_table_check_rows(dataset->table, places, n, &dataset->rows, error)) return false;
-  if (!load_columns(dataset, session, used, n, error)) return false;
+  if (!choose_memory(dataset, files, used, n, error) || !load_columns(dataset, session, used, n, error)) return false;
   if (files->of[SPLIT_VALID].len + files->of[SPLIT_TEST].len > 0 && !count_rows(dataset, files, error)) return false;
   for (int s = 1; s < SPLIT_COUNT; s++)
     if (files->of[s].len == 0) dataset->begin[s] = -1;
@@ -235,15 +265,15 @@ static bool run_over(Bound *bound, const int64_t *rows, int64_t n, const char *c
   return true;
 }
 
-static int64_t *all_rows(Arena *arena, int64_t n) {
-  int64_t *rows = ARENA_ARRAY(arena, int64_t, n + 1);
-  for (int64_t i = 0; i < n; i++) rows[i] = i;
+static int64_t *all_rows(Dataset *dataset, HgmError *error) {
+  int64_t *rows = dataset_take(dataset, sizeof *rows * (size_t)(dataset->rows + 1), error);
+  for (int64_t i = 0; rows != NULL && i < dataset->rows; i++) rows[i] = i;
   return rows;
 }
 
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error) {
-  Arena *arena = session->arena;
-  int32_t *keep = ARENA_ARRAY(arena, int32_t, dataset->rows + 1);
+  int32_t *keep = dataset_take(dataset, sizeof *keep * (size_t)(dataset->rows + 1), error);
+  if (keep == NULL) return false;
   for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;
   if (dataset->data->prepare != NULL) {
     Bound *bound = &dataset->prepare;
@@ -251,10 +281,12 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
     if (hgm_port_find(bound->program->outputs, bound->program->n_outputs, "keep") >= 0) {
       char *data = (char *)keep;
       size_t bytes = sizeof *keep;
-      if (!run_over(bound, all_rows(arena, dataset->rows), dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error)) return false;
+      const int64_t *rows = all_rows(dataset, error);
+      if (rows == NULL || !run_over(bound, rows, dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error)) return false;
     }
   }
-  for (int s = 0; s < SPLIT_COUNT; s++) dataset->chosen[s] = ARENA_ARRAY(arena, int64_t, dataset->rows + 1);
+  for (int s = 0; s < SPLIT_COUNT; s++)
+    if ((dataset->chosen[s] = dataset_take(dataset, sizeof(int64_t) * (size_t)(dataset->rows + 1), error)) == NULL) return false;
   for (int64_t row = 0; row < dataset->rows; row++) {
     int s = split_of(dataset, row);
     if (keep[row] == 0) dataset->cut++;
@@ -296,17 +328,21 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
     const char **names = ARENA_ARRAY(scratch, const char *, n + 1);
     char **data = ARENA_ARRAY(scratch, char *, n + 1);
     size_t *bytes = ARENA_ARRAY(scratch, size_t, n + 1);
-    for (int k = 0; k < n; k++) {
+    HgmScratch *room = NULL; // of this round alone
+    bool ok = dataset->scratch == NULL || hgm_scratch_open(&room, dataset->folder, error);
+    for (int k = 0; k < n && ok; k++) {
       names[k] = round->fits.at[k].output;
       bytes[k] = sizeof(double) * (size_t)round->fits.at[k].n;
-      data[k] = arena_alloc(scratch, bytes[k] * (size_t)dataset->n[SPLIT_TRAIN]);
+      size_t all = bytes[k] * (size_t)dataset->n[SPLIT_TRAIN];
+      ok = (data[k] = room == NULL ? arena_alloc(scratch, all) : hgm_scratch_take(room, all, error)) != NULL;
     }
-    Bound bound;
-    bool ok = bound_create(&bound, session, round->fn, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
-              run_over(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
+    Bound bound = {0};
+    ok = ok && bound_create(&bound, session, round->fn, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
+         run_over(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
     bound_destroy(&bound);
     for (int k = 0; ok && k < n; k++) ok = fit_statistic(dataset, session, store, &round->fits.at[k], (const double *)(void *)data[k], error);
     arena_destroy(scratch);
+    hgm_scratch_close(room);
     if (!ok) return false;
   }
   return true;
@@ -327,7 +363,8 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
     return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
                     mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
-  char *data = arena_alloc(arena, dtype_bytes(dtype) * (size_t)dataset->rows);
+  char *data = dataset_take(dataset, dtype_bytes(dtype) * (size_t)dataset->rows, error);
+  if (data == NULL) return false;
   for (int64_t i = 0; i < dataset->rows; i++) {
     double w = weight_of(weights, i) / mean;
     if (dtype == HGM_F64) ((double *)(void *)data)[i] = w;
@@ -352,19 +389,26 @@ bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error) {
       const HgmPort *port = &bound->program->outputs[k];
       names[k] = arena_strdup(arena, port->name);
       bytes[k] = dtype_bytes(port->dtype) * (size_t)port->elements;
-      data[k] = arena_alloc(arena, bytes[k] * (size_t)dataset->rows + 64);
+      if ((data[k] = dataset_take(dataset, bytes[k] * (size_t)dataset->rows + 64, error)) == NULL) return false;
       Table table = {names[k], port->dtype, port->elements, data[k]};
       if (strcmp(port->name, "weight") == 0) weights = table;
       if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
     }
-    ok = run_over(bound, all_rows(arena, dataset->rows), dataset->rows, names, data, bytes, (int)n, error);
+    const int64_t *rows = all_rows(dataset, error);
+    ok = rows != NULL && run_over(bound, rows, dataset->rows, names, data, bytes, (int)n, error);
     bound_destroy(bound);
   }
-  return ok && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
+  ok = ok && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
+  for (size_t i = 0; ok && dataset->scratch != NULL && i < dataset->tables.list.len; i++) { // training takes what it needs window by window
+    const Table *table = &dataset->tables.list.at[i];
+    hgm_scratch_past((void *)(uintptr_t)table->data, dtype_bytes(table->dtype) * (size_t)(table->elements * dataset->rows));
+  }
+  return ok;
 }
 
 void dataset_close(Dataset *dataset) {
   free(dataset->memory);
+  hgm_scratch_close(dataset->scratch);
   bound_destroy(&dataset->prepare);
   if (dataset->table != NULL) hgm_table_close(dataset->table);
   *dataset = (Dataset){0};

@@ -6,13 +6,16 @@
 #define HGM_DRIVER_DATASET_H
 
 #include "compiler/driver/bound.h"
+#include "runtime/scratch.h"
 #include "runtime/table.h"
 
 typedef enum { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
 
 typedef struct DataFiles {
   Strings of[SPLIT_COUNT];
-} DataFiles; // valid and test may be empty: shares of the training files
+  int64_t memory;     // bytes that the data may take in memory; 0: any
+  const char *folder; // where a scratch file goes when it needs more
+} DataFiles;          // valid and test may be empty: shares of the training files
 
 typedef struct Dataset {
   const ModelData *data;
@@ -21,6 +24,10 @@ typedef struct Dataset {
   int64_t begin[SPLIT_COUNT]; // first row of the files of each split; rows where it has none
   double **columns;           // by model column: (rows, elements), all in `memory`
   void *memory;
+  HgmScratch *scratch;  // NULL: in memory; else what is large lies there
+  int64_t memory_limit; // with a scratch file: bytes that may be in memory
+  const char *folder;
+  Arena *arena;                 // the session's
   int *places;                  // by model column: its index in the table
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];
@@ -38,6 +45,8 @@ bool dataset_check(Session *session, const ModelData *data, const Strings *files
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error); // `where`, then the split
 bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error); // statistics -> states of the store
 bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);           // prep:* and weight:* tables
+// Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
+void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
 void dataset_close(Dataset *dataset);
 bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 

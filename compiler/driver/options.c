@@ -44,6 +44,7 @@ static const OptSpec specs[] = {
     {"seed", 0, OPT_SEED, "S", "seed of every draw (1; for sample the run's)", AT(seed), AT(has_seed), " run sample eval selftest "},
     {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG,
      " run sample score eval selftest build bench "},
+    {"memory", 0, OPT_COUNT, "BYTES", "data beyond this goes to a scratch file (4G; half of the machine's)", AT(memory), AT(has_memory), " run "},
     {"checkpoint", 0, OPT_TIME, "5m", "saves by time too, not only after each epoch", AT(checkpoint_seconds), AT(has_checkpoint), " run "},
     {"seconds", 0, OPT_TIME, "S", "how long each rate is measured (1)", AT(bench_seconds), NO_FLAG, " bench "},
     {"against", 0, OPT_TEXT, "FILE", "compares --data with this file, without a model", AT(against), NO_FLAG, " eval "},

@@ -1,6 +1,7 @@
 #include "compiler/driver/phase.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/driver/nonfinite.h"
@@ -22,13 +23,22 @@ const ModelLoss *phase_loss(const ModelPhase *model, size_t i) {
 
 // ---- batches
 
+static uint64_t shuffle_key(const Phase *p, const Source *s) {
+  const char *name = s == p->sources ? "shuffle" : s->dataset->data->name;
+  return philox_key(p->t->session->model->seed, arena_printf(p->t->store->arena, "%s.%s", p->model->name, name));
+}
+
 // Fisher-Yates with draws that depend on seed, phase and round only.
 static void shuffle(const Phase *p, Source *s, int64_t round) {
   if (s->round == round) return;
   int64_t n = s->dataset->n[SPLIT_TRAIN];
+  if (s->window != NULL) {
+    window_order(s->window, round, s->order);
+    s->round = round;
+    return;
+  }
   memcpy(s->order, s->dataset->chosen[SPLIT_TRAIN], sizeof(int64_t) * (size_t)n);
-  const char *name = s == p->sources ? "shuffle" : s->dataset->data->name;
-  uint64_t key = philox_key(p->t->session->model->seed, arena_printf(p->t->store->arena, "%s.%s", p->model->name, name));
+  uint64_t key = shuffle_key(p, s);
   for (int64_t i = n - 1; i > 0; i--) {
     int64_t j = (int64_t)(philox_uniform(key, (uint64_t)i, (uint32_t)round, 0) * (double)(i + 1));
     int64_t swap = s->order[i];
@@ -44,6 +54,7 @@ static int64_t batches_of(const Phase *p, const Source *s) { return (s->dataset-
 static const int64_t *batch_rows(const Phase *p, Source *s, int64_t index, int64_t *n) {
   int64_t batches = batches_of(p, s), at = index % batches * p->batch, rows = s->dataset->n[SPLIT_TRAIN];
   shuffle(p, s, index / batches);
+  if (s->window != NULL) window_enter(s->window, index / batches, at);
   *n = rows - at < p->batch ? rows - at : p->batch;
   return s->order + at;
 }
@@ -57,6 +68,7 @@ static void gather(const Phase *p, Source *s, int64_t index) {
     for (int64_t k = 0; to != NULL && k < p->batch; k++) {
       int64_t at = index * p->batch + k;
       shuffle(p, s, at / rows);
+      if (s->window != NULL) window_enter(s->window, at / rows, at % rows);
       memcpy((char *)to->data + (size_t)k * bytes, (const char *)from->data + (size_t)s->order[at % rows] * bytes, bytes);
     }
   }
@@ -80,14 +92,19 @@ static Dataset *dataset_of(Training *t, const ModelData *data) {
   return NULL;
 }
 
-static void open_sources(Phase *p) {
+static bool open_sources(Phase *p, HgmError *error) {
   Arena *arena = p->t->store->arena;
   p->sources = ARENA_ARRAY(arena, Source, p->model->data.len + 1);
   for (size_t i = 0; i < p->model->data.len; i++) {
     Dataset *dataset = dataset_of(p->t, p->model->data.at[i]);
     if (dataset == NULL) continue; // simulated
-    int64_t *order = ARENA_ARRAY(arena, int64_t, dataset->n[SPLIT_TRAIN] + 1);
-    p->sources[p->n_sources++] = (Source){dataset, order, -1};
+    Source *source = &p->sources[p->n_sources++];
+    *source = (Source){.dataset = dataset, .round = -1};
+    source->order = dataset_take(dataset, sizeof(int64_t) * (size_t)(dataset->n[SPLIT_TRAIN] + 1), error);
+    if (source->order == NULL || !window_open(&source->window, dataset, shuffle_key(p, source), p->batch, error)) return false;
+    if (source->window != NULL && !p->t->session->options->quiet)
+      fprintf(stderr, "%s: %s lies in a scratch file; its rows are shuffled within windows of %lld (docs/data.md)\n", p->model->name,
+              hgm_table_name(dataset->table), (long long)window_rows(source->window));
   }
   if (p->n_sources == 1) p->tables = p->sources[0].dataset->tables;
   for (int s = 0; p->n_sources > 1 && s < p->n_sources; s++)
@@ -97,6 +114,7 @@ static void open_sources(Phase *p) {
       table.data = arena_alloc(arena, dtype_bytes(table.dtype) * (size_t)(table.elements * p->batch) + 64);
       VEC_PUSH(arena, &p->tables.list, table);
     }
+  return true;
 }
 
 static void phase_extent(Phase *p) {
@@ -136,7 +154,7 @@ static void begin_state(Phase *p, const ModelState *state) {
 bool phase_open(Phase *p, HgmError *error) {
   Store *store = p->t->store;
   p->batch = p->model->batch > 0 ? p->model->batch : 256;
-  open_sources(p);
+  if (!open_sources(p, error)) return false;
   phase_extent(p);
   for (size_t i = 0; i < p->model->states.len; i++) begin_state(p, &p->model->states.at[i]);
   p->step = store_add(store, "step", HGM_F64, 1);
@@ -152,6 +170,7 @@ bool phase_open(Phase *p, HgmError *error) {
 }
 
 void phase_close(Phase *p) {
+  for (int i = 0; i < p->n_sources; i++) window_close(p->sources[i].window);
   for (size_t i = 0; p->updates != NULL && i < p->model->updates.len; i++) {
     bound_destroy(&p->updates[i]);
     bound_destroy(&p->controls[i]);

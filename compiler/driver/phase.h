@@ -10,11 +10,13 @@
 #define HGM_DRIVER_PHASE_H
 
 #include "compiler/driver/train.h"
+#include "compiler/driver/window.h"
 
 typedef struct Source { // the shuffled training rows of one data block
   Dataset *dataset;
   int64_t *order; // (rows) of this round
   int64_t round;  // how often all rows were taken before; -1: not shuffled yet
+  Window *window; // NULL: all rows lie in memory
 } Source;
 
 typedef struct Phase {

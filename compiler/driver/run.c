@@ -1,6 +1,7 @@
 // hgmc run MODEL.hgm --train DATA [-o DIR] [--resume]: check, read, fit, train, evaluate; everything ends in the run directory.
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ typedef struct Run {
   Session session;
   HgmRanks *ranks;  // NULL: one process
   HgmManifest *old; // of the run that is resumed
+  int64_t memory;   // that data may take; 0: any
+  bool uses_scratch;
   Training training;
   HgmRun *directory; // NULL in all processes but the first
   char hash[65], digest[65];
@@ -70,10 +73,20 @@ static void compile_steps_ahead(Run *r) {
   for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++) session_compile_ahead(&r->session, first->updates.at[i].step, BULK_TILE);
 }
 
+// The order of the rows depends on it where data goes to a scratch file, so a resumed run keeps what it began with.
+static int64_t memory_for_data(const Run *r) {
+  const Options *o = r->options;
+  if (r->old == NULL) return o->has_memory ? o->memory : hgm_memory_limit() / 2;
+  for (int i = 0; i < r->old->n_notes; i++)
+    if (strcmp(r->old->notes[i].name, "memory") == 0) return atoll(r->old->notes[i].value);
+  return 0;
+}
+
 static bool open_datasets(Run *r, HgmError *error) {
   Session *session = &r->session;
   const Model *model = session->model;
   r->training.datasets = ARENA_ARRAY(session->arena, Dataset, model->data.len + 1);
+  r->memory = memory_for_data(r);
   for (size_t i = 0; i < model->data.len; i++) {
     DataFiles files = {0};
     const ModelData *data = model->data.at[i];
@@ -90,6 +103,8 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     double begin = now_ms();
+    files.memory = r->memory;
+    files.folder = r->directory != NULL ? hgm_run_path(r->directory) : r->options->output != NULL ? r->options->output : ".";
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error)) return false;
     compile_steps_ahead(r);
     if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
@@ -100,6 +115,7 @@ static bool open_datasets(Run *r, HgmError *error) {
       fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],
               (long long)dataset->n[SPLIT_VALID], (long long)dataset->n[SPLIT_TEST],
               dataset->cut > 0 ? arena_printf(session->arena, "; %lld cut by `where`", (long long)dataset->cut) : "");
+    r->uses_scratch = r->uses_scratch || dataset->scratch != NULL;
   }
   return true;
 }
@@ -154,6 +170,7 @@ static bool save_manifest(Run *r, HgmError *error) {
     if (p->turned) add_pair(arena, &notes, &m.n_notes, arena_printf(arena, "set:%s", p->name), p->value);
   }
   add_pair(arena, &notes, &m.n_notes, "model_hash", r->hash);
+  if (r->uses_scratch) add_pair(arena, &notes, &m.n_notes, "memory", arena_printf(arena, "%lld", (long long)r->memory));
   m.sources = sources;
   m.params = params;
   m.notes = notes;
