@@ -526,7 +526,7 @@ static void test_no_events(void **state) {
 // More outputs: the slopes of the loss by the first real leaves, unless an op on the way has no derivative.
 static void add_gradients(IrFn *fn) {
   enum { MOST = 8 };
-  IrRef loss = fn->outputs.at[fn->outputs.len - 1].value, wrt[MOST], g[MOST], refused;
+  IrRef loss = fn->outputs.at[fn->outputs.len - 1].value, wrt[MOST] = {0}, g[MOST], refused;
   uint32_t n = 0;
   for (IrRef r = 0; r < fn->values.len && n < MOST; r++)
     if ((ir_at(fn, r)->op == IR_PARAM || ir_at(fn, r)->op == IR_INPUT) && ir_is_real(ir_type_of(fn, r))) wrt[n++] = r;
@@ -560,11 +560,40 @@ static void test_random(void **state) {
     if (!reached[op]) fail_msg("no program has %s", ir_op_info[op].name);
 }
 
+// Code for other processors gives the bits of code for this one.
+static void test_targets(void **state) {
+  (void)state;
+  static const char *const targets[] = {NULL, "haswell", "znver3", "x86-64-v3"};
+  enum { TARGETS = sizeof targets / sizeof *targets, PROGRAMS = 4 };
+  for (uint64_t seed = 1; seed <= PROGRAMS; seed++) {
+    Arena *arena = arena_create();
+    IrDtype real = seed % 2 ? IR_F32 : IR_F64;
+    IrFn *fn = random_program(arena, 31 * seed, real, &(RandomOptions){.ops = 60});
+    add_gradients(fn);
+    IrEnv env = {.events = MOST_EVENTS, .seed = 5, .pass = 3};
+    random_leaves(arena, fn, seed, &env);
+    void **outputs[TARGETS];
+    for (int t = 0; t < TARGETS; t++) {
+      CodegenOptions options = codegen_defaults();
+      options.cpu = targets[t];
+      HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
+      outputs[t] = execute(arena, program, &env, 2);
+      for (uint32_t o = 0; o < program->n_outputs; o++) {
+        const HgmPort *port = &program->outputs[o];
+        size_t n = bytes_of(port->dtype) * (size_t)(port->elements * (port->per_event ? env.events : 1));
+        if (memcmp(outputs[0][o], outputs[t][o], n) != 0) fail_msg("seed %d: %s differs for %s", (int)seed, port->name, targets[t]);
+      }
+      codegen_free(program);
+    }
+    arena_destroy(arena);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),       cmocka_unit_test(test_contractions),
                                      cmocka_unit_test(test_phases), cmocka_unit_test(test_constants),     cmocka_unit_test(test_no_events),
                                      cmocka_unit_test(test_pairs),  cmocka_unit_test(test_skipped_zeros), cmocka_unit_test(test_one_refuses),
-                                     cmocka_unit_test(test_images), cmocka_unit_test(test_random)};
+                                     cmocka_unit_test(test_images), cmocka_unit_test(test_targets),       cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED")) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
