@@ -41,7 +41,7 @@ static void fail(const HgmError *error) {
 static void make_events(Worker *w, const ModelData *data) {
   Arena *arena = w->session.arena;
   Dataset *d = &w->dataset;
-  *d = (Dataset){.data = data, .rows = w->batch * BATCHES, .begin = {0, -1, -1}};
+  *d = (Dataset){.data = data, .arena = arena, .rows = w->batch * BATCHES, .begin = {0, -1, -1}};
   for (size_t c = 0; c < data->columns.len; c++) {
     const ModelColumn *column = &data->columns.at[c];
     double *values = ARENA_ARRAY(arena, double, d->rows);
