@@ -361,6 +361,33 @@ Value *builtin_argmax(Elab *e, const Builtin *b, BuiltinCall *call) {
   return tensor_like(e, call->span, type, ir_argmax(e->scene->fn, t->ir, axis), t->belongs, &t->hidden);
 }
 
+// real[n, d] -> [n, k]: by the square of the distance; a point is no neighbour of its own.
+Value *builtin_neighbours(Elab *e, const Builtin *b, BuiltinCall *call) {
+  Value *v = need_rank(e, call->value[0], 2, call->at[0], b->name);
+  int64_t k;
+  if (value_is_error(v) || !elab_setting_int(e, call->value[1], call->at[1], "the number of neighbours", &k)) return value_error(e);
+  Extents one = v->u.tensor.type.shape, other = {.rank = 3, .axes = {1, one.axes[0], one.axes[1]}};
+  int64_t n = one.axes[0];
+  if (k < 1 || k >= n) {
+    Diag *d = elab_error(e, DIAG_INDEX, call->span, "%lld neighbours of %lld points", (long long)k, (long long)n);
+    diag_help(e->diags, d, "each point has %lld others", (long long)(n - 1));
+    return value_error(e);
+  }
+  one = (Extents){.rank = 3, .axes = {n, 1, one.axes[1]}};
+  Value *d = tensor_combine(e, IR_SUB, tensor_reshape(e, v, one, call->span), tensor_reshape(e, v, other, call->span), call->span);
+  Value *far = tensor_sum_axes(e, IR_SUM, tensor_combine(e, IR_MUL, d, d, call->span), 4, false, call->span);
+  if (value_is_error(far) || tensor_ir(e, far) == IR_NONE) return value_error(e);
+  IrFn *fn = e->scene->fn;
+  const Tensor *t = &far->u.tensor;
+  int axis = tensor_offset(e, t);
+  IrType same = *ir_type_of(fn, t->ir);
+  same.dtype = IR_I32;
+  IrRef own = ir_binary(fn, IR_EQ, ir_iota(fn, same, axis), ir_iota(fn, same, axis + 1));
+  IrRef apart = ir_select(fn, own, ir_number(fn, ir_type_of(fn, t->ir)->dtype, INFINITY), t->ir);
+  TensorType type = {.element = ELEMENT_INT, .shape = {.rank = 2, .axes = {n, k}}};
+  return tensor_like(e, call->span, type, ir_sort(fn, apart, axis + 1, k, false), t->belongs, &t->hidden);
+}
+
 Value *builtin_inverse_order(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   const int64_t *order;

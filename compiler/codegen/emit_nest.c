@@ -304,6 +304,7 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
   case STEP_DRAW: return emit_draw(e, t);
   case STEP_SUM:
   case STEP_MAX:
+  case STEP_RANK:
   case STEP_ARGMAX:
   case STEP_DOT:
   case STEP_SCAN:
@@ -316,7 +317,7 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
 // ---- reductions: values[i] holds the accumulator, or the local array of a sum over pairs
 
 static bool accumulates(const NestStep *t) {
-  return t->kind == STEP_SUM || t->kind == STEP_MAX || t->kind == STEP_ARGMAX || t->kind == STEP_DOT || t->kind == STEP_SCAN ||
+  return t->kind == STEP_SUM || t->kind == STEP_MAX || t->kind == STEP_RANK || t->kind == STEP_ARGMAX || t->kind == STEP_DOT || t->kind == STEP_SCAN ||
          (t->kind == STEP_SCATTER && (t->loops > t->kept || t->over_events || t->over_pairs));
 }
 
@@ -348,6 +349,23 @@ static LLVMValueRef only_live(Emit *e, const NestStep *t, LLVMValueRef x) {
   return LLVMBuildSelect(e->m->builder, e->live, x, identity_of(e, t), "");
 }
 
+static LLVMValueRef stands_before(Emit *e, IrDtype dtype, LLVMValueRef a, LLVMValueRef b) { // nan is larger than all
+  LLVMBuilderRef k = e->m->builder;
+  if (!is_real(dtype)) return LLVMBuildICmp(k, LLVMIntSLT, a, b, "");
+  LLVMValueRef nan = LLVMBuildAnd(k, LLVMBuildFCmp(k, LLVMRealUNO, b, b, ""), LLVMBuildFCmp(k, LLVMRealORD, a, a, ""), "");
+  return LLVMBuildOr(k, LLVMBuildFCmp(k, LLVMRealOLT, a, b, ""), nan, "");
+}
+
+// 1 where the other number stands before this one.
+static LLVMValueRef one_before(Emit *e, const NestStep *t) {
+  LLVMBuilderRef k = e->m->builder;
+  IrDtype dtype = (IrDtype)t->read[0].dtype;
+  LLVMValueRef mine = read_value(e, t, &t->read[0]), other = read_value(e, t, &t->read[1]), earlier = read_value(e, t, &t->read[2]);
+  LLVMValueRef a = t->backwards ? mine : other, b = t->backwards ? other : mine;
+  LLVMValueRef first = stands_before(e, dtype, a, b), not_last = LLVMBuildNot(k, stands_before(e, dtype, b, a), "");
+  return LLVMBuildZExt(k, LLVMBuildSelect(k, earlier, not_last, first, ""), e->m->v16i32, "");
+}
+
 static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
   LLVMBuilderRef k = e->m->builder;
   LLVMValueRef x = read_value(e, t, &t->read[0]);
@@ -374,6 +392,7 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
     e->values[i] = emit_fma(e->m, a, b, old);
     return NULL;
   }
+  case STEP_RANK: e->values[i] = combine(e, IR_I32, false, old, one_before(e, t)); return NULL;
   case STEP_ARGMAX: accumulate_argmax(e, i, t); return NULL;
   case STEP_SCAN: {
     LLVMValueRef x = read_value(e, t, &t->read[0]);

@@ -79,6 +79,7 @@ typedef enum {
   STEP_ZERO,  // zeros
   STEP_SUM,
   STEP_MAX,
+  STEP_RANK,    // how many of operand 1 stand before operand 0; operand 2: of equals, does it?
   STEP_ARGMAX,  // over the loops behind `kept`
   STEP_SCAN,    // running sum over the last loop
   STEP_DOT,     // sum of operand 0 times operand 1

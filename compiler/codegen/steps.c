@@ -108,6 +108,61 @@ static void reduce_step(Schedule *s, IrRef r, uint32_t place, StepKind kind, uin
   push(s, t);
 }
 
+// Which of n numbers stand before which: [i][j] = j < i.
+static uint32_t earlier_place(Schedule *s, int64_t n) {
+  IrType type = ir_type(IR_BOOL, 2, (int64_t[]){n, n});
+  int32_t *bytes = ARENA_ARRAY(s->arena, int32_t, n * n);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < i; j++) bytes[i * n + j] = 1;
+  uint32_t place = place_new(s, PLACE_DATA, &type, CLASS_CONSTANT);
+  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_constant(s, bytes, sizeof *bytes * (size_t)(n * n), 64), .row_bytes = sizeof *bytes};
+  VEC_PUSH(s->arena, &s->buffers, b);
+  s->places.at[place].buffer = (uint32_t)s->buffers.len;
+  return place;
+}
+
+// The place of each number in the order is the count of those before it; then numbers go to their places.
+static void sort_steps(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  IrType all = *ir_type_of(s->fn, v->operands[0]);
+  int64_t n = all.axes[v->attr.axis];
+  all.dtype = IR_I32;
+  uint32_t ranks = place_new(s, PLACE_COMPUTED, &all, s->places.at[place].class), earlier = earlier_place(s, n);
+  Step t = step_new(s, STEP_RANK, r, ranks);
+  t.dtype = IR_I32;
+  loops_of_place(s, &t);
+  int axis_of[NEST_LOOPS], other_of[NEST_LOOPS], sorted = 0;
+  same_axes(&all, axis_of);
+  for (int l = 0; l < t.loops; l++) {
+    other_of[l] = axis_of[l] == v->attr.axis ? -1 : axis_of[l];
+    if (other_of[l] < 0) sorted = l;
+  }
+  axis_of[t.loops] = -1;
+  other_of[t.loops] = v->attr.axis;
+  add_loop(&t, n);
+  add_operand(s, &t, v->operands[0], axis_of);
+  add_operand(s, &t, v->operands[0], other_of);
+  Access mask = {.place = earlier};
+  mask.stride[sorted] = n, mask.stride[t.loops - 1] = 1;
+  t.operand[t.n_operands++] = mask;
+  push(s, t);
+  Step to = step_new(s, STEP_SCATTER, IR_NONE, place); // of the numbers 0, 1, ... n - 1 by rank
+  loops_of_place(s, &to);
+  to.dynamic_loop = sorted;
+  to.dynamic_extent = INT32_MAX; // ranks beyond k go nowhere
+  add_loop(&to, n);
+  IrType line = ir_type(IR_I32, 1, &n);
+  uint32_t iota = place_new(s, PLACE_IOTA, &line, CLASS_CONSTANT);
+  s->places.at[iota].modulo = n;
+  Access index = {.place = iota}, rank = {.place = ranks, .event = {0, 1}};
+  index.stride[to.loops - 1] = 1;
+  for (int l = 0; l < to.kept; l++) rank.stride[l] = l == sorted ? 0 : s->places.at[ranks].stride[l];
+  rank.stride[to.loops - 1] = s->places.at[ranks].stride[sorted];
+  to.operand[to.n_operands++] = index;
+  to.operand[to.n_operands++] = rank;
+  push(s, to);
+}
+
 static void scan_step(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   Step t = step_new(s, STEP_SCAN, r, place);
@@ -437,6 +492,7 @@ static void value_steps(Schedule *s, IrRef r, uint32_t place) {
     else if (v->op == IR_AMAX) reduce_step(s, r, place, STEP_MAX, v->attr.axes);
     else reduce_step(s, r, place, STEP_ARGMAX, 1u << v->attr.axis);
     break;
+  case IRL_SORT: sort_steps(s, r, place); return;
   case IRL_SCAN: scan_step(s, r, place); return;
   case IRL_CONTRACT: einsum_step(s, r, place); break;
   case IRL_ONCE:
@@ -492,6 +548,7 @@ bool step_reduces(const Step *t) {
   switch (t->kind) {
   case STEP_SUM:
   case STEP_MAX:
+  case STEP_RANK:
   case STEP_ARGMAX:
   case STEP_DOT: return true;
   case STEP_SCATTER: return t->loops > t->kept || t->over_events || t->over_pairs;

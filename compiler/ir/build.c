@@ -33,6 +33,7 @@ static IrAttr keep_attributes(Arena *arena, IrOp op, const IrAttr *given, const 
   if (has & IRA_ORDER) memcpy(a.order, given->order, type->rank);
   if (has & IRA_DRAW) a.draw = given->draw;
   if (has & IRA_SCAN) a.backwards = given->backwards, a.exclusive = given->exclusive;
+  if (has & IRA_BACKWARDS) a.backwards = given->backwards;
   if (has & IRA_UPPER) a.upper = given->upper;
   return a;
 }
@@ -186,6 +187,10 @@ IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes) { return axes ? ir_build(fn, IR_S
 IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes) { return axes ? ir_build(fn, IR_AMAX, &a, 1, &(IrAttr){.axes = axes}, NULL) : a; }
 
 IrRef ir_argmax(IrFn *fn, IrRef a, int axis) { return ir_build(fn, IR_ARGMAX, &a, 1, &(IrAttr){.axis = (int8_t)axis}, NULL); }
+
+IrRef ir_sort(IrFn *fn, IrRef a, int axis, int64_t k, bool backwards) {
+  return ir_build(fn, IR_SORT, &a, 1, &(IrAttr){.axis = (int8_t)axis, .from = k, .backwards = backwards}, NULL);
+}
 
 IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive) {
   IrAttr attr = {.axis = (int8_t)axis, .backwards = backwards, .exclusive = exclusive};

@@ -85,6 +85,30 @@ void eval_argmax(Eval *e, const IrValue *v, double *y) {
   }
 }
 
+// Does a stand before b? nan is larger than all.
+static bool sorts_before(double a, double b) { return a < b || (isnan(b) && !isnan(a)); }
+
+void eval_sort(Eval *e, const IrValue *v, double *y) {
+  Around r = around(e, eval_type(e, v, 0), v->attr.axis);
+  const double *a = eval_in(e, v, 0);
+  int64_t k = v->attr.from;
+  for (int64_t o = 0; o < r.outer; o++) {
+    for (int64_t i = 0; i < r.inner; i++) {
+      const double *row = a + o * r.extent * r.inner + i;
+      for (int64_t n = 0; n < r.extent; n++) {
+        int64_t rank = 0;
+        for (int64_t j = 0; j < r.extent; j++) {
+          double mine = row[n * r.inner], other = row[j * r.inner];
+          bool first = v->attr.backwards ? sorts_before(mine, other) : sorts_before(other, mine);
+          bool last = v->attr.backwards ? sorts_before(other, mine) : sorts_before(mine, other);
+          rank += first || (!last && j < n);
+        }
+        if (rank < k) y[(o * k + rank) * r.inner + i] = (double)n;
+      }
+    }
+  }
+}
+
 void eval_cumsum(Eval *e, const IrValue *v, double *y) {
   Around r = around(e, &v->type, v->attr.axis);
   const double *a = eval_in(e, v, 0);

@@ -31,6 +31,7 @@ uint32_t ir_op_attributes(IrOp op) {
       [IR_SUM] = IRA_AXES,
       [IR_AMAX] = IRA_AXES,
       [IR_ARGMAX] = IRA_AXIS,
+      [IR_SORT] = IRA_AXIS | IRA_SIZE | IRA_BACKWARDS,
       [IR_CUMSUM] = IRA_AXIS | IRA_SCAN,
       [IR_EINSUM] = IRA_NAME,
       [IR_TRI_INVERSE] = IRA_UPPER,

@@ -18,6 +18,9 @@
 // fold(g, axis a, size n, step s) is its adjoint: A m k R -> A n R, n >= (m - 1) s + k; y[A, p, R] is the sum over i s + j = p
 // in ascending order of i. Windows of images are windows along one axis after the other.
 //
+// sort(x, axis a, size k): i32, along a the indices of the k smallest (backwards: largest) in order, of equals the first one
+// first; nan is larger than all. The values come by gather, which has the derivative. The top k are a sort backwards.
+//
 // einsum: two operands, one letter an axis, no letter twice in one operand; each letter of an operand occurs in the
 // other operand or in the result; letters of the result occur in an operand. Letters e and f are not special. Operands
 // are of one real dtype. ir_einsum takes more: letters that stand in one operand only are summed first.
@@ -58,7 +61,7 @@ typedef enum {
 } IrOp;
 
 typedef enum { IRC_LEAF, IRC_ELEMENT, IRC_SHAPE, IRC_INDEX, IRC_REDUCE, IRC_CONTRACT, IRC_LINALG } IrClass;
-typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_FOLD, IRL_REDUCE, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
+typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_FOLD, IRL_REDUCE, IRL_SORT, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
 typedef enum { IR_DRAW_BITS, IR_DRAW_UNIFORM, IR_DRAW_NORMAL } IrDraw; // bits: i32; uniform in (0, 1); normal
 
 typedef uint32_t IrRef;
@@ -67,7 +70,7 @@ typedef uint32_t IrRef;
 typedef struct IrAttr {
   const char *name;       // input, param, state, counter: its name; draw: site; einsum: spec
   const double *data;     // const: one number for each element, row-major
-  int64_t from, to, step; // slice, pad, scatter_add (from = n), windows (from = k, step), fold (from = n, step)
+  int64_t from, to, step; // slice, pad, scatter_add (from = n), windows (from = k, step), fold (from = n, step), sort (from = k)
   uint32_t axes;          // bit mask of axes: sum, amax
   int8_t order[IR_MAX_RANK];
   int8_t axis, batch;
@@ -122,7 +125,8 @@ typedef enum {
   IRA_DRAW = 256,
   IRA_SCAN = 512 /* backwards, exclusive */,
   IRA_UPPER = 1024,
-  IRA_STEP = 2048
+  IRA_STEP = 2048,
+  IRA_BACKWARDS = 4096
 } IrAttrField;
 uint32_t ir_op_attributes(IrOp op);
 bool ir_op_find(const char *name, IrOp *op); // by its text name
@@ -173,6 +177,7 @@ IrRef ir_scatter_add(IrFn *fn, IrRef g, IrRef index, int batch, int axis, int64_
 IrRef ir_sum(IrFn *fn, IrRef a, uint32_t axes);
 IrRef ir_amax(IrFn *fn, IrRef a, uint32_t axes);
 IrRef ir_argmax(IrFn *fn, IrRef a, int axis);
+IrRef ir_sort(IrFn *fn, IrRef a, int axis, int64_t k, bool backwards);
 IrRef ir_cumsum(IrFn *fn, IrRef a, int axis, bool backwards, bool exclusive);
 IrRef ir_einsum(IrFn *fn, const char *spec, IrRef a, IrRef b); // sums letters of one operand alone first
 IrRef ir_tri_inverse(IrFn *fn, IrRef a, bool upper);

@@ -107,6 +107,7 @@ static void put_tail(Text *t, const IrValue *v) {
     put_list(t, "order", list, n);
   }
   if (has & IRA_SCAN) put_raw(t, a->backwards ? " backwards" : ""), put_raw(t, a->exclusive ? " exclusive" : "");
+  if (has & IRA_BACKWARDS) put_raw(t, a->backwards ? " backwards" : "");
   if (has & IRA_UPPER) put_raw(t, a->upper ? " upper" : " lower");
 }
 

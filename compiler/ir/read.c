@@ -221,6 +221,7 @@ static void read_tail(Reader *r, IrOp op, IrAttr *a, int *order) {
     for (int i = 0; i < *order; i++) a->order[i] = (int8_t)items[i];
   }
   if (has & IRA_SCAN) a->backwards = take(r, "backwards"), a->exclusive = take(r, "exclusive");
+  if (has & IRA_BACKWARDS) a->backwards = take(r, "backwards");
   if (has & IRA_UPPER && !(a->upper = take(r, "upper"))) expect(r, "lower");
 }
 

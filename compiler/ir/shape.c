@@ -159,6 +159,19 @@ const char *shape_argmax(const Shape *s) {
   return NULL;
 }
 
+const char *shape_sort(const Shape *s) {
+  const IrType *a = shape_in(s, 0);
+  int64_t k = s->attr->from;
+  if (a->dtype == IR_BOOL) return SAY("%s: not for bool", shape_text(s, 0));
+  const char *problem = own_axis(s);
+  if (problem) return problem;
+  if (k < 1 || k > a->axes[s->attr->axis]) return SAY("size %lld along axis %d of %s", (long long)k, s->attr->axis, shape_text(s, 0));
+  *s->type = *a;
+  s->type->axes[s->attr->axis] = k;
+  s->type->dtype = IR_I32;
+  return NULL;
+}
+
 const char *shape_scan(const Shape *s) {
   const char *problem = shape_number(s);
   return problem ? problem : own_axis(s);

@@ -24,6 +24,6 @@ typedef const char *ShapeRule(const Shape *s);
 ShapeRule shape_literal, shape_iota, shape_leaf, shape_draw;
 ShapeRule shape_real, shape_number, shape_any, shape_compare, shape_logic, shape_select, shape_cast;
 ShapeRule shape_reshape, shape_transpose, shape_broadcast, shape_slice, shape_pad, shape_concat, shape_gather, shape_scatter, shape_windows, shape_fold;
-ShapeRule shape_reduce, shape_argmax, shape_scan, shape_einsum, shape_square;
+ShapeRule shape_reduce, shape_argmax, shape_sort, shape_scan, shape_einsum, shape_square;
 
 #endif

@@ -19,7 +19,8 @@ static bool attributes_clear(const IrValue *v) {
   }
   return (has & IRA_NAME || !a->name) && (has & IRA_DATA || !a->data) && (has & (IRA_RANGE | IRA_SIZE) || !a->from) && (has & IRA_RANGE || !a->to) &&
          (has & (IRA_RANGE | IRA_STEP) || !a->step) && (has & IRA_AXES || !a->axes) && (has & IRA_AXIS || !a->axis) && (has & IRA_BATCH || !a->batch) &&
-         (has & IRA_DRAW || !a->draw) && (has & IRA_SCAN || (!a->backwards && !a->exclusive)) && (has & IRA_UPPER || !a->upper);
+         (has & IRA_DRAW || !a->draw) && (has & (IRA_SCAN | IRA_BACKWARDS) || !a->backwards) && (has & IRA_SCAN || !a->exclusive) &&
+         (has & IRA_UPPER || !a->upper);
 }
 
 static bool held_exactly(const IrValue *v) {

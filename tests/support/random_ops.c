@@ -335,6 +335,14 @@ void random_argmax_op(Generator *g, IrOp op) {
   random_add(g, ir_argmax(g->fn, a, axis), 0, (double)ir_type_of(g->fn, a)->axes[axis] - 1);
 }
 
+void random_sort_op(Generator *g, IrOp op) {
+  (void)op;
+  IrRef a = random_want(g, random_type(g, random_chance(g, 10) ? IR_I32 : random_real(g), 1 + (int)below(g, 2)));
+  int axis = own_axis(g, ir_type_of(g->fn, a));
+  int64_t n = ir_type_of(g->fn, a)->axes[axis];
+  random_add(g, ir_sort(g->fn, a, axis, 1 + below(g, n), random_chance(g, 50)), 0, (double)n - 1);
+}
+
 void random_scan_op(Generator *g, IrOp op) {
   (void)op;
   IrRef a = random_want(g, random_type(g, random_real(g), 1 + (int)below(g, 2)));

@@ -128,8 +128,8 @@ IrRef random_want_between(Generator *g, IrType type, double low, double high) { 
 
 static bool is_smooth(IrOp op) {
   static const bool rough[IR_OP_COUNT] = {
-      [IR_MAX] = true,      [IR_MIN] = true, [IR_ABS] = true, [IR_SIGN] = true, [IR_FLOOR] = true, [IR_ROUND] = true, [IR_MOD] = true,
-      [IR_TRIGAMMA] = true, [IR_EQ] = true,  [IR_LT] = true,  [IR_LE] = true,   [IR_STOP] = true,  [IR_AMAX] = true,  [IR_ARGMAX] = true};
+      [IR_MAX] = true, [IR_MIN] = true, [IR_ABS] = true, [IR_SIGN] = true, [IR_FLOOR] = true, [IR_ROUND] = true,  [IR_MOD] = true, [IR_TRIGAMMA] = true,
+      [IR_EQ] = true,  [IR_LT] = true,  [IR_LE] = true,  [IR_STOP] = true, [IR_AMAX] = true,  [IR_ARGMAX] = true, [IR_SORT] = true};
   return !rough[op];
 }
 
