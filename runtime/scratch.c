@@ -102,24 +102,35 @@ static int64_t number_in(const char *path) { // 0: none
   return bytes;
 }
 
-// The smallest limit from the process's control group (version 2) up to the root; 0: none.
-static int64_t group_limit(void) {
-  char line[1024], path[1200], *group = NULL;
-  FILE *file = fopen("/proc/self/cgroup", "r");
+// The smallest limit of a control group and those above it; `file` lies in each group's folder below `mount`. 0: none.
+static int64_t limit_upwards(const char *mount, char *group, const char *file) {
+  char path[1400];
   int64_t least = 0;
-  while (file != NULL && group == NULL && fgets(line, sizeof line, file) != NULL)
-    if (strncmp(line, "0::", 3) == 0) group = line + 3;
-  if (file != NULL) fclose(file);
-  if (group == NULL) return 0;
-  group[strcspn(group, "\n")] = '\0';
   for (;;) {
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+    snprintf(path, sizeof path, "%s%s/%s", mount, group, file);
     int64_t limit = number_in(path);
     if (limit > 0 && (least == 0 || limit < least)) least = limit;
     char *slash = strrchr(group, '/');
     if (slash == NULL) return least;
     *slash = '\0';
   }
+}
+
+// Of this process's groups, version 2 ("0::/path") or 1 ("9:memory:/path").
+static int64_t group_limit(void) {
+  char line[1024];
+  int64_t least = 0;
+  FILE *file = fopen("/proc/self/cgroup", "r");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    char *old = strstr(line, ":memory:");
+    int64_t limit = strncmp(line, "0::", 3) == 0 ? limit_upwards("/sys/fs/cgroup", line + 3, "memory.max")
+                    : old != NULL                ? limit_upwards("/sys/fs/cgroup/memory", old + strlen(":memory:"), "memory.limit_in_bytes")
+                                                 : 0;
+    if (limit > 0 && (least == 0 || limit < least)) least = limit;
+  }
+  if (file != NULL) fclose(file);
+  return least;
 }
 
 int64_t hgm_memory_limit(void) {
