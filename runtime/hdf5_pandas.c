@@ -5,36 +5,7 @@
 #include <string.h>
 
 #include "runtime/hdf5_reader.h"
-
-// ---- names from a pickle of protocol 0
-
-// The texts of a pickled list of texts: lines `Vname` (or S'name'), memo and list codes between. No pickle is run: whatever
-// else stands there ends the reading. Returns how many names there are, with the first n of them in names.
-static int pickled_texts(HgmHeap *heap, const char *pickle, const char **names, int n) {
-  int count = 0;
-  for (const char *at = pickle; *at != '\0' && *at != '.';) {
-    const char *end = strchr(at, '\n');
-    size_t length = end == NULL ? strlen(at) : (size_t)(end - at);
-    while (*at == '(' || *at == 'l' || *at == 'a') { // mark, list, append: one byte each
-      at++;
-      length--;
-    }
-    if (*at == '.') break;
-    if (*at == 'V' || *at == 'S') {
-      const char *name = at + 1;
-      size_t bytes = length - 1;
-      if (*at == 'S' && bytes >= 2) name++, bytes -= 2;
-      if (count < n) names[count] = hgm_heap_strndup(heap, name, bytes);
-      if (count < n && names[count] == NULL) return -1;
-      count++;
-    } else if (*at != 'p' && *at != '\0') {
-      return -1;
-    }
-    if (end == NULL) break;
-    at = end + 1;
-  }
-  return count;
-}
+#include "runtime/pickle.h"
 
 typedef struct Names {
   HgmFile *file;
@@ -49,7 +20,7 @@ static const char **block_names(void *data, const char *member, int n) {
   const char *pickle = hgm_hdf5_text(&names->file->heap, names->table, attribute);
   const char **result = pickle == NULL ? NULL : hgm_heap_alloc(&names->file->heap, (size_t)n * sizeof *result);
   if (result == NULL) return NULL;
-  return pickled_texts(&names->file->heap, pickle, result, n) == n ? result : NULL;
+  return hgm_pickled_texts(&names->file->heap, pickle, result, n) == n ? result : NULL;
 }
 
 // ---- format "table"

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/pickle.h"
 #include "sampler/hdf5.h"
 
 enum { DEEPEST = 8, MOST_SINGLE_ELEMENTS = 64 };
@@ -19,6 +20,7 @@ typedef struct Reading {
   HgmError *error;
   const char *prefix;
   int depth;
+  const H5Object *pandas; // the table of a pandas frame, whose attributes name the elements of its members; else NULL
 } Reading;
 
 static bool out_of_memory(const Reading *r) { return hgm_out_of_memory(r->error, r->h.file->path); }
@@ -72,6 +74,16 @@ static bool fill(const Reading *r, HgmField *field, HgmBlock *block, const H5Typ
 
 // ---- compounds
 
+// Names that pandas gives to the n elements of a member; NULL: none.
+static const char **element_names(const Reading *r, const char *member, uint64_t n) {
+  char attribute[300];
+  const char *const *pickle;
+  snprintf(attribute, sizeof attribute, "%.200s_kind", member);
+  if (r->pandas == NULL || n > 100000 || h5_texts(&r->h, r->pandas, attribute, &pickle) < 1) return NULL;
+  const char **names = hgm_heap_alloc(&r->h.file->heap, n * sizeof *names);
+  return names != NULL && hgm_pickled_texts(&r->h.file->heap, pickle[0], names, (int)n) == (int)n ? names : NULL;
+}
+
 static bool add_array(const Reading *r, HgmBlock *block, const char *container, const char *name, const H5Type *t, uint64_t offset) {
   H5Type base;
   HgmFileType type;
@@ -79,11 +91,12 @@ static bool add_array(const Reading *r, HgmBlock *block, const char *container, 
   if (h5_type(t->inner, t->inner_end, &base) == NULL || !file_type(&base, &type, &reason) || base.class == H5_TEXT || base.is_variable_text || t->rank < 1 ||
       t->rank > HGM_MAX_RANK)
     return refuse(r, name, reason);
-  if (!fill(r, add_field(r, container, name), block, &base, offset, t->rank, t->shape)) return false;
-  for (uint64_t i = 0; t->rank == 1 && t->shape[0] <= MOST_SINGLE_ELEMENTS && i < t->shape[0]; i++) {
+  const char **names = t->rank == 1 ? element_names(r, name, t->shape[0]) : NULL;
+  if (names == NULL && !fill(r, add_field(r, container, name), block, &base, offset, t->rank, t->shape)) return false;
+  for (uint64_t i = 0; t->rank == 1 && (names != NULL || t->shape[0] <= MOST_SINGLE_ELEMENTS) && i < t->shape[0]; i++) {
     char single[600];
     snprintf(single, sizeof single, "%s[%d]", name, (int)i);
-    if (!fill(r, add_field(r, container, single), block, &base, offset + i * base.bytes, 0, NULL)) return false;
+    if (!fill(r, add_field(r, container, names != NULL ? names[i] : single), block, &base, offset + i * base.bytes, 0, NULL)) return false;
   }
   return true;
 }
@@ -172,8 +185,39 @@ static bool add_link(void *data, const char *name, uint64_t address) {
   return fine;
 }
 
+typedef struct Search { // for a link by name
+  const char *name;
+  size_t n;
+  uint64_t address;
+} Search;
+
+static bool compare_link(void *data, const char *name, uint64_t address) {
+  Search *s = data;
+  if (strlen(name) == s->n && strncmp(name, s->name, s->n) == 0) s->address = address;
+  return true;
+}
+
+// What DataFrame.to_hdf writes with format="table": one table, whose columns are named without the group.
+static bool add_frame(const Reading *r, const H5Object *group, const char *prefix) {
+  Search s = {"table", 5, H5_NOWHERE};
+  H5Object table;
+  if (!h5_links(&r->h, group, compare_link, &s) || s.address == H5_NOWHERE || !h5_open_object(&r->h, s.address, &table))
+    return hgm_fail(r->error, 1, "%s: pandas group `/%s` has no dataset `table`; the file is incomplete", r->h.file->path, prefix);
+  const Reading inner = {r->h, r->error, "", r->depth, &table};
+  bool fine = add_dataset(&inner, &table, "table");
+  h5_close_object(&table);
+  return fine;
+}
+
 static bool add_group(Reading *r, const H5Object *group, const char *prefix) {
-  Reading inner = {r->h, r->error, prefix, r->depth + 1};
+  Reading inner = {r->h, r->error, prefix, r->depth + 1, NULL};
+  const char *const *pandas;
+  if (h5_texts(&r->h, group, "pandas_type", &pandas) > 0) {
+    if (strcmp(pandas[0], "frame_table") == 0 || strcmp(pandas[0], "appendable_frame") == 0) return add_frame(r, group, prefix);
+    if (strcmp(pandas[0], "frame") == 0)
+      return hgm_fail(r->error, 1, "%s: `/%s` is a pandas frame of format \"fixed\", which a sampler does not read; save it with format=\"table\"",
+                      r->h.file->path, prefix);
+  }
   const H5Message *info = h5_message(group, H5_LINK_INFO);
   uint64_t at = info != NULL && info->size > 2 && (info->at[1] & 1) != 0 ? 10 : 2;
   if (info != NULL && info->size >= at + 8 && h5_number(info->at + at, 8) != H5_NOWHERE)
@@ -218,18 +262,6 @@ static bool map(H5 *h, HgmError *error) {
   keeper->close = unmap;
   h->bytes = bytes;
   h->size = (uint64_t)info.st_size;
-  return true;
-}
-
-typedef struct Search {
-  const char *name;
-  size_t n;
-  uint64_t address;
-} Search;
-
-static bool compare_link(void *data, const char *name, uint64_t address) {
-  Search *s = data;
-  if (strlen(name) == s->n && strncmp(name, s->name, s->n) == 0) s->address = address;
   return true;
 }
 
