@@ -179,7 +179,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: worker MODEL.hgm\n");
     return 2;
   }
-  Options options = {.seed = 1, .quiet = true};
+  Options options = {.seed = 1, .quiet = true, .no_cache = true}; // the first step is a cold one, as the peers'
   Worker w = {0};
   open_worker(&w, &options, argv[1]);
   step(&w);
