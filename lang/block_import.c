@@ -74,7 +74,8 @@ void not_built(Elab *e, Span span, const char *format, ...) {
   va_start(args, format);
   const char *what = arena_vprintf(e->arena, format, args);
   va_end(args);
-  elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
+  Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
+  diag_help(e->diags, d, "the language has it and a later version of hgmc will; this one refuses it");
 }
 
 // ---- names

@@ -23,8 +23,9 @@ static void check_range(Elab *e, const Param *p, Value *v) {
     return;
   }
   if (whole(v) && (!whole(low) || !whole(high))) {
-    elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "`tune %s..%s` gives real numbers, `%s` is an int", source_text(e, d->u.param.low->span),
-               source_text(e, d->u.param.high->span), d->name.text);
+    Diag *diag = elab_error(e, DIAG_TUNE_TYPE, d->u.param.low->span, "`tune %s..%s` gives real numbers, `%s` is an int", source_text(e, d->u.param.low->span),
+                            source_text(e, d->u.param.high->span), d->name.text);
+    diag_help(e->diags, diag, "whole numbers, `tune 1..8`, or a real default, `%s = 2.0`", d->name.text);
     return;
   }
   double x = value_number(v), a = value_number(low), b = value_number(high);

@@ -70,10 +70,10 @@ typedef struct Scene {
   Map standing;     // leaf -> IrRef of the value that has taken its place
   bool training;    // `training`: dropout and the like act
   VEC(DrawnFlow) drawn;
-  bool batches;     // events know the others of their batch
+  bool batches; // events know the others of their batch
   VEC(Running) running;
 } Scene;
-void running_outputs(Elab *e, const char *owner); // set:* of what nets of that owner remember
+void running_outputs(Elab *e, const char *owner);                                     // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
 void scene_close(Elab *e);                                                            // back to the outer one
 // A weight or state as it stands in the scene: its leaf, or the value that has taken its place since (an unrolled step).

@@ -32,7 +32,9 @@ static bool units_meet(Elab *e, Value *a, Value *b, Span span, const char *verb)
   Diag *d = elab_error(e, DIAG_UNIT, span, "%s %s with %s", verb, x, y);
   diag_label(e->diags, d, a->span, "in %s", x);
   diag_label(e->diags, d, b->span, "in %s", y);
-  diag_help(e->diags, d, "`in %s` converts the second", x);
+  double factor;
+  if (unit_convert(y, x, &factor)) diag_help(e->diags, d, "`in %s` converts the second", x);
+  else diag_help(e->diags, d, "they measure different things: leave one out, or write the number without a unit");
   return false;
 }
 

@@ -85,7 +85,9 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   declare_data(&b);
   params_finish(&b);
   if (b.broken) return NULL;
+  int errors = diags->errors;
   overrides_check(&b);
+  if (diags->errors > errors) return NULL; // callers would say again what the replaced one took
   for (size_t i = 0; i < b.data.len; i++) data_programs(&b, b.data.at[i]);
   check_declarations(&b, DE_NET);
   for (size_t i = 0; i < b.trains.len; i++) train_block(&b, &b.trains.at[i]);

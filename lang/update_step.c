@@ -23,6 +23,7 @@ Targets targets_read(Blocks *b, Scope *scope, const AstUpdate *u) {
       VEC_PUSH(e->arena, &targets, (Target){path, source_text(e, x->span), x->span});
       continue;
     }
+    b->unknown_target = true;
     const char *what = v->type != NULL && v->type->field != NULL ? "data" : value_text(e->arena, v);
     Diag *d = elab_error(e, DIAG_UPDATE_WHAT, x->span, "`update %s`: this is %s", source_text(e, x->span), what);
     diag_help(e->diags, d, "nets and flows are updated");
