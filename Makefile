@@ -160,8 +160,9 @@ fuzz: $(GEN)/parser.h $(GEN)/lexer.h
 # ---- rules about the sources, and what other compilers see
 lint: $(O)/hgmc
 	@tests/run.sh $(O) lint/
-	@command -v cppcheck > /dev/null && cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 -I. lang compiler runtime \
-	  || echo "cppcheck is not installed or found something"
+	@command -v cppcheck > /dev/null || { echo "cppcheck is not installed: apt-get install cppcheck"; exit 2; }
+	@cppcheck -q --enable=warning,portability --library=tests/lint/cppcheck.cfg --suppressions-list=tests/lint/cppcheck.suppressions --error-exitcode=1 -I. \
+	  $(MODULES)
 
 tests: $(TESTS)
 

@@ -20,7 +20,7 @@ enum { EVENTS = 64, BLOCKS = 8 };
 
 // Kernel "drawKF": kind K, f64 F; pointers event lo, event hi, key, output [element][EVENTS]; the pass is HgmTile.pass.
 static void emit_draw(CodeModule *m, int kind, bool f64, unsigned lanes) {
-  char name[16];
+  char name[32];
   snprintf(name, sizeof name, "draw%d%d", kind, f64);
   LLVMValueRef p[4], elements[4], f = code_kernel(m, name, 4, p);
   LLVMValueRef pass_at = emit_at(m, LLVMInt8TypeInContext(m->context), LLVMGetParam(f, 0), emit_index(m, offsetof(HgmTile, pass)));

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <cmocka.h>
@@ -85,15 +86,25 @@ static void ref_lgamma(mpfr_t y, const mpfr_t a) {
 }
 
 #define REFERENCE(NAME)                                                                                                                                        \
-  static void ref_##NAME(mpfr_t y, const mpfr_t a) { mpfr_##NAME(y, a, MPFR_RNDN); }
-REFERENCE(exp)
-REFERENCE(expm1)
-REFERENCE(log)
-REFERENCE(log1p) REFERENCE(sqrt) REFERENCE(sin) REFERENCE(cos) REFERENCE(tanh) REFERENCE(sinh) REFERENCE(cosh) REFERENCE(asinh) REFERENCE(erf) REFERENCE(erfc)
-    REFERENCE(digamma)
+  static void ref_##NAME(mpfr_t y, const mpfr_t a) { mpfr_##NAME(y, a, MPFR_RNDN); }                                                                           \
+  static_assert(true, "a semicolon for clang-format")
+REFERENCE(exp);
+REFERENCE(expm1);
+REFERENCE(log);
+REFERENCE(log1p);
+REFERENCE(sqrt);
+REFERENCE(sin);
+REFERENCE(cos);
+REFERENCE(tanh);
+REFERENCE(sinh);
+REFERENCE(cosh);
+REFERENCE(asinh);
+REFERENCE(erf);
+REFERENCE(erfc);
+REFERENCE(digamma);
 
-    // Points of low..high; every fourth is near zero if that is inside, else near low.
-    static double point(double low, double high, int i) {
+// Points of low..high; every fourth is near zero if that is inside, else near low.
+static double point(double low, double high, int i) {
   if (i % 4 != 3) return low + (high - low) * (i + 0.5) / POINTS;
   double small = 1e-2 * (high - low) * pow(10, -i / 30.0);
   return low < 0 && high > 0 ? (i % 8 == 3 ? small : -small) : low + small;
