@@ -188,8 +188,9 @@ double phase_mean(const Phase *p, size_t loss, bool norm) {
 
 void phase_forget(Phase *p) { slot_fill(p->sums, 0); }
 
-static void add_loss(Phase *p, size_t loss, double value, double norm) {
-  const double more[SUMS] = {value, norm, 1};
+// A step counts as many times as it has events: the last batch of an epoch has fewer.
+static void add_loss(Phase *p, size_t loss, double value, double norm, double events) {
+  const double more[SUMS] = {value * events, norm * events, events};
   for (int k = 0; k < SUMS; k++) slot_set(p->sums, (int64_t)loss * SUMS + k, slot_number(p->sums, (int64_t)loss * SUMS + k) + more[k]);
 }
 
@@ -235,7 +236,7 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
     double value = slot_number(bound_result(bound, loss->output), 0), norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
     if (!isfinite(value) || !isfinite(norm))
       return nonfinite_explain(p->t->session, update->step, bound, loss, &call, &p->tables, (int64_t)p->t->position.step, error);
-    if (last) add_loss(p, first_loss + i, value, norm);
+    if (last) add_loss(p, first_loss + i, value, norm, (double)call.events);
   }
   bound_commit(bound);
   p->t->events_trained += call.events;
