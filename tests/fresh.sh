@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Both commands of the README on a bare system: a debootstrap of each suite, a clone of HEAD in it, `make demo` twice, `make check`.
+# Run by hand as root; needs debootstrap and the network, some 3 GB a suite and 5 to 20 minutes.
+#   tests/fresh.sh [bookworm|trixie …]       MIRROR: of the packages, else what apt here reads; KEEP=1: leaves the system for a look
+set -u
+cd "$(dirname "$0")/.."
+[ "$(id -u)" -eq 0 ] || { echo "needs root"; exit 2; }
+command -v debootstrap > /dev/null || { echo "needs debootstrap: apt-get install debootstrap"; exit 2; }
+mirror=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2> /dev/null | grep -v '^#' | grep -oE 'https?://[^ ]+' | head -n 1)}
+suites=${*:-bookworm trixie}
+shared=$(realpath ../shared 2> /dev/null)
+status=0
+
+inside() { # in the system, with as few of this shell's variables as can be
+  chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${JOBS:+JOBS=$JOBS} "$@"
+}
+
+step() { # name command …: says how long it took and how it ended
+  local name=$1 began=$SECONDS; shift
+  "$@" > "$root/root/log.$name" 2>&1; local code=$?
+  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -v '^$' "$root/root/log.$name" | tail -n 1)"
+  [ $code -eq 0 ] || { status=1; grep -E 'FAILED|error|Error' "$root/root/log.$name" | head -n 20; }
+  return $code
+}
+
+leave() {
+  umount -l "$root/proc" "$root/dev" "$root/shared" 2> /dev/null
+  [ -n "${KEEP:-}" ] && echo "$suite: left in $root" || rm -rf --one-file-system "$root"
+}
+
+for suite in $suites; do
+  root=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh.$suite.XXXX"); chmod 755 "$root"; mkdir "$root/root"
+  trap leave EXIT
+  step debootstrap debootstrap --variant=minbase "$suite" "$root" "$mirror" || { leave; continue; }
+  cp /etc/resolv.conf "$root/etc/"
+  mount --bind /dev "$root/dev"; mount -t proc proc "$root/proc"
+  if [ -d "$shared" ]; then mkdir -p "$root/shared"; mount --bind -o ro "$shared" "$root/shared"; fi
+  step make inside sh -c 'apt-get update && apt-get install -y --no-install-recommends make'
+  git clone -q . "$root/hgm"
+  step demo inside make -C /hgm demo && step demo_again inside make -C /hgm demo && step check inside make -C /hgm check
+  leave
+  trap - EXIT
+done
+exit $status
