@@ -75,7 +75,7 @@ def train_hgm(parts, options, scratch):
     model = os.path.join(os.path.dirname(os.path.abspath(__file__)), "beside.hgm")
     run = lambda *words: subprocess.run([hgmc, *words, "--threads", str(options.threads)], check=True, stdout=sys.stderr)
     began = time.time()
-    run("run", model, "--train", place("train.npz"), "--valid", place("valid.npz"), "--test", place("test.npz"), "-o", place("run"), "--seed", str(SEED),
+    run("run", model, "--train", place("train.npz"), "--valid", place("valid.npz"), "--test", place("test.npz"), "-o", place("run"), "--seed", str(options.seed),
         "--epochs", str(options.epochs), "--set", f"layers={options.layers}", "--set", f"width={options.width}")
     seconds = time.time() - began
     run("score", place("run"), "--data", place("test.npz"), "-o", place("score.npz"))
@@ -103,7 +103,7 @@ def nflows_flow(layers, width, given):
 
 
 def train_nflows(parts, options):
-    torch.manual_seed(SEED)
+    torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     (x, c), (vx, vc), (tx, tc) = [tuple(map(torch.tensor, part)) for part in parts]
     flow = nflows_flow(options.layers, options.width, c.shape[1])
@@ -162,7 +162,7 @@ def report(parts, sides):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, value in (("epochs", 12), ("layers", 8), ("width", 64), ("threads", 1), ("rows", 0)):
+    for name, value in (("epochs", 12), ("layers", 8), ("width", 64), ("threads", 1), ("rows", 0), ("seed", 1)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--data", default="../shared/data/jets_response.h5")
     options = parser.parse_args()

@@ -256,6 +256,24 @@ static void every_step_knows_its_determinant(void **state) {
 }
 
 // The density of a flow of one angle and one number adds up to one over the strip (weights so small that a grid sees all of it).
+// The log-scale of an affine step is bounded, stands in the determinant as it is, and x comes back; cross-entropies at logits of 200.
+static void scales_cannot_run_away(void **state) {
+  (void)state;
+  Loaded l = load(LAYERS "score {\n  a = affine(soft_clamp(2.0)(1e8 * x[0]), x[1])\n  (y, det) = a.forward(x[2])\n  (back, undone) = a.inverse(y)\n"
+                         "  both = det + undone\n  slope = sum(grad(y, x))\n  sure = bce(100 * x[0], 1)\n  wrong = bce(100 * x[0], 0) }\n");
+  const double a[4] = {2, -2, 1e-12, 0}, *const columns[3] = {a, B, C};
+  const double *back = score(&l, columns, 4, "score:back"), *both = score(&l, columns, 4, "score:both");
+  const double *det = score(&l, columns, 4, "score:det"), *slope = score(&l, columns, 4, "score:slope");
+  const double *sure = score(&l, columns, 4, "score:sure"), *wrong = score(&l, columns, 4, "score:wrong");
+  for (int i = 0; i < 4; i++) {
+    assert_true(fabs(det[i]) <= 2 && both[i] == 0 && isfinite(slope[i]));
+    near(back[i], C[i], 1e-13);
+    near(sure[i], log1p(exp(-fabs(100 * a[i]))) + fmax(-100 * a[i], 0), 1e-14);
+    near(wrong[i], log1p(exp(-fabs(100 * a[i]))) + fmax(100 * a[i], 0), 1e-14);
+  }
+  leave(&l);
+}
+
 static void densities_add_up_to_one(void **state) {
   (void)state;
   enum { SIDE = 160 };
@@ -439,6 +457,7 @@ int main(void) {
       cmocka_unit_test(a_spline_of_nothing_changes_nothing),
       cmocka_unit_test(a_circular_spline_closes),
       cmocka_unit_test(every_step_knows_its_determinant),
+      cmocka_unit_test(scales_cannot_run_away),
       cmocka_unit_test(densities_add_up_to_one),
       cmocka_unit_test(weights_stand_where_they_are_made),
       cmocka_unit_test(rotations_are_rotations),
