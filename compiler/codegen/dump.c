@@ -3,7 +3,8 @@
 
 #include "compiler/codegen/schedule.h"
 
-static const char *const kinds[] = {"point", "copy", "zero", "sum", "max", "rank", "argmax", "scan", "dot", "gather", "scatter", "draw", "partial", "inverse", "none"};
+static const char *const kinds[] = {"point", "copy",   "zero",    "sum",  "max",     "rank",    "argmax", "scan",
+                                    "dot",   "gather", "scatter", "draw", "partial", "inverse", "none"};
 
 const char *schedule_kind(GroupKind kind) {
   static const char *const kinds_of_groups[] = {"dead", "nest", "pairs", "product", "gradient", "inverse"};

@@ -144,7 +144,8 @@ static const char *unit_of(const Model *model, const char *name) {
 
 static void pictures(FILE *out, const Report *r) {
   const Evaluation *e = r->evaluation;
-  fprintf(out, "<h2>Columns and observables</h2>\n<p class=key>Share of events in a bin. Grey: truth, below with its statistical error; blue: generated, below over truth.</p>\n");
+  fprintf(out, "<h2>Columns and observables</h2>\n<p class=key>Share of events in a bin. Grey: truth, below with its statistical error; blue: generated, below "
+               "over truth.</p>\n");
   for (size_t i = 0; i < e->columns.len && i < MOST_PICTURES; i++) {
     const EvalColumn *c = &e->columns.at[i];
     PlotHistogram h = {.title = c->name, .unit = unit_of(r->model, c->name), .truth = {c->truth, e->weights, e->n_truth}, .fake = {c->fake, NULL, e->n_fake}};

@@ -13,7 +13,7 @@ typedef struct Arena Arena;
 
 Arena *arena_create(void);
 void arena_destroy(Arena *arena);
-void *arena_alloc(Arena *arena, size_t size);                 // zeroed, aligned to 16
+void *arena_alloc(Arena *arena, size_t size); // zeroed, aligned to 16
 // A copy in more memory, what is added not zeroed; old itself where it lies last and there is room behind it.
 void *arena_grow(Arena *arena, void *old, size_t old_size, size_t size);
 void *arena_dup(Arena *arena, const void *data, size_t size); // a copy
