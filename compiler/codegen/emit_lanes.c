@@ -8,7 +8,7 @@ static LLVMValueRef number_at(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t n
   return emit_at(e->m, point_memory_element(e->m, dtype), at, emit_index(e->m, n));
 }
 
-// The lanes from..from+n-1 of x; lanes beyond them are poison.
+// The n lanes of x from `from` on.
 static LLVMValueRef cut(Emit *e, LLVMValueRef x, unsigned from, unsigned n) {
   LLVMValueRef index[CODE_LANES];
   for (unsigned i = 0; i < n; i++) index[i] = LLVMConstInt(e->m->i32, from + i, false);

@@ -17,7 +17,7 @@
 #include "tests/support/random_program.h"
 
 static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
-enum { CODE_TILE_SMALL = 16 }; // what single events are run with
+enum { CODE_TILE_SMALL = 16 }; // the least with events along the lanes
 enum { EVENT_COUNTS = sizeof event_counts / sizeof *event_counts, MOST_EVENTS = 257 };
 
 static size_t bytes_of(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
