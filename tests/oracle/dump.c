@@ -81,7 +81,7 @@ static void put_slot(Dump *d, const char *name, const Slot *slot, bool next) {
 
 static void random_columns(Dump *d, const ModelData *data) {
   Arena *arena = d->session.arena;
-  d->dataset = (Dataset){.data = data, .rows = RANDOM_ROWS, .begin = {0, -1, -1}};
+  d->dataset = (Dataset){.data = data, .arena = arena, .rows = RANDOM_ROWS, .begin = {0, -1, -1}};
   for (size_t c = 0; c < data->columns.len; c++) {
     const ModelColumn *column = &data->columns.at[c];
     double *values = ARENA_ARRAY(arena, double, RANDOM_ROWS);
