@@ -11,6 +11,7 @@ LLVM  ?= llvm-config-19
 PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev libhdf5-dev liblzf-dev libdeflate-dev zlib1g-dev \
             libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools
 
+SMALL_PACKAGES := musl-tools                   # without it a sampler is built with glibc and is 1 MB larger
 CHECK_PACKAGES := libopenmpi-dev openmpi-bin # without them the tests of several processes are skipped
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -41,6 +42,7 @@ all: $(O)/hgmc plugins
 # ---- what the machine lacks: installed as root or through sudo, or said
 deps:
 	@tests/deps.sh $(PACKAGES)
+	@tests/deps.sh $(SMALL_PACKAGES) || true
 .PHONY: all plugins tests check check-long demo bench oracle asan fuzz fmt lint clean deps golden
 .DELETE_ON_ERROR:
 
