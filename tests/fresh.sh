@@ -16,10 +16,10 @@ inside() { # in the system, with as few of this shell's variables as can be
 }
 
 step() { # name command …: says how long it took and how it ended
-  local name=$1 began=$SECONDS; shift
-  "$@" > "$root/root/log.$name" 2>&1; local code=$?
-  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -v '^$' "$root/root/log.$name" | tail -n 1)"
-  [ $code -eq 0 ] || { status=1; grep -E 'FAILED|error|Error' "$root/root/log.$name" | head -n 20; }
+  local name=$1 began=$SECONDS; shift; mkdir -p "$root/var/log"
+  "$@" > "$root/var/log/fresh.$name" 2>&1; local code=$?
+  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -v '^$' "$root/var/log/fresh.$name" | tail -n 1)"
+  [ $code -eq 0 ] || { status=1; grep -E 'FAILED|error|Error' "$root/var/log/fresh.$name" | head -n 20; }
   return $code
 }
 
@@ -29,7 +29,7 @@ leave() {
 }
 
 for suite in $suites; do
-  root=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh.$suite.XXXX"); chmod 755 "$root"; mkdir "$root/root"
+  root=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh.$suite.XXXX"); chmod 755 "$root"
   trap leave EXIT
   step debootstrap debootstrap --variant=minbase "$suite" "$root" "$mirror" || { leave; continue; }
   cp /etc/resolv.conf "$root/etc/"
