@@ -17,7 +17,8 @@ enum { MOST_RUNS = 1000000, LINE_MOST = 65536 };
 
 struct HgmRun {
   char path[PATH_MAX];
-  int lock; // descriptor of the lock file; the lock goes with it, also when the process is killed
+  int lock;  // descriptor of the lock file; the lock goes with it, also when the process is killed
+  bool made; // the directory was not there before
 };
 
 bool hgm_run_file(const char *directory, const char *name, char *text, int size, HgmError *error) {
@@ -65,7 +66,7 @@ static bool make_next(HgmRun *run, const char *model, HgmError *error) {
   for (long number = last + 1; number < MOST_RUNS; number++) {
     if (snprintf(run->path, sizeof run->path, "runs/%s-%03ld", model, number) >= (int)sizeof run->path)
       return hgm_fail(error, 2, "%s: the name is too long", model);
-    if (mkdir(run->path, 0777) == 0) return true;
+    if (mkdir(run->path, 0777) == 0) return run->made = true;
     if (errno != EEXIST) break;
   }
   return hgm_fail(error, 2, "%s: cannot be made: %s", run->path, strerror(errno));
@@ -120,6 +121,8 @@ bool hgm_run_create(HgmRun **result, const char *directory, const char *model, b
                       "%s: holds a run already; continue it with --resume, replace it with --force, or give another "
                       "directory with -o",
                       run->path);
+    struct stat before;
+    run->made = fine && stat(run->path, &before) != 0;
     fine = fine && make_directories(run->path, error);
   }
   fine = fine && take_lock(run, error);
@@ -131,8 +134,21 @@ bool hgm_run_create(HgmRun **result, const char *directory, const char *model, b
   return true;
 }
 
+static bool only_lock(const char *path) {
+  DIR *directory = opendir(path);
+  int others = directory == NULL;
+  for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;)
+    others += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, "lock") != 0;
+  if (directory != NULL) closedir(directory);
+  return others == 0;
+}
+
 void hgm_run_close(HgmRun *run) {
   if (run == NULL) return;
+  char lock[PATH_MAX];
+  HgmError ignored = {0};
+  if (run->lock >= 0 && run->made && only_lock(run->path) && hgm_run_file(run->path, "lock", lock, sizeof lock, &ignored) && unlink(lock) == 0)
+    rmdir(run->path);
   if (run->lock >= 0) close(run->lock);
   free(run);
 }

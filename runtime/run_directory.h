@@ -14,7 +14,7 @@ typedef struct HgmRun HgmRun;
 // Makes the directory (parents too) and locks it. directory NULL: runs/MODEL-NNN with the next free number. One that holds a
 // run already is refused unless `resume` (then it must hold one) or `force`.
 bool hgm_run_create(HgmRun **run, const char *directory, const char *model, bool resume, bool force, HgmError *error);
-void hgm_run_close(HgmRun *run); // gives the lock back
+void hgm_run_close(HgmRun *run); // gives the lock back; a directory that it made and that nothing came into goes too
 const char *hgm_run_path(const HgmRun *run);
 // "DIRECTORY/NAME" in `text`; false (and a message) when it does not fit.
 bool hgm_run_file(const char *directory, const char *name, char *text, int size, HgmError *error);

@@ -235,3 +235,11 @@ if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=200k none small 2> /dev/null; 
 else
   echo "a disk of 200 kB could not be mounted: saving to a full disk was left out"
 fi
+
+# ---- a run that came to nothing leaves no directory
+expect_exit 2 $HGMC run $ROOT/examples/jets.hgm
+expect_text "--train"
+[ -z "$(ls runs)" ] || fail "no directory of a run that did not begin, found $(ls runs)"
+mkdir mine
+expect_exit 2 $HGMC run $ROOT/examples/jets.hgm --train nothing.h5 -o mine
+[ -d mine ] || fail "a directory that was there before to stay"
