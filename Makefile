@@ -1,6 +1,6 @@
 # make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
-# BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own
+# BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
 
 BUILD ?= release
 JOBS  ?= $(shell nproc)
@@ -18,6 +18,8 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-protot
 CFLAGS_release := -O2 -g
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan   := -fsanitize=address,undefined
+CFLAGS_tsan    := -O1 -g -fsanitize=thread
+LDFLAGS_tsan   := -fsanitize=thread
 VERSION := 0.1.0
 CFLAGS  = -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off $(WARN) $(CFLAGS_$(BUILD)) -I. -I$(GEN) -MMD -MP
 LDFLAGS = $(LDFLAGS_$(BUILD)) -pthread
