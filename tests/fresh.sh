@@ -18,8 +18,8 @@ inside() { # in the system, with as few of this shell's variables as can be
 step() { # name command …: says how long it took and how it ended
   local name=$1 began=$SECONDS; shift; mkdir -p "$root/var/log"
   "$@" > "$root/var/log/fresh.$name" 2>&1; local code=$?
-  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -v '^$' "$root/var/log/fresh.$name" | tail -n 1)"
-  [ $code -eq 0 ] || { status=1; grep -E 'FAILED|error|Error' "$root/var/log/fresh.$name" | head -n 20; }
+  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -av '^$' "$root/var/log/fresh.$name" | tail -n 1)"
+  [ $code -eq 0 ] || { status=1; grep -aE 'FAILED|error|Error' "$root/var/log/fresh.$name" | head -n 20; }
   return $code
 }
 
@@ -36,7 +36,7 @@ for suite in $suites; do
   mount --bind /dev "$root/dev"; mount -t proc proc "$root/proc"
   if [ -d "$shared" ]; then mkdir -p "$root/shared"; mount --bind -o ro "$shared" "$root/shared"; fi
   step make inside sh -c 'apt-get update && apt-get install -y --no-install-recommends make'
-  git clone -q . "$root/hgm"
+  git -c advice.detachedHead=false clone -q . "$root/hgm"
   step demo inside make -C /hgm demo && step demo_again inside make -C /hgm demo && step check inside make -C /hgm check
   leave
   trap - EXIT
