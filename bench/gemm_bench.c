@@ -5,23 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/clock.h"
 #include "compiler/codegen/gemm.h"
-#include "compiler/codegen/image.h"
+#include "tests/support/compiled.h"
 
 enum { REPEATS = 15, TILE = 128 };
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static float *numbers(size_t n) {
   float *x = aligned_alloc(64, (n * sizeof *x + 4095) / 4096 * 4096);
@@ -39,22 +28,18 @@ typedef struct Compiled {
 
 static Compiled finish(CodeModule *m) {
   LLVMBuildRetVoid(m->builder);
-  LLVMMemoryBufferRef b = code_module_object(m);
   if (getenv("GEMM_ASM")) {
     char *text = code_module_assembly(m);
     puts(text);
     free(text);
   }
-  ImageObject object = {LLVMGetBufferStart(b), LLVMGetBufferSize(b)};
   Compiled c;
   HgmError error = {0};
-  if (!image_build(&c.image, &object, 1, &error) || !image_map(&c.image, &error)) {
+  if (!compiled_image(m, &c.image, &error)) {
     fprintf(stderr, "%s\n", error.text);
     exit(3);
   }
   c.run = image_kernel(&c.image, "kernel");
-  LLVMDisposeMemoryBuffer(b);
-  code_module_destroy(m);
   return c;
 }
 
@@ -138,7 +123,7 @@ static void run_once(const Job *j, const HgmTile *tile) {
 }
 
 static double median_rate(Job *j) {
-  qsort(j->times, REPEATS, sizeof *j->times, by_value);
+  qsort(j->times, REPEATS, sizeof *j->times, bench_by_value);
   return j->flops / j->times[REPEATS / 4] * 1e-9; // the lower quartile: neighbours only ever slow us down
 }
 
@@ -149,9 +134,9 @@ static void measure(Job *jobs, size_t n) {
       Job *j = &jobs[i];
       int turns = (int)(6e7 / j->flops) + 1;
       run_once(j, &tile);
-      double start = seconds();
+      double start = bench_seconds();
       for (int c = 0; c < turns; c++) run_once(j, &tile);
-      j->times[r] = (seconds() - start) / turns;
+      j->times[r] = (bench_seconds() - start) / turns;
     }
 }
 

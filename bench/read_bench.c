@@ -4,22 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/clock.h"
 #include "runtime/table.h"
 
 enum { REPEATS = 9, MOST = 4096 };
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static int fail(const HgmError *error) {
   fprintf(stderr, "%s\n", error->text);
@@ -37,7 +26,7 @@ static bool read_all(const char *path, int threads, char **names, int n_names, d
   HgmTable *table;
   HgmWish wishes[MOST];
   HgmColumnReport reports[MOST];
-  double *values[MOST], start = seconds();
+  double *values[MOST], start = bench_seconds();
   void *memory;
   int n = 0;
   if (!hgm_table_open(&table, &path, 1, error)) return false;
@@ -49,7 +38,7 @@ static bool read_all(const char *path, int threads, char **names, int n_names, d
     *numbers += (double)(hgm_table_column(table, wishes[k].column)->elements * hgm_table_column(table, wishes[k].column)->rows);
   free(memory);
   hgm_table_close(table);
-  *spent = seconds() - start;
+  *spent = bench_seconds() - start;
   return fine;
 }
 
@@ -63,7 +52,7 @@ int main(int argc, char **argv) {
     HgmError error = {0};
     if (!read_all(argv[1], atoi(argv[2]), argv + 3, argc - 3, &times[i], &numbers, &error)) return fail(&error);
   }
-  qsort(times, REPEATS, sizeof *times, by_value);
-  printf("%.6f s  %.4g numbers/s\n", times[REPEATS / 2], numbers / times[REPEATS / 2]);
+  double time = bench_median(times, REPEATS);
+  printf("%.6f s  %.4g numbers/s\n", time, numbers / time);
   return 0;
 }

@@ -3,11 +3,11 @@
 // division of the same array; medians of alternating runs. Functions marked call compute in double.
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/clock.h"
 #include "compiler/codegen/emit.h"
-#include "compiler/codegen/image.h"
 #include "compiler/codegen/vmath.h"
+#include "tests/support/compiled.h"
 
 enum { N = 1024, REPEATS = 11 };
 
@@ -84,28 +84,13 @@ static Image compile(const char *cpu) {
     emit_loop_end(m, &l, NULL);
     LLVMBuildRetVoid(m->builder);
   }
-  LLVMMemoryBufferRef b = code_module_object(m);
-  ImageObject object = {LLVMGetBufferStart(b), LLVMGetBufferSize(b)};
   Image image;
-  if (!image_build(&image, &object, 1, &error) || !image_map(&image, &error)) {
+  if (!compiled_image(m, &image, &error)) {
     fprintf(stderr, "%s\n", error.text);
     exit(3);
   }
-  LLVMDisposeMemoryBuffer(b);
-  code_module_destroy(m);
   code_target_destroy(t);
   return image;
-}
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 int main(int argc, char **argv) {
@@ -126,13 +111,12 @@ int main(int argc, char **argv) {
         else x.f32[i] = (float)v;
       }
       kernel(NULL, (void *[]){&x, &y});
-      double start = seconds();
+      double start = bench_seconds();
       for (int c = 0; c < 100; c++) kernel(NULL, (void *[]){&x, &y});
-      times[f][r] = (seconds() - start) / (100.0 * N) * 1e9;
+      times[f][r] = (bench_seconds() - start) / (100.0 * N) * 1e9;
     }
   printf("%-20s %8s %8s   ns an element\n", "", "f32", "f64");
-  for (int f = 0; f < 2 * ROWS; f++) qsort(times[f], REPEATS, sizeof *times[f], by_value);
-  for (int f = 0; f < ROWS; f++) printf("%-20s %8.3f %8.3f\n", rows[f].name, times[2 * f][REPEATS / 2], times[2 * f + 1][REPEATS / 2]);
+  for (int f = 0; f < ROWS; f++) printf("%-20s %8.3f %8.3f\n", rows[f].name, bench_median(times[2 * f], REPEATS), bench_median(times[2 * f + 1], REPEATS));
   image_free(&image);
   return 0;
 }

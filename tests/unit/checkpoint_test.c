@@ -17,18 +17,7 @@
 
 #include "runtime/run_directory.h"
 #include "runtime/sha256.h"
-
-static char folder[] = "/tmp/hgm-checkpoint-XXXXXX";
-static char start_folder[4096];
-
-static int set_up(void **state) {
-  (void)state;
-  return getcwd(start_folder, sizeof start_folder) == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-static int tear_down(void **state) {
-  (void)state;
-  return chdir(start_folder) != 0 || rmdir(folder) != 0 ? -1 : 0; // fails when a temporary file was left
-}
+#include "tests/support/folder.h"
 
 static const int64_t MATRIX[] = {3, 4}, VECTOR[] = {5}, EMPTY[] = {0, 7};
 
@@ -415,5 +404,5 @@ int main(void) {
       cmocka_unit_test(sha256_vectors),
       cmocka_unit_test(sha256_both_ways),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, folder_enter, folder_leave);
 }

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "compiler/codegen/emit.h"
-#include "compiler/codegen/image.h"
 #include "compiler/codegen/vmath.h"
 #include "runtime/philox.h"
+#include "tests/support/compiled.h"
 
 enum { EVENTS = 64, BLOCKS = 8 };
 
@@ -49,12 +49,8 @@ static Image compile(const char *cpu, unsigned lanes) {
   CodeModule *m = code_module_create(t, "draws");
   for (int kind = 0; kind < 3; kind++)
     for (int f64 = 0; f64 < 2; f64++) emit_draw(m, kind, f64, lanes);
-  LLVMMemoryBufferRef buffer = code_module_object(m);
-  ImageObject object = {LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)};
   Image image;
-  if (!image_build(&image, &object, 1, &error) || !image_map(&image, &error)) fail_msg("%s", error.text);
-  LLVMDisposeMemoryBuffer(buffer);
-  code_module_destroy(m);
+  if (!compiled_image(m, &image, &error)) fail_msg("%s", error.text);
   code_target_destroy(t);
   return image;
 }

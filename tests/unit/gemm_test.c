@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "compiler/codegen/gemm.h"
-#include "compiler/codegen/image.h"
+#include "tests/support/compiled.h"
 
 enum { GUARD = 64 }; // numbers behind every array that no kernel may touch
 
@@ -56,14 +56,10 @@ typedef struct Compiled {
 
 static Compiled finish(CodeModule *m) {
   LLVMBuildRetVoid(m->builder);
-  LLVMMemoryBufferRef b = code_module_object(m);
-  ImageObject object = {LLVMGetBufferStart(b), LLVMGetBufferSize(b)};
   Compiled c;
   HgmError error = {0};
-  if (!image_build(&c.image, &object, 1, &error) || !image_map(&c.image, &error)) fail_msg("%s", error.text);
+  if (!compiled_image(m, &c.image, &error)) fail_msg("%s", error.text);
   c.run = image_kernel(&c.image, "kernel");
-  LLVMDisposeMemoryBuffer(b);
-  code_module_destroy(m);
   return c;
 }
 

@@ -11,14 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance)) // cmocka's own compares floats
-
-static double draw(uint64_t *state) { // splitmix64, in [0, 1)
-  uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
-}
+#include "tests/support/random_number.h"
 
 // F(x) of the definition.
 static double share_below(const HgmSample *s, double x) {
@@ -89,13 +82,13 @@ static void against_brute_force(void **state) {
   uint64_t seed = 3;
   for (int trial = 0; trial < 200; trial++) {
     double x[60], y[60], wx[60], wy[60];
-    int64_t n = 1 + (int64_t)(draw(&seed) * 59), m = 1 + (int64_t)(draw(&seed) * 59);
+    int64_t n = 1 + (int64_t)(random_number(&seed) * 59), m = 1 + (int64_t)(random_number(&seed) * 59);
     bool coarse = trial % 2 == 0, negative = trial % 3 == 0;
     for (int i = 0; i < 60; i++) {
-      x[i] = coarse ? floor(draw(&seed) * 6) : draw(&seed); // many ties
-      y[i] = coarse ? floor(draw(&seed) * 7) : 0.3 + draw(&seed);
-      wx[i] = negative && i % 4 == 3 ? -0.5 : 0.5 + draw(&seed);
-      wy[i] = negative && i % 5 == 4 ? -0.5 : 0.5 + draw(&seed);
+      x[i] = coarse ? floor(random_number(&seed) * 6) : random_number(&seed); // many ties
+      y[i] = coarse ? floor(random_number(&seed) * 7) : 0.3 + random_number(&seed);
+      wx[i] = negative && i % 4 == 3 ? -0.5 : 0.5 + random_number(&seed);
+      wy[i] = negative && i % 5 == 4 ? -0.5 : 0.5 + random_number(&seed);
     }
     HgmSample a = {x, trial % 5 == 0 ? NULL : wx, n}, b = {y, wy, m};
     HgmDistance d;
@@ -128,7 +121,7 @@ static void halves_of_the_truth(void **state) {
   enum { N = 20000 };
   double *x = malloc(N * sizeof *x);
   uint64_t seed = 11;
-  for (int i = 0; i < N; i++) x[i] = draw(&seed);
+  for (int i = 0; i < N; i++) x[i] = random_number(&seed);
   HgmSample a = {x, NULL, N};
   HgmFloor f, again;
   HgmError error = {0};
@@ -149,7 +142,7 @@ static void correlations(void **state) {
   enum { N = 500 };
   double x[N], y[N], z[N], c[N], twice[2 * N], w[N];
   uint64_t seed = 17;
-  for (int i = 0; i < N; i++) x[i] = draw(&seed) - 0.5, y[i] = exp(5 * x[i]), z[i] = -x[i] + 0.3 * draw(&seed), c[i] = 4, w[i] = 2;
+  for (int i = 0; i < N; i++) x[i] = random_number(&seed) - 0.5, y[i] = exp(5 * x[i]), z[i] = -x[i] + 0.3 * random_number(&seed), c[i] = 4, w[i] = 2;
   const double *columns[] = {x, y, z, c};
   double pearson[16], spearman[16], weighted[16];
   HgmError error = {0};

@@ -11,14 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance)) // cmocka's own compares floats
-
-static double draw(uint64_t *state) { // splitmix64, in [0, 1)
-  uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
-}
+#include "tests/support/random_number.h"
 
 static void arithmetic_series(void **state) {
   (void)state;
@@ -42,8 +35,8 @@ static void weights_of_both_signs(void **state) {
   double *x = malloc(N * E * sizeof *x), *w = malloc(N * sizeof *w), mean[E], std[E];
   uint64_t seed = 1;
   for (int i = 0; i < N; i++) {
-    w[i] = draw(&seed) < 0.2 ? -0.7 : 1.3;
-    for (int j = 0; j < E; j++) x[i * E + j] = 1e6 * j + draw(&seed); // a mean far from 0 next to a small spread
+    w[i] = random_number(&seed) < 0.2 ? -0.7 : 1.3;
+    for (int j = 0; j < E; j++) x[i * E + j] = 1e6 * j + random_number(&seed); // a mean far from 0 next to a small spread
   }
   assert_int_equal(hgm_statistics_mean_std(NULL, x, w, N, E, mean, std), 0);
   for (int j = 0; j < E; j++) {
@@ -62,7 +55,7 @@ static void same_bits_for_any_threads(void **state) {
   enum { N = 50000, E = 2 };
   double *x = malloc(N * E * sizeof *x), one[2 * E], other[2 * E];
   uint64_t seed = 5;
-  for (int i = 0; i < N * E; i++) x[i] = exp(20 * draw(&seed));
+  for (int i = 0; i < N * E; i++) x[i] = exp(20 * random_number(&seed));
   hgm_statistics_mean_std(NULL, x, NULL, N, E, one, one + E);
   double sum = hgm_statistics_sum(NULL, x, N * E);
   for (int threads = 1; threads <= 4; threads++) {

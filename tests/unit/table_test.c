@@ -14,17 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static char folder[] = "/tmp/hgm-table-XXXXXX";
-static char start_folder[4096];
-
-static int set_up(void **state) {
-  (void)state;
-  return getcwd(start_folder, sizeof start_folder) == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-static int tear_down(void **state) {
-  (void)state;
-  return chdir(start_folder) != 0 || rmdir(folder) != 0 ? -1 : 0;
-}
+#include "tests/support/folder.h"
 
 static void put_file(const char *path, const char *text) {
   FILE *file = fopen(path, "wb");
@@ -229,5 +219,5 @@ int main(void) {
       cmocka_unit_test(csv_rules),   cmocka_unit_test(nearest_names), cmocka_unit_test(several_files_are_one), cmocka_unit_test(hdf5_layouts_and_reading_ahead),
       cmocka_unit_test(damaged_npy),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, folder_enter, folder_leave);
 }

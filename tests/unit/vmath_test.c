@@ -15,9 +15,9 @@
 #include <mpfr.h>
 
 #include "compiler/codegen/emit.h"
-#include "compiler/codegen/image.h"
 #include "compiler/codegen/vmath.h"
 #include "compiler/ir/special.h"
+#include "tests/support/compiled.h"
 
 enum { BATCH = 1024, PRECISION = 160 };
 
@@ -234,12 +234,8 @@ static Image compile_all(const char *cpu) {
       emit_loop_end(m, &l, NULL);
       LLVMBuildRetVoid(m->builder);
     }
-  LLVMMemoryBufferRef buffer = code_module_object(m);
-  ImageObject object = {LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)};
   Image image;
-  if (!image_build(&image, &object, 1, &error) || !image_map(&image, &error)) fail_msg("%s", error.text);
-  LLVMDisposeMemoryBuffer(buffer);
-  code_module_destroy(m);
+  if (!compiled_image(m, &image, &error)) fail_msg("%s", error.text);
   code_target_destroy(t);
   return image;
 }
