@@ -21,10 +21,31 @@ typedef struct Emit {
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
 void nest_end(Emit *e);
-void nest_step(Emit *e, int step);                                 // straight-line steps
-void nest_store(Emit *e, const NestStep *t, LLVMValueRef x);       // of a finished value
+
+// ---- where numbers lie (emit_access.c)
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile
+// base + sum of index stride over loops from `first` on, in numbers; times scale
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
+int64_t nest_lane_stride(const Emit *e, const int64_t *stride); // LANES: how far neighbours in the lanes lie apart
+LLVMValueRef nest_other_row(Emit *e, const NestRead *r);        // the other event's number
+LLVMValueRef nest_local_row(Emit *e, const NestStep *t);        // of the step's local array
+// ---- reading and writing (emit_access.c)
+LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r);
+LLVMValueRef nest_gather(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets);
+void nest_store(Emit *e, const NestStep *t, LLVMValueRef x);                           // of a finished value
+void nest_store_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef row); // lanes to one number, added to the partial sum
+// ---- registers (emit_access.c)
+LLVMTypeRef nest_vector(Emit *e, IrDtype dtype); // as it lies in memory
+LLVMValueRef nest_to_register(Emit *e, IrDtype dtype, LLVMValueRef x);
+LLVMValueRef nest_lane_numbers(Emit *e, LLVMTypeRef type, int64_t stride); // 0, stride, 2 stride, ...
+LLVMValueRef nest_constant(Emit *e, IrDtype dtype, double x);
+bool nest_is_real(IrDtype dtype);
+LLVMValueRef nest_combine(Emit *e, IrDtype dtype, bool max, LLVMValueRef a, LLVMValueRef b); // a + b, or the larger; vectors or scalars
+LLVMValueRef nest_identity(Emit *e, const NestStep *t);                                      // what a sum begins with
+
+// ---- steps (emit_step.c); values[i] holds what step i accumulates
+bool nest_accumulates(const NestStep *t);
+void nest_step(Emit *e, int step);
 
 // ---- kernels around a product (emit_product.c)
 typedef void NestBody(Emit *e, void *data);
