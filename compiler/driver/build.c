@@ -1,4 +1,4 @@
-// hgmc build RUN -o BIN [--lib] [--target T]: a standalone sampler, or a library.
+// hgmc build RUN [GENERATOR] -o BIN [--lib] [--target T]: a standalone sampler, or a library.
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,7 +32,7 @@ static bool write_sampler(const Options *options, const void *bundle, size_t bun
 static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
   HgmBundle bundle;
   size_t size;
-  if (!pack_run(&bundle, run, targets, options->lib, error)) return false;
+  if (!pack_run(&bundle, run, targets, options->generator, options->lib, error)) return false;
   uint8_t *bytes = hgm_bundle_pack(&bundle, &size);
   if (bytes == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   bool fine = options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, bytes, size, error);

@@ -11,6 +11,18 @@ bool column_is_given(const void *generator, const ModelColumn *column) {
   return false;
 }
 
+const ModelGenerator *generator_named(const Model *model, Arena *arena, const char *wanted, HgmError *error) {
+  const char *names = "";
+  for (size_t i = 0; i < model->generators.len; i++) {
+    const ModelGenerator *g = model->generators.at[i];
+    if (wanted == NULL || strcmp(g->name, wanted) == 0) return g;
+    names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", g->name[0] != '\0' ? g->name : "(unnamed)");
+  }
+  if (model->generators.len == 0) hgm_fail(error, EXIT_USER, "%s has no `generate` block, so there is nothing to draw", model->path);
+  else hgm_fail(error, EXIT_ENVIRONMENT, "the model has no generator `%s`; it has %s", wanted, names);
+  return NULL;
+}
+
 bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, uint32_t tile, Store *store, const Tables *tables, HgmError *error) {
   Arena *arena = store->arena;
   *g = (Generation){.generator = generator};

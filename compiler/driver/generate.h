@@ -14,6 +14,8 @@ typedef struct Generation {
   int64_t n_given;
 } Generation;
 
+// The generator of this name (NULL: the first). NULL: there is none, error says which there are (a message in the arena).
+const ModelGenerator *generator_named(const Model *model, Arena *arena, const char *wanted, HgmError *error);
 bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, uint32_t tile, Store *store, const Tables *tables, HgmError *error);
 // Events first .. first + n - 1, n <= CHUNK, into g->values. Event k takes row k mod n_given.
 bool generation_chunk(Generation *g, int64_t first, int64_t n, HgmError *error);

@@ -72,7 +72,7 @@ static const VerbSpec verbs[] = {
     {"sample", "RUN [GENERATOR] -n N -o OUT", "draw events in the training file's layout, names and units", 1, 2, "output"},
     {"score", "RUN --data FILE -o OUT", "the model's score values, event by event", 1, 1, "data"},
     {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, "data"},
-    {"build", "RUN -o BIN", "a standalone sampler: one static file that draws and scores; --lib a library", 1, 1, "output"},
+    {"build", "RUN [GENERATOR] -o BIN", "a standalone sampler: one static file that draws and scores; --lib a library", 1, 2, "output"},
     {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too, with --test bijections on random points", 1, 1, NULL},
     {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, NULL},
     {"bench", "RUN [--data FILE]", "rates of training and drawing by threads and batch, beside what the machine allows", 1, 1, NULL},
@@ -264,5 +264,6 @@ bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *e
     print_verb(stdout, verb);
     return false;
   }
+  if (options->positional.len > 1) options->generator = options->positional.at[1];
   return check_verb(options, verb, exit_code);
 }

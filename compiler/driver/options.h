@@ -15,6 +15,7 @@ typedef struct Options {
   Timeline *timeline; // NULL: nobody asks where the time goes
   const char *verb;
   Strings positional;
+  const char *generator;                   // sample, build: the second positional, or NULL
   Strings train, data, given, valid, test; // FILE or NAME=FILE
   Strings sets, fixes, keep, trained;      // NAME=VALUE, COL,COL
   const char *output, *json, *precision, *against, *hgm_path, *dump, *target;

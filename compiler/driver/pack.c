@@ -212,20 +212,29 @@ static void pack_arrays(HgmBundle *bundle, const OpenRun *run) {
   bundle->n_arrays = store->slots.len;
 }
 
-bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, bool transform, HgmError *error) {
+// All generators, or the chosen one.
+static bool pack_generators(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, const ModelGenerator *only, HgmError *error) {
+  const Model *model = run->session.model;
+  HgmBundleTask *tasks = ARENA_ARRAY(run->session.arena, HgmBundleTask, model->generators.len + 1);
+  for (size_t i = 0; i < model->generators.len; i++)
+    if ((only == NULL || only == model->generators.at[i]) && !pack_generator(&tasks[bundle->n_generators++], run, model->generators.at[i], targets, error))
+      return false;
+  bundle->generators = tasks;
+  return true;
+}
+
+bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, const char *generator, bool library, HgmError *error) {
   const Model *model = run->session.model;
   Arena *arena = run->session.arena;
   *bundle = (HgmBundle){.model = run->manifest->model, .hash = run->hash, .version = HGM_VERSION, .seed = model->seed, .f64 = model->real == IR_F64};
-  HgmBundleTask *generators = ARENA_ARRAY(arena, HgmBundleTask, model->generators.len + 1), *score = ARENA_NEW(arena, HgmBundleTask),
-                *latent = ARENA_NEW(arena, HgmBundleTask);
-  for (size_t i = 0; i < model->generators.len; i++)
-    if (!pack_generator(&generators[i], run, model->generators.at[i], targets, error)) return false;
+  HgmBundleTask *score = ARENA_NEW(arena, HgmBundleTask), *latent = ARENA_NEW(arena, HgmBundleTask);
+  const ModelGenerator *only = NULL;
+  if ((generator != NULL || (library && model->generators.len > 0)) && (only = generator_named(model, arena, generator, error)) == NULL) return false;
+  if (!pack_generators(bundle, run, targets, only, error)) return false;
   if (model->score != NULL && !pack_score(score, run, targets, error)) return false;
-  if (transform && model->generators.len > 0 && !pack_transform(latent, run, model->generators.at[0], &generators[0], targets, error)) return false;
+  if (library && only != NULL && !pack_transform(latent, run, only, &bundle->generators[0], targets, error)) return false;
   bundle->transforms = latent;
   bundle->n_transforms = latent->n_codes > 0;
-  bundle->generators = generators;
-  bundle->n_generators = model->generators.len;
   bundle->scores = score;
   bundle->n_scores = model->score != NULL;
   if (bundle->n_generators + bundle->n_scores == 0)

@@ -12,8 +12,9 @@ typedef struct PackTargets {
 
 // "native": the best level of this machine; "x86-64-v3", "x86-64-v4"; NULL: both levels, picked where the program starts.
 bool pack_targets(PackTargets *targets, const char *text, HgmError *error);
-// Everything lies in the run's arena. Weights are read here: the run must not be bound otherwise before. transform: with the first
-// generator as a function of its random numbers too, where they are normal and uniform ones (for libraries).
-bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, bool transform, HgmError *error);
+// Everything lies in the run's arena. Weights are read here: the run must not be bound otherwise before. With all
+// generators, or the one that is named. library: with one generator, the first if none is named, and it as a function of its random numbers
+// too, where they are normal and uniform ones.
+bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, const char *generator, bool library, HgmError *error);
 
 #endif

@@ -28,22 +28,6 @@ typedef struct Sampling {
   VEC(Kept) kept;
 } Sampling;
 
-static bool choose_generator(Sampling *s, HgmError *error) {
-  const Model *model = s->run.session.model;
-  const char *wanted = s->options->positional.len > 1 ? s->options->positional.at[1] : NULL;
-  const char *names = "";
-  for (size_t i = 0; i < model->generators.len; i++) {
-    const ModelGenerator *g = model->generators.at[i];
-    if (wanted == NULL || strcmp(g->name, wanted) == 0) {
-      s->generator = g;
-      return true;
-    }
-    names = arena_printf(s->run.session.arena, "%s%s%s", names, i ? ", " : "", g->name[0] != '\0' ? g->name : "(unnamed)");
-  }
-  if (model->generators.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `generate` block, so there is nothing to draw", model->path);
-  return hgm_fail(error, EXIT_ENVIRONMENT, "the model has no generator `%s`; it has %s", wanted, names);
-}
-
 static const char *pinned(const Sampling *s, const char *column) {
   size_t len = strlen(column);
   for (size_t i = 0; i < s->options->fixes.len; i++)
@@ -220,7 +204,9 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
 
 static bool sample(Sampling *s, HgmError *error) {
   const Options *options = s->options;
-  if (!hgm_writer_check(options->output, options->force, error) || !choose_generator(s, error) || !read_given(s, error)) return false;
+  if (!hgm_writer_check(options->output, options->force, error) ||
+      (s->generator = generator_named(s->run.session.model, s->run.session.arena, options->generator, error)) == NULL || !read_given(s, error))
+    return false;
   if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error))
     return false;
   s->generation.n_given = s->given_rows;
