@@ -13,7 +13,7 @@ const PrepInfo prep_info[PREP_COUNT] = {
 #undef PREPARATION
 };
 
-static const char *const planned[] = {"quantile", "whiten", "bits", "hurdle", "segments", "zero_below", "present"};
+static const char *const planned[] = {"quantile", "whiten", "bits", "hurdle", "segments", "present"};
 static const double pi = 3.14159265358979323846;
 enum { MAX_SETTING_NAME = 32 };
 
@@ -83,6 +83,7 @@ static int64_t copies(const PrepStep *step) {
   case PREP_PROBIT:
   case PREP_SCALE:
   case PREP_CLIP:
+  case PREP_ZERO_BELOW:
   case PREP_WRAP:
   case PREP_LEVELS:
   case PREP_DEQUANTIZE:
@@ -140,6 +141,10 @@ static IrRef width_of(IrFn *fn, const PrepStep *step, IrRef like) {
 }
 
 static IrRef wrap(IrFn *fn, IrRef x) { return sub(fn, number(fn, pi), ir_binary(fn, IR_MOD, sub(fn, number(fn, pi), x), number(fn, 2 * pi))); }
+
+static IrRef zero_below(IrFn *fn, const PrepStep *step, IrRef x) {
+  return ir_select(fn, ir_binary(fn, IR_LT, x, number(fn, step->setting[0])), number(fn, 0), x);
+}
 
 static IrRef reshape_to(IrFn *fn, IrRef x, const IrType *type) { return ir_reshape(fn, x, type->rank, type->axes); }
 
@@ -246,6 +251,7 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   case PREP_PROBIT: return ir_unary(fn, IR_NORMAL_ICDF, clamp(fn, x, 1e-15, 1 - 1e-15));
   case PREP_SCALE: return mul(fn, x, number(fn, s[0]));
   case PREP_CLIP: return clamp(fn, x, s[0], s[1]);
+  case PREP_ZERO_BELOW: return zero_below(fn, step, x);
   case PREP_WRAP: return wrap(fn, x);
   case PREP_SINCOS:
     parts[0] = ir_unary(fn, IR_SIN, x);
@@ -279,6 +285,7 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   case PREP_PROBIT: return mul(fn, ir_unary(fn, IR_ERFC, mul(fn, y, number(fn, -0.70710678118654752440))), number(fn, 0.5));
   case PREP_SCALE: return divide(fn, y, number(fn, s[0]));
   case PREP_CLIP: return clamp(fn, y, s[0], s[1]);
+  case PREP_ZERO_BELOW: return zero_below(fn, step, y);
   case PREP_WRAP: return wrap(fn, y);
   case PREP_SINCOS: return ir_binary(fn, IR_ATAN2, part(fn, step, y, 0), part(fn, step, y, 1));
   case PREP_ONE_HOT: return one_hot_inverse(fn, step, y);
@@ -315,6 +322,7 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
   }
   case PREP_SCALE: return ir_fill(fn, step->in, log(fabs(s[0])));
   case PREP_CLIP:
+  case PREP_ZERO_BELOW:
   case PREP_WRAP:
   case PREP_SINCOS:
   case PREP_ONE_HOT:

@@ -35,6 +35,10 @@ static Trial trial_of(PrepKind kind) {
   case PREP_ARCTAN: t.setting[0] = 10; break;
   case PREP_SCALE: t.setting[0] = -2.5; break;
   case PREP_CLIP: t.setting[0] = -3, t.setting[1] = 3; break;
+  case PREP_ZERO_BELOW:
+    t.setting[0] = 0.25;
+    memcpy(t.x, (double[]){0, 0.26, 0.5, 1, 7, 300, 2e4}, sizeof t.x);
+    break;
   case PREP_ONE_HOT:
   case PREP_LEVELS:
     t.n_values = 4;
@@ -157,6 +161,10 @@ static void forwards_are_their_formulas(void **state) {
       {PREP_SCALE, 0.7, -1.75},
       {PREP_WRAP, 2.8, 2.8},
       {PREP_PROBIT, 0.5, 0},
+      {PREP_ZERO_BELOW, 0.3, 0.3},
+      {PREP_ZERO_BELOW, 0.25, 0.25},
+      {PREP_ZERO_BELOW, 0.2, 0},
+      {PREP_ZERO_BELOW, -3, 0},
       {PREP_LEVELS, 7, 3},
       {PREP_MISSING, -1, -0.1},
       {PREP_MISSING, 0.2, 0.2},
