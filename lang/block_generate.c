@@ -313,6 +313,20 @@ static const ModelData *with_made_columns(Elab *e, const DataBlock *d) {
   return data;
 }
 
+// Does an output of an event depend on other events? Then somewhere an axis of events goes away.
+static bool couples_events(const IrFn *fn, Arena *arena) {
+  bool *reached = ARENA_ARRAY(arena, bool, fn->values.len + 1), coupled = false;
+  for (size_t i = 0; i < fn->outputs.len; i++) reached[fn->outputs.at[i].value] = true;
+  for (size_t i = fn->values.len; i-- > 0 && !coupled;) {
+    const IrValue *v = &fn->values.at[i];
+    for (uint32_t k = 0; reached[i] && k < v->n_operands; k++) {
+      reached[v->operands[k]] = true;
+      coupled = coupled || ir_event_axes(ir_type_of(fn, v->operands[k])) > ir_event_axes(&v->type);
+    }
+  }
+  return coupled;
+}
+
 void score_block(Blocks *b, const Generator *g) {
   Elab *e = b->e;
   Scene *scene = scene_open(e, SCENE_SCORE, "score", "score");
@@ -320,6 +334,7 @@ void score_block(Blocks *b, const Generator *g) {
   elab_statements(e, scope, &g->decl->u.score.body);
   for (size_t i = 0; i < scope->order.len; i++) one_score(e, scope->order.at[i]);
   e->model->score = scene->fn;
+  if (couples_events(scene->fn, e->arena)) e->model->score_batch = e->model->phases.len > 0 ? e->model->phases.at[e->model->phases.len - 1]->batch : 1;
   if (b->data.len > 0) e->model->score_data = with_made_columns(e, b->data.at[0]);
   scene_close(e);
 }

@@ -137,7 +137,7 @@ Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *s
   s->site = site;
   s->draws = (Belongs){.kind = purpose == SCENE_INIT || purpose == SCENE_SETTINGS ? BELONGS_NOTHING : BELONGS_DRAWS};
   s->training = purpose == SCENE_TRAIN;
-  s->batches = purpose == SCENE_TRAIN || purpose == SCENE_VALIDATE;
+  s->batches = purpose == SCENE_TRAIN || purpose == SCENE_VALIDATE || purpose == SCENE_SCORE;
   e->scene = s;
   return s;
 }

@@ -11,7 +11,7 @@ Value *builtin_batch(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   if (!e->scene->batches) {
     Diag *d = elab_error(e, DIAG_BATCH_PLACE, call->span, "`batch(…)` where events are alone");
-    diag_help(e->diags, d, "it stands in train: a generated, scored or evaluated event knows no others");
+    diag_help(e->diags, d, "it stands in train and score: a generated event knows no others");
     return value_error(e);
   }
   Value *v = elab_real(e, call->value[0], call->span);

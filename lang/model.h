@@ -181,6 +181,7 @@ typedef struct Model {
   VEC(ModelGenerator *) generators;
   IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
+  int64_t score_batch;     // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
   ModelEvaluate *evaluate; // NULL: no block
   VEC(ModelSource) files;
   VEC(ModelTrial *) trials;

@@ -1,5 +1,6 @@
 #include "compiler/driver/pack.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,12 +232,14 @@ bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, const
   const ModelGenerator *only = NULL;
   if ((generator != NULL || (library && model->generators.len > 0)) && (only = generator_named(model, arena, generator, error)) == NULL) return false;
   if (!pack_generators(bundle, run, targets, only, error)) return false;
-  if (model->score != NULL && !pack_score(score, run, targets, error)) return false;
+  bool scores = model->score != NULL && model->score_batch == 0;
+  if (model->score != NULL && !scores) fprintf(stderr, "note: the scores look at batches of events and stay out of it; `hgmc score` gives them\n");
+  if (scores && !pack_score(score, run, targets, error)) return false;
   if (library && only != NULL && !pack_transform(latent, run, only, &bundle->generators[0], targets, error)) return false;
   bundle->transforms = latent;
   bundle->n_transforms = latent->n_codes > 0;
   bundle->scores = score;
-  bundle->n_scores = model->score != NULL;
+  bundle->n_scores = scores;
   if (bundle->n_generators + bundle->n_scores == 0)
     return hgm_fail(error, EXIT_USER, "%s has no `generate` and no `score` block, so there is nothing to build", model->path);
   if (!open_run_weights(run, error)) return false;

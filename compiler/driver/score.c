@@ -14,13 +14,33 @@ typedef struct Scoring {
   Bound bound;
 } Scoring;
 
+static int64_t call_events(const Scoring *s) {
+  int64_t batch = s->run.session.model->score_batch;
+  return batch > 0 ? batch : CHUNK;
+}
+
 static bool bind(Scoring *s, HgmError *error) {
   Session *session = &s->run.session;
   if (session->model->score == NULL) return hgm_fail(error, EXIT_USER, "%s has no `score` block, so there is nothing to compute", session->model->path);
   DataFiles files = {0};
   return files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
          dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
-         bound_create(&s->bound, session, session->model->score, BULK_TILE, CHUNK, s->run.store, &s->dataset.tables, error) && open_run_weights(&s->run, error);
+         bound_create(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
+         open_run_weights(&s->run, error);
+}
+
+// Scores of rows at to at + m, into the first m rows of the outputs. Where scores look at their batch, a last one that the file does not
+// fill takes the rows before it too.
+static bool score_rows(Scoring *s, double *const *values, int64_t at, int64_t m, int64_t *rows, HgmError *error) {
+  const HgmProgram *program = s->bound.program;
+  int64_t batch = s->run.session.model->score_batch, lacks = batch > m ? batch - m : 0, before = at < lacks ? at : lacks;
+  for (int64_t k = 0; k < before + m; k++) rows[k] = at - before + k;
+  if (!bound_run(&s->bound, &(BoundCall){.events = before + m, .rows = rows, .event_ids = rows}, error)) return false;
+  for (uint32_t i = 0; i < program->n_outputs && before > 0; i++) {
+    size_t n = (size_t)program->outputs[i].elements;
+    memmove(values[i], values[i] + (size_t)before * n, sizeof(double) * (size_t)m * n);
+  }
+  return true;
 }
 
 static bool write_scores(Scoring *s, HgmError *error) {
@@ -32,20 +52,19 @@ static bool write_scores(Scoring *s, HgmError *error) {
   for (uint32_t i = 0; i < n; i++) {
     const HgmPort *port = &program->outputs[i];
     columns[i] = (HgmOutColumn){.name = port->name + strlen("score:"), .type = HGM_FILE_F64, .rank = port->elements > 1, .shape = {port->elements}};
-    values[i] = ARENA_ARRAY(arena, double, port->elements *CHUNK);
+    values[i] = ARENA_ARRAY(arena, double, port->elements *call_events(s));
     bound_output(&s->bound, port->name, values[i]);
   }
   const HgmAttribute attributes[] = {{.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = HGM_VERSION},
                                      {.name = "model_hash", .kind = HGM_ATTRIBUTE_TEXT, .text = s->run.hash}};
   HgmWriter *writer;
   if (!hgm_writer_open(&writer, s->options->output, columns, (int)n, attributes, 2, s->options->force, NULL, error)) return false;
-  int64_t *rows = ARENA_ARRAY(arena, int64_t, CHUNK), events = s->dataset.rows;
+  const int64_t events = s->dataset.rows, step = call_events(s);
+  int64_t *rows = ARENA_ARRAY(arena, int64_t, step);
   Progress progress = progress_start("scoring", s->options->quiet, 0);
-  for (int64_t at = 0; at < events; at += CHUNK) {
-    int64_t m = events - at < CHUNK ? events - at : CHUNK;
-    for (int64_t k = 0; k < m; k++) rows[k] = at + k;
-    if (!bound_run(&s->bound, &(BoundCall){.events = m, .rows = rows, .event_ids = rows}, error) ||
-        !hgm_writer_append(writer, (const double *const *)values, m, error)) {
+  for (int64_t at = 0; at < events; at += step) {
+    int64_t m = events - at < step ? events - at : step;
+    if (!score_rows(s, values, at, m, rows, error) || !hgm_writer_append(writer, (const double *const *)values, m, error)) {
       hgm_writer_abandon(writer);
       return false;
     }

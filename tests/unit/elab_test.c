@@ -382,7 +382,6 @@ static void wrong_formulas_are_refused(void **state) {
       {"s = grad(x, x)[0]", "grad-number"},
       {"s = grad(sum(x), 2 * x)[0]", "grad-what"},
       {"s = grad(sum(argmax(x)), x)[0]", "no-derivative"},
-      {"s = sum(batch(x))", "batch-place"},
       {"s = if x then 1 else 0", "type"},
       {"s = x[0] and true", "operator"},
       {"s = sum(x.pt)", "record-field"},
