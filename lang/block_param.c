@@ -29,6 +29,13 @@ static void check_range(Elab *e, const Param *p, Value *v) {
     return;
   }
   double x = value_number(v), a = value_number(low), b = value_number(high);
+  if (a > b || (d->u.param.log && a <= 0)) {
+    Span span = span_join(d->u.param.low->span, d->u.param.high->span);
+    Diag *diag = a > b ? elab_error(e, DIAG_PARAM_RANGE, span, "the range of `%s` is empty", d->name.text)
+                       : elab_error(e, DIAG_PARAM_RANGE, span, "a logarithmic range lies above zero");
+    diag_help(e->diags, diag, a > b ? "the smaller number stands first" : "leave `log` away, or begin above zero");
+    return;
+  }
   if (x >= a && x <= b) return;
   Diag *diag = elab_error(e, DIAG_PARAM_RANGE, v->span, "`%s = %s` lies outside its range %s..%s", d->name.text, source_text(e, v->span),
                           source_text(e, d->u.param.low->span), source_text(e, d->u.param.high->span));
@@ -121,6 +128,34 @@ void param_unknown(Blocks *b, Span span, const char *path, const char *name, con
   if (best != NULL) diag_help(e->diags, diag, "did you mean `%s`?", best);
 }
 
+// Whether the param's `when` holds.
+static bool is_active(Elab *e, const Param *p) {
+  const AstExpr *when = p->decl->u.param.when;
+  if (when == NULL) return true;
+  Value *v = elab_expr(e, p->scope, when);
+  if (value_is_error(v)) return false;
+  if (v->kind == VALUE_BOOL) return v->u.boolean;
+  Diag *diag = elab_error(e, DIAG_TYPE, when->span, "`when` wants a condition on params, found %s", value_text(e->arena, v));
+  diag_help(e->diags, diag, "`when kind == spline`, `when layers > 4`");
+  return false;
+}
+
+static const ModelTune *tune_of(Elab *e, const Param *p) {
+  const AstDecl *d = p->decl;
+  if (d->u.param.low == NULL && d->u.param.choices.len == 0) return NULL;
+  ModelTune *t = ARENA_NEW(e->arena, ModelTune);
+  t->active = is_active(e, p);
+  for (size_t i = 0; i < d->u.param.choices.len; i++) VEC_PUSH(e->arena, &t->choices, source_text(e, d->u.param.choices.at[i]->span));
+  if (d->u.param.low == NULL) return t;
+  Value *low = elab_expr(e, p->scope, d->u.param.low), *high = elab_expr(e, p->scope, d->u.param.high), *now = scope_value(e, p->scope, d->name);
+  if (!value_is_number(low) || !value_is_number(high)) return NULL; // an error already
+  t->whole = now->kind == VALUE_INT;
+  t->log = d->u.param.log;
+  t->low = value_number(low);
+  t->high = value_number(high);
+  return t;
+}
+
 void params_finish(Blocks *b) {
   Elab *e = b->e;
   for (size_t i = 0; i < b->params.len; i++) {
@@ -129,10 +164,12 @@ void params_finish(Blocks *b) {
     if (binding == NULL || binding->data != p) continue; // overridden
     bool used = binding->used;
     scope_value(e, p->scope, p->decl->name);
+    const ModelTune *tune = tune_of(e, p);
     binding->used = used;
     if (p->scope != b->names) continue;
     const AstExpr *value = p->turned != NULL ? p->turned : p->decl->u.param.value;
-    VEC_PUSH(e->arena, &e->model->params, (ModelParam){p->decl->name.text, source_text(e, value->span), p->decl->doc, p->decl->name.span, p->turned != NULL});
+    VEC_PUSH(e->arena, &e->model->params,
+             (ModelParam){p->decl->name.text, source_text(e, value->span), p->decl->doc, p->decl->name.span, p->turned != NULL, tune});
   }
   for (size_t i = 0; i < b->options->sets.len; i++) {
     bool known = false;

@@ -20,11 +20,19 @@
 #include "compiler/ir/ir.h"
 #include "lang/ast.h"
 
+// What `hgmc tune` may try for a param.
+typedef struct ModelTune {
+  bool whole, log;           // of a range: whole numbers; logarithmic
+  double low, high;          // of a range, both included
+  VEC(const char *) choices; // as text; none: a range
+  bool active;               // its `when` holds with the params as they are; true without one
+} ModelTune;
 typedef struct ModelParam {
   const char *name, *value, *doc;
   Span span;
   bool turned;
-} ModelParam; // value as text
+  const ModelTune *tune; // NULL: not tuned
+} ModelParam;            // value as text
 
 typedef enum { COLUMN_REAL, COLUMN_INTEGER, COLUMN_CATEGORY, COLUMN_TEXT_CATEGORY } ModelColumnKind;
 typedef struct ModelColumn {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/driver/course.h"
 #include "compiler/driver/plot.h"
-#include "runtime/io.h"
 
 enum { MOST_CURVES = 6, MOST_PICTURES = 200 };
 
@@ -42,58 +42,27 @@ static void facts(FILE *out, const Report *r, Arena *scratch) {
   fprintf(out, "</table>\n");
 }
 
-// ---- the course of training, from metrics.csv
-
-typedef struct Course {
-  VEC(char *) names;
-  int64_t rows;
-  double *values; // (rows, names)
-} Course;
+// ---- the course of training
 
 static bool is_curve(const char *name) { return strstr(name, "loss") != NULL || strcmp(name, "validation") == 0 || strcmp(name, "watched") == 0; }
 
-static void read_course(Course *course, char *text, Arena *arena) {
-  char *lines, *cells, *line = strtok_r(text, "\n", &lines);
-  for (char *name = line != NULL ? strtok_r(line, ",", &cells) : NULL; name != NULL; name = strtok_r(NULL, ",", &cells)) VEC_PUSH(arena, &course->names, name);
-  size_t width = course->names.len;
-  VEC(double) values = {0};
-  while ((line = strtok_r(NULL, "\n", &lines)) != NULL) {
-    for (size_t c = 0; c < width; c++) { // an empty cell is a number that was not finite
-      char *end = strchr(line, ',');
-      double value = *line == ',' || *line == '\0' ? NAN : strtod(line, NULL);
-      VEC_PUSH(arena, &values, value);
-      line = end != NULL ? end + 1 : line + strlen(line);
-    }
-    course->rows++;
-  }
-  course->values = values.at;
-}
-
 static void training(FILE *out, const Report *r, Arena *arena) {
-  char path[4096], *text;
-  size_t size;
-  HgmError ignored = {0};
-  if (!hgm_run_file(r->directory, "metrics.csv", path, sizeof path, &ignored) || !hgm_io_read_file(path, &text, &size, &ignored)) return;
-  Course course = {0};
-  read_course(&course, text, arena);
+  Course course;
+  if (!course_read(&course, r->directory, arena)) return;
   PlotCurve curves[MOST_CURVES];
   int n = 0;
   double *epochs = ARENA_ARRAY(arena, double, course.rows + 1);
   for (int64_t i = 0; i < course.rows; i++) epochs[i] = (double)i + 1;
   for (size_t c = 0; c < course.names.len && n < MOST_CURVES; c++) {
-    double *y = ARENA_ARRAY(arena, double, course.rows + 1);
+    const double *y = course_column(&course, course.names.at[c], arena);
     bool any = false;
-    for (int64_t i = 0; i < course.rows; i++) {
-      y[i] = course.values[(size_t)i * course.names.len + c];
-      any |= isfinite(y[i]);
-    }
+    for (int64_t i = 0; i < course.rows; i++) any |= isfinite(y[i]);
     if (is_curve(course.names.at[c]) && any) curves[n++] = (PlotCurve){course.names.at[c], y, course.rows};
   }
   if (n > 0 && course.rows > 1) {
     fprintf(out, "<h2>Training</h2>\n");
     plot_curves(out, "epoch", epochs, curves, n);
   }
-  free(text);
 }
 
 // ---- metrics and pictures
