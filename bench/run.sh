@@ -11,9 +11,10 @@ python=${HGM_PYTHON:-.venv/bin/python}
 if [ ! -x "$(command -v "$python")" ]; then
   python3 -m venv .venv && .venv/bin/pip install -q numpy torch jax optax nflows zuko
 fi
-declare -A weights=([flow10]=192690 [jets]=1499400 [vae18]=40994 [bvae26]=179778)
-declare -A others=([flow10]="nflows zuko torch-compile jax" [jets]="nflows torch-compile jax" [vae18]="torch-compile jax" [bvae26]="torch-compile jax")
-cases=${*:-flow10 jets vae18 bvae26}
+declare -A weights=([flow10]=192690 [jets]=1499400 [vae18]=40994 [bvae26]=179778 [wgangp]=4806191 [lagan]=4985718)
+declare -A others=([flow10]="nflows zuko torch-compile jax" [jets]="nflows torch-compile jax" [vae18]="torch-compile jax" [bvae26]="torch-compile jax"
+  [wgangp]="torch torch-compile-chain jax" [lagan]="torch")
+cases=${*:-flow10 jets vae18 bvae26 wgangp lagan}
 for case in $cases; do
   head=$(echo quit | "$worker" "bench/$case.hgm" | head -n 1)
   [ "$(cut -d' ' -f2 <<< "$head")" = "${weights[$case]}" ] || { echo "bench/$case.hgm has another number of weights: $head"; exit 1; }

@@ -1,10 +1,11 @@
 // A peer for the driver of the benchmark: compiles a model file through the ordinary path and trains and samples on random events.
 //
-//   bench/worker MODEL.hgm      prints `ready PARAMETERS EVENTS` after its first step, then answers one line each:
+//   bench/worker MODEL.hgm      prints `ready PARAMETERS EVENTS` after its first step (of all updates), then answers one line each:
 //   train S, sample S, chunks S -> events/s over S seconds; single S -> median seconds of a one-event call; memory -> MB; quit
 //
 // Each answer is `VALUE SHARE`, SHARE = processor time over wall time. floors S answers with two lines, training and sampling
 // beside their floors (floors.h): short segments of both in turn with large products for S seconds each, medians.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +15,21 @@
 #include "compiler/driver/dataset.h"
 #include "compiler/driver/floors.h"
 #include "compiler/driver/generate.h"
-#include "compiler/driver/train.h"
+#include "compiler/driver/phase.h"
 #include "compiler/opt/opt.h"
 #include "runtime/philox.h"
 
-enum { BATCHES = 32, BULK = 10000, SMALL = 1000, MOST_TIMES = 1 << 20 };
+enum { BATCHES = 32, BULK = 10000, SMALL = 1000, IMAGES = 1000, IMAGES_CALL = 250, IMAGE = 256, MOST_TIMES = 1 << 20 };
 
 typedef struct Worker {
   Session session;
   Store *store;
   Dataset dataset;
-  Bound step;
+  Training training;
+  Phase phase;
   Generation bulk, single;
   HgmOne *one; // the single generation's handle
   const void **inputs;
-  int64_t batch, at;
   int64_t drawn;
 } Worker;
 
@@ -37,17 +38,24 @@ static void fail(const HgmError *error) {
   exit(1);
 }
 
-// Standard normal columns, as many rows as some batches have.
+static double column_value(const ModelColumn *column, uint64_t key, int64_t row, int64_t i) {
+  if (column->values.len == 0) return philox_normal(key, (uint64_t)row, 0, (uint64_t)i);
+  return column->values.at[(size_t)(philox_uniform(key, (uint64_t)row, 0, (uint64_t)i) * (double)column->values.len)];
+}
+
+// Standard normal columns and classes, as many rows as some batches have.
 static void make_events(Worker *w, const ModelData *data) {
   Arena *arena = w->session.arena;
   Dataset *d = &w->dataset;
-  *d = (Dataset){.data = data, .arena = arena, .rows = w->batch * BATCHES, .begin = {0, -1, -1}};
+  *d = (Dataset){.data = data, .arena = arena, .rows = w->phase.model->batch * BATCHES, .begin = {0, -1, -1}};
   for (size_t c = 0; c < data->columns.len; c++) {
     const ModelColumn *column = &data->columns.at[c];
-    double *values = ARENA_ARRAY(arena, double, d->rows);
+    int64_t elements = column_elements(column);
+    double *values = ARENA_ARRAY(arena, double, d->rows *elements);
     uint64_t key = philox_key(1, column->name);
-    for (int64_t i = 0; i < d->rows; i++) values[i] = philox_normal(key, (uint64_t)i, 0, 0);
-    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, 1, values};
+    for (int64_t row = 0; row < d->rows; row++)
+      for (int64_t i = 0; i < elements; i++) values[row * elements + i] = column_value(column, key, row, i);
+    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, elements, values};
     VEC_PUSH(arena, &d->tables.list, table);
   }
   HgmError error = {0};
@@ -57,13 +65,12 @@ static void make_events(Worker *w, const ModelData *data) {
   if (!dataset_fit(d, &w->session, w->store, &error) || !dataset_prepare(d, &w->session, &error)) fail(&error);
 }
 
-static void step(Worker *w) {
+// Answers how many events of the data it took.
+static int64_t step(Worker *w) {
   HgmError error = {0};
-  const int64_t *rows = w->dataset.chosen[SPLIT_TRAIN] + w->at % BATCHES * w->batch;
-  slot_set(store_find(w->store, "step"), 0, (double)w->at);
-  if (!bound_run(&w->step, &(BoundCall){.events = w->batch, .rows = rows, .event_ids = rows, .pass = (uint32_t)w->at}, &error)) fail(&error);
-  bound_commit(&w->step);
-  w->at++;
+  double before = w->training.position.batches;
+  if (!phase_step(&w->phase, &error)) fail(&error);
+  return (int64_t)(w->training.position.batches - before) * w->phase.batch;
 }
 
 static void draw(Worker *w, Generation *g, int64_t n) {
@@ -108,17 +115,15 @@ static int by_value(const void *a, const void *b) {
 }
 
 static int64_t call(Worker *w, const char *verb) {
-  if (strcmp(verb, "train") == 0) {
-    step(w);
-    return w->batch;
-  }
+  if (strcmp(verb, "train") == 0) return step(w);
   if (strcmp(verb, "single") == 0) {
     draw_one(w);
     return 1;
   }
-  int64_t size = strcmp(verb, "chunks") == 0 ? SMALL : BULK;
-  for (int64_t n = 0; n < BULK; n += size) draw(w, &w->bulk, size);
-  return BULK;
+  bool images = w->bulk.elements[0] >= IMAGE; // as the peers do: fewer of them
+  int64_t all = images ? IMAGES : BULK, size = images ? IMAGES_CALL : strcmp(verb, "chunks") == 0 ? SMALL : BULK;
+  for (int64_t n = 0; n < all; n += size) draw(w, &w->bulk, size);
+  return all;
 }
 
 static void answer(Worker *w, const char *verb, double seconds, double *times) {
@@ -145,33 +150,49 @@ static int64_t take_turn(void *data) {
   return call(turn->worker, turn->verb);
 }
 
-static void floors(Worker *w, const char *verb, const IrFn *fn, double seconds) {
+static void add_work(EventWork *sum, const IrFn *fn, double times) {
   Arena *arena = arena_create();
   EventWork work = floors_work(opt_run(arena, fn, NULL, NULL));
-  double ns = floors_vector_ns(&work);
-  Reached r = floors_reached(&work, ns, w->session.pool, seconds, take_turn, &(Turn){w, verb});
-  printf("%s %.0f events/s, %.2f of the floor (%.3f MFLOP an event at %.1f GFLOP/s a core, vector functions %.2f us); products %.2f of the peak\n", verb,
-         r.rate, r.of_floor, work.flops * 1e-6, r.sgemm / hgm_pool_threads(w->session.pool) * 1e-9, ns * 1e-3, r.of_peak);
-  fflush(stdout);
+  sum->flops += times * work.flops;
+  for (int op = 0; op < IR_OP_COUNT; op++)
+    for (int wide = 0; wide < 2; wide++) sum->calls[op][wide] += times * work.calls[op][wide];
   arena_destroy(arena);
+}
+
+// Of all updates of a step, an event of the data.
+static EventWork training_work(Worker *w) {
+  EventWork work = {0};
+  double batches = (double)(step(w) / w->phase.batch);
+  for (size_t u = 0; u < w->phase.model->updates.len; u++) add_work(&work, w->phase.model->updates.at[u].step, w->phase.model->updates.at[u].repeat / batches);
+  return work;
+}
+
+static void floors(Worker *w, const char *verb, const EventWork *work, double seconds) {
+  double ns = floors_vector_ns(work);
+  Reached r = floors_reached(work, ns, w->session.pool, seconds, take_turn, &(Turn){w, verb});
+  printf("%s %.0f events/s, %.2f of the floor (%.3f MFLOP an event at %.1f GFLOP/s a core, vector functions %.2f us); products %.2f of the peak\n", verb,
+         r.rate, r.of_floor, work->flops * 1e-6, r.sgemm / hgm_pool_threads(w->session.pool) * 1e-9, ns * 1e-3, r.of_peak);
+  fflush(stdout);
+}
+
+static void both_floors(Worker *w, double seconds) {
+  EventWork train = training_work(w), sample = {0};
+  add_work(&sample, w->session.model->generators.at[0]->fn, 1);
+  floors(w, "train", &train, seconds);
+  floors(w, "sample", &sample, seconds);
 }
 
 static void open_worker(Worker *w, const Options *options, const char *path) {
   int exit_code;
   SessionSource source = {.path = path, .seed = 1};
   if (!session_open(&w->session, options, &source, &exit_code)) exit(exit_code);
-  const ModelPhase *phase = w->session.model->phases.at[0];
   w->store = store_new(w->session.arena);
-  w->batch = phase->batch;
-  make_events(w, phase->data.at[0]);
+  w->training = (Training){.session = &w->session, .store = w->store, .datasets = &w->dataset, .position.best = NAN};
+  w->phase = (Phase){.t = &w->training, .model = w->session.model->phases.at[0]};
+  make_events(w, w->session.model->data.at[0]);
   train_begin_weights(&w->session, w->store);
-  for (size_t i = 0; i < phase->states.len; i++)
-    slot_fill(store_add(w->store, phase->states.at[i].name, (HgmDtype)phase->states.at[i].type.dtype, ir_elements(&phase->states.at[i].type)),
-              phase->states.at[i].start);
-  for (const char *const *name = (const char *const[]){"step", "epoch", "progress", "batch_size", NULL}; *name != NULL; name++)
-    store_add(w->store, *name, HGM_F64, 1);
   HgmError error = {0};
-  if (!bound_create(&w->step, &w->session, phase->updates.at[0].step, BULK_TILE, w->batch, w->store, &w->dataset.tables, &error)) fail(&error);
+  if (!phase_open(&w->phase, &error)) fail(&error);
 }
 
 int main(int argc, char **argv) {
@@ -182,11 +203,10 @@ int main(int argc, char **argv) {
   Options options = {.seed = 1, .quiet = true, .no_cache = true}; // the first step is a cold one, as the peers'
   Worker w = {0};
   open_worker(&w, &options, argv[1]);
-  step(&w);
-  int64_t parameters = 0;
+  int64_t events = step(&w), parameters = 0;
   for (size_t i = 0; i < w.session.model->weights.len; i++)
     if (!w.session.model->weights.at[i].fixed) parameters += ir_elements(&w.session.model->weights.at[i].type);
-  printf("ready %lld %lld\n", (long long)parameters, (long long)w.batch);
+  printf("ready %lld %lld\n", (long long)parameters, (long long)events);
   fflush(stdout);
   double *times = calloc(MOST_TIMES, sizeof *times);
   char line[256], verb[64], warm[256] = "";
@@ -205,8 +225,7 @@ int main(int argc, char **argv) {
       open_single(&w);
     }
     if (strcmp(verb, "floors") == 0) {
-      floors(&w, "train", w.session.model->phases.at[0]->updates.at[0].step, seconds);
-      floors(&w, "sample", w.session.model->generators.at[0]->fn, seconds);
+      both_floors(&w, seconds);
       continue;
     }
     if (strstr(warm, verb) == NULL) {

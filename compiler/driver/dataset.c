@@ -12,7 +12,7 @@ bool model_column_is_wanted_always(const void *context, const ModelColumn *colum
   return true;
 }
 
-static int64_t column_elements(const ModelColumn *column) {
+int64_t column_elements(const ModelColumn *column) {
   int64_t n = 1;
   for (int i = 0; i < column->rank; i++) n *= column->shape[i];
   return n;

@@ -47,6 +47,7 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
 bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);           // prep:* and weight:* tables
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
+int64_t column_elements(const ModelColumn *column); // numbers of one event
 void dataset_close(Dataset *dataset);
 bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 

@@ -88,7 +88,7 @@ static BoundCall batch_call(Phase *p, int64_t pass) {
 static Dataset *dataset_of(Training *t, const ModelData *data) {
   const Model *model = t->session->model;
   for (size_t i = 0; i < model->data.len; i++)
-    if (model->data.at[i] == data && t->datasets != NULL && t->datasets[i].table != NULL) return &t->datasets[i];
+    if (model->data.at[i] == data && t->datasets != NULL && t->datasets[i].n[SPLIT_TRAIN] > 0) return &t->datasets[i];
   return NULL;
 }
 
@@ -243,12 +243,20 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   return true;
 }
 
+// A block that only draws takes no batches: `update generator repeat 2` leaves none out.
+static bool takes_batches(const Phase *p, size_t u) {
+  const HgmProgram *program = p->updates[u].program;
+  for (uint32_t i = 0; i < program->n_leaves; i++)
+    if (program->leaves[i].per_event) return true;
+  return false;
+}
+
 bool phase_step(Phase *p, HgmError *error) {
   Position *at = &p->t->position;
   slot_set(p->step, 0, at->step);
   slot_set(p->epoch, 0, at->epoch);
   slot_set(p->progress, 0, at->step / (double)p->total_steps);
-  int64_t most = 1;
+  int64_t most = 1, batches = 1;
   size_t loss = 0;
   for (size_t u = 0; u < p->model->updates.len; u++) {
     int64_t passes;
@@ -256,10 +264,11 @@ bool phase_step(Phase *p, HgmError *error) {
     for (int64_t k = 0; k < passes; k++)
       if (!update_once(p, u, loss, k, k + 1 == passes, error)) return false;
     if (passes > most) most = passes;
+    if (passes > batches && takes_batches(p, u)) batches = passes;
     loss += p->model->updates.at[u].losses.len;
   }
   at->pass += (double)most;
-  at->batches += (double)most;
+  at->batches += (double)batches;
   at->step++;
   at->step_in_epoch++;
   return true;
