@@ -19,11 +19,15 @@ typedef struct Options {
   Strings train, data, given, valid, test; // FILE or NAME=FILE
   Strings sets, fixes, keep, trained;      // NAME=VALUE, COL,COL
   const char *output, *json, *precision, *against, *hgm_path, *dump, *target;
+  int64_t pause_epochs; // run: stop after so many epochs of all phases, to go on later; 0: never. No option has it: tune does
+  int64_t n_trials, prune;
+  const char *search;
   int64_t events, epochs, first_event, memory;
   double checkpoint_seconds, bench_seconds;
   int threads;
   uint64_t seed;
-  bool has_memory, has_events, has_epochs, has_seed, has_checkpoint, lib, resume, force, quiet, trials, time_passes, no_cache, no_colour, help;
+  bool has_memory, has_events, has_epochs, has_seed, has_checkpoint, has_trials, has_prune, lib, resume, force, quiet, trials, time_passes, no_cache, no_colour,
+      help;
 } Options;
 
 // Parses argv. True to go on. False: nothing to run; *exit_code says what to return (--help: 0, a mistake: 2).

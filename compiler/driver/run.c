@@ -268,6 +268,7 @@ static int train(Run *r, HgmError *error) {
   interrupt_watch();
   switch (train_run(&r->training, error)) {
   case TRAIN_DONE: break;
+  case TRAIN_PAUSED: return EXIT_DONE;
   case TRAIN_FAILED: ranks_fail(r->ranks, error); return error->exit_code;
   case TRAIN_INTERRUPTED:
     if (ranks_first(r->ranks))

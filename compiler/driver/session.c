@@ -113,7 +113,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
   session->model = model_load(arena, session->sources, session->diags, &model);
   bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
-  diags_print(stderr, session->diags, colour, 0);
+  if (!source->silent) diags_print(stderr, session->diags, colour, 0);
   timeline_add(options->timeline, start, "the model is read and checked");
   if (session->diags->errors > 0 || session->model == NULL) {
     *exit_code = EXIT_USER;

@@ -36,6 +36,7 @@ typedef struct SessionSource {
   uint64_t seed;
   const char *precision; // "f32" (NULL) or "f64"
   Strings sets;
+  bool silent; // diagnostics are not printed
 } SessionSource;
 
 // Prints diagnostics to stderr. False: *exit_code says why.

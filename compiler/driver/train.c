@@ -202,6 +202,15 @@ static bool save_by_time(Training *t, double *saved_ms, HgmError *error) {
 
 static TrainResult interrupted(Training *t, HgmError *error) { return save(t, "last.h5", error) ? TRAIN_INTERRUPTED : TRAIN_FAILED; }
 
+// A search takes a run up again after it was compared with others (Options.pause_epochs).
+static bool is_paused(const Phase *p) {
+  const Training *t = p->t;
+  const Options *o = t->session->options;
+  double before = 0;
+  for (int i = 0; i < (int)t->position.phase; i++) before += (double)(o->has_epochs ? o->epochs : t->session->model->phases.at[i]->epochs);
+  return o->pause_epochs > 0 && before + t->position.epoch >= (double)o->pause_epochs;
+}
+
 static TrainResult run_phase(Phase *p, HgmError *error) {
   Training *t = p->t;
   Position *at = &t->position;
@@ -209,6 +218,7 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
   double saved_ms = now_ms();
   t->events_trained = 0;
   while (at->step < (double)p->total_steps && !out_of_patience(p)) {
+    if (is_paused(p)) return TRAIN_PAUSED;
     while (at->step_in_epoch < (double)p->steps_per_epoch && at->step < (double)p->total_steps) {
       double begin = now_ms();
       bool first = t->events_trained == 0;

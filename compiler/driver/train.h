@@ -20,7 +20,7 @@ typedef struct Training {
   double train_seconds; // this process, for the rate
 } Training;
 
-typedef enum { TRAIN_DONE, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;
+typedef enum { TRAIN_DONE, TRAIN_PAUSED, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;
 
 // Slots for every weight of the model, with their shapes.
 void train_add_weights(const Session *session, Store *store);

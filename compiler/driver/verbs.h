@@ -13,6 +13,7 @@ int verb_check(const Options *options);
 int verb_show(const Options *options);
 int verb_inspect(const Options *options);
 int verb_bench(const Options *options);
+int verb_tune(const Options *options);
 int verb_explain(const Options *options);
 int verb_selftest(const Options *options);
 

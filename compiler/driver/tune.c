@@ -1,0 +1,319 @@
+// hgmc tune MODEL.hgm --train DATA [-o DIR] [--trials N] [--search quasi|random] [--prune K]: successive halving (Jamieson,
+// Talwalkar, AISTATS 2016) over the ranges that the params declare. Every trial is trained for a few epochs; the best K-th part goes on,
+// K times as long; and so on to the model's number of epochs. Trial 0 is the defaults. The order of trials, and who trains them, changes nothing.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "compiler/driver/interrupt.h"
+#include "compiler/driver/session.h"
+#include "compiler/driver/tune_space.h"
+#include "compiler/driver/tune_trial.h"
+#include "compiler/driver/verbs.h"
+#include "runtime/io.h"
+#include "runtime/sha256.h"
+
+enum { TRIALS = 24, PRUNE = 3, MOST_RUNGS = 16 };
+
+typedef struct Tuning {
+  const Options *options;
+  Arena *arena; // the options'
+  TuneSpace space;
+  TuneSearch search;
+  const char *directory;
+  char definition[65]; // hash of all that decides the result
+  int64_t epochs;      // of a whole training; 0: in steps, so that nothing can be pruned
+  bool *is_last;       // by phase
+  TuneTrial *trials;
+  int n_trials, prune;
+  int64_t rungs[MOST_RUNGS]; // epochs after which trials are compared
+  int n_rungs;
+  int *order; // trials of this rung, best first
+  int n_order;
+} Tuning;
+
+// ---- what is searched
+
+static const Model *open_model(Session *session, const Tuning *t, const Strings *sets, int *exit_code) {
+  const Options *o = t->options;
+  SessionSource source = {.path = o->positional.at[0], .seed = o->seed, .precision = o->precision, .silent = sets != NULL};
+  for (size_t i = 0; i < o->sets.len; i++) VEC_PUSH(t->arena, &source.sets, o->sets.at[i]);
+  for (size_t i = 0; sets != NULL && i < sets->len; i++) VEC_PUSH(t->arena, &source.sets, sets->at[i]);
+  return session_open(session, o, &source, exit_code) ? session->model : NULL;
+}
+
+static void add_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text, strlen(text) + 1); }
+
+static void define(Tuning *t, const Model *model) {
+  const Options *o = t->options;
+  HgmSha256 sha;
+  hgm_sha256_begin(&sha);
+  for (size_t i = 0; i < model->files.len; i++) add_text(&sha, model->files.at[i].text);
+  const Strings *lists[] = {&o->sets, &o->train, &o->valid, &o->test};
+  for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+    for (size_t i = 0; i < lists[l]->len; i++) add_text(&sha, lists[l]->at[i]);
+    add_text(&sha, "");
+  }
+  add_text(&sha, arena_printf(t->arena, "%llu %s %d %d %d %lld", (unsigned long long)o->seed, o->precision != NULL ? o->precision : "f32", t->n_trials,
+                              t->prune, (int)t->search, (long long)t->epochs));
+  hgm_sha256_end(&sha, t->definition);
+}
+
+static void read_phases(Tuning *t, const Model *model) {
+  bool in_steps = false;
+  t->is_last = ARENA_ARRAY(t->arena, bool, model->phases.len + 1);
+  for (size_t i = 0; i < model->phases.len; i++) {
+    const ModelPhase *m = model->phases.at[i];
+    t->is_last[i] = m->keep_last;
+    in_steps |= m->steps > 0 && !t->options->has_epochs;
+    t->epochs += t->options->has_epochs ? t->options->epochs : m->epochs;
+  }
+  if (in_steps) t->epochs = 0;
+}
+
+// From the last, all epochs, down: a K-th of the epochs for K times as many trials.
+static void plan_rungs(Tuning *t) {
+  int64_t down[MOST_RUNGS], trials = 1;
+  int n = 0;
+  for (double epochs = (double)t->epochs; n < MOST_RUNGS; epochs /= t->prune, trials *= t->prune) {
+    if (n > 0 && (t->prune < 2 || trials > t->n_trials || epochs < 1)) break;
+    down[n++] = (int64_t)ceil(epochs - 1e-9);
+  }
+  for (int i = 0; i < n; i++)
+    if (t->n_rungs == 0 || down[n - 1 - i] > t->rungs[t->n_rungs - 1]) t->rungs[t->n_rungs++] = down[n - 1 - i];
+}
+
+static bool read_options(Tuning *t, HgmError *error) {
+  const Options *o = t->options;
+  const char *search = o->search != NULL ? o->search : "quasi", *path = o->positional.at[0], *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+  const char *name = slash != NULL ? slash + 1 : path;
+  t->arena = o->arena;
+  t->n_trials = o->has_trials ? (int)o->n_trials : TRIALS;
+  t->prune = o->has_prune ? (int)o->prune : PRUNE;
+  t->search = strcmp(search, "random") == 0 ? TUNE_RANDOM : TUNE_QUASI;
+  t->directory = o->output != NULL ? o->output : arena_printf(t->arena, "runs/%.*s-tune", (int)(dot > name ? dot - name : (long)strlen(name)), name);
+  if (strcmp(search, "random") != 0 && strcmp(search, "quasi") != 0)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "--search is quasi or random, found `%s`", search);
+  if (t->n_trials < 1 || t->n_trials > 100000 || t->prune < 1)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "--trials is 1 to 100000, --prune at least 1 (1: none)");
+  return true;
+}
+
+// ---- trials
+
+// Params whose `when` does not hold keep their defaults; which these are may change with each that goes. A point at which the model
+// does not check is left as it is: its run says why.
+static void drop_inactive(Tuning *t, TuneTrial *trial) {
+  for (bool again = true; again;) {
+    Session session;
+    int exit_code;
+    again = false;
+    const Model *model = open_model(&session, t, &trial->sets, &exit_code);
+    for (size_t i = 0; model != NULL && i < model->params.len && !again; i++) {
+      const ModelParam *p = &model->params.at[i];
+      if (p->tune == NULL || p->tune->active) continue;
+      for (size_t k = 0; k < trial->sets.len && !again; k++) {
+        again = strncmp(trial->sets.at[k], p->name, strlen(p->name)) == 0 && trial->sets.at[k][strlen(p->name)] == '=';
+        if (again) memmove(&trial->sets.at[k], &trial->sets.at[k + 1], (--trial->sets.len - k) * sizeof *trial->sets.at);
+      }
+    }
+    session_close(&session);
+  }
+}
+
+static void place_trial(Tuning *t, int number) {
+  TuneTrial *trial = &t->trials[number];
+  *trial = (TuneTrial){.number = number, .value = NAN};
+  if (number == 0) return;
+  for (size_t i = 0; i < t->space.params.len; i++) {
+    const TuneParam *p = &t->space.params.at[i];
+    double u = tune_coordinate(&t->space, t->search, t->options->seed, number, i);
+    VEC_PUSH(t->arena, &trial->sets, arena_printf(t->arena, "%s=%s", p->name, tune_value(p, u, t->arena)));
+  }
+  drop_inactive(t, trial);
+}
+
+static const char *sets_text(const Tuning *t, const TuneTrial *trial) {
+  const char *text = "";
+  for (size_t i = 0; i < trial->sets.len; i++) text = arena_printf(t->arena, "%s %s", text, trial->sets.at[i]);
+  return trial->sets.len == 0 ? " the defaults" : text;
+}
+
+static void say(const Tuning *t, int rung, const TuneTrial *trial) {
+  if (t->options->quiet) return;
+  const char *value = trial->failure != NULL ? trial->failure : arena_printf(t->arena, "%.5f", trial->value);
+  fprintf(stderr, "rung %d of %d, trial %d to epoch %lld,%s: %s\n", rung + 1, t->n_rungs, trial->number, (long long)trial->epochs, sets_text(t, trial), value);
+}
+
+// ---- rungs
+
+static TrialState run_rung(Tuning *t, int rung, HgmError *error) {
+  TuneRung r = {t->directory, rung, rung + 1 < t->n_rungs ? t->rungs[rung] : 0, t->is_last};
+  bool *known = ARENA_ARRAY(t->arena, bool, t->n_order + 1), told = false;
+  for (int left = t->n_order; left > 0;) {
+    bool progress = false;
+    for (int i = 0; i < t->n_order; i++) {
+      if (known[i]) continue;
+      TrialState state = interrupt_requested() ? TRIAL_INTERRUPTED : tune_trial(&t->trials[t->order[i]], &r, t->options, error);
+      if (state == TRIAL_FAILED || state == TRIAL_INTERRUPTED) return state;
+      if (state == TRIAL_BUSY) continue;
+      known[i] = progress = true;
+      left--;
+      say(t, rung, &t->trials[t->order[i]]);
+    }
+    if (progress || left == 0) continue;
+    if (!told && !t->options->quiet) fprintf(stderr, "rung %d of %d: waiting for %d trials of other processes\n", rung + 1, t->n_rungs, left);
+    told = true;
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+  }
+  return TRIAL_KNOWN;
+}
+
+static bool is_better(const TuneTrial *a, const TuneTrial *b) {
+  if (isnan(a->value) != isnan(b->value)) return isnan(b->value);
+  return isnan(a->value) || a->value == b->value ? a->number < b->number : a->value < b->value;
+}
+
+static void sort(Tuning *t) {
+  for (int i = 1; i < t->n_order; i++)
+    for (int k = i; k > 0 && is_better(&t->trials[t->order[k]], &t->trials[t->order[k - 1]]); k--) {
+      int other = t->order[k];
+      t->order[k] = t->order[k - 1];
+      t->order[k - 1] = other;
+    }
+}
+
+// ---- the table
+
+static const char *set_value(const TuneTrial *trial, const char *name) {
+  size_t len = strlen(name);
+  for (size_t i = 0; i < trial->sets.len; i++)
+    if (strncmp(trial->sets.at[i], name, len) == 0 && trial->sets.at[i][len] == '=') return trial->sets.at[i] + len + 1;
+  return NULL;
+}
+
+// A choice that is a text stands without its quotes.
+static const char *cell(Arena *arena, const char *value) { return value[0] == '"' ? arena_strndup(arena, value + 1, strlen(value) - 2) : value; }
+
+static bool write_table(const Tuning *t, const int *ranks, HgmError *error) {
+  Arena *arena = t->arena;
+  const char *text = "trial,epochs,value";
+  for (size_t i = 0; i < t->space.params.len; i++) text = arena_printf(arena, "%s,%s", text, t->space.params.at[i].name);
+  for (int i = 0; i < t->n_trials; i++) {
+    const TuneTrial *trial = &t->trials[ranks[i]];
+    text = arena_printf(arena, "%s\n%d,%lld,", text, trial->number, (long long)trial->epochs);
+    if (!isnan(trial->value)) text = arena_printf(arena, "%s%.9g", text, trial->value);
+    for (size_t k = 0; k < t->space.params.len; k++) {
+      const char *value = set_value(trial, t->space.params.at[k].name);
+      text = arena_printf(arena, "%s,%s", text, cell(arena, value != NULL ? value : t->space.params.at[k].fallback));
+    }
+  }
+  text = arena_printf(arena, "%s\n", text);
+  return hgm_io_replace(NULL, arena_printf(arena, "%s/tune.csv", t->directory), text, strlen(text), error);
+}
+
+static void print_table(const Tuning *t, const int *ranks) {
+  printf("%5s %7s %12s  params\n", "trial", "epochs", "value");
+  for (int i = 0; i < t->n_trials; i++) {
+    const TuneTrial *trial = &t->trials[ranks[i]];
+    printf("%5d %7lld ", trial->number, (long long)trial->epochs);
+    if (trial->failure != NULL) printf("%12s %s: %s\n", "failed", sets_text(t, trial), trial->failure);
+    else printf("%12.5f %s\n", trial->value, sets_text(t, trial));
+  }
+}
+
+static void print_best(const Tuning *t, const TuneTrial *best) {
+  const Options *o = t->options;
+  printf("best: trial %d, trained in %s/trial-%03d; again by\n  hgmc run %s", best->number, t->directory, best->number, o->positional.at[0]);
+  for (size_t i = 0; i < o->train.len; i++) printf(" --train '%s'", o->train.at[i]);
+  if (o->has_epochs) printf(" --epochs %lld", (long long)o->epochs);
+  if (o->has_seed) printf(" --seed %llu", (unsigned long long)o->seed);
+  for (size_t i = 0; i < o->sets.len; i++) printf(" --set '%s'", o->sets.at[i]);
+  for (size_t i = 0; i < best->sets.len; i++) printf(" --set '%s'", best->sets.at[i]);
+  printf("\n");
+}
+
+// ---- the search
+
+// The directory belongs to one search; whoever comes with the same goes on with it.
+static bool open_directory(const Tuning *t, HgmError *error) {
+  const char *path = arena_printf(t->arena, "%s/search", t->directory), *slash = strchr(t->directory + 1, '/');
+  char *text;
+  size_t n;
+  for (; slash != NULL; slash = strchr(slash + 1, '/')) mkdir(arena_strndup(t->arena, t->directory, (size_t)(slash - t->directory)), 0777);
+  mkdir(t->directory, 0777);
+  struct stat info;
+  if (stat(path, &info) != 0) return hgm_io_replace(NULL, path, t->definition, strlen(t->definition), error);
+  if (!hgm_io_read_file(path, &text, &n, error)) return false;
+  bool same = strcmp(text, t->definition) == 0;
+  free(text);
+  return same ||
+         hgm_fail(error, EXIT_ENVIRONMENT,
+                  "%s holds another search: model, data, params, --trials, --prune, --search, --epochs or --seed differ; take another -o", t->directory);
+}
+
+static bool open_search(Tuning *t, int *exit_code, HgmError *error) {
+  Session session;
+  const Model *model = open_model(&session, t, NULL, exit_code);
+  if (model != NULL) {
+    tune_space_of(&t->space, model, t->arena);
+    read_phases(t, model);
+    define(t, model);
+    if (model->phases.len == 0) hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to tune", t->options->positional.at[0]);
+  }
+  session_close(&session);
+  if (model == NULL || error->text[0] != '\0') return false;
+  if (t->space.params.len == 0)
+    return hgm_fail(error, EXIT_USER, "%s declares no range to search: `param layers = 8  tune 2..16`", t->options->positional.at[0]);
+  plan_rungs(t);
+  return open_directory(t, error);
+}
+
+static void place_trials(Tuning *t) {
+  t->trials = ARENA_ARRAY(t->arena, TuneTrial, t->n_trials);
+  t->order = ARENA_ARRAY(t->arena, int, t->n_trials);
+  for (int i = 0; i < t->n_trials; i++) {
+    place_trial(t, i);
+    t->order[t->n_order++] = i;
+  }
+}
+
+// Best first: who was trained longest, then by value.
+static TrialState climb(Tuning *t, int *ranks, HgmError *error) {
+  memcpy(ranks, t->order, (size_t)t->n_trials * sizeof *ranks);
+  for (int rung = 0; rung < t->n_rungs; rung++) {
+    TrialState state = run_rung(t, rung, error);
+    if (state != TRIAL_KNOWN) return state;
+    sort(t);
+    memcpy(ranks, t->order, (size_t)t->n_order * sizeof *ranks);
+    int good = 0;
+    while (good < t->n_order && !isnan(t->trials[t->order[good]].value)) good++;
+    int next = (t->n_order + t->prune - 1) / t->prune;
+    if (rung + 1 < t->n_rungs) t->n_order = next < good ? next : good;
+  }
+  return TRIAL_KNOWN;
+}
+
+int verb_tune(const Options *options) {
+  Tuning t = {.options = options};
+  HgmError error = {0};
+  int exit_code = EXIT_DONE;
+  if (!read_options(&t, &error) || !open_search(&t, &exit_code, &error)) return error.text[0] != '\0' ? report_error(&error) : exit_code;
+  interrupt_watch();
+  place_trials(&t);
+  int *ranks = ARENA_ARRAY(t.arena, int, t.n_trials);
+  switch (climb(&t, ranks, &error)) {
+  case TRIAL_KNOWN: break;
+  case TRIAL_BUSY:
+  case TRIAL_FAILED: return report_error(&error);
+  case TRIAL_INTERRUPTED: fprintf(stderr, "stopped; what was trained is kept in %s, and the same command goes on\n", t.directory); return interrupt_exit_code();
+  }
+  if (!write_table(&t, ranks, &error)) return report_error(&error);
+  print_table(&t, ranks);
+  if (t.trials[ranks[0]].failure != NULL) return hgm_fail(&error, EXIT_USER, "no trial came to its end"), report_error(&error);
+  print_best(&t, &t.trials[ranks[0]]);
+  return EXIT_DONE;
+}
