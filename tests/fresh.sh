@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Both commands of the README on a bare system: a debootstrap of each suite, a clone of HEAD in it, `make demo` twice, `make check`.
 # Run by hand as root; needs debootstrap and the network, some 3 GB a suite and 5 to 20 minutes.
-#   tests/fresh.sh [bookworm|trixie …]       MIRROR: of the packages, else what apt here reads; KEEP=1: leaves the system for a look
+#   tests/fresh.sh [bookworm|trixie …]       MIRROR: of the packages, else what apt here reads; KEEP=1: leaves the system for a look;
+#                                            LOGS: the folder of the logs SUITE.STEP, else build/fresh
 set -u
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "needs root"; exit 2; }
@@ -9,6 +10,7 @@ command -v debootstrap > /dev/null || { echo "needs debootstrap: apt-get install
 mirror=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2> /dev/null | grep -v '^#' | grep -oE 'https?://[^ ]+' | head -n 1)}
 suites=${*:-bookworm trixie}
 shared=$(realpath ../shared 2> /dev/null)
+logs=${LOGS:-build/fresh}; mkdir -p "$logs" || exit 2
 status=0
 
 inside() { # in the system, with as few of this shell's variables as can be
@@ -16,10 +18,10 @@ inside() { # in the system, with as few of this shell's variables as can be
 }
 
 step() { # name command …: says how long it took and how it ended
-  local name=$1 began=$SECONDS; shift; mkdir -p "$root/var/log"
-  "$@" > "$root/var/log/fresh.$name" 2>&1; local code=$?
-  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -av '^$' "$root/var/log/fresh.$name" | tail -n 1)"
-  [ $code -eq 0 ] || { status=1; grep -aE 'FAILED|error|Error' "$root/var/log/fresh.$name" | head -n 20; }
+  local name=$1 log=$logs/$suite.$1 began=$SECONDS; shift
+  "$@" > "$log" 2>&1; local code=$?
+  echo "$suite: $name: exit $code, $((SECONDS - began)) s: $(grep -av '^$' "$log" | tail -n 1)"
+  [ $code -eq 0 ] || { status=1; echo "$suite: $name: the log is $log"; grep -aE 'FAILED|error|Error' "$log" | head -n 20; }
   return $code
 }
 
