@@ -1,5 +1,6 @@
 #include "sampler/arguments.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -99,6 +100,19 @@ static const Option *find(const char *name, size_t n, bool is_letter) {
   return NULL;
 }
 
+// What a value of a kind looks like.
+static const char *wanted(const Option *option) {
+  switch (option->kind) {
+  case ARG_COUNT: return "a count such as 1000, 10k or 2M";
+  case ARG_SEED: return "a whole number, not negative";
+  case ARG_THREADS: return "a number from 1 to 4096";
+  default: return option->value;
+  }
+}
+
+// A word that cannot be meant as a value: -o, --force; but - is standard output and -5 a number.
+static bool is_option(const char *text) { return text[0] == '-' && (text[1] == '-' || isalpha((unsigned char)text[1])); }
+
 // The option at argv[*i], which may take the next word too.
 static bool parse_option(Arguments *arguments, int argc, char **argv, int *i, HgmError *error) {
   const char *text = argv[*i];
@@ -110,9 +124,9 @@ static bool parse_option(Arguments *arguments, int argc, char **argv, int *i, Hg
   if (option->kind == ARG_FLAG) return value ? hgm_fail(error, 2, "--%s takes no value", option->name) : store(arguments, option, NULL);
   if (value != NULL) value++;
   else if (!is_long && name[1] != '\0') value = name + 1;
-  else if (*i + 1 < argc) value = argv[++*i];
+  else if (*i + 1 < argc && !is_option(argv[*i + 1])) value = argv[++*i];
   else return hgm_fail(error, 2, "--%s needs a value: --%s %s", option->name, option->name, option->value);
-  return store(arguments, option, value) || hgm_fail(error, 2, "--%s %s: expected %s, found `%s`", option->name, option->value, option->value, value);
+  return store(arguments, option, value) || hgm_fail(error, 2, "--%s %s: expected %s, found `%s`", option->name, option->value, wanted(option), value);
 }
 
 static bool parse_words(Arguments *arguments, int argc, char **argv, HgmError *error) {
@@ -136,7 +150,7 @@ bool arguments_parse(Arguments *arguments, int argc, char **argv, HgmError *erro
   *arguments = (Arguments){.program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "sampler"};
   if (!parse_words(arguments, argc, argv, error)) return false;
   if (arguments->help || arguments->info || arguments->version) return true;
-  if (arguments->output == NULL) return hgm_fail(error, 2, "where to? -o OUT; --help lists what there is");
+  if (arguments->output == NULL) return hgm_fail(error, 2, "--output is missing: -o OUT; --help lists what there is");
   if (arguments->score != NULL && (arguments->has_events || arguments->given.n + arguments->fixes.n + arguments->keep.n > 0))
     return hgm_fail(error, 2, "--score FILE works on the rows of FILE; -n, --given, --fix and --keep have no use there");
   return true;

@@ -152,8 +152,20 @@ static bool open_files(Conditions *s, const Texts *files, const Texts *fixes, Hg
 
 // ---- --keep
 
+static bool has_column(const HgmBundleColumn *columns, uint64_t n, const char *name) {
+  for (uint64_t i = 0; i < n; i++)
+    if (strcmp(columns[i].name, name) == 0) return true;
+  return false;
+}
+
+// What the output holds already is not copied once more, and two columns of one name are none.
 static bool keep_column(Conditions *s, const char *name, HgmError *error) {
   int place;
+  for (int i = 0; i < s->n_kept; i++)
+    if (strcmp(s->kept[i].column->name, name) == 0) return true;
+  if (has_column(s->task->outputs, s->task->n_outputs, name))
+    return has_column(s->task->given, s->task->n_given, name) ||
+           hgm_fail(error, 2, "--keep %s: the model draws a column of that name, so the file would hold two; leave it out", name);
   if (!hgm_table_require(s->table, name, &place, error)) return false;
   const HgmColumn *c = hgm_table_column(s->table, place);
   Kept *grown = realloc(s->kept, (size_t)(s->n_kept + 1) * sizeof *grown);

@@ -137,6 +137,16 @@ static bool write_file(Job *job, HgmError *error) {
   return false;
 }
 
+static void say_done(const Job *job) {
+  const Arguments *a = job->arguments;
+  const char *where = strcmp(a->output, "-") == 0 ? "standard output" : a->output;
+  if (a->score != NULL) fprintf(stderr, "%lld events scored, written to %s\n", (long long)job->events, where);
+  else if (job->events == 0) fprintf(stderr, "0 events, written to %s\n", where);
+  else
+    fprintf(stderr, "%lld events, numbers %lld to %lld, seed %llu, written to %s\n", (long long)job->events, (long long)job->first,
+            (long long)(job->first + job->events - 1), (unsigned long long)job->engine.seed, where);
+}
+
 static bool run(Job *job, HgmError *error) {
   const Arguments *a = job->arguments;
   if (!hgm_writer_check(a->output, a->force, error) || !(a->score != NULL ? open_score(job, error) : open_generator(job, error))) return false;
@@ -144,10 +154,7 @@ static bool run(Job *job, HgmError *error) {
   if (!engine_open(&job->engine, job->bundle, job->task, job->conditions.columns, threads, job->events, error)) return false;
   if (a->has_seed) job->engine.seed = a->seed;
   if (!make_columns(job, error) || !write_file(job, error)) return false;
-  if (!a->quiet && a->score != NULL) fprintf(stderr, "%lld events scored, written to %s\n", (long long)job->events, a->output);
-  else if (!a->quiet)
-    fprintf(stderr, "%lld events, numbers %lld to %lld, seed %llu, written to %s\n", (long long)job->events, (long long)job->first,
-            (long long)(job->first + job->events - 1), (unsigned long long)job->engine.seed, a->output);
+  if (!a->quiet) say_done(job);
   return true;
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Both commands of the README on a bare system: a debootstrap of each suite, a clone of HEAD in it, `make demo` twice, `make check`.
 # Run by hand as root; needs debootstrap and the network, some 3 GB a suite and 5 to 20 minutes.
-#   tests/fresh.sh [bookworm|trixie …]       MIRROR: of the packages, else what apt here reads; KEEP=1: leaves the system for a look;
-#                                            LOGS: the folder of the logs SUITE.STEP, else build/fresh
+#   tests/fresh.sh [bookworm|trixie|noble …]  MIRROR: of the packages, else what apt here reads (noble: an Ubuntu mirror has to be named);
+#                                             LOGS: the folder of the logs SUITE.STEP, else build/fresh; KEEP=1: leaves the system for a look
 set -u
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "needs root"; exit 2; }
@@ -25,6 +25,10 @@ step() { # name command …: says how long it took and how it ended
   return $code
 }
 
+ubuntu() { # as its images are: with universe and the updates, which hold LLVM 19
+  printf 'deb %s %s main universe\n' "$mirror" "$suite" "$mirror" "$suite-updates" > "$root/etc/apt/sources.list"
+}
+
 leave() {
   umount -l "$root/proc" "$root/dev" "$root/shared" 2> /dev/null
   [ -n "${KEEP:-}" ] && echo "$suite: left in $root" || rm -rf --one-file-system "$root"
@@ -33,7 +37,9 @@ leave() {
 for suite in $suites; do
   root=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh.$suite.XXXX"); chmod 755 "$root"
   trap leave EXIT
-  step debootstrap debootstrap --variant=minbase "$suite" "$root" "$mirror" || { leave; continue; }
+  script=; [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=gutsy # of every Ubuntu since that one
+  step debootstrap debootstrap --variant=minbase "$suite" "$root" "$mirror" $script || { leave; continue; }
+  [ -e "$root/etc/lsb-release" ] && ubuntu
   cp /etc/resolv.conf "$root/etc/"
   mount --bind /dev "$root/dev"; mount -t proc proc "$root/proc"
   if [ -d "$shared" ]; then mkdir -p "$root/shared"; mount --bind -o ro "$shared" "$root/shared"; fi

@@ -1,6 +1,9 @@
+#include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "compiler/driver/session.h"
 #include "compiler/driver/verbs.h"
 
 typedef struct Verb {
@@ -21,6 +24,15 @@ static void keep_freed_memory(void) {
   mallopt(M_TOP_PAD, 4 << 20);
 }
 
+// What was printed and did not arrive (a full disk behind `>`) is no success.
+static int close_output(int exit_code) {
+  bool failed = ferror(stdout) != 0; // of an earlier flush, whose errno is gone
+  if (fflush(stdout) != 0) fprintf(stderr, "hgmc: standard output: cannot be written: %s\n", strerror(errno));
+  else if (failed) fprintf(stderr, "hgmc: standard output: could not be written\n");
+  else return exit_code;
+  return exit_code == EXIT_DONE ? EXIT_ENVIRONMENT : exit_code;
+}
+
 int main(int argc, char **argv) {
   keep_freed_memory();
   Arena *arena = arena_create();
@@ -34,5 +46,5 @@ int main(int argc, char **argv) {
       if (strcmp(options.verb, verbs[i].name) == 0) exit_code = verbs[i].run(&options);
   }
   arena_destroy(arena);
-  return exit_code;
+  return close_output(exit_code);
 }

@@ -1,5 +1,6 @@
 #include "compiler/driver/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,11 @@ static const OptSpec specs[] = {
     {"given", 0, OPT_LIST, "FILE", "conditions: one event a row, or row = event mod rows with -n", AT(given), NO_FLAG, " sample "},
     {"events", 'n', OPT_COUNT, "N", "how many events (1k, 10M)", AT(events), AT(has_events), " sample eval "},
     {"first-event", 0, OPT_COUNT, "K", "number of the first event: shards concatenate to one run", AT(first_event), NO_FLAG, " sample "},
-    {"output", 'o', OPT_TEXT, "OUT", "run directory, file of events (.h5 .npy .npz .csv, - for CSV on standard output), or report (eval: .html)", AT(output),
-     NO_FLAG, " run sample score eval build tune "},
+    {"output", 'o', OPT_TEXT, "DIR", "run directory (the next of runs/MODEL-001, runs/MODEL-002, …)", AT(output), NO_FLAG, " run "},
+    {"output", 'o', OPT_TEXT, "DIR", "directory of the search, which holds one run a point (runs/MODEL-tune)", AT(output), NO_FLAG, " tune "},
+    {"output", 'o', OPT_TEXT, "OUT", "file by its ending: .h5 .npy .npz .csv .tsv; - for CSV on standard output", AT(output), NO_FLAG, " sample score "},
+    {"output", 'o', OPT_TEXT, "OUT.html", "a report with pictures, beside what is printed", AT(output), NO_FLAG, " eval "},
+    {"output", 'o', OPT_TEXT, "BIN", "the sampler; with --lib the name that the library's files begin with", AT(output), NO_FLAG, " build "},
     {"valid", 0, OPT_LIST, "FILE", "validation data instead of a share of the training file", AT(valid), NO_FLAG, " run tune "},
     {"test", 0, OPT_LIST, "FILE", "test data instead of a share of the training file", AT(test), NO_FLAG, " run tune "},
     {"test", 0, OPT_FLAG, NULL, "tries every bijection on random points: both directions, both determinants", AT(trials), NO_FLAG, " check "},
@@ -67,23 +71,23 @@ static const OptSpec specs[] = {
 
 typedef struct VerbSpec {
   const char *name, *arguments, *help;
-  int least, most;      // positional arguments
-  const char *required; // an option that must be there, or NULL
+  int least, most;         // positional arguments
+  const char *required[2]; // options that must be there
 } VerbSpec;
 
 static const VerbSpec verbs[] = {
-    {"run", "MODEL.hgm --train DATA", "check, compile, train, keep the best weights, evaluate; writes a run directory", 1, 1, NULL},
-    {"sample", "RUN [GENERATOR] -n N -o OUT", "draw events in the training file's layout, names and units", 1, 2, "output"},
-    {"score", "RUN --data FILE -o OUT", "the model's score values, event by event", 1, 1, "data"},
-    {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, "data"},
-    {"build", "RUN [GENERATOR] -o BIN", "a standalone sampler: one static file that draws and scores; --lib a library", 1, 2, "output"},
-    {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too, with --test bijections on random points", 1, 1, NULL},
-    {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, NULL},
-    {"bench", "RUN [--data FILE]", "rates of training and drawing by threads and batch, beside what the machine allows", 1, 1, NULL},
-    {"tune", "MODEL.hgm --train DATA [-o DIR]", "search over the ranges that params declare, with pruning; the same command goes on", 1, 1, NULL},
-    {"inspect", "RUN|BIN", "what a run or a sampler was made from: source, parameters, data, seed, versions, checksums", 1, 1, NULL},
-    {"explain", "SLUG", "what an error means and how to cure it", 1, 1, NULL},
-    {"selftest", "", "the installation works: compile, train a second, sample, compare", 0, 0, NULL},
+    {"run", "MODEL.hgm --train DATA", "check, compile, train, keep the best weights, evaluate; writes a run directory", 1, 1, {NULL}},
+    {"sample", "RUN [GENERATOR] -n N -o OUT", "draw events in the training file's layout, names and units", 1, 2, {"output"}},
+    {"score", "RUN --data FILE -o OUT", "the model's score values, event by event", 1, 1, {"data", "output"}},
+    {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, {"data"}},
+    {"build", "RUN [GENERATOR] -o BIN", "a standalone sampler: one static file that draws and scores; --lib a library", 1, 2, {"output"}},
+    {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too, with --test bijections on random points", 1, 1, {NULL}},
+    {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, {NULL}},
+    {"bench", "RUN [--data FILE]", "rates of training and drawing by threads and batch, beside what the machine allows", 1, 1, {NULL}},
+    {"tune", "MODEL.hgm --train DATA [-o DIR]", "search over the ranges that params declare, with pruning; the same command goes on", 1, 1, {NULL}},
+    {"inspect", "RUN|BIN", "what a run or a sampler was made from: source, parameters, data, seed, versions, checksums", 1, 1, {NULL}},
+    {"explain", "SLUG", "what an error means and how to cure it", 1, 1, {NULL}},
+    {"selftest", "", "the installation works: compile, train a second, sample, compare", 0, 0, {NULL}},
 };
 
 enum { N_SPECS = sizeof specs / sizeof *specs, N_VERBS = sizeof verbs / sizeof *verbs };
@@ -107,7 +111,7 @@ static void print_overview(FILE *out) {
 }
 
 static void print_verb(FILE *out, const VerbSpec *verb) {
-  fprintf(out, "usage: hgmc %s %s\n\n%s\n\n", verb->name, verb->arguments, verb->help);
+  fprintf(out, "usage: hgmc %s%s%s\n\n%s\n\n", verb->name, *verb->arguments != '\0' ? " " : "", verb->arguments, verb->help);
   for (int i = 0; i < N_SPECS; i++) {
     if (!belongs(&specs[i], verb->name)) continue;
     char left[64];
@@ -173,6 +177,17 @@ static bool store(Options *options, const OptSpec *spec, const char *text) {
   return false;
 }
 
+// What a value of a kind looks like.
+static const char *wanted(const OptSpec *spec) {
+  switch (spec->kind) {
+  case OPT_COUNT: return "a count such as 1000, 10k or 2M";
+  case OPT_SEED: return "a whole number, not negative";
+  case OPT_THREADS: return "a number from 1 to 4096";
+  case OPT_TIME: return "a time such as 30s, 5m or 1h";
+  default: return spec->argument;
+  }
+}
+
 static const OptSpec *find_option(const VerbSpec *verb, const char *text, size_t len, bool letter) {
   for (int i = 0; i < N_SPECS; i++) {
     if (!belongs(&specs[i], verb->name)) continue;
@@ -191,6 +206,9 @@ static bool unknown_option(Arena *arena, const VerbSpec *verb, const char *text,
                      near ? arena_printf(arena, "there is no option %s; did you mean --%s?", text, near) : arena_printf(arena, "there is no option %s", text));
 }
 
+// A word that cannot be meant as a value: -o, --force; but - is standard output and -5 a number.
+static bool is_option(const char *text) { return text[0] == '-' && (text[1] == '-' || isalpha((unsigned char)text[1])); }
+
 // One option of argv at *i (which may take the next word too).
 static bool parse_option(Options *options, const VerbSpec *verb, int argc, char **argv, int *i, int *exit_code) {
   const char *text = argv[*i];
@@ -205,10 +223,10 @@ static bool parse_option(Options *options, const VerbSpec *verb, int argc, char 
   }
   if (value != NULL) value++;
   else if (!is_long && name[1] != '\0') value = name + 1;
-  else if (*i + 1 < argc) value = argv[++*i];
+  else if (*i + 1 < argc && !is_option(argv[*i + 1])) value = argv[++*i];
   else return usage_error(exit_code, verb, arena_printf(options->arena, "--%s needs a value: --%s %s", spec->name, spec->name, spec->argument));
   if (!store(options, spec, value))
-    return usage_error(exit_code, verb, arena_printf(options->arena, "--%s %s: expected %s, found `%s`", spec->name, spec->argument, spec->argument, value));
+    return usage_error(exit_code, verb, arena_printf(options->arena, "--%s %s: expected %s, found `%s`", spec->name, spec->argument, wanted(spec), value));
   return true;
 }
 
@@ -223,17 +241,22 @@ static bool is_given(const Options *options, const char *name) {
 
 static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   Arena *arena = options->arena;
-  if ((int)options->positional.len < verb->least || (int)options->positional.len > verb->most)
+  if ((int)options->positional.len > verb->most)
+    return usage_error(exit_code, verb,
+                       arena_printf(arena, "`%s` is one word too many behind `hgmc %s %s`; each file has an option of its own, a glob quotes",
+                                    options->positional.at[verb->most], verb->name, verb->arguments));
+  if ((int)options->positional.len < verb->least)
     return usage_error(exit_code, verb, arena_printf(arena, "expected `hgmc %s %s`", verb->name, verb->arguments));
-  if (verb->required != NULL && !is_given(options, verb->required))
-    return usage_error(exit_code, verb, arena_printf(arena, "--%s is missing: `hgmc %s %s`", verb->required, verb->name, verb->arguments));
+  for (int i = 0; i < 2 && verb->required[i] != NULL; i++)
+    if (!is_given(options, verb->required[i]))
+      return usage_error(exit_code, verb, arena_printf(arena, "--%s is missing: `hgmc %s %s`", verb->required[i], verb->name, verb->arguments));
   if (options->precision != NULL && strcmp(options->precision, "f32") != 0 && strcmp(options->precision, "f64") != 0)
     return usage_error(exit_code, verb, arena_printf(arena, "--precision is f32 or f64, found `%s`", options->precision));
   return true;
 }
 
 bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *exit_code) {
-  *options = (Options){.arena = arena, .seed = 1, .bench_seconds = 1};
+  *options = (Options){.arena = arena, .argv = argv, .seed = 1, .bench_seconds = 1};
   *exit_code = 0;
   if (argc < 2) {
     print_overview(stderr);

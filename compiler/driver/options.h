@@ -14,6 +14,7 @@ typedef struct Options {
   Arena *arena;
   Timeline *timeline; // NULL: nobody asks where the time goes
   const char *verb;
+  char **argv; // as it was given, NULL behind the last
   Strings positional;
   const char *generator;                   // sample, build: the second positional, or NULL
   Strings train, data, given, valid, test; // FILE or NAME=FILE

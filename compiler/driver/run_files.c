@@ -78,7 +78,10 @@ bool open_run(OpenRun *run, const Options *options, const char *argument, int *e
   if (len > 3 && strcmp(argument + len - 3, ".h5") == 0) run->weights = argument;
   for (const char *const *name = (const char *const[]){"model.h5", "best.h5", "last.h5", NULL}; *name != NULL && run->weights == NULL; name++) {
     const char *path = arena_printf(arena, "%s/%s", run->directory, *name);
-    if (access(path, R_OK) == 0) run->weights = path;
+    if (access(path, R_OK) != 0) continue;
+    run->weights = path;
+    if (strcmp(*name, "model.h5") != 0 && !options->quiet)
+      fprintf(stderr, "note: the training of %s has not ended; its weights so far are used (%s)\n", run->directory, *name);
   }
   if (run->weights == NULL) {
     fprintf(stderr, "hgmc: %s holds no weights yet; `hgmc run %s --train … -o %s --resume` trains on\n", run->directory, run->manifest->model, run->directory);

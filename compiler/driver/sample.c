@@ -121,6 +121,18 @@ static bool read_given(Sampling *s, HgmError *error) {
   return pin_columns(s, s->given_rows, error);
 }
 
+// What the output holds already is not copied once more, and two columns of one name are none.
+static bool is_new(const Sampling *s, const char *name, bool *answer, HgmError *error) {
+  size_t drawn = s->generator->outputs.len;
+  for (size_t i = 0; i < s->columns.len; i++) {
+    if (strcmp(s->columns.at[i].name, name) != 0) continue;
+    *answer = false;
+    return i >= drawn || s->generator->outputs.at[i].given ||
+           hgm_fail(error, EXIT_ENVIRONMENT, "--keep %s: the model draws a column of that name, so the file would hold two; leave it out", name);
+  }
+  return *answer = true;
+}
+
 static bool add_kept(Sampling *s, HgmError *error) {
   Arena *arena = s->run.session.arena;
   for (size_t i = 0; i < s->options->keep.len; i++) {
@@ -128,6 +140,9 @@ static bool add_kept(Sampling *s, HgmError *error) {
     if (s->dataset.table == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "--keep %s copies columns of --given, which is missing", list);
     for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
       int column;
+      bool fresh;
+      if (!is_new(s, name, &fresh, error)) return false;
+      if (!fresh) continue;
       if (!hgm_table_require(s->dataset.table, name, &column, error)) return false;
       const HgmColumn *c = hgm_table_column(s->dataset.table, column);
       Kept kept = {c->name, ARENA_ARRAY(arena, double, c->elements * s->given_rows + 1), c->elements};
@@ -202,6 +217,15 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
   return hgm_writer_finish(writer, error);
 }
 
+static void say_done(const Sampling *s, int64_t events) {
+  const char *where = strcmp(s->options->output, "-") == 0 ? "standard output" : s->options->output;
+  int64_t first = s->options->first_event;
+  if (events == 0) fprintf(stderr, "0 events, written to %s\n", where);
+  else
+    fprintf(stderr, "%lld events, numbers %lld to %lld, seed %llu, written to %s\n", (long long)events, (long long)first, (long long)(first + events - 1),
+            (unsigned long long)s->generation.bound.seed, where);
+}
+
 static bool sample(Sampling *s, HgmError *error) {
   const Options *options = s->options;
   if (!hgm_writer_check(options->output, options->force, error) ||
@@ -217,9 +241,7 @@ static bool sample(Sampling *s, HgmError *error) {
     fprintf(stderr, "note: event k takes row k mod %lld of the given file\n", (long long)s->given_rows);
   add_generated(s);
   if (!add_kept(s, error) || !write_events(s, events, error)) return false;
-  if (!options->quiet)
-    fprintf(stderr, "%lld events, numbers %lld to %lld, seed %llu, written to %s\n", (long long)events, (long long)options->first_event,
-            (long long)(options->first_event + events - 1), (unsigned long long)s->generation.bound.seed, options->output);
+  if (!options->quiet) say_done(s, events);
   session_print_times(&s->run.session);
   return true;
 }

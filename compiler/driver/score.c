@@ -80,8 +80,6 @@ int verb_score(const Options *options) {
   Scoring s = {.options = options};
   int exit_code = EXIT_DONE;
   HgmError error = {0};
-  bool ok = options->output != NULL || hgm_fail(&error, EXIT_ENVIRONMENT, "where to? -o OUT");
-  if (!ok) return report_error(&error);
   if (!hgm_writer_check(options->output, options->force, &error)) return report_error(&error);
   if (open_run(&s.run, options, options->positional.at[0], &exit_code)) {
     if (!bind(&s, &error) || !write_scores(&s, &error)) exit_code = report_error(&error);

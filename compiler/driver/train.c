@@ -253,7 +253,11 @@ static bool take_best(Phase *p, HgmError *error) {
 TrainResult train_run(Training *t, HgmError *error) {
   const Model *model = t->session->model;
   if (!ranks_share(t->ranks, &(Store){0}, &t->position, error)) return TRAIN_FAILED;
-  if (t->resumed && t->position.done != 0) return load(t, "model.h5", NULL, error) ? TRAIN_DONE : TRAIN_FAILED; // nothing is left to train
+  if (t->resumed && t->position.done != 0) {
+    if (!t->session->options->quiet)
+      fprintf(stderr, "note: this run was trained to its end, so nothing is left to do; longer training is a new run: --epochs N, and another -o\n");
+    return load(t, "model.h5", NULL, error) ? TRAIN_DONE : TRAIN_FAILED;
+  }
   while (t->position.phase < (double)model->phases.len) {
     const ModelPhase *m = model->phases.at[(int)t->position.phase];
     Phase p = {.t = t, .model = m};

@@ -15,6 +15,11 @@ for id in $(cat ids); do case $id in 0|4|6|7) ;; *) fail "puId in 0 4 6 7, found
 expect_exit 2 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 10 -o fake.h5
 expect_text "--force"
 expect_exit 0 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 10 -o fake.h5 --force
+expect_exit 0 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 5 --keep GenJet_pt,GenJet_pt -o kept.csv
+[ "$(head -n 1 kept.csv | tr , '\n' | grep -c '^GenJet_pt')" -eq 1 ] || fail "a given column once, found $(head -n 1 kept.csv)"
+expect_exit 2 $HGMC sample run --given $ROOT/examples/data/jets.h5 -n 5 --keep Jet_pt -o kept2.csv
+expect_text "--keep Jet_pt: the model draws a column of that name"
+[ ! -e kept2.csv ] || fail "no file after a refusal"
 expect_exit 0 $HGMC score run --data $ROOT/examples/data/jets.h5 -o score.h5
 h5dump -H score.h5 > log; expect_text "( 44000 )"
 $HGMC eval run --data $ROOT/examples/data/jets.h5 --json eval.json > log 2>&1; [ $? -le 1 ] || fail "an evaluation"
