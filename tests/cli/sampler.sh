@@ -41,6 +41,10 @@ expect_exit 0 $HGMC score run --data a.npy --quiet -o score.csv --force
 expect_exit 0 ./sim --score a.npy --quiet -o score2.csv --force
 same_file score.csv score2.csv
 
+expect_exit 0 ./sim --given given.csv -n 5 --keep GenJet_pt,GenJet_pt --quiet -o kept.csv
+expect_exit 0 ./sim --given given.csv -n 5 --quiet -o unkept.csv
+same_file kept.csv unkept.csv # a given column is written anyway
+
 # ---- HDF5 without the library: what it writes h5dump reads, and what others pack it reads
 expect_exit 0 $HGMC sample run --given "$ROOT/examples/data/jets.h5" -n 20000 --quiet -o a.h5
 expect_exit 0 ./sim --given "$ROOT/examples/data/jets.h5" -n 20000 --quiet -o b.h5
@@ -89,7 +93,9 @@ sed '3s/[^,]*/nan/' given.csv > hole.csv
 refuse 1 "first in row 1" --given hole.csv -o out.csv
 sed '4s/[0-9-]*$/17/' given.csv > flavour.csv
 refuse 1 "17 in row 2" --given flavour.csv -o out.csv
-refuse 2 "expected N" --given given.csv -n -5 -o out.csv
+refuse 2 "expected a count such as 1000, 10k or 2M, found \`-5\`" --given given.csv -n -5 -o out.csv
+refuse 2 "--score needs a value: --score FILE" --score -o out.csv
+refuse 2 "--keep Jet_pt: the model draws a column of that name" --given all.csv --keep Jet_pt -o out.csv
 refuse 2 "how many" --fix GenJet_pt=1 --fix GenJet_eta=0 --fix GenJet_phi=0 --fix GenJet_mass=1 --fix GenJet_nMuons=0 --fix GenJet_muonPtRel=0 \
   --fix Pileup_nPU=1 --fix GenJet_partonFlavour=5 -o out.csv
 refuse 2 "it lists" --given given.csv --fix GenJet_partonFlavour=99 -o out.csv
