@@ -1,6 +1,7 @@
 # make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
 # BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
+# V=1             shows the commands
 
 BUILD ?= release
 JOBS  ?= $(shell nproc)
@@ -32,6 +33,8 @@ LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
 LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
               $(shell $(LLVM) --link-static --system-libs) -lstdc++
 
+say = $(if $(V),,@echo '  $(1)  $@' &&) # of a recipe: its name instead of the command
+
 # ---- modules: every .c of a folder is in that folder's archive
 MODULES := lang/base lang compiler/ir compiler/ad compiler/opt compiler/codegen compiler/build compiler/driver runtime
 lib      = $(O)/$(subst /,_,$(1)).a
@@ -60,17 +63,17 @@ $(O)/runtime/unfilter.o $(O)/runtime/convert.o $(O)/runtime/column_look.o: CFLAG
 
 $(O)/%.o: %.c | $(GEN)/parser.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(CFLAGS) -c $< -o $@
 $(O)/gen/%.o: $(GEN)/%.c $(GEN)/parser.h $(GEN)/lexer.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(CFLAGS) -c $< -o $@
 
 $(GEN)/parser.c $(GEN)/parser.h &: lang/parser.y
 	@mkdir -p $(GEN)
-	bison -Wall -Wcounterexamples -Werror --header=$(GEN)/parser.h -o $(GEN)/parser.c $<
+	$(call say,GEN)bison -Wall -Wcounterexamples -Werror --header=$(GEN)/parser.h -o $(GEN)/parser.c $<
 $(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
 	@mkdir -p $(GEN)
-	flex --header-file=$(GEN)/lexer.h -o $(GEN)/lexer.c $<
+	$(call say,GEN)flex --header-file=$(GEN)/lexer.h -o $(GEN)/lexer.c $<
 
 # ---- the sampler without a model (sampler/): a static program that hgmc carries inside it. musl makes it small; else glibc.
 STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
@@ -84,9 +87,9 @@ stub-sources: # for tests that build the sampler otherwise
 .PHONY: stub-sources
 $(O)/stub/%.o: %.c
 	@mkdir -p $(@D)
-	$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
+	$(call say,CC)$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
 $(O)/stub/stub: $(STUB_OBJECTS)
-	$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
+	$(call say,LD)$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
 
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
 LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
@@ -95,23 +98,23 @@ LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.
 LIBRARY_ENTRIES := open close size column work_bytes sample sample_f64 transform transform_f64 score score_f64
 $(O)/library/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(LIBRARY_CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(LIBRARY_CFLAGS) -c $< -o $@
 $(O)/library/library.o: $(LIBRARY_OBJECTS)
-	$(LD) -r --gc-sections $(LIBRARY_ENTRIES:%=-u lib_%) -o $@ $^
+	$(call say,LD)$(LD) -r --gc-sections $(LIBRARY_ENTRIES:%=-u lib_%) -o $@ $^
 
 $(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/library/library.o
 $(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
 EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 
 # ---- training on several machines: a plugin that hgmc loads when mpirun started it; built where Open MPI is
 MPICC ?= $(shell command -v mpicc)
 plugins: $(if $(MPICC),$(O)/hgm_mpi.so)
 $(O)/hgm_mpi.so: mpi/hgm_mpi.c runtime/ranks.h runtime/error.h
 	@mkdir -p $(O)
-	OMPI_CC="$(CC)" $(MPICC) $(filter-out -DHGM_VERSION% -MMD -MP,$(CFLAGS)) -fPIC -shared -o $@ $<
+	$(call say,LD)OMPI_CC="$(CC)" $(MPICC) $(filter-out -DHGM_VERSION% -MMD -MP,$(CFLAGS)) -fPIC -shared -o $@ $<
 
 # ---- unit tests: the first line of a test says what it needs:  // needs: lang/base compiler/ir
 TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -119,7 +122,7 @@ needs  = $(foreach m,$(shell sed -n '1s,^// needs: ,,p' $(1)),$(call lib,$(m)))
 define test_rule
 $(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c)
 	@mkdir -p $(O)/tests
-	$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< \
+	$$(call say,LD)$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< \
 	  -Wl,--start-group $(call needs,tests/unit/$(1).c) -Wl,--end-group \
 	  -Wl,--as-needed -lcmocka -lmpfr -lgmp $$(LLVM_SHARED) $$(EXTERNAL)
 endef
@@ -129,7 +132,7 @@ $(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
 define bench_rule
 $(O)/bench/$(1): bench/$(1).c $(call needs,bench/$(1).c)
 	@mkdir -p $(O)/bench
-	$$(CC) $$(CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,bench/$(1).c) -Wl,--end-group \
+	$$(call say,LD)$$(CC) $$(CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,bench/$(1).c) -Wl,--end-group \
 	  $$(LLVM_SHARED) $$(EXTERNAL)
 endef
 $(foreach b,$(notdir $(basename $(wildcard bench/*_bench.c))),$(eval $(call bench_rule,$(b))))
@@ -137,7 +140,7 @@ $(foreach b,$(notdir $(basename $(wildcard bench/*_bench.c))),$(eval $(call benc
 # ---- the oracle: the same numbers from PyTorch (tests/oracle); the virtual environment is made on request
 $(O)/tests/oracle_dump: tests/oracle/dump.c $(LIBS)
 	@mkdir -p $(O)/tests
-	$(CC) $(CFLAGS) $(HDF5_CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_SHARED) $(EXTERNAL)
+	$(call say,LD)$(CC) $(CFLAGS) $(HDF5_CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_SHARED) $(EXTERNAL)
 oracle: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/tests/oracle_dump
 	@tests/oracle/environment.sh
@@ -146,7 +149,7 @@ oracle: deps
 # ---- beside the peers: bench/*.hgm through the ordinary path
 $(O)/bench/worker: bench/worker.c $(LIBS)
 	@mkdir -p $(O)/bench
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ bench/worker.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ bench/worker.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
 	@bench/run.sh $(O)/bench/worker $(CASES)
@@ -168,7 +171,10 @@ lint: $(O)/hgmc
 	@cppcheck -q --enable=warning,portability --library=tests/lint/cppcheck.cfg --suppressions-list=tests/lint/cppcheck.suppressions --error-exitcode=1 -I. \
 	  $(MODULES)
 
-tests: $(TESTS)
+# The benchmarks and the oracle's dump are linked only when they run; compiled with the tests they follow every interface.
+COMPILED := $(patsubst %.c,$(O)/%.o,$(wildcard bench/*.c) tests/oracle/dump.c)
+$(COMPILED): CFLAGS += $(HDF5_CFLAGS) $(LLVM_INCLUDE)
+tests: $(TESTS) $(COMPILED)
 
 check: deps
 	@tests/deps.sh $(CHECK_PACKAGES) || true

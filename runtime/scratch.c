@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,22 @@ static int open_nameless(const char *folder) {
   return file;
 }
 
+// A page that the disk did not give back: nothing that was computed since can be trusted, what was saved before is whole.
+static void page_lost(int signal) {
+  static const char text[] = "hgmc: the scratch file of --memory could not be read back from the disk (input/output error); the last checkpoint is whole: "
+                             "look after the disk, then go on with --resume\n";
+  (void)signal;
+  ssize_t written = write(2, text, sizeof text - 1);
+  (void)written;
+  _exit(2);
+}
+
+static void watch_pages(void) {
+  struct sigaction action = {.sa_handler = page_lost};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, NULL);
+}
+
 bool hgm_scratch_open(HgmScratch **result, const char *folder, HgmError *error) {
   *result = NULL;
   HgmScratch *scratch = calloc(1, sizeof *scratch);
@@ -45,6 +62,7 @@ bool hgm_scratch_open(HgmScratch **result, const char *folder, HgmError *error) 
     free(scratch);
     return hgm_fail(error, 2, "%s: no scratch file can be made there: %s", folder, strerror(errno));
   }
+  watch_pages();
   *result = scratch;
   return true;
 }

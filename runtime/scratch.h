@@ -14,6 +14,7 @@
 
 typedef struct HgmScratch HgmScratch;
 
+// From here on SIGBUS, which is how an error of the disk shows in a mapped file, ends the process with a message and exit code 2.
 bool hgm_scratch_open(HgmScratch **scratch, const char *folder, HgmError *error);
 void hgm_scratch_close(HgmScratch *scratch); // gives all memory back; NULL is fine
 // The room on the disk is taken at once: a full disk is an error here and not a signal later. NULL: the error says why.

@@ -27,6 +27,17 @@ for fit in $fits; do
   [ "$(h5dump -d "$fit" one/model.h5 | tail -n +2)" = "$(h5dump -d "$fit" memory/model.h5 | tail -n +2)" ] || fail "the same statistics $fit"
 done
 
+# ---- a page that cannot be read back: what cuts the file short under the process does what a failing disk does
+$HGMC run $small --epochs 1000 --memory 3M -o lost > log 2>&1 &
+pid=$!
+for _ in $(seq 600); do [ -s lost/best.h5 ] && break; sleep 0.05; done
+file=$(find /proc/$pid/fd -lname "$PWD/lost/*(deleted)" | head -n 1)
+[ -n "$file" ] || { kill $pid; fail "a nameless file in the run directory"; }
+: > "$file"; wait $pid; status=$?
+[ $status -eq 2 ] || fail "exit 2 where a page is lost, got $status"
+expect_text "the scratch file of --memory could not be read back from the disk"
+expect_exit 0 $HGMC sample lost --given "$ROOT/examples/data/jets.h5" -n 10 -o lost.csv
+
 if [ "$(id -u)" -eq 0 ] && mkdir full && mount -t tmpfs -o size=2m none full 2> /dev/null; then
   $HGMC run $small --memory 3M -o full/run > log 2>&1; status=$?
   umount full
