@@ -127,6 +127,11 @@ static bool sensible(Elab *e, const PrepStep *s) {
     elab_error(e, DIAG_DOMAIN, s->span, "`logit(%g)`: eps lies from 0 to below 0.5", eps);
     return false;
   }
+  if (s->info->kind == PREP_BITS && !(eps >= 1 && eps <= BITS_MOST && eps == floor(eps))) {
+    Diag *d = elab_error(e, DIAG_DOMAIN, s->span, "`bits(%g)`: a whole number of digits, from 1 to %d", eps, BITS_MOST);
+    diag_help(e->diags, d, "n digits tell 2^n intervals apart");
+    return false;
+  }
   bool positive = s->info->kind == PREP_ARCTAN || s->info->kind == PREP_DEQUANTIZE;
   if ((positive && !(eps > 0)) || (s->info->kind == PREP_SCALE && !(fabs(eps) > 0))) {
     Diag *d = elab_error(e, DIAG_NOT_INVERTIBLE, s->span, "`%s(%g)` cannot be undone", s->info->name, eps);

@@ -13,9 +13,8 @@ const PrepInfo prep_info[PREP_COUNT] = {
 #undef PREPARATION
 };
 
-static const char *const planned[] = {"quantile", "whiten", "bits", "hurdle", "segments", "present"};
+static const char *const planned[] = {"quantile", "whiten", "hurdle", "segments", "present"};
 static const double pi = 3.14159265358979323846;
-enum { MAX_SETTING_NAME = 32 };
 
 // ---- the table
 
@@ -71,6 +70,7 @@ static bool has_flag(const PrepStep *step) { return step->info->kind == PREP_MIS
 static int64_t copies(const PrepStep *step) {
   switch (step->info->kind) {
   case PREP_SINCOS: return 2;
+  case PREP_BITS: return (int64_t)step->setting[0];
   case PREP_ONE_HOT: return (int64_t)step->values.len;
   case PREP_MISSING: return has_flag(step) ? 2 : 1;
   case PREP_STANDARDIZE:
@@ -174,6 +174,12 @@ static IrRef scaled_share(IrFn *fn, const PrepStep *step, IrRef x) { // u of log
   return add(fn, mul(fn, x, number(fn, 1 - 2 * eps)), number(fn, eps));
 }
 
+static IrType bits_type(const PrepStep *step) { // the digits of each number on an axis of their own
+  IrType wide = step->in;
+  wide.axes[wide.rank++] = (int64_t)step->setting[0];
+  return wide;
+}
+
 static IrRef one_hot_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   int64_t n = (int64_t)step->values.len;
   IrType wide = step->in, row = {IR_F64, 1, {n}};
@@ -184,6 +190,30 @@ static IrRef one_hot_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   IrRef values = ir_broadcast_like(fn, ir_const(fn, row, step->values.at), repeated);
   IrRef hot = ir_cast(fn, ir_binary(fn, IR_EQ, repeated, values), IR_F64);
   return reshape_to(fn, hot, &step->out);
+}
+
+// Digit k of n is floor(b / 2^(n - k)) mod 2, b the number of the interval.
+static IrRef bits_forward(IrFn *fn, const PrepStep *step, IrRef x) {
+  double n = exp2(step->setting[0]);
+  IrRef share = divide(fn, sub(fn, x, statistic(fn, step, 0, x)), width_of(fn, step, x));
+  IrRef b = clamp(fn, ir_unary(fn, IR_FLOOR, mul(fn, share, number(fn, n))), 0, n - 1);
+  IrType wide = bits_type(step), row = {IR_F64, 1, {wide.axes[wide.rank - 1]}};
+  double powers[BITS_MOST];
+  for (int64_t k = 0; k < row.axes[0]; k++) powers[k] = exp2((double)(row.axes[0] - 1 - k));
+  int8_t from[IR_MAX_RANK];
+  for (int i = 0; i < wide.rank; i++) from[i] = (int8_t)(i == wide.rank - 1 ? -1 : i);
+  IrRef repeated = ir_broadcast(fn, b, wide.rank, wide.axes, from), power = ir_broadcast_like(fn, ir_const(fn, row, powers), repeated);
+  return reshape_to(fn, ir_binary(fn, IR_MOD, ir_unary(fn, IR_FLOOR, divide(fn, repeated, power)), number(fn, 2)), &step->out);
+}
+
+static IrRef bits_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
+  IrType wide = bits_type(step), row = {IR_F64, 1, {wide.axes[wide.rank - 1]}};
+  double powers[BITS_MOST];
+  for (int64_t k = 0; k < row.axes[0]; k++) powers[k] = exp2((double)(-1 - k));
+  IrRef digits = ir_cast(fn, ir_binary(fn, IR_LT, number(fn, 0.5), reshape_to(fn, y, &wide)), IR_F64);
+  IrRef share = ir_sum(fn, mul(fn, digits, ir_broadcast_like(fn, ir_const(fn, row, powers), digits)), 1u << (wide.rank - 1));
+  share = add(fn, share, number(fn, 0.5 / exp2(step->setting[0])));
+  return add(fn, mul(fn, share, width_of(fn, step, share)), statistic(fn, step, 0, share));
 }
 
 static IrRef value_at(IrFn *fn, const PrepStep *step, IrRef index) {
@@ -258,6 +288,7 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
     parts[1] = ir_unary(fn, IR_COS, x);
     return side_by_side(fn, step, parts, 2);
   case PREP_ONE_HOT: return one_hot_forward(fn, step, x);
+  case PREP_BITS: return bits_forward(fn, step, x);
   case PREP_LEVELS: return levels_forward(fn, step, x);
   case PREP_MISSING: return missing_forward(fn, step, x);
   case PREP_DEQUANTIZE: return add(fn, x, mul(fn, ir_draw(fn, IR_DRAW_UNIFORM, step->name, step->in), number(fn, s[0])));
@@ -289,6 +320,7 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   case PREP_WRAP: return wrap(fn, y);
   case PREP_SINCOS: return ir_binary(fn, IR_ATAN2, part(fn, step, y, 0), part(fn, step, y, 1));
   case PREP_ONE_HOT: return one_hot_inverse(fn, step, y);
+  case PREP_BITS: return bits_inverse(fn, step, y);
   case PREP_LEVELS: return levels_inverse(fn, step, y);
   case PREP_MISSING: return missing_inverse(fn, step, y);
   case PREP_DEQUANTIZE: return mul(fn, ir_unary(fn, IR_FLOOR, divide(fn, y, number(fn, s[0]))), number(fn, s[0]));
@@ -326,6 +358,7 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
   case PREP_WRAP:
   case PREP_SINCOS:
   case PREP_ONE_HOT:
+  case PREP_BITS:
   case PREP_LEVELS:
   case PREP_MISSING:
   case PREP_DEQUANTIZE: return IR_NONE;

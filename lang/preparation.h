@@ -27,7 +27,7 @@ typedef enum {
   PREP_ANGLE,
   PREP_INTEGER,
 } PrepRange;
-enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_MAX_SETTINGS = 3 };
+enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_MAX_SETTINGS = 3, BITS_MOST = 24 };
 
 typedef struct PrepInfo {
   PrepKind kind;

@@ -35,6 +35,11 @@ static Trial trial_of(PrepKind kind) {
   case PREP_ARCTAN: t.setting[0] = 10; break;
   case PREP_SCALE: t.setting[0] = -2.5; break;
   case PREP_CLIP: t.setting[0] = -3, t.setting[1] = 3; break;
+  case PREP_BITS: // middles of sixteenths of -3 to 4
+    t.setting[0] = 4;
+    t.stat[0] = -3, t.stat[1] = 4;
+    for (int i = 0; i < N; i++) t.x[i] = -3 + 7 * ((2 * i + 1) % 16 + 0.5) / 16;
+    break;
   case PREP_ZERO_BELOW:
     t.setting[0] = 0.25;
     memcpy(t.x, (double[]){0, 0.26, 0.5, 1, 7, 300, 2e4}, sizeof t.x);
@@ -194,6 +199,23 @@ static void wrap_and_dequantize_keep_their_ranges(void **state) {
   arena_destroy(arena);
 }
 
+static void bits_are_binary_digits_of_the_interval(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  Trial t = trial_of(PREP_BITS);
+  const double x[N] = {-3, -2.9, 4, 0.5, 9, -9, -3 + 7 * 11.2 / 16}; // 0 0 15 8 15 0 11 of 16 intervals from -3 to 4
+  const int expected[N] = {0, 0, 15, 8, 15, 0, 11};
+  Run r = run(step_of(arena, PREP_BITS, &t, false), &t, x);
+  assert_int_equal(r.width, 4);
+  for (int i = 0; i < N; i++) {
+    int b = 0;
+    for (int k = 0; k < 4; k++) b = 2 * b + (int)r.y[4 * i + k];
+    assert_int_equal(b, expected[i]);
+    assert_true(fabs(r.back[i] - (-3 + 7 * (b + 0.5) / 16)) < 1e-12);
+  }
+  arena_destroy(arena);
+}
+
 static void a_flag_stands_behind_the_values(void **state) {
   (void)state;
   Arena *arena = arena_create();
@@ -236,7 +258,7 @@ int main(void) {
       cmocka_unit_test(every_inverse_undoes_its_step),   cmocka_unit_test(every_jacobian_is_the_slope),
       cmocka_unit_test(forwards_are_their_formulas),     cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
       cmocka_unit_test(a_flag_stands_behind_the_values), cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
-      cmocka_unit_test(names_of_the_table_are_found),
+      cmocka_unit_test(bits_are_binary_digits_of_the_interval), cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
