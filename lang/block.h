@@ -38,6 +38,8 @@ struct DataField {
   const MadeField *made;      // drawn, or made of other fields: no items, no chain; NULL: of columns
   const ModelColumn *column;  // MADE: as which it is written, and read where it is not made
   bool angle;                 // wrapped on output
+  bool p4;                    // four-vectors: the last axis is e px py pz
+  const DataField *like;      // y: base.x: prepared with the numbers of that field; NULL: with its own
   bool broken;                // not even its size is known
   const char *unit, *text;    // text: the source as written
   FieldType *prepared, *physical;
@@ -112,7 +114,17 @@ void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, 
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
 void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
 DataField *field_new(Blocks *b, DataBlock *d, AstName name);           // of the block itself, without a source
-bool data_name_is_new(Elab *e, const DataBlock *d, AstName name);      // given-twice
+DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record);
+void field_types(Elab *e, DataField *f);                          // both types of a field without parts, from its chain
+void field_add_part(Elab *e, DataField *f, DataField *part);      // to a record
+const char *field_outer(const Blocks *b, const DataBlock *d);     // what stands in front of its fields' names; NULL: nothing
+DataField *field_in(const DataBlock *d, const char *path);        // "gen.pt"; NULL: no such field
+bool data_name_is_new(Elab *e, const DataBlock *d, AstName name); // given-twice
+// ---- fields prepared with the numbers of another, and four-vectors (block_like.c)
+DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item); // `y: base.x`; NULL: reported
+IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x);        // of the file -> components of four-vectors as e px py pz
+IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x);     // and back
+void field_order_p4(DataField *f);                                    // columns by the names of their components: e px py pz
 // ---- fields without a column (block_made.c)
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
 Value *field_made(Elab *e, DataField *f);                      // in the current scene

@@ -21,13 +21,14 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
     return false;
   }
   if (!elab_type(e, f->block->scope, t, &type)) return false;
-  if (type.kind != TYPE_TENSOR || type.tensor.element == ELEMENT_BOOL || type.tensor.p4) {
+  if (type.kind != TYPE_TENSOR || type.tensor.element == ELEMENT_BOOL) {
     not_built(e, t->span, "a field of this type");
     return false;
   }
   f->shape = type.tensor.shape;
   if (type.tensor.element == ELEMENT_CLASS) f->classes = type.tensor.classes;
   if (type.tensor.circular != NULL) f->angle = true;
+  f->p4 = type.tensor.p4;
   return true;
 }
 
@@ -45,14 +46,21 @@ static bool ends_as_angle(const DataField *f) {
   return last == PREP_WRAP || (last == PREP_SCALE && f->chain.len == 1);
 }
 
-// Both types of a field without parts, from its chain.
-static void make_types(Elab *e, DataField *f) {
+static bool only_scaled(const DataField *f) {
+  for (size_t i = 0; i < f->chain.len; i++)
+    if (f->chain.at[i]->info->kind != PREP_SCALE) return false;
+  return true;
+}
+
+void field_types(Elab *e, DataField *f) {
   TensorType physical = {.element = ELEMENT_REAL, .shape = f->shape, .unit = f->unit}, prepared = physical;
   if (f->chain.len > 0) {
     const IrType *out = &f->chain.at[f->chain.len - 1]->out;
     prepared.shape = extents_of(out->rank - 1, out->axes + 1);
   }
   prepared.unit = NULL;
+  physical.p4 = f->p4;
+  prepared.p4 = f->p4 && only_scaled(f);
   if (f->angle) physical.circular = all_circular(e, &physical.shape);
   if (ends_as_angle(f)) prepared.circular = all_circular(e, &prepared.shape);
   if (f->classes != NULL) {
@@ -69,7 +77,7 @@ static FieldType *field_type_new(Elab *e, const DataField *f) {
   return t;
 }
 
-static DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record) {
+DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record) {
   Elab *e = b->e;
   DataField *f = ARENA_NEW(e->arena, DataField);
   f->block = d;
@@ -82,6 +90,12 @@ static DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstNam
   return f;
 }
 
+void field_add_part(Elab *e, DataField *f, DataField *part) {
+  VEC_PUSH(e->arena, &f->fields, part);
+  VEC_PUSH(e->arena, &f->prepared->fields, part->prepared);
+  VEC_PUSH(e->arena, &f->physical->fields, part->physical);
+}
+
 static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName name, const AstType *type, const AstSource *source) {
   Elab *e = b->e;
   DataField *f = field_begin(b, d, outer, name, source->record);
@@ -92,7 +106,7 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
       b->broken = true;
       return NULL;
     }
-    make_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
+    field_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
     return f;
   }
   if (type != NULL) not_built(e, type->span, "a declared type of a record");
@@ -103,9 +117,7 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
         elab_error(e, DIAG_GIVEN_TWICE, s->name.span, "`%s` is given twice in `%s`", s->name.text, f->name);
     DataField *part = field_make(b, d, f->name, s->name, s->type, s->source);
     if (part == NULL) continue;
-    VEC_PUSH(e->arena, &f->fields, part);
-    VEC_PUSH(e->arena, &f->prepared->fields, part->prepared);
-    VEC_PUSH(e->arena, &f->physical->fields, part->physical);
+    field_add_part(e, f, part);
   }
   return f;
 }
@@ -147,9 +159,9 @@ static bool alone(const Blocks *b) {
   return n < 2;
 }
 
-static const char *outer_name(const Blocks *b, const DataBlock *d) { return alone(b) ? NULL : d->model->name; }
+const char *field_outer(const Blocks *b, const DataBlock *d) { return alone(b) ? NULL : d->model->name; }
 
-DataField *field_new(Blocks *b, DataBlock *d, AstName name) { return field_begin(b, d, outer_name(b, d), name, false); }
+DataField *field_new(Blocks *b, DataBlock *d, AstName name) { return field_begin(b, d, field_outer(b, d), name, false); }
 
 bool data_name_is_new(Elab *e, const DataBlock *d, AstName name) {
   for (size_t k = 0; k < d->fields.len; k++)
@@ -178,10 +190,12 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   case DT_SPLIT: split(b, d, item->value); return;
   case DT_WHERE: VEC_PUSH(e->arena, &d->cuts, item->value); return;
   case DT_DRAW: b->broken = !data_made(b, d, item) || b->broken; return;
-  case DT_DECLARED:
-    not_built(e, item->span, "a field without a column");
-    b->broken = true;
+  case DT_DECLARED: {
+    DataField *like = data_name_is_new(e, d, item->name) ? field_like(b, d, item) : NULL;
+    if (like != NULL) VEC_PUSH(e->arena, &d->fields, like);
+    b->broken = b->broken || like == NULL;
     return;
+  }
   case DT_FIELD: break;
   }
   if (!item->source->record && !names_columns(item->source->value)) {
@@ -189,7 +203,7 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
     return;
   }
   if (!data_name_is_new(e, d, item->name)) return;
-  DataField *f = field_make(b, d, outer_name(b, d), item->name, item->type, item->source);
+  DataField *f = field_make(b, d, field_outer(b, d), item->name, item->type, item->source);
   if (f == NULL) return;
   if (strcmp(f->label, "weight") == 0 && !f->record && f->shape.rank == 0) {
     d->weight = f;
@@ -244,6 +258,7 @@ static const char *const *column_names(Elab *e, const DataField *f, int64_t n) {
 }
 
 static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out) {
+  if (f->like != NULL) return;
   for (size_t i = 0; i < f->fields.len; i++) fit_field(e, f->fields.at[i], round, out);
   int at = 0;
   IrRef x = IR_NONE;

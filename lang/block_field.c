@@ -9,7 +9,7 @@ IrRef field_column(Elab *e, const DataBlock *d, int column) {
   const ModelColumn *c = &d->model->columns.at[column];
   IrType type = {.dtype = IR_F64, .rank = (uint8_t)(c->rank + 1), .axes = {IR_EVENTS}};
   for (int i = 0; i < c->rank; i++) type.axes[i + 1] = c->shape[i];
-  return ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "column:%s", c->name), type);
+  return column_ordered(e->scene->fn, c, ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "column:%s", c->name), type));
 }
 
 IrRef field_weight(Elab *e, const DataBlock *d) {
@@ -215,7 +215,7 @@ Scope *fields_scope(Blocks *b, Scope *outer, bool physical) {
 
 // ---- what the core asks
 
-static DataField *find_in(const DataBlock *d, const char *name) {
+DataField *field_in(const DataBlock *d, const char *name) {
   size_t len = strcspn(name, ".");
   for (size_t i = 0; i < d->fields.len; i++) {
     DataField *f = d->fields.at[i];
@@ -237,7 +237,7 @@ static DataField *find_in(const DataBlock *d, const char *name) {
 
 static const FieldType *hook_type(Elab *e, const Value *data, const char *name) {
   (void)e;
-  DataField *f = find_in(data->u.data.block, name);
+  DataField *f = field_in(data->u.data.block, name);
   return f == NULL ? NULL : f->prepared;
 }
 
@@ -245,7 +245,7 @@ static const FieldType *hook_named(Elab *e, const Scope *scope, const char *name
   (void)scope;
   Blocks *b = blocks_of(e);
   for (size_t i = 0; i < b->data.len; i++) {
-    DataField *f = find_in(b->data.at[i], name);
+    DataField *f = field_in(b->data.at[i], name);
     if (f != NULL) return f->prepared;
   }
   return NULL;
@@ -253,7 +253,7 @@ static const FieldType *hook_named(Elab *e, const Scope *scope, const char *name
 
 static Value *hook_field(Elab *e, const Value *data, AstName name) {
   const DataBlock *d = data->u.data.block;
-  DataField *f = find_in(d, name.text);
+  DataField *f = field_in(d, name.text);
   if (f == NULL) {
     const char *list = "";
     for (size_t i = 0; i < d->fields.len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);

@@ -142,12 +142,29 @@ static DataField *field_labelled(const DataBlock *d, const char *label) {
   return NULL;
 }
 
-static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out, bool *reads) {
+// A given field stands in the block that is written, or in another.
+static DataField *field_given(const Blocks *b, const DataBlock *d, const char *label) {
+  DataField *f = d == NULL ? NULL : field_labelled(d, label);
+  for (size_t i = 0; i < b->data.len && f == NULL; i++) f = field_labelled(b->data.at[i], label);
+  return f;
+}
+
+// The columns of a field of another block are read and not written.
+static void read_only(Elab *e, const DataField *f, ModelGenerator *g) {
+  for (size_t i = 0; i < f->fields.len; i++) read_only(e, f->fields.at[i], g);
+  for (size_t i = 0; i < f->items.len; i++) {
+    VEC_PUSH(e->arena, &g->given, &f->block->model->columns.at[f->items.at[i].own]);
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++)
+      if (f->items.at[i].terms.at[k].column >= 0) VEC_PUSH(e->arena, &g->given, &f->block->model->columns.at[f->items.at[i].terms.at[k].column]);
+  }
+}
+
+static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out, ModelGenerator *g) {
   Elab *e = b->e;
   bool good = true;
   for (size_t i = 0; i < names->len; i++) {
     AstName name = names->at[i];
-    DataField *f = d == NULL ? NULL : field_labelled(d, name.text);
+    DataField *f = field_given(b, d, name.text);
     if (f == NULL) {
       Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, name.span, "`%s` is no field of the data and cannot be given", name.text);
       diag_help(e->diags, diag, "fields of the data are given: `generate given gen { … }`");
@@ -155,8 +172,15 @@ static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *na
       continue;
     }
     scope_bind(e, scope, name.text, name.span, field_prepared(e, f, name.span))->used = true;
-    if (f->made == NULL) *reads = true;
-    mark_given(f, out);
+    if (f->made == NULL) g->real_events = true;
+    if (g->given_data != NULL && g->given_data != f->block->model) {
+      Diag *diag = elab_error(e, DIAG_TWO_DATA, name.span, "`%s` and `%s` are of two data blocks, whose events are not paired", names->at[0].text, name.text);
+      diag_help(e->diags, diag, "give fields of one data block");
+      good = false;
+    }
+    g->given_data = f->block->model;
+    if (f->block == d) mark_given(f, out);
+    else read_only(e, f, g);
   }
   return good;
 }
@@ -164,8 +188,6 @@ static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *na
 // The data block that a generator writes: the one that has the fields it gives names to.
 static DataBlock *data_of(Blocks *b, const AstDecl *decl) {
   for (size_t i = 0; i < b->data.len; i++) {
-    for (size_t k = 0; k < decl->u.generate.given.len; k++)
-      if (field_labelled(b->data.at[i], decl->u.generate.given.at[k].text) != NULL) return b->data.at[i];
     for (size_t k = 0; k < decl->u.generate.body.len; k++) {
       const AstStmt *s = decl->u.generate.body.at[k];
       const AstPattern *p = s->kind == ST_ASSIGN ? &s->u.assign.pattern : s->kind == ST_DRAW ? &s->u.draw.pattern : NULL;
@@ -173,6 +195,9 @@ static DataBlock *data_of(Blocks *b, const AstDecl *decl) {
         if (field_labelled(b->data.at[i], p->names.at[n].text) != NULL) return b->data.at[i];
     }
   }
+  for (size_t i = 0; i < b->data.len; i++)
+    for (size_t k = 0; k < decl->u.generate.given.len; k++)
+      if (field_labelled(b->data.at[i], decl->u.generate.given.at[k].text) != NULL) return b->data.at[i];
   return NULL;
 }
 
@@ -183,7 +208,7 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
     IrRef x = column_value(out, (int)i, NULL);
     if (out->given[i]) VEC_PUSH(e->arena, &g->given, c);
     if (x == IR_NONE) continue;
-    ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), x);
+    ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), column_as_in_file(g->fn, c, x));
     VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = c->name, .like = c, .given = out->given[i]});
   }
 }
@@ -250,12 +275,13 @@ void generate_block(Blocks *b, const Generator *g) {
   ModelGenerator *model = ARENA_NEW(e->arena, ModelGenerator);
   model->name = named ? decl->name.text : "";
   model->fn = scene_open(e, SCENE_GENERATE, site, site)->fn;
+  model->data = d == NULL ? NULL : d->model;
   Output out = output_new(e, d);
   Scope *absent = scope_new(e, g->scope), *scope = scope_new(e, absent);
   for (size_t i = 0; i < b->data.len; i++)
     for (size_t k = 0; k < b->data.at[i]->fields.len; k++)
       scope_bind_lazy(e, absent, b->data.at[i]->fields.at[k]->label, b->data.at[i]->fields.at[k]->span, not_there, b->data.at[i]->fields.at[k]);
-  bool good = bind_given(b, scope, d, &decl->u.generate.given, &out, &model->real_events);
+  bool good = bind_given(b, scope, d, &decl->u.generate.given, &out, model);
   Scope *body = scope_new(e, scope);
   for (size_t i = 0; i < decl->u.generate.body.len; i++) {
     const AstStmt *s = decl->u.generate.body.at[i];

@@ -143,10 +143,17 @@ static bool same_inputs(Elab *e, Scope *scope, const AstDecl *a, const AstDecl *
   return true;
 }
 
+// Fields that are described anew change what nets take: then callers, which are looked at with the new types, say what does not meet.
+static bool data_replaced(const Blocks *b) {
+  for (size_t i = 0; i < b->overrides.len; i++)
+    if (b->overrides.at[i].now->kind == DE_DATA) return true;
+  return false;
+}
+
 // What replaces a declaration is of its kind and takes as much; callers would break otherwise.
 void overrides_check(Blocks *b) {
   Elab *e = b->e;
-  for (size_t i = 0; i < b->overrides.len; i++) {
+  for (size_t i = 0; i < b->overrides.len && !data_replaced(b); i++) {
     const Override *o = &b->overrides.at[i];
     if (o->before == NULL || !has_inputs(o->now) || same_inputs(e, o->scope, o->now, o->before)) continue;
     Diag *diag = elab_error(e, DIAG_OVERRIDE_TYPE, o->now->name.span, "the new `%s` takes %s, the one it replaces %s", o->now->name.text,

@@ -212,6 +212,7 @@ static void describe_columns(Blocks *b, DataField *f) {
       c->rank = f->shape.rank;
       for (int k = 0; k < f->shape.rank && k < 4; k++) c->shape[k] = f->shape.axes[k];
     }
+    if (f->p4 && !f->vector) c->order = arena_printf(b->e->arena, "order:%s.%s", f->block->model->name, c->name);
     if (f->classes != NULL) {
       c->kind = f->classes->texts.len > 0 ? COLUMN_TEXT_CATEGORY : COLUMN_CATEGORY;
       for (size_t k = 0; k < f->classes->values.len; k++) VEC_PUSH(b->e->arena, &c->values, f->classes->values.at[k]);
@@ -248,6 +249,7 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
     if (f->broken) return;
   }
   check_owner(b, f);
+  if (f->p4 && f->vector) field_order_p4(f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
   if (f->vector && extents_elements(&f->shape) != (int64_t)f->items.len) {
     Diag *d =

@@ -103,6 +103,12 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   return diags->errors > 0 ? NULL : m;
 }
 
+size_t model_data_index(const Model *m, const ModelData *data) {
+  for (size_t i = 0; i < m->data.len; i++)
+    if (m->data.at[i] == data) return i;
+  return 0;
+}
+
 // ---- formulas of metrics
 
 static bool combine(AstBinary op, double a, double b, double *out) {

@@ -5,7 +5,7 @@
 //   column:NAME          input   a raw column of the file, f64 [e] or [e, shape]; NAME as in ModelColumn.name
 //   prep:FIELD           input   the part of a field's preparation that needs no draw, real [e, ...] (output of `prepare`)
 //   weight:DATA          input   event weight, real [e], rescaled to mean 1 on the training split (1 where the data have none)
-//   stat:FIELD.N.WHAT    state   fitted statistic of a preparation, f64
+//   stat:FIELD.N.WHAT    state   fitted statistic of a preparation, f64;  order:DATA.COLUMN  see ModelColumn.order
 //   WEIGHT (response.step_1.l …)  param   real
 //   WEIGHT.adam.m …      state   optimizer memory, real
 //   step epoch progress  counter f64 scalars;  batch_size: number of events of this batch, f64 scalar
@@ -44,6 +44,7 @@ typedef struct ModelColumn {
   VEC(double) values;      // CATEGORY: the listed values (the column holds these; generated columns too)
   VEC(const char *) texts; // TEXT_CATEGORY: values are 0.. in this order
   const char *unit;        // declared, or NULL
+  const char *order;       // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
   bool allows_nan;         // under missing(nan …): NaN is no error
   double missing;
   bool has_missing; // declared sentinel: no warning
@@ -139,7 +140,8 @@ typedef struct ModelGenerator {
   IrFn *fn;         // inputs: column:* of the given fields; outputs out:*
   VEC(ModelOutput) outputs;
   VEC(const ModelColumn *) given;
-  bool real_events; // uses a field that is given
+  bool real_events;                   // uses a field that is given
+  const ModelData *data, *given_data; // the block whose fields it writes, and reads; NULL: none
 } ModelGenerator;
 
 typedef struct ModelMetric {
@@ -210,6 +212,8 @@ typedef struct ModelOptions {
 
 // Parses, resolves, checks and elaborates everything, so that every error of the file is in diags. NULL only when there are errors.
 Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptions *options);
+int p4_component(const char *name);                             // by the last word of a column's name: e 0, px 1, py 2, pz 3; -1: none of them
+size_t model_data_index(const Model *m, const ModelData *data); // its place in m->data; 0 for NULL
 // Value of an assertion, a formula of metrics: lookup gives the number of `name` or `name.member`.
 bool model_formula(const AstExpr *expr, bool (*lookup)(void *data, const char *name, const char *member, double *value), void *data, double *result,
                    const char **unknown);

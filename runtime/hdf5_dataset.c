@@ -275,14 +275,14 @@ bool hgm_hdf5_add_compound(HgmFile *file, hid_t dataset, hid_t type, const char 
 
 // ---- plain datasets
 
-// Columns of a 2-D dataset that are named in an attribute; *n = 0 when they are not.
+// Names of the last axis that stand in an attribute; *n = 0 when they do not.
 static bool column_names(HgmFile *file, hid_t dataset, int rank, const hsize_t *shape, const char ***names, int *n) {
   *n = 0;
-  if (rank != 2) return true;
+  if (rank < 2) return true;
   static const char *const attributes[] = {"columns", "properties", "column_names"};
   for (size_t i = 0; i < sizeof attributes / sizeof *attributes && *n == 0; i++) {
     if (!hgm_hdf5_texts(&file->heap, dataset, attributes[i], names, n)) return false;
-    if ((hsize_t)*n != shape[1]) *n = 0;
+    if ((hsize_t)*n != shape[rank - 1]) *n = 0;
   }
   return true;
 }
@@ -302,6 +302,8 @@ static bool add_plain(HgmFile *file, hid_t dataset, Hdf5Element element, int ran
   const char **names = NULL;
   int n = 0;
   fine = fine && column_names(file, dataset, rank, shape, &names, &n);
+  if (fine && n > 0) whole->column.parts = names, whole->column.n_parts = n;
+  if (rank > 2) n = 0; // columns of their own are numbers
   HgmField **fields = fine && n > 0 ? hgm_heap_alloc(&file->heap, (size_t)n * sizeof *fields) : NULL;
   for (int i = 0; fine && i < n; i++) {
     fields[i] = hgm_hdf5_field(file, prefix, name, names[i]);

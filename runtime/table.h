@@ -49,6 +49,8 @@ typedef struct HgmColumn {
   const char *unit;            // attribute `unit` or `units`, or NULL
   int n_texts;                 // names that the file gives to the codes 0.. (pandas categorical; enum), or 0
   const char *const *texts;
+  int n_parts;              // names that an attribute (`columns`, `properties`) gives to the last axis, or 0
+  const char *const *parts; // "px", "py", "pz", "E"
 } HgmColumn;
 
 // Expands globs, @list files (one path a line) and keeps FILE.h5:/group; the result is freed by hgm_paths_free.

@@ -271,7 +271,34 @@ static int64_t *all_rows(Dataset *dataset, HgmError *error) {
   return rows;
 }
 
+// place[k]: where component k of e px py pz stands; place[4 + j]: what stands at j. By the names that the file gives them, else e first.
+static void order_of(const HgmColumn *column, double *place) {
+  unsigned found = 0;
+  for (int j = 0; j < 4; j++) {
+    int k = column->n_parts == 4 ? p4_component(column->parts[j]) : -1;
+    if (k >= 0) place[k] = j, place[4 + j] = k, found |= 1u << k;
+  }
+  for (int k = 0; found != 15 && k < 4; k++) place[k] = place[4 + k] = k;
+}
+
+bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error) {
+  for (size_t i = 0; i < dataset->data->columns.len; i++) {
+    const ModelColumn *column = &dataset->data->columns.at[i];
+    if (column->order == NULL || dataset->columns[i] == NULL) continue;
+    double place[8];
+    order_of(hgm_table_column(dataset->table, dataset->places[i]), place);
+    Slot *slot = store_add(store, column->order, HGM_F64, 8);
+    slot->saved = true;
+    if (!known) memcpy(slot->data, place, sizeof place);
+    else if (memcmp(slot->data, place, sizeof place) != 0)
+      return hgm_fail(error, EXIT_USER, "the components of `%s` stand in another order in %s than in the training file; name them in an attribute `columns`",
+                      column->name, hgm_table_name(dataset->table));
+  }
+  return true;
+}
+
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+  if (!dataset_orders(dataset, store, false, error)) return false;
   int32_t *keep = dataset_take(dataset, sizeof *keep * (size_t)(dataset->rows + 1), error);
   if (keep == NULL) return false;
   for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;

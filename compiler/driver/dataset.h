@@ -42,6 +42,9 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
                   bool (*wanted)(const void *context, const ModelColumn *column), const void *context, HgmError *error);
 // Checks the columns alone, reads nothing (`check --data`).
 bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error);
+// How the components of four-vectors stand in the file goes into states; once those are a run's (known), the file must agree. Before what
+// reads columns is run.
+bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error);
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error); // `where`, then the split
 bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error); // statistics -> states of the store
 bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);           // prep:* and weight:* tables

@@ -47,7 +47,8 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   Session *session = &run->session;
   if (session->model->data.len == 0) return hgm_fail(error, EXIT_USER, "the model has no data block to compare with");
   if (options->has_seed) session->model->seed = options->seed;
-  const ModelData *data = session->model->data.at[0];
+  const ModelData *data =
+      session->model->data.at[session->model->generators.len > 0 ? model_data_index(session->model, session->model->generators.at[0]->data) : 0];
   DataFiles files = {0};
   if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error) || !dataset_open(dataset, session, data, &files, NULL, NULL, error) ||
       !dataset_cut(dataset, session, run->store, error))
@@ -62,7 +63,8 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store,
                             &dataset->tables, error);
   generation_close(&generation);
-  return ok && open_run_weights(run, error) && evaluate_model(e, session, run->store, dataset, rows, n, error);
+  return ok && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
+         evaluate_model(e, session, run->store, dataset, rows, n, error);
 }
 
 // ---- two files, no model

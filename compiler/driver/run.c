@@ -249,7 +249,9 @@ static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
 static int evaluate(Run *r, HgmError *error) {
   Session *session = &r->session;
   if (session->model->evaluate == NULL || session->model->generators.len == 0 || session->model->data.len == 0) return EXIT_DONE;
-  Dataset *dataset = &r->training.datasets[0];
+  const ModelGenerator *first = session->model->generators.at[0];
+  Dataset *dataset = &r->training.datasets[model_data_index(session->model, first->data)];
+  if (first->given_data != NULL && first->given_data != first->data) return EXIT_DONE; // a translation: events of two blocks are not compared here
   int split = dataset->data == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =

@@ -104,13 +104,20 @@ static const ModelData *block_named(const Model *model, const char *name, size_t
   return NULL;
 }
 
+// Blocks that read groups of a file may all read the same one.
+static bool all_of_groups(const Model *model) {
+  for (size_t i = 0; i < model->data.len; i++)
+    if (model->data.at[i]->columns.len > 0 && model->data.at[i]->columns.at[0].group == NULL) return false;
+  return true;
+}
+
 bool files_of_block(Session *session, const Strings *arguments, const ModelData *data, Strings *files, HgmError *error) {
   const Model *model = session->model;
   *files = (Strings){0};
   for (size_t i = 0; i < arguments->len; i++) {
     const char *argument = arguments->at[i], *equals = strchr(argument, '=');
     const ModelData *named = equals != NULL ? block_named(model, argument, (size_t)(equals - argument)) : NULL;
-    if (named == NULL && model->data.len > 1)
+    if (named == NULL && model->data.len > 1 && !all_of_groups(model))
       return hgm_fail(error, EXIT_ENVIRONMENT, "the model has %zu data blocks; say NAME=FILE for each, found `%s`", model->data.len, argument);
     if (named != NULL && named != data) continue;
     VEC_PUSH(session->arena, files, named != NULL ? equals + 1 : argument);

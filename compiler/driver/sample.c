@@ -89,13 +89,6 @@ static bool pin_columns(Sampling *s, int64_t rows, HgmError *error) {
   return true;
 }
 
-static const ModelData *data_of_given(const Model *model, const ModelGenerator *generator) {
-  for (size_t d = 0; d < model->data.len; d++)
-    for (size_t c = 0; c < model->data.at[d]->columns.len; c++)
-      if (column_is_given(generator, &model->data.at[d]->columns.at[c])) return model->data.at[d];
-  return NULL;
-}
-
 static bool read_given(Sampling *s, HgmError *error) {
   Session *session = &s->run.session;
   size_t left = 0;
@@ -112,7 +105,7 @@ static bool read_given(Sampling *s, HgmError *error) {
     return hgm_fail(error, EXIT_ENVIRONMENT, "this generator is given %s: say where they are with --given FILE, or pin them with --fix COLUMN=VALUE", names);
   }
   if (s->options->given.len > 0) {
-    s->data = data_of_given(session->model, s->generator);
+    s->data = s->generator->given_data;
     DataFiles files = {.of = {s->options->given}};
     if (!dataset_open(&s->dataset, session, s->data, &files, is_read, s, error)) return false;
     s->given_rows = s->dataset.rows;
@@ -233,6 +226,7 @@ static bool sample(Sampling *s, HgmError *error) {
     return false;
   if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error))
     return false;
+  if (s->dataset.table != NULL && !dataset_orders(&s->dataset, s->run.store, true, error)) return false;
   s->generation.n_given = s->given_rows;
   if (options->has_seed) s->generation.bound.seed = options->seed;
   int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;

@@ -26,7 +26,7 @@ static bool bind(Scoring *s, HgmError *error) {
   return files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
          dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
          bound_create(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
-         open_run_weights(&s->run, error);
+         open_run_weights(&s->run, error) && dataset_orders(&s->dataset, s->run.store, true, error);
 }
 
 // Scores of rows at to at + m, into the first m rows of the outputs. Where scores look at their batch, a last one that the file does not

@@ -255,10 +255,14 @@ static void names_of_the_table_are_found(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_inverse_undoes_its_step),   cmocka_unit_test(every_jacobian_is_the_slope),
-      cmocka_unit_test(forwards_are_their_formulas),     cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
-      cmocka_unit_test(a_flag_stands_behind_the_values), cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
-      cmocka_unit_test(bits_are_binary_digits_of_the_interval), cmocka_unit_test(names_of_the_table_are_found),
+      cmocka_unit_test(every_inverse_undoes_its_step),
+      cmocka_unit_test(every_jacobian_is_the_slope),
+      cmocka_unit_test(forwards_are_their_formulas),
+      cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
+      cmocka_unit_test(a_flag_stands_behind_the_values),
+      cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
+      cmocka_unit_test(bits_are_binary_digits_of_the_interval),
+      cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,134 @@
+// Fields that take more than a chain from their declaration: `y: base.x` is read from columns of the same names as base.x and
+// prepared with the numbers that base.x was fitted with; of four-vectors the columns are put into the order e px py pz.
+#include <ctype.h>
+#include <string.h>
+
+#include "lang/block.h"
+
+// ---- the same columns, prepared with the same numbers
+
+static int column_like(Blocks *b, DataBlock *d, const DataField *other, int column) {
+  const ModelColumn *like = &other->block->model->columns.at[column];
+  size_t known = d->model->columns.len;
+  int i = data_column(b, d, like->name, like->span);
+  if (d->model->columns.len == known) return i;
+  ModelColumn *c = &d->model->columns.at[i];
+  const char *group = c->group;
+  *c = *like;
+  c->group = group;
+  if (c->order != NULL) c->order = arena_printf(b->e->arena, "order:%s.%s", d->model->name, c->name);
+  return i;
+}
+
+static void chain_like(Elab *e, DataField *f, const DataField *other) {
+  for (size_t i = 0; i < other->chain.len; i++) {
+    PrepStep *step = arena_dup(e->arena, other->chain.at[i], sizeof *step);
+    step->name = arena_printf(e->arena, "%s.%zu", f->name, i + 1); // draws of its own; the states are those of the other
+    VEC_PUSH(e->arena, &f->chain, step);
+  }
+}
+
+static void items_like(Blocks *b, DataField *f, const DataField *other) {
+  for (size_t i = 0; i < other->items.len; i++) {
+    DataItem item = {.own = column_like(b, f->block, other, other->items.at[i].own), .span = f->span};
+    for (size_t k = 0; k < other->items.at[i].terms.len; k++) {
+      DataTerm term = other->items.at[i].terms.at[k];
+      if (term.column >= 0) term.column = column_like(b, f->block, other, term.column);
+      VEC_PUSH(b->e->arena, &item.terms, term);
+    }
+    VEC_PUSH(b->e->arena, &f->items, item);
+  }
+}
+
+static DataField *copy_of(Blocks *b, DataBlock *d, const char *outer, AstName name, const DataField *other) {
+  Elab *e = b->e;
+  DataField *f = field_begin(b, d, outer, name, other->record);
+  f->like = other;
+  for (size_t i = 0; i < other->fields.len; i++)
+    field_add_part(e, f, copy_of(b, d, f->name, (AstName){other->fields.at[i]->label, name.span}, other->fields.at[i]));
+  if (f->record) return f;
+  f->vector = other->vector;
+  f->shape = other->shape;
+  f->classes = other->classes;
+  f->angle = other->angle;
+  f->p4 = other->p4;
+  f->unit = other->unit;
+  f->text = other->text;
+  items_like(b, f, other);
+  chain_like(e, f, other);
+  field_types(e, f);
+  return f;
+}
+
+static bool draws_any(const DataField *f) {
+  for (size_t i = 0; i < f->fields.len; i++)
+    if (draws_any(f->fields.at[i])) return true;
+  return f->made != NULL;
+}
+
+static DataBlock *block_named(const Blocks *b, const char *name) {
+  for (size_t i = 0; i < b->data.len; i++)
+    if (strcmp(b->data.at[i]->model->name, name) == 0) return b->data.at[i];
+  return NULL;
+}
+
+DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item) {
+  Elab *e = b->e;
+  const AstType *t = item->type;
+  if (t->kind != TY_NAME || t->u.named.field.text == NULL) {
+    Diag *diag = elab_error(e, DIAG_PREPARATION, item->span, "`%s` has a type and no column", item->name.text);
+    diag_help(e->diags, diag, "`%s: real[3] = \"column\"` reads one, `%s: base.x` is prepared as a field of another data block", item->name.text,
+              item->name.text);
+    return NULL;
+  }
+  const DataBlock *from = block_named(b, t->u.named.name.text);
+  const DataField *other = from == NULL ? NULL : field_in(from, t->u.named.field.text);
+  if (other == NULL || draws_any(other)) {
+    Diag *diag = elab_error(e, other == NULL ? DIAG_UNKNOWN_NAME : DIAG_PREPARATION, t->span,
+                            other == NULL ? "no field `%s.%s` of a data block above" : "`%s.%s` is drawn or computed, so it has no preparation to take over",
+                            t->u.named.name.text, t->u.named.field.text);
+    diag_help(e->diags, diag, "`y: simulation.seen` is read as `seen` of the block `simulation` is, and prepared with its numbers");
+    return NULL;
+  }
+  return copy_of(b, d, field_outer(b, d), item->name, other);
+}
+
+// ---- four-vectors
+
+// e 0, px 1, py 2, pz 3 by the last word of a column's name; -1: none of them.
+int p4_component(const char *name) {
+  static const char *const words[] = {"e", "px", "py", "pz", "energy"};
+  const char *last = name;
+  for (const char *at = name; *at != 0; at++)
+    if (!isalnum((unsigned char)*at)) last = at + 1;
+  for (int k = 0; k < 5; k++) {
+    size_t i = 0;
+    while (last[i] != 0 && tolower((unsigned char)last[i]) == words[k][i]) i++;
+    if (last[i] == 0 && words[k][i] == 0) return k % 4;
+  }
+  return -1;
+}
+
+// Components along the last axis in the order of e px py pz (from 0), or back in the order of the file (from 4).
+static IrRef reordered(IrFn *fn, const ModelColumn *c, IrRef x, int64_t from) {
+  if (c->order == NULL) return x;
+  IrRef order = ir_leaf(fn, IR_STATE, c->order, (IrType){.dtype = IR_F64, .rank = 1, .axes = {8}});
+  return ir_gather(fn, x, ir_cast(fn, ir_slice(fn, order, 0, from, from + 4, 1), IR_I32), 0, ir_type_of(fn, x)->rank - 1);
+}
+
+IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, 0); }
+IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, 4); }
+
+void field_order_p4(DataField *f) {
+  for (size_t first = 0; first + 4 <= f->items.len; first += 4) {
+    DataItem ordered[4];
+    unsigned found = 0;
+    for (size_t k = 0; k < 4; k++) {
+      int place = p4_component(f->block->model->columns.at[f->items.at[first + k].own].name);
+      if (place < 0) break;
+      ordered[place] = f->items.at[first + k];
+      found |= 1u << place;
+    }
+    if (found == 15) memcpy(&f->items.at[first], ordered, sizeof ordered); // else they are taken as they stand: e first
+  }
+}

@@ -1,0 +1,44 @@
+# Fields that are more than columns with a chain, from file to file: preparations of another block, four-vectors.
+. "$ROOT/tests/cli/lib.bash"
+awk 'BEGIN { print "px,py,pz,E"; for (i = 1; i <= 400; i++) { x = sin(i); y = cos(2 * i); z = i % 7; printf "%.5f,%.5f,%.5f,%.5f\n", x, y, z, sqrt(x * x + y * y + z * z + 9) } }' > a.csv
+awk -F, -v OFS=, 'NR == 1 { print $4, $1, $2, $3; next } { print 10 * $4, 10 * $1, 10 * $2, 10 * $3 }' a.csv > b.csv
+
+# b is ten times a, in another order of columns: prepared with the numbers of a it has ten times the spread
+cat > translate.hgm <<'E1'
+data one { a: p4 = "{px,py,pz,E}" in GeV |> scale(0.1); c = "E" in GeV |> standardize }
+data two { b: one.a; d: one.c }
+net shift(a: one.a) -> (b: two.b) { learn w: real[4] = 0; b = a + w }
+train { update shift { minimize mse(shift(a), a) + mean(shift(a))^2; minimize sum(b)^2 * mean(shift(b))^2; with sgd(0) }
+  batch 100
+  steps 3 }
+generate forth given a { b = shift(a) * 10 }
+generate back given b { a = shift(b) / 10 }
+E1
+expect_exit 0 "$HGMC" run translate.hgm --train one=a.csv --train two=b.csv -o run --quiet
+h5dump -n run/model.h5 > log; expect_text "one.c.1.mean"; grep -q "two.d" log && fail "no statistics of the second block"
+expect_exit 0 "$HGMC" sample run forth --given a.csv -o forth.csv
+expect_exit 0 "$HGMC" sample run back --given b.csv -o back.csv
+awk -F, 'NR == FNR { a[FNR] = $4; next } FNR > 1 && ($1 - 10 * a[FNR])^2 > 1e-6 { exit 1 }' a.csv <(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^E/) e = i } { print $e }' forth.csv) || fail "energies ten times as large"
+expect_exit 2 "$HGMC" run translate.hgm --train a.csv -o other --quiet
+expect_text "say NAME=FILE for each"
+
+data=$ROOT/../shared/data
+[ -d "$data" ] || exit 0
+# components in the order px py pz E, which an attribute names: masses come out right, and what is written has that order
+cat > top.hgm <<'E1'
+data events { x: p4[6] = "partons" in GeV |> scale(1 / 450); where mass(x[0] + x[1] + x[2]) > 160 GeV and mass(x[0] + x[1] + x[2]) < 186 GeV; split 0.1 / 0.1 / 0.1 }
+net f(z: real[2]) -> events.x = z |> dense(24) |> reshape(6, 4)
+train { z ~ normal[2]; update f { minimize mse(f(z), x); with adam(1e-3) }
+  batch 100
+  steps 5 }
+generate same { z ~ normal[2]; x = [p4(e = 4, px = 1, py = 2, pz = 3) for _ in 0:6] }
+E1
+expect_exit 0 "$HGMC" run top.hgm --train "$data/ttbar.h5" -o top
+cut=$(grep -o '[0-9]* cut by' log | cut -d' ' -f1)
+[ "$cut" -gt 0 ] && [ "$cut" -lt 9000 ] || fail "most top quarks within 13 GeV of their mass, $cut of 90000 cut"
+expect_exit 0 "$HGMC" sample top same -n 1 -o same.h5
+h5dump -d partons same.h5 > log; expect_text "(0,0,0): 450, 900, 1350, 1800"
+# the same file serves both groups
+printf '%s\n' 'data base from "base" { x: p4[2] = "{em,ep}_{E,px,py,pz}" in GeV |> scale(0.01); split 0.1 / 0.1 }' 'data back from "background" { y: base.x; split 0.1 / 0.1 }' \
+  'net f(x: base.x) -> real = x |> flatten |> dense(1)' 'train { update f { minimize f(x)^2; minimize f(y)^2; with adam(1e-3) }' '  batch 100' '  steps 3 }' 'generate { x = [p4(e = 4, px = 1, py = 2, pz = 3) for _ in 0:2] }' > groups.hgm
+expect_exit 0 "$HGMC" run groups.hgm --train "$data/ee_subtraction.h5" -o groups --quiet
