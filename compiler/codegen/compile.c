@@ -274,16 +274,15 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   schedule_views(&s);
   schedule_folds(&s);
   schedule_steps(&s);
+  schedule_partials(&s);
   schedule_groups(&s);
   schedule_memory(&s);
   s.phase_of_class = ARENA_ARRAY(arena, uint32_t, s.classes + 1);
   s.last_class = -1;
   Tables t = {.kernels = ARENA_ARRAY(arena, Kernel, s.order.len + 1)};
-  for (size_t i = 0; i < s.order.len; i++) {
-    const Group *g = &s.groups.at[s.order.at[i]];
-    t.kernels[i] = kernel_build(&s, g);
-    add_command(&s, &t, g, &t.kernels[i]);
-  }
+  for (size_t i = 0; i < s.order.len; i++) t.kernels[i] = kernel_build(&s, &s.groups.at[s.order.at[i]]);
+  kernels_share_numbers(&s, t.kernels, s.order.len);
+  for (size_t i = 0; i < s.order.len; i++) add_command(&s, &t, &s.groups.at[s.order.at[i]], &t.kernels[i]);
   finish_ports(&s);
   if (asked(options, "schedule")) schedule_print(&s, stdout);
   double scheduled = now_ms();

@@ -199,15 +199,20 @@ LLVMValueRef nest_local_row(Emit *e, const NestStep *t) {
 
 // ---- stores
 
+// Does this call begin the partial sum of its range?
+LLVMValueRef nest_begins(Emit *e, const NestStep *t) {
+  LLVMTypeRef i32 = e->m->i32;
+  if (t->continues) return LLVMConstInt(LLVMInt1TypeInContext(e->m->context), 0, false);
+  return LLVMBuildICmp(e->m->builder, LLVMIntNE, nest_field(e, offsetof(HgmTile, fresh), i32), LLVMConstNull(i32), "");
+}
+
 // LANES: the sum over one event, added to the partial sum at p. What the lanes of a full tile would add is nothing (identity).
 static LLVMValueRef with_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef p) {
-  LLVMBuilderRef k = e->m->builder;
   IrDtype dtype = (IrDtype)t->dtype;
   bool max = t->kind == STEP_MAX;
   x = nest_combine(e, dtype, max, x, nest_identity(e, t));
   LLVMValueRef old = lanes_load(e, dtype, p, nest_lane_stride(e, t->store_stride));
-  LLVMValueRef fresh = LLVMBuildICmp(k, LLVMIntNE, nest_field(e, offsetof(HgmTile, fresh), e->m->i32), LLVMConstNull(e->m->i32), "");
-  return LLVMBuildSelect(k, fresh, x, nest_combine(e, dtype, max, old, x), "");
+  return LLVMBuildSelect(e->m->builder, nest_begins(e, t), x, nest_combine(e, dtype, max, old, x), "");
 }
 
 static void put_vector(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef at) {
@@ -261,8 +266,6 @@ void nest_store_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef
   }
   x = LLVMBuildExtractElement(k, x, LLVMConstNull(m->i32), "");
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], row);
-  LLVMValueRef fresh = nest_field(e, offsetof(HgmTile, fresh), m->i32);
   LLVMValueRef old = emit_load(m, LLVMTypeOf(x), at);
-  fresh = LLVMBuildICmp(k, LLVMIntNE, fresh, LLVMConstNull(m->i32), "");
-  emit_store(m, LLVMBuildSelect(k, fresh, x, nest_combine(e, dtype, max, old, x), ""), at);
+  emit_store(m, LLVMBuildSelect(k, nest_begins(e, t), x, nest_combine(e, dtype, max, old, x), ""), at);
 }

@@ -136,7 +136,7 @@ static void gradient_body(Emit *e, void *data) {
   gemm.b = nest_start(e, rb, b->skip, pitch);
   gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
   gemm.scratch = e->pointers[e->nest->n_slots];
-  LLVMValueRef add = LLVMBuildICmp(m->builder, LLVMIntEQ, nest_field(e, offsetof(HgmTile, fresh), m->i32), LLVMConstInt(m->i32, 0, false), "");
+  LLVMValueRef add = LLVMBuildNot(m->builder, nest_begins(e, t), "");
   for (int l = t->kept; l < t->loops; l++) // later turns of a reduced loop always add
     add = LLVMBuildOr(m->builder, add, LLVMBuildICmp(m->builder, LLVMIntNE, e->index[l], emit_index(m, 0), ""), "");
   gemm.add = add;

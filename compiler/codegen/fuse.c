@@ -52,10 +52,17 @@ static bool may_follow(const Schedule *s, const Step *t, uint32_t group, int *ou
   return *outer == g->outer;
 }
 
+static bool adds_to(const Schedule *s, const Group *g, uint32_t place) {
+  for (size_t i = 0; i < g->steps.len; i++)
+    if (s->steps.at[g->steps.at[i]].place == place) return true;
+  return false;
+}
+
 static bool may_join(const Schedule *s, const Step *t, uint32_t group, int *outer) {
   const Group *g = &s->groups.at[group];
   if (g->class != t->class) return false;
-  if (t->adds && group <= s->places.at[t->place].last_group) return false; // behind the kernel that makes what it adds to
+  if (s->places.at[t->place].partial && class_has_events(t->class) && adds_to(s, g, t->place)) return false; // a kernel adds to a partial sum once
+  if (t->adds && group <= s->places.at[t->place].last_group) return false;                                   // behind the kernel that makes what it adds to
   if (g->kind == GROUP_PRODUCT) return may_follow(s, t, group, outer);
   if (g->kind != GROUP_NEST) return false;
   if (g->cost + step_cost(s, t) > GROUP_COST_LIMIT) return false;
@@ -135,6 +142,8 @@ static void try_merge(Schedule *s, uint32_t a, uint32_t b) {
   Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
   if (ga->kind != GROUP_NEST || gb->kind != GROUP_NEST || ga->class != gb->class || ga->outer != gb->outer) return;
   if (ga->cost + gb->cost > GROUP_COST_LIMIT || b - a > LOOK_BACK) return;
+  for (size_t i = 0; i < ga->steps.len; i++)
+    if (s->places.at[s->steps.at[ga->steps.at[i]].place].partial && adds_to(s, gb, s->steps.at[ga->steps.at[i]].place)) return;
   for (int l = 0; l < ga->outer; l++)
     if (ga->extent[l] != gb->extent[l]) return;
   for (size_t i = 0; i < ga->steps.len; i++) {
@@ -267,4 +276,5 @@ void schedule_groups(Schedule *s) {
   schedule_recompute(s);
   mark_memory(s);
   order_groups(s);
+  schedule_first_partials(s);
 }

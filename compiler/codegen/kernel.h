@@ -23,6 +23,8 @@ typedef struct Kernel {
 } Kernel;
 
 Kernel kernel_build(Schedule *s, const Group *group);
+NestKey kernel_key(Arena *arena, const Kernel *kernel);
+void kernels_share_numbers(Schedule *s, Kernel *kernels, size_t n); // numbers.c: what differs in numbers alone reads them
 void kernel_emit(CodeModule *m, const char *name, const Kernel *kernel);
 void inverse_emit(CodeModule *m, const char *name, const Inverse *inverse);
 

@@ -182,7 +182,7 @@ static void build_store(Build *b, NestStep *n, const Step *t) {
   bool partial = p->partial && class_has_events(t->class);
   uint32_t buffer = partial ? p->partial_buffer : p->buffer;
   n->slot = buffer ? slot_of(b, buffer, t->store_base, false) : -1;
-  n->add_partial = partial;
+  n->continues = t->continues;
   n->store_base = t->store_base;
   for (int l = 0; l < t->kept; l++) n->store_stride[l] = t->extent[l] == 1 ? 0 : t->store_stride[l];
 }

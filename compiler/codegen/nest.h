@@ -31,7 +31,7 @@ typedef struct NestStep {
   int32_t over_events, over_pairs, backwards, exclusive, draw;
   int32_t restarts; // has inner loops around its running sum: that begins again in each of their turns, and is kept in a local array
   int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
-  int32_t dynamic_loop, add_partial, adds, unused;
+  int32_t dynamic_loop, adds, continues, unused;
   int64_t store_base, store_stride[NEST_LOOPS], local_base;
   int64_t dynamic_stride, dynamic_extent;
   NestRead read[NEST_OPERANDS];

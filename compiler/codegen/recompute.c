@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+// So many steps in a row are done again: without a bound a running sum over the steps of a solver would be computed from its
+// beginning in each of its readers.
+enum { MOST_AGAIN = 8 };
+
 typedef struct Reader {
   uint32_t step, operand;
 } Reader;
@@ -39,7 +43,7 @@ static bool fits_reader(const Recompute *r, const Step *t, const Reader *reader)
   const Group *g = &s->groups.at[to->group];
   if (to->class != t->class || to->kind == STEP_PARTIAL || g->kind == GROUP_GRADIENT || g->kind == GROUP_PAIRS) return false;
   if (g->kind == GROUP_PRODUCT && (to->kind == STEP_DOT || t->loops != g->outer || g->cost > GROUP_FOLLOW_LIMIT)) return false;
-  if (t->loops < g->outer || g->cost > GROUP_COST_LIMIT) return false;
+  if (t->loops < g->outer || g->cost > GROUP_COST_LIMIT || to->again == MOST_AGAIN) return false;
   for (int l = 0; l < g->outer; l++)
     if (t->extent[l] != g->extent[l]) return false;
   if (access_prefix(s, to, &to->operand[reader->operand]) < g->outer) return false;
@@ -105,6 +109,11 @@ static void copy_into(Recompute *r, uint32_t index, uint32_t group, Readers *mov
   VEC_PUSH(s->arena, &s->places, p);
   copy.place = (uint32_t)(s->places.len - 1);
   copy.group = group;
+  copy.again = 1;
+  for (size_t i = 0; i < moved->len; i++) {
+    const Step *reader = &s->steps.at[moved->at[i].step];
+    if (reader->group == group && reader->again >= copy.again) copy.again = (uint8_t)(reader->again + 1);
+  }
   VEC_PUSH(s->arena, &s->steps, copy);
   uint32_t new_index = (uint32_t)(s->steps.len - 1);
   Group *g = &s->groups.at[group];

@@ -3,6 +3,7 @@
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
 //   folds.c     what folds add up, and where
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
+//   partials.c  sums over events that are added up share one partial sum
 //   fuse.c      steps -> groups: what one kernel computes
 //   pairs.c     what is computed for pairs of events: in the kernels of its sums, kept nowhere
 //   recompute.c cheap values once more where they are read, instead of kept
@@ -101,6 +102,7 @@ typedef struct Step {
   bool over_pairs;     // reduces over the other event of a pair: variable 1
   bool zeros;          // DOT of one event: its numbers come out of a ReLU
   bool adds;           // adds to what is stored: its loops come to some rows again
+  bool continues;      // a sum over events: another step begins the partial sum of each range
   uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced
   int64_t extent[NEST_LOOPS];
   uint8_t n_operands;
@@ -109,6 +111,7 @@ typedef struct Step {
   int64_t dynamic_stride, dynamic_extent;
   int dynamic_loop;
   uint32_t group;
+  uint8_t again; // of a step that is done again: how many such steps lie between it and one that is not, and 1
 } Step;
 
 typedef enum { GROUP_DEAD, GROUP_NEST, GROUP_PAIRS, GROUP_PRODUCT, GROUP_GRADIENT, GROUP_INVERSE } GroupKind;
@@ -162,6 +165,8 @@ void schedule_views(Schedule *s);               // views.c: places and views of 
 void schedule_folds(Schedule *s);               // folds.c
 void schedule_steps(Schedule *s);               // steps.c
 void single_product(Schedule *s, Step *t);      // single.c: a product of weights and one event, before it is scheduled
+void schedule_partials(Schedule *s);            // partials.c: sums of sums over events
+void schedule_first_partials(Schedule *s);      // of the steps that add to one partial sum, which is the first
 void schedule_groups(Schedule *s);              // fuse.c
 void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
 void schedule_recompute(Schedule *s);           // recompute.c
@@ -176,7 +181,8 @@ int step_least_outer(const Step *t);                                // loops aro
 // Strides of the same elements under other axes, or false where the elements do not lie evenly enough.
 bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result);
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
-uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align); // offset in the data, deduplicated
+uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align);      // offset in the data
+uint64_t schedule_numbers(Schedule *s, IrDtype dtype, const double *numbers, int64_t n); // the same as numbers of a type
 uint32_t schedule_site(Schedule *s, const char *site);
 // Numbers from one row of events to the next: rows a large power of two apart would share few sets of the first-level
 // cache, so that a panel of 16 events and 128 rows, which a product reads again and again, would not stay there.

@@ -5,15 +5,9 @@
 void step_put_into_memory(Schedule *s, uint32_t place) {
   Place *p = &s->places.at[place];
   if (p->kind != PLACE_IOTA && p->kind != PLACE_NUMBER) return;
-  size_t size = dtype_bytes(p->dtype);
-  uint8_t *bytes = arena_alloc(s->arena, size * (size_t)p->rows + 1);
-  for (int64_t i = 0; i < p->rows; i++) {
-    double x = p->kind == PLACE_NUMBER ? p->number : (double)(i / p->divide % p->modulo);
-    if (p->dtype == IR_F32) ((float *)bytes)[i] = (float)x;
-    else if (p->dtype == IR_F64) ((double *)bytes)[i] = x;
-    else ((int32_t *)bytes)[i] = p->dtype == IR_BOOL ? x != 0 : (int32_t)x;
-  }
-  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_constant(s, bytes, size * (size_t)p->rows, 64), .row_bytes = (int64_t)size};
+  double *numbers = ARENA_ARRAY(s->arena, double, p->rows + 1);
+  for (int64_t i = 0; i < p->rows; i++) numbers[i] = p->kind == PLACE_NUMBER ? p->number : (double)(i / p->divide % p->modulo);
+  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_numbers(s, p->dtype, numbers, p->rows), .row_bytes = (int64_t)dtype_bytes(p->dtype)};
   VEC_PUSH(s->arena, &s->buffers, b);
   p->kind = PLACE_DATA;
   p->buffer = (uint32_t)s->buffers.len;

@@ -86,19 +86,19 @@ bool reshape_view(const IrType *from, const View *old, const IrType *to, View *r
   return true;
 }
 
-static uint64_t constant_bytes(Schedule *s, const IrValue *v, int64_t n) {
-  size_t size = dtype_bytes(v->type.dtype);
+uint64_t schedule_numbers(Schedule *s, IrDtype dtype, const double *numbers, int64_t n) {
+  size_t size = dtype_bytes(dtype);
   uint8_t *bytes = arena_alloc(s->arena, size * (size_t)n + 1);
   for (int64_t i = 0; i < n; i++) {
-    double x = v->attr.data[i];
-    switch (v->type.dtype) {
+    double x = numbers[i];
+    switch (dtype) {
     case IR_F32: ((float *)bytes)[i] = (float)x; break;
     case IR_F64: ((double *)bytes)[i] = x; break;
     case IR_I32: ((int32_t *)bytes)[i] = (int32_t)x; break;
     case IR_BOOL: ((int32_t *)bytes)[i] = x != 0; break;
     }
   }
-  return schedule_constant(s, bytes, size * (size_t)n, 64);
+  return schedule_constant(s, bytes, size * (size_t)n, n < 16 ? size : 64);
 }
 
 static uint32_t constant_place(Schedule *s, const IrValue *v) {
@@ -111,7 +111,7 @@ static uint32_t constant_place(Schedule *s, const IrValue *v) {
   p->events = false; // a constant over events is the same number for each
   if (same) p->number = n > 0 ? v->attr.data[0] : 0;
   else {
-    Buffer b = {.space = HGM_SPACE_DATA, .offset = constant_bytes(s, v, n), .row_bytes = (int64_t)dtype_bytes(v->type.dtype)};
+    Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_numbers(s, v->type.dtype, v->attr.data, n), .row_bytes = (int64_t)dtype_bytes(v->type.dtype)};
     VEC_PUSH(s->arena, &s->buffers, b);
     s->places.at[place].buffer = (uint32_t)s->buffers.len;
   }

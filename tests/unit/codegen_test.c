@@ -12,198 +12,9 @@
 #include <cmocka.h>
 
 #include "compiler/ad/ad.h"
-#include "compiler/codegen/codegen.h"
 #include "runtime/one.h"
+#include "tests/support/checked.h"
 #include "tests/support/random_program.h"
-
-static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
-enum { CODE_TILE_SMALL = 16 }; // the least with events along the lanes
-enum { EVENT_COUNTS = sizeof event_counts / sizeof *event_counts, MOST_EVENTS = 257 };
-
-static size_t bytes_of(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
-
-static void put(void *array, HgmDtype dtype, int64_t i, double x) {
-  switch (dtype) {
-  case HGM_F32: ((float *)array)[i] = (float)x; return;
-  case HGM_F64: ((double *)array)[i] = x; return;
-  case HGM_I32:
-  case HGM_BOOL: ((int32_t *)array)[i] = (int32_t)x; return;
-  }
-}
-
-static double get(const void *array, HgmDtype dtype, int64_t i) {
-  switch (dtype) {
-  case HGM_F32: return (double)((const float *)array)[i];
-  case HGM_F64: return ((const double *)array)[i];
-  case HGM_I32:
-  case HGM_BOOL: return ((const int32_t *)array)[i];
-  }
-  return 0;
-}
-
-static const IrArray *leaf_named(const IrEnv *env, const char *name) {
-  for (size_t i = 0; i < env->n_leaves; i++)
-    if (strcmp(env->leaves[i].name, name) == 0) return &env->leaves[i];
-  fail_msg("no leaf %s", name);
-  return NULL;
-}
-
-static size_t output_bytes(const HgmProgram *program, uint32_t i, int64_t events) {
-  return bytes_of(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * events + 1);
-}
-
-// What comes later may depend on a sum over events, which is added up in another order when events come one at a time.
-static uint32_t first_events_phase(const HgmProgram *program) {
-  uint32_t i = 0;
-  while (i < program->n_phases && !program->phases[i].events) i++;
-  return i;
-}
-
-// A handle for single events gives each the numbers that the call gave it.
-static void check_one_by_one(Arena *arena, const HgmProgram *program, const HgmCall *call) {
-  HgmError error = {0};
-  HgmCall own = *call;
-  own.outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1); // none that has no event axis
-  HgmOne *one = hgm_one_create(program, &own, &error);
-  if (!one) fail_msg("%s", error.text);
-  void *memory = malloc(hgm_one_place_bytes(one)); // its copy there draws the odd events
-  HgmOne *copy = hgm_one_place(one, memset(memory, 0xff, hgm_one_place_bytes(one)));
-  hgm_one_seed(copy, own.seed);
-  const void **inputs = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
-  void **outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
-  for (uint32_t o = 0; o < program->n_outputs; o++) outputs[o] = arena_alloc(arena, output_bytes(program, o, 1));
-  for (int64_t k = 0; k < call->events; k++) {
-    for (uint32_t i = 0; i < program->n_leaves; i++)
-      inputs[i] = (const char *)call->leaves[i] + (size_t)(program->leaves[i].elements * k) * bytes_of(program->leaves[i].dtype);
-    hgm_one_run(k % 2 ? copy : one, inputs, outputs, call->event_ids ? call->event_ids[k] : k);
-    for (uint32_t o = 0; o < program->n_outputs; o++) {
-      const HgmPort *port = &program->outputs[o];
-      size_t bytes = (size_t)port->elements * bytes_of(port->dtype);
-      if (!port->per_event || port->phase > first_events_phase(program)) continue;
-      if (memcmp(outputs[o], (const char *)call->outputs[o] + bytes * (size_t)k, bytes) != 0) fail_msg("%s of event %lld alone", port->name, (long long)k);
-    }
-  }
-  free(memory);
-  hgm_one_destroy(one);
-}
-
-// Runs the program on the evaluator's data. Outputs are filled with a pattern first: what is not written shows.
-static void **execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads) {
-  HgmError error = {0};
-  HgmPool *pool = hgm_pool_create(threads);
-  HgmWork *work = hgm_work_create(program, threads, env->events, &error);
-  if (!work) fail_msg("%s", error.text);
-  const void **leaves = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
-  int64_t *strides = ARENA_ARRAY(arena, int64_t, program->n_leaves + 1);
-  void **outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
-  for (uint32_t i = 0; i < program->n_leaves; i++) {
-    const HgmPort *port = &program->leaves[i];
-    const IrArray *data = leaf_named(env, port->name);
-    assert_int_equal(data->n, port->elements * (port->per_event ? env->events : 1));
-    void *array = arena_alloc(arena, bytes_of(port->dtype) * (size_t)(data->n + 1));
-    for (int64_t k = 0; k < data->n; k++) put(array, port->dtype, k, data->data[k]);
-    leaves[i] = array;
-    strides[i] = port->elements;
-  }
-  for (uint32_t i = 0; i < program->n_outputs; i++) outputs[i] = arena_alloc(arena, output_bytes(program, i, env->events));
-  HgmCall call = {
-      .leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events, .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
-  for (int again = 0; again < 2; again++) { // the second time with memory that has been used, and what is constant prepared
-    for (uint32_t i = 0; i < program->n_outputs; i++) memset(outputs[i], 0x7b, output_bytes(program, i, env->events));
-    call.prepared = again;
-    if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
-  }
-  if (program->tile == 1) check_one_by_one(arena, program, &call);
-  hgm_work_destroy(work);
-  hgm_pool_destroy(pool);
-  return outputs;
-}
-
-static double scale_of(const IrArray *a) {
-  double sum = 0;
-  for (int64_t i = 0; i < a->n; i++)
-    if (isfinite(a->data[i])) sum += a->data[i] * a->data[i];
-  return a->n ? sqrt(sum / (double)a->n) : 0;
-}
-
-// Rounding after each op, to float32 or to COARSE bits of float64, moves outputs: how a program enlarges rounding errors bounds what
-// compiled code may be off.
-enum { COARSE = 40, TIMES = 30 };
-
-static double moved_by_rounding(const IrArray *exact, const IrArray *rounded, bool f32) {
-  double most = 0;
-  for (int64_t k = 0; k < exact->n; k++) {
-    double d = fabs(exact->data[k] - rounded->data[k]);
-    if (d > most) most = d;
-  }
-  return f32 ? most : ldexp(most, COARSE - 53);
-}
-
-static void compare(const IrFn *fn, const HgmProgram *program, void **got, const IrArray *exact, const IrArray *rounded, bool f32, const char *label) {
-  for (uint32_t o = 0; o < program->n_outputs; o++) {
-    HgmDtype dtype = program->outputs[o].dtype;
-    double slack = f32 || dtype == HGM_F32 ? 4e-6 : 1e-12, moved = moved_by_rounding(&exact[o], &rounded[o], f32);
-    double scale = fmax(0.1, 0.1 * scale_of(&exact[o]));
-    for (int64_t i = 0; i < exact[o].n; i++) {
-      double x = get(got[o], dtype, i), y = exact[o].data[i];
-      if (x == y || (isnan(x) && isnan(y))) continue;
-      if (fabs(x - y) <= slack * fmax(fabs(y), scale) + TIMES * moved) continue;
-      fputs(ir_text(fn->arena, fn), stderr); // longer than what fail_msg prints
-      fail_msg("%s: %s[%lld] is %.17g, should be %.17g (rounding moves by %g)", label, exact[o].name, (long long)i, x, y, moved);
-    }
-  }
-}
-
-static IrArray *evaluate(Arena *arena, const IrFn *fn, const IrEnv *env) {
-  IrArray *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
-  const char *error = NULL;
-  if (!ir_eval(fn, env, arena, outputs, &error)) fail_msg("%s", error);
-  return outputs;
-}
-
-// Outputs up to the program's phase `last`.
-static void expect_same_bits(const HgmProgram *program, void **a, void **b, int64_t events, uint32_t last, const char *label, const char *what) {
-  for (uint32_t o = 0; o < program->n_outputs; o++) {
-    const HgmPort *port = &program->outputs[o];
-    if (port->phase > last) continue;
-    size_t n = bytes_of(port->dtype) * (size_t)(port->elements * (port->per_event ? events : 1));
-    if (memcmp(a[o], b[o], n) != 0) fail_msg("%s: %s differs between %s", label, port->name, what);
-  }
-}
-
-// single: the same function compiled for one event at a time, or NULL.
-static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *single, int64_t events, uint64_t seed, bool f32, const char *label) {
-  Arena *arena = arena_create();
-  IrEnv env = {.events = events, .seed = 5, .pass = 3};
-  random_leaves(arena, fn, seed, &env);
-  IrEnv coarse = env;
-  coarse.round_f32 = f32;
-  coarse.f64_bits = f32 ? 0 : COARSE;
-  IrArray *exact = evaluate(arena, fn, &env), *rounded = evaluate(arena, fn, &coarse);
-  void **one = execute(arena, program, &env, 1), **two = execute(arena, program, &env, 2);
-  label = arena_printf(arena, "%s, %lld events", label, (long long)events);
-  compare(fn, program, one, exact, rounded, f32, label);
-  expect_same_bits(program, one, two, events, UINT32_MAX, label, "one and two threads");
-  if (single) {
-    two = execute(arena, single, &env, 2);
-    compare(fn, single, two, exact, rounded, f32, label);
-    expect_same_bits(program, one, two, events, first_events_phase(program), label, "many events and one at a time");
-  }
-  arena_destroy(arena);
-}
-
-static void check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
-  CodegenOptions options = codegen_defaults();
-  options.dump = getenv("HGM_TEST_DUMP");
-  options.verify = true;
-  if (seed % 4 == 2) options.tile = CODE_TILE_SMALL;
-  HgmProgram *program = codegen_compile(fn, &options, NULL, NULL), *single = NULL;
-  options.tile = 1;
-  if (seed % 4 == 0 || !getenv("HGM_LONG")) single = codegen_compile(fn, &options, NULL, NULL);
-  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, single, event_counts[i], seed, f32, label);
-  codegen_free(program);
-  if (single) codegen_free(single);
-}
 
 static void test_sum(void **state) {
   (void)state;
@@ -214,7 +25,7 @@ static void test_sum(void **state) {
   IrRef y = ir_binary(fn, IR_MUL, x, ir_broadcast_like(fn, w, x));
   ir_output(fn, "y", y);
   ir_output(fn, "loss", ir_sum(fn, ir_cast(fn, y, IR_F64), 3));
-  check(fn, 1, true, "sum");
+  checked_check(fn, 1, true, "sum");
   arena_destroy(arena);
 }
 
@@ -248,7 +59,7 @@ static void test_network(void **state) {
       ir_output(fn, arena_printf(arena, "set:m%d", k), m);
       ir_output(fn, arena_printf(arena, "set:w%d", k), ir_binary(fn, IR_SUB, weights[k], ir_binary(fn, IR_MUL, m, ir_number(fn, real, 0.01))));
     }
-    check(fn, 3, !f64, f64 ? "network f64" : "network f32");
+    checked_check(fn, 3, !f64, f64 ? "network f64" : "network f32");
     arena_destroy(arena);
   }
 }
@@ -291,7 +102,7 @@ static void test_contractions(void **state) {
       for (int k = 0; k < 2; k++)
         r[k] = leaf(fn, all[c].axes[k][0] == E ? IR_INPUT : IR_PARAM, k ? "b" : "a", f64 ? IR_F64 : IR_F32, all[c].rank[k], all[c].axes[k]);
       ir_output(fn, "y", ir_einsum(fn, all[c].spec, r[0], r[1]));
-      check(fn, 7, !f64, all[c].spec);
+      checked_check(fn, 7, !f64, all[c].spec);
       arena_destroy(arena);
     }
   }
@@ -317,11 +128,11 @@ static void test_skipped_zeros(void **state) {
     HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
     options.tile = 1;
     HgmProgram *single = codegen_compile(fn, &options, NULL, NULL);
-    void **many = execute(arena, program, &env, 1), **one = execute(arena, single, &env, 1);
-    expect_same_bits(program, many, one, EVENTS, UINT32_MAX, "zeros", "many events and one at a time");
+    void **many = checked_execute(arena, program, &env, 1), **one = checked_execute(arena, single, &env, 1);
+    checked_same_bits(program, many, one, EVENTS, UINT32_MAX, "zeros", "many events and one at a time");
     int minus = 0, plus = 0, other = 0;
     for (int i = 0; i < EVENTS * N; i++) {
-      double y = get(many[0], (HgmDtype)real, i);
+      double y = checked_get(many[0], (HgmDtype)real, i);
       *(y != 0 ? &other : signbit(y) ? &minus : &plus) += 1;
     }
     assert_true(minus > 0 && plus > 0 && other > 0);
@@ -368,7 +179,7 @@ static void test_phases(void **state) {
   ir_output(fn, "z", z);
   ir_output(fn, "largest", ir_amax(fn, z, 1));
   ir_output(fn, "x", x); // an input as it came
-  check(fn, 2, false, "phases");
+  checked_check(fn, 2, false, "phases");
   arena_destroy(arena);
 }
 
@@ -412,7 +223,7 @@ static void test_images(void **state) {
     assert_true(ad_gradient(fn, twice, IR_NONE, (IrRef[]){x, k}, 2, h, &refused));
     ir_output(fn, "h x", h[0]);
     ir_output(fn, "h k", h[1]);
-    check(fn, 2 + c % 2, real == IR_F32, arena_printf(arena, "image %zu", c));
+    checked_check(fn, 2 + c % 2, real == IR_F32, arena_printf(arena, "image %zu", c));
     arena_destroy(arena);
   }
 }
@@ -430,17 +241,17 @@ static IrRef pairs_of(IrFn *fn, IrRef x, bool second) {
 // The first n outputs, all per event, have the same bits for any tile.
 static void expect_same_for_any_tile(Arena *arena, const IrFn *fn, uint32_t n) {
   static const uint32_t tiles[] = {16, 48, 128};
-  IrEnv env = {.events = MOST_EVENTS, .seed = 5, .pass = 3};
+  IrEnv env = {.events = CHECKED_MOST_EVENTS, .seed = 5, .pass = 3};
   random_leaves(arena, fn, 1, &env);
   void **first = NULL;
   for (int i = 0; i < 3; i++) {
     CodegenOptions options = codegen_defaults();
     options.tile = tiles[i];
     HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
-    void **outputs = execute(arena, program, &env, 2);
+    void **outputs = checked_execute(arena, program, &env, 2);
     if (i == 0) first = outputs;
     for (uint32_t o = 0; o < n; o++)
-      if (memcmp(first[o], outputs[o], bytes_of(program->outputs[o].dtype) * (size_t)(program->outputs[o].elements * env.events)) != 0)
+      if (memcmp(first[o], outputs[o], checked_bytes(program->outputs[o].dtype) * (size_t)(program->outputs[o].elements * env.events)) != 0)
         fail_msg("%s differs between tiles of %u and %u events", program->outputs[o].name, tiles[0], tiles[i]);
     codegen_free(program);
   }
@@ -472,8 +283,8 @@ static void test_pairs(void **state) {
     ir_output(fn, "loss", loss);
     ir_output(fn, "g x", g[0]);
     ir_output(fn, "g w", g[1]);
-    check(fn, 2, !f64, f64 ? "pairs f64" : "pairs f32");
-    check(fn, 3, !f64, f64 ? "pairs f64, large tile" : "pairs f32, large tile");
+    checked_check(fn, 2, !f64, f64 ? "pairs f64" : "pairs f32");
+    checked_check(fn, 3, !f64, f64 ? "pairs f64, large tile" : "pairs f32, large tile");
     expect_same_for_any_tile(arena, fn, 4);
     arena_destroy(arena);
   }
@@ -490,7 +301,7 @@ static void test_constants(void **state) {
   ir_output(fn, "from number", ir_gather(fn, ir_fill(fn, ir_type(IR_F64, 1, (int64_t[]){9}), 2.5), index, 0, 0));
   double same[9] = {2, 2, 2, 2, 2, 2, 2, 2, 2};
   ir_output(fn, "inverse", ir_tri_inverse(fn, ir_const(fn, ir_type(IR_F64, 2, (int64_t[]){3, 3}), same), true));
-  check(fn, 2, false, "constants");
+  checked_check(fn, 2, false, "constants");
   arena_destroy(arena);
 }
 
@@ -506,9 +317,9 @@ static void test_no_events(void **state) {
   HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
   IrEnv none = {.events = 1, .seed = 5}, env;
   random_leaves(arena, fn, 1, &none);
-  const IrArray *exact = evaluate(arena, fn, &none);
+  const IrArray *exact = checked_evaluate(arena, fn, &none);
   env = none;
-  void **some = execute(arena, program, &env, 1);
+  void **some = checked_execute(arena, program, &env, 1);
   HgmError error = {0};
   HgmWork *work = hgm_work_create(program, 1, 0, &error);
   float value[35], sum[3] = {9, 9, 9};
@@ -540,7 +351,7 @@ static void check_random(uint64_t seed, IrDtype real, bool reached[IR_OP_COUNT])
   RandomOptions options = {.ops = seed % 5 == 4 ? IR_OP_COUNT : 12 + (int)(seed % 7) * 6, .no_pairs = seed % 4 == 0, .no_events_reduced = seed % 3 == 0};
   IrFn *fn = random_program(arena, seed, real, &options);
   if (seed % 6 == 1) add_gradients(fn);
-  check(fn, seed, real == IR_F32, arena_printf(arena, "seed %llu %s", (unsigned long long)seed, real == IR_F32 ? "f32" : "f64"));
+  checked_check(fn, seed, real == IR_F32, arena_printf(arena, "seed %llu %s", (unsigned long long)seed, real == IR_F32 ? "f32" : "f64"));
   for (IrRef r = 0; r < fn->values.len; r++) reached[ir_at(fn, r)->op] = true;
   arena_destroy(arena);
 }
@@ -570,17 +381,17 @@ static void test_targets(void **state) {
     IrDtype real = seed % 2 ? IR_F32 : IR_F64;
     IrFn *fn = random_program(arena, 31 * seed, real, &(RandomOptions){.ops = 60});
     add_gradients(fn);
-    IrEnv env = {.events = MOST_EVENTS, .seed = 5, .pass = 3};
+    IrEnv env = {.events = CHECKED_MOST_EVENTS, .seed = 5, .pass = 3};
     random_leaves(arena, fn, seed, &env);
     void **outputs[TARGETS];
     for (int t = 0; t < TARGETS; t++) {
       CodegenOptions options = codegen_defaults();
       options.cpu = targets[t];
       HgmProgram *program = codegen_compile(fn, &options, NULL, NULL);
-      outputs[t] = execute(arena, program, &env, 2);
+      outputs[t] = checked_execute(arena, program, &env, 2);
       for (uint32_t o = 0; o < program->n_outputs; o++) {
         const HgmPort *port = &program->outputs[o];
-        size_t n = bytes_of(port->dtype) * (size_t)(port->elements * (port->per_event ? env.events : 1));
+        size_t n = checked_bytes(port->dtype) * (size_t)(port->elements * (port->per_event ? env.events : 1));
         if (memcmp(outputs[0][o], outputs[t][o], n) != 0) fail_msg("seed %d: %s differs for %s", (int)seed, port->name, targets[t]);
       }
       codegen_free(program);

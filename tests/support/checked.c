@@ -1,0 +1,202 @@
+// Compiled programs against the evaluator (checked.h).
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "runtime/one.h"
+#include "tests/support/checked.h"
+#include "tests/support/random_program.h"
+
+static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
+enum { EVENT_COUNTS = sizeof event_counts / sizeof *event_counts };
+
+size_t checked_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
+
+static void put(void *array, HgmDtype dtype, int64_t i, double x) {
+  switch (dtype) {
+  case HGM_F32: ((float *)array)[i] = (float)x; return;
+  case HGM_F64: ((double *)array)[i] = x; return;
+  case HGM_I32:
+  case HGM_BOOL: ((int32_t *)array)[i] = (int32_t)x; return;
+  }
+}
+
+double checked_get(const void *array, HgmDtype dtype, int64_t i) {
+  switch (dtype) {
+  case HGM_F32: return (double)((const float *)array)[i];
+  case HGM_F64: return ((const double *)array)[i];
+  case HGM_I32:
+  case HGM_BOOL: return ((const int32_t *)array)[i];
+  }
+  return 0;
+}
+
+static const IrArray *leaf_named(const IrEnv *env, const char *name) {
+  for (size_t i = 0; i < env->n_leaves; i++)
+    if (strcmp(env->leaves[i].name, name) == 0) return &env->leaves[i];
+  fail_msg("no leaf %s", name);
+  return NULL;
+}
+
+static size_t output_bytes(const HgmProgram *program, uint32_t i, int64_t events) {
+  return checked_bytes(program->outputs[i].dtype) * (size_t)(program->outputs[i].elements * events + 1);
+}
+
+// What comes later may depend on a sum over events, which is added up in another order when events come one at a time.
+static uint32_t first_events_phase(const HgmProgram *program) {
+  uint32_t i = 0;
+  while (i < program->n_phases && !program->phases[i].events) i++;
+  return i;
+}
+
+// A handle for single events gives each the numbers that the call gave it.
+static void check_one_by_one(Arena *arena, const HgmProgram *program, const HgmCall *call) {
+  HgmError error = {0};
+  HgmCall own = *call;
+  own.outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1); // none that has no event axis
+  HgmOne *one = hgm_one_create(program, &own, &error);
+  if (!one) fail_msg("%s", error.text);
+  void *memory = malloc(hgm_one_place_bytes(one)); // its copy there draws the odd events
+  HgmOne *copy = hgm_one_place(one, memset(memory, 0xff, hgm_one_place_bytes(one)));
+  hgm_one_seed(copy, own.seed);
+  const void **inputs = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
+  void **outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
+  for (uint32_t o = 0; o < program->n_outputs; o++) outputs[o] = arena_alloc(arena, output_bytes(program, o, 1));
+  for (int64_t k = 0; k < call->events; k++) {
+    for (uint32_t i = 0; i < program->n_leaves; i++)
+      inputs[i] = (const char *)call->leaves[i] + (size_t)(program->leaves[i].elements * k) * checked_bytes(program->leaves[i].dtype);
+    hgm_one_run(k % 2 ? copy : one, inputs, outputs, call->event_ids ? call->event_ids[k] : k);
+    for (uint32_t o = 0; o < program->n_outputs; o++) {
+      const HgmPort *port = &program->outputs[o];
+      size_t bytes = (size_t)port->elements * checked_bytes(port->dtype);
+      if (!port->per_event || port->phase > first_events_phase(program)) continue;
+      if (memcmp(outputs[o], (const char *)call->outputs[o] + bytes * (size_t)k, bytes) != 0) fail_msg("%s of event %lld alone", port->name, (long long)k);
+    }
+  }
+  free(memory);
+  hgm_one_destroy(one);
+}
+
+// Runs the program on the evaluator's data. Outputs are filled with a pattern first: what is not written shows.
+void **checked_execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads) {
+  HgmError error = {0};
+  HgmPool *pool = hgm_pool_create(threads);
+  HgmWork *work = hgm_work_create(program, threads, env->events, &error);
+  if (!work) fail_msg("%s", error.text);
+  const void **leaves = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
+  int64_t *strides = ARENA_ARRAY(arena, int64_t, program->n_leaves + 1);
+  void **outputs = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
+  for (uint32_t i = 0; i < program->n_leaves; i++) {
+    const HgmPort *port = &program->leaves[i];
+    const IrArray *data = leaf_named(env, port->name);
+    assert_int_equal(data->n, port->elements * (port->per_event ? env->events : 1));
+    void *array = arena_alloc(arena, checked_bytes(port->dtype) * (size_t)(data->n + 1));
+    for (int64_t k = 0; k < data->n; k++) put(array, port->dtype, k, data->data[k]);
+    leaves[i] = array;
+    strides[i] = port->elements;
+  }
+  for (uint32_t i = 0; i < program->n_outputs; i++) outputs[i] = arena_alloc(arena, output_bytes(program, i, env->events));
+  HgmCall call = {
+      .leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events, .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
+  for (int again = 0; again < 2; again++) { // the second time with memory that has been used, and what is constant prepared
+    for (uint32_t i = 0; i < program->n_outputs; i++) memset(outputs[i], 0x7b, output_bytes(program, i, env->events));
+    call.prepared = again;
+    if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
+  }
+  if (program->tile == 1) check_one_by_one(arena, program, &call);
+  hgm_work_destroy(work);
+  hgm_pool_destroy(pool);
+  return outputs;
+}
+
+static double scale_of(const IrArray *a) {
+  double sum = 0;
+  for (int64_t i = 0; i < a->n; i++)
+    if (isfinite(a->data[i])) sum += a->data[i] * a->data[i];
+  return a->n ? sqrt(sum / (double)a->n) : 0;
+}
+
+// Rounding after each op, to float32 or to COARSE bits of float64, moves outputs: how a program enlarges rounding errors bounds what
+// compiled code may be off.
+enum { COARSE = 40, TIMES = 30 };
+
+static double moved_by_rounding(const IrArray *exact, const IrArray *rounded, bool f32) {
+  double most = 0;
+  for (int64_t k = 0; k < exact->n; k++) {
+    double d = fabs(exact->data[k] - rounded->data[k]);
+    if (d > most) most = d;
+  }
+  return f32 ? most : ldexp(most, COARSE - 53);
+}
+
+static void compare(const IrFn *fn, const HgmProgram *program, void **got, const IrArray *exact, const IrArray *rounded, bool f32, const char *label) {
+  for (uint32_t o = 0; o < program->n_outputs; o++) {
+    HgmDtype dtype = program->outputs[o].dtype;
+    double slack = f32 || dtype == HGM_F32 ? 4e-6 : 1e-12, moved = moved_by_rounding(&exact[o], &rounded[o], f32);
+    double scale = fmax(0.1, 0.1 * scale_of(&exact[o]));
+    for (int64_t i = 0; i < exact[o].n; i++) {
+      double x = checked_get(got[o], dtype, i), y = exact[o].data[i];
+      if (x == y || (isnan(x) && isnan(y))) continue;
+      if (fabs(x - y) <= slack * fmax(fabs(y), scale) + TIMES * moved) continue;
+      fputs(ir_text(fn->arena, fn), stderr); // longer than what fail_msg prints
+      fail_msg("%s: %s[%lld] is %.17g, should be %.17g (rounding moves by %g)", label, exact[o].name, (long long)i, x, y, moved);
+    }
+  }
+}
+
+IrArray *checked_evaluate(Arena *arena, const IrFn *fn, const IrEnv *env) {
+  IrArray *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
+  const char *error = NULL;
+  if (!ir_eval(fn, env, arena, outputs, &error)) fail_msg("%s", error);
+  return outputs;
+}
+
+// Outputs up to the program's phase `last`.
+void checked_same_bits(const HgmProgram *program, void **a, void **b, int64_t events, uint32_t last, const char *label, const char *what) {
+  for (uint32_t o = 0; o < program->n_outputs; o++) {
+    const HgmPort *port = &program->outputs[o];
+    if (port->phase > last) continue;
+    size_t n = checked_bytes(port->dtype) * (size_t)(port->elements * (port->per_event ? events : 1));
+    if (memcmp(a[o], b[o], n) != 0) fail_msg("%s: %s differs between %s", label, port->name, what);
+  }
+}
+
+// single: the same function compiled for one event at a time, or NULL.
+static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *single, int64_t events, uint64_t seed, bool f32, const char *label) {
+  Arena *arena = arena_create();
+  IrEnv env = {.events = events, .seed = 5, .pass = 3};
+  random_leaves(arena, fn, seed, &env);
+  IrEnv coarse = env;
+  coarse.round_f32 = f32;
+  coarse.f64_bits = f32 ? 0 : COARSE;
+  IrArray *exact = checked_evaluate(arena, fn, &env), *rounded = checked_evaluate(arena, fn, &coarse);
+  void **one = checked_execute(arena, program, &env, 1), **two = checked_execute(arena, program, &env, 2);
+  label = arena_printf(arena, "%s, %lld events", label, (long long)events);
+  compare(fn, program, one, exact, rounded, f32, label);
+  checked_same_bits(program, one, two, events, UINT32_MAX, label, "one and two threads");
+  if (single) {
+    two = checked_execute(arena, single, &env, 2);
+    compare(fn, single, two, exact, rounded, f32, label);
+    checked_same_bits(program, one, two, events, first_events_phase(program), label, "many events and one at a time");
+  }
+  arena_destroy(arena);
+}
+
+void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
+  CodegenOptions options = codegen_defaults();
+  options.dump = getenv("HGM_TEST_DUMP");
+  options.verify = true;
+  if (seed % 4 == 2) options.tile = CHECKED_SMALL_TILE;
+  HgmProgram *program = codegen_compile(fn, &options, NULL, NULL), *single = NULL;
+  options.tile = 1;
+  if (seed % 4 == 0 || !getenv("HGM_LONG")) single = codegen_compile(fn, &options, NULL, NULL);
+  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, single, event_counts[i], seed, f32, label);
+  codegen_free(program);
+  if (single) codegen_free(single);
+}
