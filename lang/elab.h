@@ -70,7 +70,8 @@ typedef struct Scene {
   Map standing;     // leaf -> IrRef of the value that has taken its place
   bool training;    // `training`: dropout and the like act
   VEC(DrawnFlow) drawn;
-  bool batches; // events know the others of their batch
+  bool batches;    // events know the others of their batch
+  bool types_only; // what is built goes away: a value that is not there yet may stand in it
   VEC(Running) running;
 } Scene;
 void running_outputs(Elab *e, const char *owner);                                     // set:* of what nets of that owner remember

@@ -114,10 +114,14 @@ Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args
   BuiltinCall call = {.span = span, .has_given = has_given};
   if (given != NULL) call.given = *given;
   Parameters p = parameters_of(e, b);
-  bool batches = e->scene->batches;
-  if (b->make == builtin_running) e->scene->batches = true; // only its type counts where events are alone
+  bool batches = e->scene->batches, types_only = e->scene->types_only;
+  if (b->make == builtin_running) { // only the type of its value counts outside of training
+    e->scene->batches = true;
+    e->scene->types_only |= !e->scene->training;
+  }
   bool placed = place_all(e, b, &p, &call, scope, args, values, first);
   e->scene->batches = batches;
+  e->scene->types_only = types_only;
   if (!placed) return value_error(e);
   for (int i = 0; i < p.n; i++) {
     if (call.value[i] == NULL && !p.optional[i]) return wrong_arguments(e, b, &p, span, arena_printf(e->arena, "needs `%s`", p.name[i])), value_error(e);

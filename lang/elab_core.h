@@ -53,6 +53,8 @@ Layout layout_of(const Elab *e, const Tensor *t);
 Layout layout_join(const Layout *a, const Layout *b, Extents shape); // union of events and hidden axes
 IrRef tensor_spread(Elab *e, const Value *v, const Layout *layout);  // broadcast to all of its axes
 bool extents_join(const Extents *a, const Extents *b, Extents *out); // the rule of elementwise operations
+// A value of the other direction (a tensor without IR) as zeros of its type.
+Value *tensor_stand_in(Elab *e, const Value *v);
 Value *tensor_like(Elab *e, Span span, TensorType type, IrRef ir, Belongs belongs, const Hidden *hidden);
 Value *tensor_const(Elab *e, Span span, Element element, Extents shape, const double *data);
 Value *tensor_number(Elab *e, Span span, double x);

@@ -275,10 +275,16 @@ static Value *elab_call_expr(Elab *e, Scope *scope, const AstExpr *x) {
 
 // ---- all of them
 
+static Value *name_value(Elab *e, Scope *scope, const AstExpr *x) {
+  Value *v = scope_value(e, scope, (AstName){x->u.name, x->span});
+  bool other_side = v->kind == VALUE_TENSOR && v->u.tensor.ir == IR_NONE;
+  return other_side && e->scene->types_only ? tensor_stand_in(e, v) : v;
+}
+
 static Value *elab_expr_at(Elab *e, Scope *scope, const AstExpr *x) {
   switch (x->kind) {
   case EX_ERROR: return value_error(e);
-  case EX_NAME: return scope_value(e, scope, (AstName){x->u.name, x->span});
+  case EX_NAME: return name_value(e, scope, x);
   case EX_NUMBER: return elab_number(e, scope, x);
   case EX_STRING: return value_string(e, x->span, x->u.string);
   case EX_BOOL: return value_bool(e, x->span, x->u.boolean);

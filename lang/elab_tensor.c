@@ -54,6 +54,14 @@ bool extents_join(const Extents *a, const Extents *b, Extents *out) {
   return true;
 }
 
+Value *tensor_stand_in(Elab *e, const Value *v) {
+  Layout l = layout_of(e, &v->u.tensor);
+  Value *copy = value_copy(e, v);
+  copy->u.tensor.ir = ir_fill(e->scene->fn, layout_type(e->model->real, &l), 0);
+  copy->u.tensor.fn = e->scene->fn;
+  return copy;
+}
+
 IrRef tensor_ir(Elab *e, const Value *v) {
   if (v->u.tensor.ir == IR_NONE) {
     Diag *d = elab_error(e, DIAG_ONE_SIDE, v->span, "this value is what the other direction gives: only its type is known here");

@@ -1,0 +1,72 @@
+# Flows of all kinds in two dimensions, trained a little: each density sums to 1, and drawn events lie where it says.
+. "$ROOT/tests/cli/lib.bash"
+awk 'BEGIN { srand(7); print "a,b"; for (k = 0; k < 6000; k++) { a = rand() + rand() + rand() - 1.5; b = 0.5 * (rand() + rand() + rand() - 1.5) + 0.7 * a * a
+  printf "%.6f,%.6f\n", 1.6 * a, b } }' > bow.csv
+# 160,000 points spread by the additive recurrence of the plastic number: a grid along the axes would meet the steps of densities edge on
+awk 'BEGIN { print "a,b"; for (i = 1; i <= 160000; i++) { u = 0.5 + i * 0.7548776662466927; v = 0.5 + i * 0.5698402909980532
+  printf "%.8f,%.8f\n", -6 + 12 * (u - int(u)), -4 + 8 * (v - int(v)) } }' > points.csv
+cat > flows.hgm << 'HGM'
+data d {
+  x = ["a", "b"] |> standardize
+  split 0.9 / 0.1 / 0
+}
+net parts() -> (logits: real[4], mu: real[4, 2], width: real[4, 2]) {
+  learn a: real[4] = 0
+  learn m: real[4, 2] ~ normal(0, 1)[4, 2]
+  learn s: real[4, 2] = 0
+  logits = a
+  mu = m
+  width = exp(s)
+}
+flow affine_flow(x) { base normal; repeat 4 as i { affine_coupling(mlp([16]), flip = i % 2 == 1) } }
+flow spline(x) { base normal; repeat 2 { spline_coupling(6, subnet = mlp([16])); linear_lu; reverse } }
+flow bounded(x) { base normal; repeat 2 { spline_coupling(6, subnet = mlp([16]), most = 20); reverse } }
+flow straight(x) { base normal; repeat 2 { linear_coupling(8, subnet = mlp([16])); reverse } }
+flow cubic(x) { base normal; repeat 2 { cubic_coupling(6, subnet = mlp([16])); reverse } }
+flow masked(x) { base normal; repeat 2 { maf([16]); batch_norm_flow; reverse } }
+flow inverse_masked(x) { base normal; repeat 2 { iaf([16]); scale_shift; permute } }
+flow learned(x) {
+  q = parts()
+  base mixture_law(q.logits, normal(q.mu, q.width))
+  rotate
+  spline_maf(4, widths = [16])
+}
+flow box(x) { base uniform(-5, 5); repeat 2 { box_coupling(8, reach = 5, subnet = mlp([16])); reverse } }
+train {
+  update affine_flow, spline, bounded, straight, cubic, masked, inverse_masked, learned, box, parts {
+    minimize -(log_prob(affine_flow, x) + log_prob(spline, x) + log_prob(bounded, x) + log_prob(straight, x) + log_prob(cubic, x) + log_prob(masked, x)
+               + log_prob(inverse_masked, x) + log_prob(learned, x) + log_prob(box, x))
+    with adam(2e-3), clip(20)
+  }
+  batch 256
+  epochs 3
+}
+generate cubes { x ~ cubic }
+generate normed { x ~ masked }
+generate boxed { x ~ box }
+score {
+  affine_flow = log_prob(affine_flow, physical(x))
+  spline = log_prob(spline, physical(x))
+  bounded = log_prob(bounded, physical(x))
+  straight = log_prob(straight, physical(x))
+  cubic = log_prob(cubic, physical(x))
+  masked = log_prob(masked, physical(x))
+  inverse_masked = log_prob(inverse_masked, physical(x))
+  learned = log_prob(learned, physical(x))
+  box = log_prob(box, physical(x))
+}
+HGM
+expect_exit 0 $HGMC check --test flows.hgm
+expect_exit 0 $HGMC run flows.hgm --train bow.csv --quiet -o run
+expect_exit 0 $HGMC score run --data points.csv --quiet -o score.csv
+cell=$(awk 'BEGIN { printf "%.12g", 12 * 8 / 160000 }')
+awk -F, -v cell="$cell" 'NR == 1 { for (k = 1; k <= NF; k++) name[k] = $k; next } { for (k = 1; k <= NF; k++) sum[k] += exp($k) * cell }
+  END { for (k = 1; k in name; k++) { printf "%s %.6f\n", name[k], sum[k]; if (sum[k] < 0.999 || sum[k] > 1.001) bad = 1 } exit bad || k != 10 }' score.csv > sums ||
+  fail "densities that sum to 1 within 0.001: $(tr '\n' ';' < sums)"
+# ---- drawing agrees with the density: the mean of a function over draws is its sum under the density
+for g in cubes:5 normed:6 boxed:9; do
+  expect_exit 0 $HGMC sample run "${g%:*}" -n 20000 --quiet --force -o drawn.csv
+  paste -d, <(sed 1d points.csv) <(sed 1d score.csv) | awk -F, -v cell="$cell" -v column="${g#*:}" '{ p = exp($(2 + column)) * cell; f = $1 * $2 + cos(3 * $1); s += p * f; q += p * f * f } END { print s, sqrt(q - s * s) / sqrt(20000) }' > wanted
+  sed 1d drawn.csv | awk -F, '{ s += $1 * $2 + cos(3 * $1) } END { print s / NR }' > found
+  paste -d' ' wanted found | awk '{ d = $1 - $3; if (d < 0) d = -d; exit !(d < 4.5 * $2 + 1e-3) }' || fail "${g%:*} to draw from its density: $(paste -d' ' wanted found)"
+done
