@@ -33,7 +33,7 @@ LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
 LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
               $(shell $(LLVM) --link-static --system-libs) -lstdc++
 
-say = $(if $(V),,@echo '  $(1)  $@' &&) # of a recipe: its name instead of the command
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '  $(1)  $@' &&) # of a recipe: its name instead of the command
 
 # ---- modules: every .c of a folder is in that folder's archive
 MODULES := lang/base lang compiler/ir compiler/ad compiler/opt compiler/codegen compiler/build compiler/driver runtime

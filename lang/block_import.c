@@ -361,6 +361,22 @@ static bool is_block(AstDeclKind kind) {
   return true;
 }
 
+// The file as source, or an empty one behind a message. What is before a byte that is no text stays, for the message to show.
+static SourceFile *read_source(Elab *e, const char *path, const char *text, size_t len) {
+  size_t good = len > MAX_FILE_BYTES ? 0 : utf8_prefix(text, len);
+  SourceFile *source = source_add(e->sources, path, text, good);
+  if (good == len) return source;
+  Span end = {source->base + (uint32_t)good, source->base + (uint32_t)good};
+  if (len > MAX_FILE_BYTES) {
+    Diag *d = elab_error(e, DIAG_TOO_LONG, end, "%s is longer than %d MiB", path, MAX_FILE_BYTES >> 20);
+    diag_help(e->diags, d, "data belong into data files: `--train FILE.h5`");
+  } else {
+    Diag *d = elab_error(e, DIAG_NOT_TEXT, end, "%s is not a text file in UTF-8: a byte with the value %d stands here", path, (unsigned char)text[good]);
+    diag_help(e->diags, d, good == 0 ? "data go behind --train; a text saved as UTF-16 is saved anew as UTF-8" : "save it anew as UTF-8");
+  }
+  return source_add(e->sources, path, "", 0);
+}
+
 static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id, const Turned *turned, int depth) {
   Elab *e = b->e;
   struct Loaded *l = ARENA_NEW(e->arena, struct Loaded);
@@ -370,11 +386,7 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   l->loading = true;
   if (id != NULL) l->device = id->st_dev, l->inode = id->st_ino;
   VEC_PUSH(e->arena, &b->loaded, l);
-  SourceFile *source = source_add(e->sources, path, text, len > MAX_FILE_BYTES ? 0 : len);
-  if (len > MAX_FILE_BYTES) {
-    Diag *d = elab_error(e, DIAG_TOO_LONG, (Span){source->base, source->base}, "%s is longer than %d MiB", path, MAX_FILE_BYTES >> 20);
-    diag_help(e->diags, d, "data belong into data files: `--train FILE.h5`");
-  }
+  SourceFile *source = read_source(e, path, text, len);
   VEC_PUSH(e->arena, &e->model->files, (ModelSource){path, source->text});
   l->file = ast_parse(e->arena, e->sources, source, e->diags);
   for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring
@@ -442,7 +454,7 @@ bool blocks_load(Blocks *b) {
   const char *text = b->options->text;
   bool file = text == NULL;
   if (file) text = read_text(e->arena, b->options->path, &len);
-  else len = strlen(text);
+  else len = b->options->text_bytes > 0 ? b->options->text_bytes : strlen(text);
   if (text == NULL) {
     elab_error(e, DIAG_IMPORT_MISSING, (Span){0, 0}, "cannot read `%s`", b->options->path);
     return false;

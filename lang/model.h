@@ -200,6 +200,7 @@ typedef struct Model {
 typedef struct ModelOptions {
   const char *path;                                        // the file
   const char *text;                                        // its text when not NULL (standard input, a run's saved source)
+  size_t text_bytes;                                       // 0: up to the first NUL
   const char *stdlib;                                      // directory of the standard library
   const char *search;                                      // HGM_PATH or NULL
   VEC(ModelSource) files;                                  // a run's saved files: looked up by path before the file system

@@ -51,3 +51,24 @@ void source_position(const Sources *sources, uint32_t offset, int *line, int *co
     }
   }
 }
+
+// Bytes of the character at `at`, 0 where none of UTF-8 stands there (RFC 3629: shortest forms, no surrogates, at most U+10FFFF).
+static size_t utf8_bytes(const unsigned char *at, size_t left) {
+  static const struct {
+    unsigned char first, last, second_least, second_most, bytes;
+  } rows[] = {{0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
+              {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    if (at[0] < rows[r].first || at[0] > rows[r].last || left < rows[r].bytes) continue;
+    bool good = rows[r].bytes == 1 || (at[1] >= rows[r].second_least && at[1] <= rows[r].second_most);
+    for (size_t i = 2; i < rows[r].bytes; i++) good = good && (at[i] & 0xC0) == 0x80;
+    return good ? rows[r].bytes : 0;
+  }
+  return 0;
+}
+
+size_t utf8_prefix(const char *text, size_t len) {
+  size_t at = 0;
+  for (size_t n; at < len && (n = utf8_bytes((const unsigned char *)text + at, len - at)) > 0;) at += n;
+  return at;
+}

@@ -29,6 +29,7 @@ Sources *sources_new(Arena *arena);
 SourceFile *source_add(Sources *sources, const char *path, const char *text, size_t len); // copies
 SourceFile *source_of(const Sources *sources, Span span);                                 // NULL: nowhere
 void source_position(const Sources *sources, uint32_t offset, int *line, int *column);    // both from 1; column in code points
+size_t utf8_prefix(const char *text, size_t len);                                         // bytes before the first that is NUL or not UTF-8; len: all is text
 static inline Span span_join(Span a, Span b) { return (Span){a.begin == 0 ? b.begin : a.begin, b.end == 0 ? a.end : b.end}; }
 
 #endif

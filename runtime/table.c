@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "runtime/io.h"
 #include "runtime/sha256.h"
@@ -92,6 +93,10 @@ static bool file_open(HgmFile *file, HgmError *error) {
   if (ends_with(file->path, ".root")) return hgm_fail(error, 2, "%s: ROOT files are not read; convert it with uproot to .h5 or .npz", file->path);
   if (ends_with(file->path, ".txt") || ends_with(file->path, ".dat"))
     return hgm_fail(error, 2, "%s: columns aligned with blanks are not read; save it as .csv with commas and one header line", file->path);
+  struct stat info;
+  if (stat(file->path, &info) == 0 && S_ISDIR(info.st_mode)) return hgm_fail(error, 2, "%s: is a directory, not a file", file->path);
+  if (ends_with(file->path, ".gz") || ends_with(file->path, ".xz") || ends_with(file->path, ".bz2") || ends_with(file->path, ".zip"))
+    return hgm_fail(error, 2, "%s: packed files are not read; unpack it first", file->path);
   return hgm_fail(error, 2, "%s: unknown ending; known are .h5 .hdf5 .npy .npz .csv .tsv", file->path);
 }
 
@@ -225,12 +230,8 @@ static bool is_tail(const char *name, const char *wanted) {
   return n > m && (name[n - m - 1] == '/' || name[n - m - 1] == '.') && strcmp(name + n - m, wanted) == 0;
 }
 
-static bool absent(const HgmTable *table, const char *name, HgmError *error) {
-  for (int f = 1; f < table->n_files; f++)
-    if (hgm_file_find(table->files[0], name) >= 0 && hgm_file_find(table->files[f], name) < 0)
-      return hgm_fail(error, 1, "%s has no column `%s`, which %s has; files that are read as one need the same columns", table->files[f]->path, name,
-                      table->files[0]->path);
-  int near[3], n_near = 0, limit = 2 + (int)strlen(name) * 2 / 3;
+int hgm_table_nearest(const HgmTable *table, const char *name, int near[3]) {
+  int n_near = 0, limit = 2 + (int)strlen(name) * 2 / 3;
   for (int place = 0; place < 3; place++) {
     int best = limit + 1, found = -1;
     for (int i = 0; i < table->n_columns; i++) {
@@ -243,19 +244,32 @@ static bool absent(const HgmTable *table, const char *name, HgmError *error) {
     near[n_near++] = found;
     limit = best + 2; // further names only when about as near
   }
-  char text[1024] = "";
-  size_t used = 0;
-  if (n_near == 0) {
-    used = (size_t)snprintf(text, sizeof text, "it has ");
-    for (int i = 0; i < table->n_columns && used < 600; i++)
-      used += (size_t)snprintf(text + used, sizeof text - used, "%s`%.80s`", i > 0 ? ", " : "", table->columns[i].name);
-    if (table->n_columns == 0) snprintf(text, sizeof text, "it has no columns");
-  } else {
-    used = (size_t)snprintf(text, sizeof text, "did you mean ");
-    for (int k = 0; k < n_near; k++)
-      used += (size_t)snprintf(text + used, sizeof text - used, "%s`%.80s`", k == 0 ? "" : k + 1 < n_near ? ", " : " or ", table->columns[near[k]].name);
-    snprintf(text + used, sizeof text - used, "?");
-  }
+  return n_near;
+}
+
+const char *hgm_table_list(const HgmTable *table, char *text, size_t size) {
+  enum { MOST = 12 };
+  size_t used = (size_t)snprintf(text, size, table->n_columns == 0 ? "no columns" : "");
+  for (int i = 0; i < table->n_columns && i < MOST && used < size; i++)
+    used += (size_t)snprintf(text + used, size - used, "%s`%.80s`", i > 0 ? ", " : "", table->columns[i].name);
+  if (table->n_columns > MOST && used < size) snprintf(text + used, size - used, " and %d more", table->n_columns - MOST);
+  return text;
+}
+
+static bool absent(const HgmTable *table, const char *name, HgmError *error) {
+  for (int f = 1; f < table->n_files; f++)
+    if (hgm_file_find(table->files[0], name) >= 0 && hgm_file_find(table->files[f], name) < 0)
+      return hgm_fail(error, 1, "%s has no column `%s`, which %s has; files that are read as one need the same columns", table->files[f]->path, name,
+                      table->files[0]->path);
+  int near[3], n_near = hgm_table_nearest(table, name, near);
+  char text[1100], list[1024];
+  size_t used = (size_t)snprintf(text, sizeof text, n_near > 0 ? "did you mean " : "it has %s", hgm_table_list(table, list, sizeof list));
+  for (int k = 0; k < n_near; k++)
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s`%.80s`%s",
+                             k == 0           ? ""
+                             : k + 1 < n_near ? ", "
+                                              : " or ",
+                             table->columns[near[k]].name, k + 1 == n_near ? "?" : "");
   return hgm_fail(error, 1, "%s has no column `%s`; %s", table->name, name, text);
 }
 

@@ -14,6 +14,7 @@
 #define HGM_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/error.h"
@@ -64,7 +65,9 @@ const char *hgm_table_name(const HgmTable *table); // for messages: the file, or
 int64_t hgm_table_rows(const HgmTable *table);     // of the first column; 0 without columns
 int hgm_table_n_columns(const HgmTable *table);
 const HgmColumn *hgm_table_column(const HgmTable *table, int column);
-int hgm_table_find(const HgmTable *table, const char *name); // index or -1
+int hgm_table_find(const HgmTable *table, const char *name);                 // index or -1
+int hgm_table_nearest(const HgmTable *table, const char *name, int near[3]); // how many columns have a name like it, the nearest first
+const char *hgm_table_list(const HgmTable *table, char *text, size_t size);  // text: "`pt`, `eta` and 3 more"
 bool hgm_table_require(const HgmTable *table, const char *name, int *column, HgmError *error);
 // All of the n columns have the same number of rows (given in *rows), and at least one.
 bool hgm_table_check_rows(const HgmTable *table, const int *columns, int n, int64_t *rows, HgmError *error);

@@ -6,7 +6,7 @@
 
 #include "runtime/statistics.h"
 
-bool model_column_is_wanted_always(const void *context, const ModelColumn *column) {
+static bool every_column(const void *context, const ModelColumn *column) {
   (void)context;
   (void)column;
   return true;
@@ -30,15 +30,15 @@ static const char *shape_text(Arena *arena, int rank, const int64_t *shape) {
 
 // Absent (in one of the files), or there in a form that cannot be read: the table says which.
 static void column_refused(Session *session, const HgmTable *table, const ModelColumn *column, const char *reason) {
-  int n = hgm_table_n_columns(table);
   if (hgm_table_find(table, column_path(session->arena, column)) >= 0) {
     diag_add(session->diags, DIAG_COLUMN_UNREADABLE, column->span, "%s", reason);
     return;
   }
   Diag *d = diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s", reason);
-  const char *list = "";
-  for (int i = 0; i < n && i < 12; i++) list = arena_printf(session->arena, "%s%s`%s`", list, i ? ", " : "", hgm_table_column(table, i)->name);
-  if (n > 0) diag_help(session->diags, d, "its columns are %s%s", list, n > 12 ? arena_printf(session->arena, " and %d more", n - 12) : "");
+  char list[1024];
+  int near[3];
+  if (hgm_table_nearest(table, column_path(session->arena, column), near) > 0)
+    diag_help(session->diags, d, "its columns are %s", hgm_table_list(table, list, sizeof list));
 }
 
 // The column's index in the table, or -1 after a diagnostic.
@@ -71,11 +71,35 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
   return place;
 }
 
-// Diagnostics of the data come after those of the model were printed: only the new ones are shown.
-static bool print_new(Session *session, int errors_before) {
-  if (session->diags->errors == errors_before) return true;
-  diags_print(stderr, session->diags, false, 0);
-  return false;
+// A file that has none of the columns, nor names like theirs, is another file: one message instead of one a column.
+static bool is_another_file(Session *session, const HgmTable *table, const ModelColumn *const *columns, size_t n, HgmError *error) {
+  int near[3];
+  const char *names = "";
+  for (size_t i = 0; i < n; i++) {
+    const char *path = column_path(session->arena, columns[i]);
+    if (hgm_table_find(table, path) >= 0 || hgm_table_nearest(table, path, near) > 0) return false;
+    if (i < 6) names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", path);
+  }
+  char list[1024];
+  if (n < 2) return false;
+  hgm_fail(error, EXIT_USER, "%s has none of the columns that the model reads: %s%s; it has %s; is it the right file?", hgm_table_name(table), names,
+           n > 6 ? arena_printf(session->arena, " and %zu more", n - 6) : "", hgm_table_list(table, list, sizeof list));
+  return true;
+}
+
+// The wanted columns' places in the table. False: what is wrong was printed at the columns' places in the model, or is in error.
+static bool find_columns(Session *session, const HgmTable *table, const ModelData *data, bool (*wanted)(const void *, const ModelColumn *), const void *context,
+                         int *places, HgmError *error) {
+  const ModelColumn **columns = ARENA_ARRAY(session->arena, const ModelColumn *, data->columns.len + 1);
+  size_t n = 0;
+  for (size_t i = 0; i < data->columns.len; i++)
+    if (wanted(context, &data->columns.at[i])) columns[n++] = &data->columns.at[i];
+  if (is_another_file(session, table, columns, n, error)) return false;
+  int before = session->diags->errors;
+  for (size_t i = 0; i < n; i++) places[columns[i] - data->columns.at] = find_column(session, table, columns[i]);
+  if (session->diags->errors == before) return true;
+  diags_print(stderr, session->diags, false, 0); // those of the model were printed: only the new ones are shown
+  return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(table));
 }
 
 static bool open_table(HgmTable **table, const Strings *files, HgmError *error) {
@@ -90,10 +114,8 @@ static bool open_table(HgmTable **table, const Strings *files, HgmError *error) 
 bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error) {
   HgmTable *table;
   if (!open_table(&table, files, error)) return false;
-  int before = session->diags->errors;
   int *places = ARENA_ARRAY(session->arena, int, data->columns.len + 1);
-  for (size_t i = 0; i < data->columns.len; i++) places[i] = find_column(session, table, &data->columns.at[i]);
-  bool ok = print_new(session, before) || hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(table));
+  bool ok = find_columns(session, table, data, every_column, NULL, places, error);
   int64_t rows;
   ok = ok && hgm_table_check_rows(table, places, (int)data->columns.len, &rows, error);
   hgm_table_close(table);
@@ -209,14 +231,13 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   dataset->columns = ARENA_ARRAY(arena, double *, data->columns.len + 1);
   dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
   int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
-  int before = session->diags->errors;
+  if (wanted == NULL) wanted = every_column;
+  if (!find_columns(session, dataset->table, data, wanted, context, dataset->places, error)) return false;
   for (size_t i = 0; i < data->columns.len; i++) {
-    if (wanted != NULL && !wanted(context, &data->columns.at[i])) continue;
-    dataset->places[i] = find_column(session, dataset->table, &data->columns.at[i]);
+    if (!wanted(context, &data->columns.at[i])) continue;
     places[n] = dataset->places[i];
     used[n++] = (int)i;
   }
-  if (!print_new(session, before)) return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(dataset->table));
   if (n == 0) dataset->rows = hgm_table_rows(dataset->table);
   else if (!hgm_table_check_rows(dataset->table, places, n, &dataset->rows, error)) return false;
   if (!choose_memory(dataset, files, used, n, error) || !load_columns(dataset, session, used, n, error)) return false;

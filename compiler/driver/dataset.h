@@ -52,7 +52,6 @@ bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);      
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
 int64_t column_elements(const ModelColumn *column); // numbers of one event
 void dataset_close(Dataset *dataset);
-bool model_column_is_wanted_always(const void *context, const ModelColumn *column);
 
 enum {
   CHUNK = 16384,   // events of one call outside of training

@@ -35,11 +35,14 @@ const char *session_stdlib(Arena *arena) {
   return "stdlib";
 }
 
-static const char *read_stream(Arena *arena, FILE *in) {
+enum { MOST_TEXT = 32 << 20 }; // beyond what model_load refuses as too long
+
+static const char *read_stream(Arena *arena, FILE *in, size_t *bytes) {
   size_t len = 0, cap = 1 << 16;
   char *text = arena_alloc(arena, cap + 1);
   for (size_t n; (n = fread(text + len, 1, cap - len, in)) > 0;) {
     len += n;
+    if (len > MOST_TEXT) break;
     if (len < cap) continue;
     char *bigger = arena_alloc(arena, cap * 2 + 1);
     memcpy(bigger, text, len);
@@ -47,19 +50,22 @@ static const char *read_stream(Arena *arena, FILE *in) {
     cap *= 2;
   }
   text[len] = '\0';
+  *bytes = len;
   return ferror(in) ? NULL : text;
 }
 
-static bool read_model_text(Arena *arena, const char *path, const char **text, int *exit_code) {
+static bool read_model_text(Arena *arena, const char *path, ModelOptions *model, int *exit_code) {
   bool standard = strcmp(path, "-") == 0;
   FILE *in = standard ? stdin : fopen(path, "rb");
-  *text = in == NULL ? NULL : read_stream(arena, in);
-  if (*text == NULL) {
-    fprintf(stderr, "hgmc: cannot read %s: %s\n", path, strerror(errno));
+  model->text = in == NULL ? NULL : read_stream(arena, in, &model->text_bytes);
+  if (model->text == NULL) {
+    const char *whole = arena_printf(arena, "%s.hgm", path);
+    fprintf(stderr, "hgmc: cannot read %s: %s%s%s\n", path, strerror(errno), access(whole, R_OK) == 0 ? "; did you mean " : "",
+            access(whole, R_OK) == 0 ? whole : "");
     *exit_code = EXIT_ENVIRONMENT;
   }
   if (in != NULL && !standard) fclose(in);
-  return *text != NULL;
+  return model->text != NULL;
 }
 
 static bool add_sets(Arena *arena, ModelOptions *options, const Strings *sets, int *exit_code) {
@@ -108,7 +114,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
     *exit_code = EXIT_ENVIRONMENT;
     return false;
   }
-  if (model.text == NULL && !read_model_text(arena, source->path, &model.text, exit_code)) return false;
+  if (model.text == NULL && !read_model_text(arena, source->path, &model, exit_code)) return false;
   for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(arena, &model.files, source->files[i]);
   if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
   session->model = model_load(arena, session->sources, session->diags, &model);

@@ -53,7 +53,7 @@ bad=bad.csv
 sed '1s/.*/A,bb/' good.csv > bad.csv
 refused 1 "error[column-missing]" "bad.csv has no column \`a\`; did you mean \`A\`?" "its columns are \`A\`, \`bb\`" "flow.hgm:2:8" "bad.csv has no column \`b\`; did you mean \`A\` or \`bb\`?"
 sed '1s/.*/something,else/' good.csv > bad.csv
-refused 1 "bad.csv has no column \`a\`" "its columns are \`something\`, \`else\`"
+refused 1 "bad.csv has none of the columns that the model reads: \`a\`, \`b\`; it has \`something\`, \`else\`; is it the right file?"
 sed '1s/.*/a,c/' good.csv > other.csv
 expect_exit 1 $HGMC check flow.hgm --data good.csv --data other.csv
 expect_text "other.csv has no column \`b\`, which good.csv has"
@@ -116,6 +116,8 @@ refused 1 "bad.h5" "empty"
 head -c 300000 "$ROOT/examples/data/jets.h5" > bad.h5
 refused 1 "bad.h5: the HDF5 file is truncated or damaged" "copy or make it again"
 bad=nowhere.csv; refused 2 "nowhere.csv: cannot be opened: No such file"
+mkdir folder; bad=folder; refused 2 "folder: is a directory, not a file"
+gzip -c good.csv > good.csv.gz; bad=good.csv.gz; refused 2 "good.csv.gz: packed files are not read; unpack it first"
 mkdir folder.csv; bad=folder.csv; refused 2 "folder.csv: is a directory, not a file"
 cp good.csv data.root; bad=data.root; refused 2 "data.root: ROOT files are not read; convert it with uproot"
 cp good.csv data.dat; bad=data.dat; refused 2 "save it as .csv"

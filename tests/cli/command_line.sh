@@ -6,6 +6,8 @@ for verb in run sample score eval check show inspect selftest explain; do expect
 expect_exit 2 $HGMC; expect_exit 2 $HGMC rnu; expect_text "did you mean \`run\`"
 expect_exit 2 $HGMC run x.hgm --trian y; expect_text "did you mean --train"
 expect_exit 2 $HGMC run "$ROOT/examples/zgamma.hgm" -o nowhere; expect_text "no file is named for the data block"
+echo "param x = 1" > there.hgm
+expect_exit 2 $HGMC check there; expect_text "cannot read there: No such file or directory; did you mean there.hgm"
 expect_exit 2 $HGMC run nothing.hgm --train y.h5; expect_text "nothing.hgm"
 expect_exit 2 $HGMC sample nothing -n x -o y; expect_text "--events N: expected a count such as 1000, 10k or 2M, found \`x\`"
 expect_exit 2 $HGMC sample nothing -n -5 -o y; expect_text "found \`-5\`"
