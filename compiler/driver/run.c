@@ -293,6 +293,7 @@ static int train(Run *r, HgmError *error) {
   case TRAIN_PAUSED: return EXIT_DONE;
   case TRAIN_FAILED: ranks_fail(r->ranks, error); return error->exit_code;
   case TRAIN_INTERRUPTED:
+    if (ranks_first(r->ranks)) session_print_times(&r->session);
     if (ranks_first(r->ranks))
       fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  %s\n", r->training.position.step,
               resuming(r, r->session.arena));
