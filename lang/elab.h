@@ -113,11 +113,12 @@ struct Elab {
   Sources *sources;
   Diags *diags;
   Model *model;
-  Scope *builtins;   // outermost scope; the library's scope is its child
-  Scene *scene;      // never NULL: SCENE_SETTINGS outermost (its tensors are no settings)
-  Place *place;      // never NULL
-  VEC(ElabUse) uses; // innermost last
-  Map weights;       // path -> index + 1 into model->weights
+  Scope *builtins;      // outermost scope; the library's scope is its child
+  Scene *scene;         // never NULL: SCENE_SETTINGS outermost (its tensors are no settings)
+  Place *place;         // never NULL
+  VEC(ElabUse) uses;    // innermost last
+  Map weights;          // path -> index + 1 into model->weights
+  Value *numbers[4096]; // some of those known now, by hash (value.c)
   int32_t next_hidden;
   const char *in_bijection; // name of the bijection whose direction is elaborated, or NULL
   int depth;                // of expressions inside each other

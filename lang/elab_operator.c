@@ -245,7 +245,7 @@ Value *elab_in_unit(Elab *e, Value *v, AstName unit, Span span) {
     return value_error(e);
   }
   Value *out = factor == 1 ? value_copy(e, v) : elab_binary(e, BIN_MUL, v, value_real(e, span, factor), span);
-  if (out->kind == VALUE_TENSOR) out->u.tensor.type.unit = unit.text;
-  else out->unit = unit.text;
+  if (out->kind != VALUE_TENSOR) return value_in_unit(e, out, unit.text);
+  out->u.tensor.type.unit = unit.text;
   return out;
 }

@@ -129,10 +129,11 @@ static Value *number_component(Elab *e, IrOp op, Value *a, Value *b, Span span) 
   if (op == IR_POW && a->kind == VALUE_INT && b->kind == VALUE_INT && b->u.integer >= 0) whole = true;
   Value *v = whole && fabs(x) < 9e15 ? value_int(e, span, (int64_t)x) : value_real(e, span, x);
   bool keeps_unit = op == IR_NEG || op == IR_ABS || op == IR_ADD || op == IR_SUB || op == IR_MAX || op == IR_MIN || op == IR_STOP;
-  if (keeps_unit) v->unit = a->unit ? a->unit : b ? b->unit : NULL;
-  if (op == IR_MUL && !(a->unit && b->unit)) v->unit = a->unit ? a->unit : b->unit;
-  if (op == IR_DIV && b->unit == NULL) v->unit = a->unit;
-  return v;
+  const char *unit = NULL;
+  if (keeps_unit) unit = a->unit ? a->unit : b ? b->unit : NULL;
+  if (op == IR_MUL && !(a->unit && b->unit)) unit = a->unit ? a->unit : b->unit;
+  if (op == IR_DIV && b->unit == NULL) unit = a->unit;
+  return value_in_unit(e, v, unit);
 }
 
 static Value *mapped(Elab *e, Value *a, Value *b, Span span, Value *(*each)(Elab *, const void *, Value *, Value *, Span), const void *data) {

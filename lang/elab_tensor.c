@@ -173,9 +173,11 @@ Value *elab_cast(Elab *e, Value *v, IrDtype dtype) {
   if (value_is_error(v)) return v;
   IrRef ir = tensor_ir(e, v);
   if (ir == IR_NONE) return value_error(e);
+  bool real = dtype == IR_F32 || dtype == IR_F64, same = ir_type_of(e->scene->fn, ir)->dtype == dtype;
+  if (real && same && v->u.tensor.type.element == ELEMENT_REAL && v->u.tensor.type.classes == NULL) return v;
   Value *out = value_copy(e, v);
   out->u.tensor.ir = ir_cast(e->scene->fn, ir, dtype);
-  if (dtype == IR_F32 || dtype == IR_F64) out->u.tensor.type.element = ELEMENT_REAL, out->u.tensor.type.classes = NULL;
+  if (real) out->u.tensor.type.element = ELEMENT_REAL, out->u.tensor.type.classes = NULL;
   if (dtype == IR_I32) out->u.tensor.type.element = ELEMENT_INT;
   return out;
 }

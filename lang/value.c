@@ -22,21 +22,35 @@ static Value *value_new(Elab *e, ValueKind kind, Span span) {
 
 Value *value_error(Elab *e) { return value_new(e, VALUE_ERROR, (Span){0, 0}); }
 
-Value *value_int(Elab *e, Span span, int64_t x) {
-  Value *v = value_new(e, VALUE_INT, span);
-  v->u.integer = x;
+// Where masks and orders are made the same place gives the same few numbers again and again: they are one value.
+static Value *number_at(Elab *e, ValueKind kind, Span span, uint64_t bits) {
+  uint64_t h = (bits ^ (uint64_t)span.begin << 20 ^ (uint64_t)span.end << 44 ^ (uint64_t)kind) * 0x9e3779b97f4a7c15u;
+  Value **known = &e->numbers[h >> 52];
+  Value *v = *known;
+  if (v != NULL && v->kind == kind && v->span.begin == span.begin && v->span.end == span.end && memcmp(&v->u, &bits, sizeof bits) == 0) return v;
+  v = *known = value_new(e, kind, span);
+  memcpy(&v->u, &bits, sizeof bits);
   return v;
 }
 
+Value *value_int(Elab *e, Span span, int64_t x) { return number_at(e, VALUE_INT, span, (uint64_t)x); }
+
 Value *value_real(Elab *e, Span span, double x) {
-  Value *v = value_new(e, VALUE_REAL, span);
-  v->u.real = x;
-  return v;
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return number_at(e, VALUE_REAL, span, bits);
 }
 
 Value *value_bool(Elab *e, Span span, bool x) {
-  Value *v = value_new(e, VALUE_BOOL, span);
-  v->u.boolean = x;
+  uint64_t bits = 0;
+  memcpy(&bits, &x, sizeof x);
+  return number_at(e, VALUE_BOOL, span, bits);
+}
+
+Value *value_in_unit(Elab *e, Value *v, const char *unit) {
+  if (unit == NULL) return v;
+  v = value_copy(e, v);
+  v->unit = unit;
   return v;
 }
 

@@ -187,9 +187,11 @@ struct Value {
 
 // ---- construction
 Value *value_error(Elab *e);
+// Numbers may be shared: who wants to change one takes a copy.
 Value *value_int(Elab *e, Span span, int64_t x);
 Value *value_real(Elab *e, Span span, double x);
 Value *value_bool(Elab *e, Span span, bool x);
+Value *value_in_unit(Elab *e, Value *number, const char *unit); // a copy; unit NULL: the number itself
 Value *value_string(Elab *e, Span span, const char *text);
 Value *value_list(Elab *e, Span span);                                               // empty; push to u.list
 Value *value_record(Elab *e, Span span);                                             // empty; push to u.record.fields

@@ -7,8 +7,15 @@
 IrFn *ir_fn_new(Arena *arena, const char *name) {
   IrFn *fn = ARENA_NEW(arena, IrFn);
   fn->name = arena_strdup(arena, name);
-  fn->arena = arena;
+  fn->arena = fn->storage = arena;
   return fn;
+}
+
+// A long function gets an arena of its own for its values: each time it doubles, a copy would be left behind in the other.
+void ir_push(IrFn *fn, const IrValue *v) {
+  enum { LONG = 1024, ROOM = 8 << 20 };
+  if (fn->values.len == LONG) fn->storage = arena_child(fn->arena, ROOM);
+  VEC_PUSH(fn->storage, &fn->values, *v);
 }
 
 static const double *copy_numbers(Arena *arena, const IrType *type, const double *data) {
@@ -47,7 +54,7 @@ IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAtt
   IrValue v = {.op = op, .type = type, .n_operands = n, .span = fn->span};
   if (n) v.operands = arena_dup(fn->arena, operands, n * sizeof *operands);
   if (attr && ir_op_attributes(op)) v.attr = keep_attributes(fn->arena, op, attr, &type);
-  VEC_PUSH(fn->arena, &fn->values, v);
+  ir_push(fn, &v);
   if (is_named_leaf(op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
   return (IrRef)(fn->values.len - 1);
 }

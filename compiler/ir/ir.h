@@ -94,7 +94,7 @@ typedef struct IrOutput {
 
 typedef struct IrFn {
   const char *name;
-  Arena *arena;
+  Arena *arena, *storage; // storage: of values
   VEC(IrValue) values;
   VEC(IrOutput) outputs;
   uint32_t span; // given to values built from now on (set by the elaborator, copied by passes)
@@ -148,6 +148,7 @@ IrFn *ir_fn_new(Arena *arena, const char *name);
 IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared);
 // The same question without building: the type of such a value in *type, or a message that names both sides.
 const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared, IrType *type);
+void ir_push(IrFn *fn, const IrValue *v); // as it is, unchecked: for those who move values between functions
 void ir_output(IrFn *fn, const char *name, IrRef value);
 static inline const IrValue *ir_at(const IrFn *fn, IrRef r) { return &fn->values.at[r]; }
 static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->values.at[r].type; }

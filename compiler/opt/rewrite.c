@@ -44,7 +44,7 @@ IrRef opt_put(Rewrite *rw, const IrValue *given) {
   if (v.n_operands) v.operands = arena_dup(fn->arena, v.operands, v.n_operands * sizeof *v.operands);
   if (moved && v.attr.name) v.attr.name = arena_strdup(fn->arena, v.attr.name);
   if (moved && v.attr.data) v.attr.data = arena_dup(fn->arena, v.attr.data, (size_t)ir_elements(&v.type) * sizeof(double));
-  VEC_PUSH(fn->arena, &fn->values, v);
+  ir_push(fn, &v);
   IrRef r = (IrRef)(fn->values.len - 1);
   if (is_named(v.op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
   return r;

@@ -14,6 +14,8 @@ typedef struct Block {
 
 struct Arena {
   Block *head;
+  size_t first_block;
+  Arena *children, *next; // next: another child of the same parent
 };
 
 static size_t rounded(size_t size) { return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
@@ -28,7 +30,18 @@ static void *checked(void *memory) {
   return memory;
 }
 
-Arena *arena_create(void) { return checked(calloc(1, sizeof(Arena))); }
+Arena *arena_create(void) {
+  Arena *arena = checked(calloc(1, sizeof(Arena)));
+  arena->first_block = FIRST_BLOCK;
+  return arena;
+}
+
+Arena *arena_child(Arena *parent, size_t first_block) {
+  Arena *arena = checked(calloc(1, sizeof(Arena)));
+  *arena = (Arena){.first_block = first_block, .next = parent->children};
+  parent->children = arena;
+  return arena;
+}
 
 void arena_destroy(Arena *arena) {
   if (arena == NULL) return;
@@ -37,6 +50,11 @@ void arena_destroy(Arena *arena) {
     free(b);
     b = next;
   }
+  for (Arena *child = arena->children; child != NULL;) {
+    Arena *next = child->next;
+    arena_destroy(child);
+    child = next;
+  }
   free(arena);
 }
 
@@ -44,7 +62,7 @@ void arena_destroy(Arena *arena) {
 static void *take(Arena *arena, size_t size) {
   Block *b = arena->head;
   if (b == NULL || b->size - b->used < size) {
-    size_t block = b == NULL ? FIRST_BLOCK : b->size < LAST_BLOCK ? b->size * 2 : LAST_BLOCK;
+    size_t block = b == NULL ? arena->first_block : b->size < LAST_BLOCK ? b->size * 2 : LAST_BLOCK;
     if (block < size) block = size;
     b = checked(malloc(header_size() + block));
     *b = (Block){.next = arena->head, .size = block};
@@ -59,7 +77,7 @@ void *arena_alloc(Arena *arena, size_t size) { return memset(take(arena, rounded
 
 void *arena_grow(Arena *arena, void *old, size_t old_size, size_t size) {
   Block *b = arena->head;
-  if (old_size > 0 && (char *)old + rounded(old_size) == free_part(b) && b->size - b->used >= rounded(size) - rounded(old_size)) {
+  if (b != NULL && old_size > 0 && (char *)old + rounded(old_size) == free_part(b) && b->size - b->used >= rounded(size) - rounded(old_size)) {
     b->used += rounded(size) - rounded(old_size);
     return old;
   }

@@ -12,6 +12,9 @@
 typedef struct Arena Arena;
 
 Arena *arena_create(void);
+// Goes with its parent. For one vector that grows long: it stays where it is, without copies of its beginnings, while it fits into the
+// first block, of which only what is used takes memory.
+Arena *arena_child(Arena *parent, size_t first_block);
 void arena_destroy(Arena *arena);
 void *arena_alloc(Arena *arena, size_t size); // zeroed, aligned to 16
 // A copy in more memory, what is added not zeroed; old itself where it lies last and there is room behind it.
