@@ -152,16 +152,18 @@ int main(int argc, char **argv) {
     int64_t n, k;
     bool transposed, gradient;
     const char *name;
-  } shapes[] = {{128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},  {115, 128, false, false, "forward 115x128"},
-                {128, 115, true, false, "adjoint 128x115"},  {232, 128, false, false, "forward 232x128"}, {128, 5, false, false, "forward 128x5"},
-                {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"}, {115, 128, false, true, "gradient 128x115"},
-                {120, 128, false, true, "gradient 128x120"}, {232, 128, false, true, "gradient 128x232"}, {128, 5, false, true, "gradient 5x128"},
-                {5, 128, false, true, "gradient 128x5"}};
+  } shapes[] = {{128, 128, false, false, "forward 128x128"}, {128, 128, true, false, "adjoint 128x128"},   {115, 128, false, false, "forward 115x128"},
+                {128, 115, true, false, "adjoint 128x115"},  {232, 128, false, false, "forward 232x128"},  {128, 5, false, false, "forward 128x5"},
+                {5, 128, true, false, "adjoint 5x128"},      {128, 128, false, true, "gradient 128x128"},  {115, 128, false, true, "gradient 128x115"},
+                {120, 128, false, true, "gradient 128x120"}, {232, 128, false, true, "gradient 128x232"},  {128, 5, false, true, "gradient 5x128"},
+                {5, 128, false, true, "gradient 128x5"},     {6, 320, false, true, "gradient 320x6"},      {8, 320, false, true, "gradient 320x8"},
+                {32, 5, false, true, "gradient 5x32"},       {512, 512, false, false, "forward 512x512"},  {512, 512, true, false, "adjoint 512x512"},
+                {64, 640, false, false, "forward 64x640"},   {1024, 200, false, false, "forward 1024x200"}};
   enum { SHAPES = sizeof shapes / sizeof *shapes };
   Job jobs[2 * SHAPES + 1] = {0};
   size_t n_jobs = 0;
-  float *w = numbers(256 * 256), *x = numbers(256 * TILE), *y = numbers(256 * TILE), *registers = numbers(24 * 16);
-  float *scratch = numbers(256 * TILE);
+  float *w = numbers(512 * 512), *x = numbers(1024 * TILE), *y = numbers(1024 * TILE), *registers = numbers(24 * 16);
+  float *scratch = numbers(1024 * TILE);
   Compiled peak = peak_kernel(t);
   double peak_flops = 4096.0 * 2 * (t->vector_bits == 512 ? 24 * 16 : 12 * 8);
   jobs[n_jobs++] = (Job){"peak", peak.run, false, {registers}, 0, 0, peak_flops, {0}};

@@ -13,6 +13,12 @@ LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type) {
   return LLVMBuildLoad2(e->m->builder, type, LLVMBuildInBoundsGEP2(e->m->builder, byte, e->tile, &at, 1, ""), "");
 }
 
+LLVMValueRef nest_events(Emit *e) {
+  LLVMBuilderRef b = e->m->builder;
+  LLVMValueRef valid = nest_field(e, offsetof(HgmTile, valid), e->m->i64);
+  return LLVMBuildAnd(b, LLVMBuildNSWAdd(b, valid, emit_index(e->m, CODE_LANES - 1), ""), emit_index(e->m, -CODE_LANES), "");
+}
+
 LLVMValueRef nest_lane_numbers(Emit *e, LLVMTypeRef type, int64_t stride) {
   LLVMValueRef lanes[CODE_LANES];
   for (unsigned i = 0; i < e->m->lanes; i++) lanes[i] = LLVMConstInt(type, (uint64_t)((int64_t)i * stride), true);

@@ -151,7 +151,7 @@ static void emit_events(Emit *e) {
     carried[n++] = nest_identity(e, &e->nest->steps[i]);
   }
   each_pair_row(e, true, begin_pair_row);
-  EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), emit_index(m, e->nest->tile), m->lanes, carried, n);
+  EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), nest_events(e), m->lanes, carried, n);
   e->event = loop.index;
   if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");

@@ -25,6 +25,7 @@ void nest_end(Emit *e);
 // ---- where numbers lie (emit_access.c)
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile
 LLVMValueRef nest_begins(Emit *e, const NestStep *t);              // i1: is what was in its partial sum of no account?
+LLVMValueRef nest_events(Emit *e);                                 // EVENTS: end of the last lanes with an event that counts
 // base + sum of index stride over loops from `first` on, in numbers; times scale
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
 int64_t nest_lane_stride(const Emit *e, const int64_t *stride); // LANES: how far neighbours in the lanes lie apart

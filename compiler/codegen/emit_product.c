@@ -94,6 +94,7 @@ static void product_body(Emit *e, void *data) {
   }
   g.w = nest_start(e, w, b->skip, 1);
   g.x = nest_start(e, x, b->skip, pitch);
+  g.events = nest_events(e);
   g.epilogue = finish_vector;
   g.ahead = ahead_of_vector;
   g.data = &epilogue;

@@ -128,6 +128,13 @@ static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event)
   if (b.rows) emit_block(m, g, b, emit_index(m, whole), event);
 }
 
+// Blocks of events up to the last that holds one that is wanted.
+static LLVMValueRef blocks_end(CodeModule *m, const Gemm *g, int64_t whole) {
+  LLVMValueRef end = emit_index(m, whole);
+  if (!g->events) return end;
+  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, g->events, end, ""), g->events, end, "");
+}
+
 void gemm_emit(CodeModule *m, const Gemm *g) {
   Block b = best_block(m->target, g->f64, g->n);
   if (g->block_vectors) b = (Block){g->block_vectors, g->block_rows};
@@ -136,7 +143,7 @@ void gemm_emit(CodeModule *m, const Gemm *g) {
   int64_t step = b.vectors * CODE_LANES, whole = g->tile / step * step;
   EmitLoop e = {0};
   if (whole) {
-    e = emit_loop(m, "events", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
+    e = emit_loop(m, "events", emit_index(m, 0), blocks_end(m, g, whole), step, NULL, 0);
     emit_rows(m, g, b, e.index);
     emit_loop_end(m, &e, NULL);
   }

@@ -18,6 +18,7 @@ typedef struct Gemm {
   int64_t w_k, w_n;           // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
   int64_t tile;               // events, a multiple of CODE_LANES
   int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally tile
+  LLVMValueRef events;        // i64: events that are wanted, 1..tile; those of the last block with one come along. NULL: tile
   LLVMValueRef w, x, y;       // pointers; y may be NULL where the epilogue stores itself
   // A chain of pieces: the sum is over these loops too, around k (a convolution: over the rows of its kernel).
   int n_pieces;

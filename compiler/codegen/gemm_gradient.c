@@ -7,33 +7,41 @@
 // Weight gradient. Lanes over events would need a sum across lanes for every element of D, so one operand is turned:
 // B is transposed in squares into scratch, [column vector][event][lane], and D grows by outer products: per event, one
 // vector load a column vector and one broadcast a row of A, accumulators in registers over the whole tile.
-// What is too narrow for that (few rows, few columns left over) is dot products along the lanes: 16 of them at a time,
-// so that their 16 sums across lanes share one tree.
+// Columns left over go into one more vector, or into one of half the width (locally connected layers have 6 or 8 columns).
+// What is too narrow for that (few rows, very few columns) is dot products along the lanes, several at a time, so that their
+// sums across lanes share one tree.
 
 enum { MAX_VECTORS = 8, DOT_ROWS = 6, DOTS = 16 };
 
-typedef struct Shape {
-  LLVMTypeRef element, vector; // vector: 512 bits, lanes = columns
-  unsigned lanes;
-  int64_t outer, dots; // columns by outer products, then columns by dot products
+typedef struct Shape { // columns by outer products in whole vectors, then in one of half the width, then by dot products
+  int64_t whole, half, dots;
 } Shape;
 
-static Shape shape_of(CodeModule *m, const GemmGradient *g) {
-  Shape s = {.lanes = g->f64 ? 8 : 16};
-  if (m) {
-    s.element = g->f64 ? m->f64 : m->f32;
-    s.vector = LLVMVectorType(s.element, s.lanes);
-  }
-  int64_t rest = g->columns % s.lanes;
-  s.dots = g->rows <= DOT_ROWS ? g->columns : rest <= s.lanes / 2 ? rest : 0;
-  s.outer = g->columns - s.dots;
-  return s;
+typedef struct Strip { // columns of one width of vector
+  LLVMTypeRef element, vector;
+  unsigned lanes;
+  int64_t first, columns;
+} Strip;
+
+static unsigned whole_lanes(const GemmGradient *g) { return g->f64 ? 8 : 16; } // 512 bits
+
+static Shape shape_of(const GemmGradient *g) {
+  int64_t lanes = whole_lanes(g), rest = g->columns % lanes;
+  if (g->rows <= DOT_ROWS) return (Shape){.dots = g->columns};
+  if (rest > lanes / 2) return (Shape){.whole = g->columns};
+  if (rest > 2) return (Shape){.whole = g->columns - rest, .half = rest};
+  return (Shape){.whole = g->columns - rest, .dots = rest};
+}
+
+static Strip strip_of(CodeModule *m, const GemmGradient *g, unsigned lanes, int64_t first, int64_t columns) {
+  LLVMTypeRef element = g->f64 ? m->f64 : m->f32;
+  return (Strip){element, LLVMVectorType(element, lanes), lanes, first, columns};
 }
 
 int64_t gemm_gradient_scratch(const GemmGradient *g) {
-  Shape s = shape_of(NULL, g);
-  int64_t vectors = (s.outer + s.lanes - 1) / s.lanes;
-  return vectors * s.lanes * g->tile * (g->f64 ? 8 : 4);
+  Shape s = shape_of(g);
+  int64_t lanes = whole_lanes(g), columns = (s.whole + lanes - 1) / lanes * lanes + (s.half ? lanes / 2 : 0);
+  return columns * g->tile * (g->f64 ? 8 : 4);
 }
 
 // ---- transposed squares
@@ -81,28 +89,42 @@ static void transpose_square(CodeModule *m, LLVMValueRef rows[16], unsigned lane
   for (unsigned i = 0; i < lanes; i++) rows[i] = out[i];
 }
 
+// The same for vectors of half the width, of which there are few: halves are interleaved until every row has met every other.
+static void transpose_half(CodeModule *m, LLVMValueRef rows[8], unsigned lanes) {
+  for (unsigned round = 1; round < lanes; round *= 2) {
+    LLVMValueRef out[8];
+    for (unsigned i = 0; i < lanes; i++) {
+      unsigned pick[8];
+      for (unsigned k = 0; k < lanes; k++) pick[k] = i % 2 * (lanes / 2) + k / 2 + k % 2 * lanes;
+      out[i] = shuffle(m, rows[i / 2], rows[i / 2 + lanes / 2], pick, lanes);
+    }
+    for (unsigned i = 0; i < lanes; i++) rows[i] = out[i];
+  }
+}
+
 // Transposes `count` rows of B from row `first` on (zeros in place of missing ones) for all events that count.
-static void transpose_rows(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef first, unsigned count) {
+static void transpose_rows(CodeModule *m, const GemmGradient *g, const Strip *s, LLVMValueRef first, unsigned count) {
   EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
   LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
   for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, i * g->b_stride + 2 * s->lanes)), false);
   for (unsigned i = 0; i < s->lanes; i++)
     rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
-  transpose_square(m, rows, s->lanes);
+  if (s->lanes < whole_lanes(g)) transpose_half(m, rows, s->lanes);
+  else transpose_square(m, rows, s->lanes);
   LLVMValueRef to = emit_at2(m, s->element, g->scratch, first, g->tile, NULL);
   to = emit_at2(m, s->element, to, t.index, s->lanes, NULL);
   for (unsigned i = 0; i < s->lanes; i++) emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
   emit_loop_end(m, &t, NULL);
 }
 
-static void transpose(CodeModule *m, const GemmGradient *g, const Shape *s) {
-  int64_t whole = s->outer / s->lanes * s->lanes;
+static void transpose(CodeModule *m, const GemmGradient *g, const Strip *s) {
+  int64_t whole = s->columns / s->lanes * s->lanes;
   if (whole) {
-    EmitLoop c = emit_loop(m, "columns", emit_index(m, 0), emit_index(m, whole), s->lanes, NULL, 0);
+    EmitLoop c = emit_loop(m, "columns", emit_index(m, s->first), emit_index(m, s->first + whole), s->lanes, NULL, 0);
     transpose_rows(m, g, s, c.index, s->lanes);
     emit_loop_end(m, &c, NULL);
   }
-  if (s->outer > whole) transpose_rows(m, g, s, emit_index(m, whole), (unsigned)(s->outer - whole));
+  if (s->columns > whole) transpose_rows(m, g, s, emit_index(m, s->first + whole), (unsigned)(s->columns - whole));
 }
 
 // ---- outer products
@@ -114,7 +136,7 @@ static LLVMValueRef masked(CodeModule *m, const char *name, LLVMTypeRef type, LL
 }
 
 // Adds (or stores) the first `count` lanes to D.
-static void finish_vector(CodeModule *m, const GemmGradient *g, const Shape *s, LLVMValueRef sum, LLVMValueRef to, unsigned count) {
+static void finish_vector(CodeModule *m, const GemmGradient *g, const Strip *s, LLVMValueRef sum, LLVMValueRef to, unsigned count) {
   LLVMValueRef bytes = LLVMConstInt(m->i32, g->f64 ? 8 : 4, false), mask = NULL, old;
   if (count < s->lanes) {
     LLVMValueRef bits[16];
@@ -135,7 +157,7 @@ typedef struct Block {
 } Block;
 
 // One event's term of all chains: its number of A's rows from a, of B's columns from b (turned).
-static void emit_term(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
+static void emit_term(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
   LLVMValueRef bs[MAX_VECTORS];
   for (unsigned v = 0; v < b.vectors; v++) bs[v] = emit_load(m, s->vector, emit_at(m, s->element, turned, emit_index(m, v * s->lanes * g->tile)));
   for (unsigned r = 0; r < b.rows; r++) {
@@ -145,7 +167,7 @@ static void emit_term(CodeModule *m, const GemmGradient *g, const Shape *s, Bloc
 }
 
 // Events from..to in turns of several.
-static void emit_chains(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef from, LLVMValueRef to,
+static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef from, LLVMValueRef to,
                         int64_t turn, LLVMValueRef *sums) {
   EmitLoop t = emit_loop(m, "events", from, to, turn, sums, b.rows * b.vectors);
   for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
@@ -157,7 +179,7 @@ static void emit_chains(CodeModule *m, const GemmGradient *g, const Shape *s, Bl
   for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
 }
 
-static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef row, LLVMValueRef column) {
+static void emit_block(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, LLVMValueRef column) {
   LLVMValueRef sums[EMIT_CARRIED], from = emit_index(m, 0);
   for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
   LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
@@ -178,7 +200,7 @@ static void emit_block(CodeModule *m, const GemmGradient *g, const Shape *s, Blo
     }
 }
 
-static void emit_rows(CodeModule *m, const GemmGradient *g, const Shape *s, Block b, LLVMValueRef column) {
+static void emit_rows(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef column) {
   int64_t blocks = (g->rows + b.rows - 1) / b.rows;
   b.rows = (unsigned)((g->rows + blocks - 1) / blocks);
   int64_t whole = g->rows / b.rows * b.rows;
@@ -189,22 +211,28 @@ static void emit_rows(CodeModule *m, const GemmGradient *g, const Shape *s, Bloc
   if (b.rows) emit_block(m, g, s, b, emit_index(m, whole), column);
 }
 
-static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
+// Accumulators, a vector of columns and one broadcast stay in registers.
+static Block outer_block(const CodeModule *m, const GemmGradient *g, const Strip *s) {
   bool wide = m->target->vector_bits == 512;
-  Block b = {wide ? 2 : 1, wide ? 12 : 6, s->lanes};
-  if (wide && g->rows <= 6) b = (Block){4, 6, s->lanes};
-  if (g->block_vectors) b = (Block){g->block_vectors, g->block_rows, s->lanes};
-  int64_t step = b.vectors * s->lanes, whole = s->outer / step * step, rest = s->outer - whole;
+  if (g->block_vectors) return (Block){g->block_vectors, g->block_rows, s->lanes};
+  if (s->lanes < whole_lanes(g)) return (Block){1, 12, s->lanes};
+  if (wide) return g->rows <= 6 ? (Block){4, 6, s->lanes} : (Block){2, 12, s->lanes};
+  return (Block){1, 6, s->lanes};
+}
+
+static void emit_outer(CodeModule *m, const GemmGradient *g, const Strip *s) {
+  Block b = outer_block(m, g, s);
+  int64_t step = b.vectors * s->lanes, whole = s->columns / step * step, rest = s->columns - whole;
   transpose(m, g, s);
   if (whole) {
-    EmitLoop c = emit_loop(m, "panels", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
+    EmitLoop c = emit_loop(m, "panels", emit_index(m, s->first), emit_index(m, s->first + whole), step, NULL, 0);
     emit_rows(m, g, s, b, c.index);
     emit_loop_end(m, &c, NULL);
   }
   if (!rest) return;
   b.vectors = (unsigned)((rest + s->lanes - 1) / s->lanes);
   b.last_lanes = (unsigned)(rest - (int64_t)(b.vectors - 1) * s->lanes);
-  emit_rows(m, g, s, b, emit_index(m, whole));
+  emit_rows(m, g, s, b, emit_index(m, s->first + whole));
 }
 
 // ---- dot products along the lanes
@@ -221,7 +249,8 @@ static LLVMValueRef valid_lanes(CodeModule *m, LLVMValueRef event, LLVMValueRef 
 }
 
 static LLVMValueRef load_valid(CodeModule *m, LLVMTypeRef type, LLVMValueRef from, LLVMValueRef mask) {
-  return LLVMBuildSelect(m->builder, mask, emit_load(m, type, from), LLVMConstNull(type), "");
+  LLVMValueRef x = emit_load(m, type, from);
+  return mask ? LLVMBuildSelect(m->builder, mask, x, LLVMConstNull(type), "") : x;
 }
 
 // One step of the tree: in a and b, each group of `size` lanes holds one sum in pieces; halves of groups are added.
@@ -247,25 +276,40 @@ static LLVMValueRef sums_across(CodeModule *m, LLVMValueRef *vectors, unsigned n
   return work[0];
 }
 
-// D[row + r][column + c] for rows x columns <= 16.
-static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column, unsigned columns) {
-  LLVMTypeRef type = lanes_of(m, g->f64), element = emit_element(type);
-  LLVMValueRef sums[DOTS], next[DOTS], bs[DOTS] = {0};
-  for (unsigned i = 0; i < rows * columns; i++) sums[i] = LLVMConstNull(type);
-  LLVMValueRef a = emit_at2(m, element, g->a, row, g->a_stride, NULL);
-  LLVMValueRef b = g->b ? emit_at2(m, element, g->b, column, g->b_stride, NULL) : NULL;
-  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), g->valid, CODE_LANES, sums, rows * columns);
-  LLVMValueRef mask = valid_lanes(m, t.index, g->valid);
-  for (unsigned c = 0; b && c < columns; c++) bs[c] = load_valid(m, type, emit_at2(m, element, b, emit_index(m, c), g->b_stride, t.index), mask);
-  for (unsigned r = 0; r < rows; r++) {
-    LLVMValueRef x = load_valid(m, type, emit_at2(m, element, a, emit_index(m, r), g->a_stride, t.index), mask);
-    for (unsigned c = 0; c < columns; c++) {
-      LLVMValueRef sum = t.carried[r * columns + c];
-      next[r * columns + c] = b ? emit_fma(m, x, bs[c], sum) : LLVMBuildFAdd(m->builder, sum, x, "");
+typedef struct DotBlock {
+  LLVMTypeRef type, element;
+  LLVMValueRef a, b; // first rows; b NULL: sums of a
+  unsigned rows, columns;
+} DotBlock;
+
+// Terms of all dot products for events from..to, 16 a turn; mask: of the lanes that count may be fewer.
+static void emit_dot_terms(CodeModule *m, const GemmGradient *g, const DotBlock *d, LLVMValueRef from, LLVMValueRef to, bool mask, LLVMValueRef *sums) {
+  LLVMValueRef next[DOTS], bs[DOTS] = {0};
+  EmitLoop t = emit_loop(m, "events", from, to, CODE_LANES, sums, d->rows * d->columns);
+  LLVMValueRef lanes = mask ? valid_lanes(m, t.index, g->valid) : NULL;
+  for (unsigned c = 0; d->b && c < d->columns; c++)
+    bs[c] = load_valid(m, d->type, emit_at2(m, d->element, d->b, emit_index(m, c), g->b_stride, t.index), lanes);
+  for (unsigned r = 0; r < d->rows; r++) {
+    LLVMValueRef x = load_valid(m, d->type, emit_at2(m, d->element, d->a, emit_index(m, r), g->a_stride, t.index), lanes);
+    for (unsigned c = 0; c < d->columns; c++) {
+      LLVMValueRef sum = t.carried[r * d->columns + c];
+      next[r * d->columns + c] = d->b ? emit_fma(m, x, bs[c], sum) : LLVMBuildFAdd(m->builder, sum, x, "");
     }
   }
   emit_loop_end(m, &t, next);
-  LLVMValueRef all = sums_across(m, t.carried, rows * columns);
+  for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
+}
+
+// D[row + r][column + c] for rows x columns <= DOTS.
+static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column, unsigned columns) {
+  LLVMTypeRef type = lanes_of(m, g->f64), element = emit_element(type);
+  LLVMValueRef sums[DOTS], whole = LLVMBuildAnd(m->builder, g->valid, emit_index(m, -CODE_LANES), "");
+  for (unsigned i = 0; i < rows * columns; i++) sums[i] = LLVMConstNull(type);
+  DotBlock block = {type, element, emit_at2(m, element, g->a, row, g->a_stride, NULL), g->b ? emit_at2(m, element, g->b, column, g->b_stride, NULL) : NULL,
+                    rows, columns};
+  emit_dot_terms(m, g, &block, emit_index(m, 0), whole, false, sums);
+  emit_dot_terms(m, g, &block, whole, g->valid, true, sums);
+  LLVMValueRef all = sums_across(m, sums, rows * columns);
   LLVMValueRef d = emit_at2(m, element, g->d, row, g->d_stride, column);
   for (unsigned i = 0; i < rows * columns; i++) {
     LLVMValueRef to = emit_at(m, element, d, emit_index(m, i / columns * g->d_stride + i % columns));
@@ -285,10 +329,13 @@ static void emit_dot_rows(CodeModule *m, const GemmGradient *g, unsigned step, L
   if (g->rows > whole) emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns);
 }
 
+// Dot products at a time: all their sums are in registers. An element's chain and tree are the same for any number.
+static int64_t dots_at_once(const CodeModule *m, const GemmGradient *g) { return m->target->vector_bits == 512 ? DOTS : g->f64 ? 3 : 6; }
+
 static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64_t columns) {
-  int64_t rows = g->rows < 4 ? g->rows : columns < 4 ? DOTS / columns : 4;
+  int64_t dots = dots_at_once(m, g), square = dots >= DOTS ? 4 : 2, rows = g->rows < square ? g->rows : columns < square ? dots / columns : square;
   if (rows > g->rows) rows = g->rows;
-  int64_t step = DOTS / rows;
+  int64_t step = dots / rows;
   int64_t whole = columns / step * step;
   if (whole) {
     EmitLoop c = emit_loop(m, "columns", emit_index(m, first), emit_index(m, first + whole), step, NULL, 0);
@@ -299,10 +346,12 @@ static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64
 }
 
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
-  Shape s = shape_of(m, g);
+  Shape s = shape_of(g);
   if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
-  if (s.outer) emit_outer(m, g, &s);
-  if (s.dots) emit_dots(m, g, s.outer, s.dots);
+  Strip whole = strip_of(m, g, whole_lanes(g), 0, s.whole), half = strip_of(m, g, whole_lanes(g) / 2, s.whole, s.half);
+  if (s.whole) emit_outer(m, g, &whole);
+  if (s.half) emit_outer(m, g, &half);
+  if (s.dots) emit_dots(m, g, s.whole, s.dots);
 }
 
 LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef b, LLVMValueRef valid) {

@@ -137,6 +137,11 @@ typedef struct Buffer {
   int first, last;   // in use from the first to the last of these groups (position in the order of all)
 } Buffer;
 
+typedef struct WeightCopy { // weights.c: weights that a product reads in an order of its own
+  Access from, all;
+  int64_t extent[NEST_LOOPS];
+} WeightCopy;
+
 typedef struct Schedule {
   Arena *arena;
   const IrFn *fn;
@@ -150,6 +155,7 @@ typedef struct Schedule {
   VEC(HgmPort) leaves;
   VEC(HgmPort) outputs;
   VEC(const char *) sites;
+  VEC(WeightCopy) copies;
   VEC(uint32_t) order; // groups in the order they run
   int classes;         // number of classes
   uint32_t *phase_of_class;
@@ -164,9 +170,9 @@ typedef struct Schedule {
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
 void schedule_folds(Schedule *s);               // folds.c
 void schedule_steps(Schedule *s);               // steps.c
-void single_product(Schedule *s, Step *t);      // single.c: a product of weights and one event, before it is scheduled
 void schedule_partials(Schedule *s);            // partials.c: sums of sums over events
 void schedule_first_partials(Schedule *s);      // of the steps that add to one partial sum, which is the first
+void product_weights(Schedule *s, Step *t);     // weights.c: their order in memory, of a step before it is scheduled
 void schedule_groups(Schedule *s);              // fuse.c
 void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
 void schedule_recompute(Schedule *s);           // recompute.c

@@ -191,7 +191,7 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
     step_events_operand(s, &t, v->operands[k], axis_of, variable);
   }
   merge_loops(&t);
-  if (s->options.tile == 1) single_product(s, &t);
+  product_weights(s, &t);
   step_push(s, t);
 }
 

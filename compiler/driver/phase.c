@@ -8,6 +8,7 @@
 #include "runtime/philox.h"
 
 enum { SUM, NORM, COUNT, SUMS };
+enum { LEAST_TILE = 32 };
 
 size_t phase_losses(const ModelPhase *model) {
   size_t n = 0;
@@ -135,8 +136,8 @@ static bool open_programs(Phase *p, HgmError *error) {
   p->controls = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   for (size_t i = 0; i < n; i++) {
     const ModelUpdate *u = &p->model->updates.at[i];
-    if (!bound_create(&p->updates[i], t->session, u->step, BULK_TILE, p->batch, t->store, &p->tables, error)) return false;
-    if (u->control != NULL && !bound_create(&p->controls[i], t->session, u->control, BULK_TILE, p->batch, t->store, &p->tables, error)) return false;
+    if (!bound_create(&p->updates[i], t->session, u->step, phase_tile(p->model), p->batch, t->store, &p->tables, error)) return false;
+    if (u->control != NULL && !bound_create(&p->controls[i], t->session, u->control, phase_tile(p->model), p->batch, t->store, &p->tables, error)) return false;
   }
   return true;
 }
@@ -151,9 +152,17 @@ static void begin_state(Phase *p, const ModelState *state) {
   else slot_fill(slot, state->start);
 }
 
+int64_t phase_batch(const ModelPhase *model) { return model->batch > 0 ? model->batch : 256; }
+
+uint32_t phase_tile(const ModelPhase *model) {
+  uint32_t tile = BULK_TILE;
+  while (tile > LEAST_TILE && tile >= phase_batch(model)) tile /= 2;
+  return tile;
+}
+
 bool phase_open(Phase *p, HgmError *error) {
   Store *store = p->t->store;
-  p->batch = p->model->batch > 0 ? p->model->batch : 256;
+  p->batch = phase_batch(p->model);
   if (!open_sources(p, error)) return false;
   phase_extent(p);
   for (size_t i = 0; i < p->model->states.len; i++) begin_state(p, &p->model->states.at[i]);

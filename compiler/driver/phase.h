@@ -32,6 +32,10 @@ typedef struct Phase {
   Slot *sums; // (losses, 3): sum, norm of the gradient, how often; of the epoch so far
 } Phase;
 
+int64_t phase_batch(const ModelPhase *model);
+// Events of a tile: a batch that one tile would hold is cut in two, so that two threads have work. The batch alone decides: bits
+// must not depend on threads.
+uint32_t phase_tile(const ModelPhase *model);
 bool phase_open(Phase *p, HgmError *error);
 void phase_close(Phase *p);
 bool phase_step(Phase *p, HgmError *error);

@@ -8,6 +8,7 @@
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/interrupt.h"
+#include "compiler/driver/phase.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/same_data.h"
 #include "compiler/driver/simulate.h"
@@ -70,7 +71,7 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
 static void compile_steps_ahead(Run *r) {
   const ModelPhase *first = r->session.model->phases.at[0];
   bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
-  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++) session_compile_ahead(&r->session, first->updates.at[i].step, BULK_TILE);
+  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++) session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first));
 }
 
 // The order of the rows depends on it where data goes to a scratch file, so a resumed run keeps what it began with.

@@ -185,7 +185,7 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
   int64_t flag = add;
   k.run(&tile, (void *[]){d.at, a.at, b.at, scratch.at, &flag});
   int64_t lanes = g.f64 ? 8 : 16, rest = g.columns % lanes;
-  int64_t chained = g.rows <= 6 || sums ? 0 : rest <= lanes / 2 ? g.columns - rest : g.columns; // others add by a tree
+  int64_t chained = g.rows <= 6 || sums ? 0 : rest <= 2 ? g.columns - rest : g.columns; // others add by a tree
   for (int64_t r = 0; r < g.rows; r++)
     for (int64_t c = 0; c < g.d_stride; c++) {
       double old = get(&start, r * g.d_stride + c), got = get(&d, r * g.d_stride + c), want = old;
