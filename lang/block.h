@@ -127,7 +127,7 @@ IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x);     // and bac
 void field_order_p4(DataField *f);                                    // columns by the names of their components: e px py pz
 // ---- fields without a column (block_made.c)
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
-Value *field_made(Elab *e, DataField *f);                      // in the current scene
+Value *field_made(Elab *e, DataField *f, bool physical);       // in the current scene
 void data_simulate(Blocks *b, DataBlock *d);                   // the program that draws events of a block without columns
 const char *source_text(Elab *e, Span span);                   // the bytes of a span
 // ---- fields as values (block_field.c)
@@ -161,9 +161,20 @@ bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64
 // ---- samplers, scores, evaluation
 void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);
-void evaluate_block(Blocks *b, const Generator *g);
-void metrics_formula(Elab *e, const AstExpr *x, bool training); // of metrics and budgets; training: of losses too
-void metrics_members(Elab *e);                                  // ks.pt, loss.critic: once generators and evaluation are known
+bool couples_events(const IrFn *fn, Arena *arena); // does an output of an event depend on other events?
+void evaluate_block(Blocks *b, const Generator *g); // also of the metrics that phases watch; g->decl NULL: there is no block
+
+// ---- metrics and formulas of them (block_metric.c)
+typedef struct Metrics {
+  Blocks *b;
+  ModelEvaluate *out;
+  Scope *names, *prepared;            // what arguments are made of: fields as they stand in the file, or prepared; definitions; scores
+  VEC(const AstExpr *) of_all_events; // parts of formulas that are numbers of all generated events
+} Metrics;
+Scope *scores_scope(Blocks *b, Scope *outer);                                // child of outer with the names of `score`, lazily
+void metrics_listed(Metrics *m, const AstExpr *x);                           // one of `metrics a, b`
+void metrics_formula(Metrics *m, const AstExpr *x, const ModelPhase *phase); // an assertion, or (phase not NULL) a `watch`
+void metrics_of_all_events(Metrics *m, Scope *names);                        // what the formulas left: in the scene that is open
 
 // ---- small things
 void not_built(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -165,7 +165,7 @@ Value *field_prepared(Elab *e, DataField *f, Span span) {
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
   if (f->record) v = of_parts(e, f, span, false);
-  else v = f->made != NULL ? field_made(e, f) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
+  else v = f->made != NULL ? field_made(e, f, false) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
   if (value_is_error(v)) return v;
   v->type = f->prepared;
   v->span = f->span;
@@ -174,11 +174,13 @@ Value *field_prepared(Elab *e, DataField *f, Span span) {
 }
 
 Value *field_physical(Elab *e, DataField *f, Span span) {
-  if (f->made != NULL) return field_prepared(e, f, span);
+  if (f->made != NULL && e->scene->purpose != SCENE_OBSERVE) return field_prepared(e, f, span);
   Value *v = map_get(cache(e, true), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
-  v = f->record ? of_parts(e, f, span, true) : value_tensor(e, f->span, f->physical->type, field_own(e, f), belongs);
+  if (f->record) v = of_parts(e, f, span, true);
+  else v = f->made != NULL ? field_made(e, f, true) : value_tensor(e, f->span, f->physical->type, field_own(e, f), belongs);
+  if (value_is_error(v)) return v;
   v->type = f->physical;
   v->span = f->span;
   map_put(e->arena, cache(e, true), f->name, v);

@@ -339,8 +339,8 @@ static const ModelData *with_made_columns(Elab *e, const DataBlock *d) {
   return data;
 }
 
-// Does an output of an event depend on other events? Then somewhere an axis of events goes away.
-static bool couples_events(const IrFn *fn, Arena *arena) {
+// Somewhere an axis of events goes away.
+bool couples_events(const IrFn *fn, Arena *arena) {
   bool *reached = ARENA_ARRAY(arena, bool, fn->values.len + 1), coupled = false;
   for (size_t i = 0; i < fn->outputs.len; i++) reached[fn->outputs.at[i].value] = true;
   for (size_t i = fn->values.len; i-- > 0 && !coupled;) {

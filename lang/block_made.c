@@ -31,18 +31,18 @@ static void make_all(Elab *e, const DataField *f, Scope *made) {
 
 static bool is_read(const Elab *e) { return e->scene->purpose == SCENE_OBSERVE || e->scene->purpose == SCENE_SCORE; }
 
-static Value *read_value(Elab *e, const DataField *f, Belongs belongs) {
+static Value *read_value(Elab *e, const DataField *f, bool physical, Belongs belongs) {
   IrType t = {.dtype = IR_F64, .rank = (uint8_t)(f->shape.rank + 1), .axes = {IR_EVENTS}};
   for (int i = 0; i < f->shape.rank; i++) t.axes[i + 1] = f->shape.axes[i];
   IrRef x = ir_leaf(e->scene->fn, IR_INPUT, arena_printf(e->arena, "column:%s", f->label), t);
   IrDtype element = f->prepared->type.element == ELEMENT_REAL ? e->model->real : IR_I32;
-  if (e->scene->purpose == SCENE_OBSERVE && element != IR_I32) element = IR_F64;
+  if (physical && element != IR_I32) element = IR_F64;
   return value_tensor(e, f->span, f->prepared->type, ir_cast(e->scene->fn, x, element), belongs);
 }
 
-Value *field_made(Elab *e, DataField *f) {
+Value *field_made(Elab *e, DataField *f, bool physical) {
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
-  if (is_read(e)) return read_value(e, f, belongs);
+  if (is_read(e)) return read_value(e, f, physical, belongs);
   Scope *made = scope_new(e, NULL);
   make_all(e, f, made);
   const Binding *x = scope_own(made, f->label);
@@ -59,7 +59,7 @@ Value *field_made(Elab *e, DataField *f) {
 static bool type_of_made(Blocks *b, DataField *f) {
   Elab *e = b->e;
   scene_open(e, SCENE_GENERATE, f->block->model->name, "data");
-  Value *v = field_made(e, f);
+  Value *v = field_made(e, f, false);
   scene_close(e);
   if (value_is_error(v)) return false;
   f->shape = v->u.tensor.type.shape;

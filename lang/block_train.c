@@ -81,7 +81,6 @@ bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64
 static void watch_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstTrainItem *item) {
   phase->watch = item->value;
   if (item->second != NULL) static_int(b->e, t->outer, item->second, "how often `watch` looks", 1, &phase->watch_every);
-  metrics_formula(b->e, item->value, true);
 }
 
 static void keep_item(Elab *e, ModelPhase *phase, const AstTrainItem *item) {

@@ -187,6 +187,8 @@ void trials_build(Elab *e);
 Value *elab_distribution(Elab *e, Span span, DistributionKind kind, Value *a, Value *b);
 Value *elab_draw(Elab *e, Value *from, const Values *given, bool has_given, const char *name, Span span);
 Value *elab_log_prob(Elab *e, Value *d, const Values *x, const Values *given, bool has_given, Span span); // f64 per event
-const FieldType *elab_flow_type(Elab *e, const Value *flow, size_t variable);                             // declared or by name of a field; NULL: unknown
+// The map of a flow. inverse: variables to a vector; forward: a vector to what the flow is over.
+Value *flow_apply(Elab *e, const Value *flow, bool inverse, const Values *x, const Values *given, bool has_given, Value **log_det, Span span);
+const FieldType *elab_flow_type(Elab *e, const Value *flow, size_t variable); // declared or by name of a field; NULL: unknown
 
 #endif

@@ -131,8 +131,6 @@ Value *distribution_entropy(Elab *e, Value *d, Span span);
 Value *elab_softmax_log(Elab *e, Value *logits, int axis, Span span); // normalised log-probabilities along an axis
 Value *bijection_new(Elab *e, const AstDecl *decl, Scope *settings, const char *path, Span span);
 Value *bijection_apply(Elab *e, const Value *b, bool inverse, Value *x, Value *context, Value **log_det, Span span); // context: NULL
-Value *flow_apply(Elab *e, const Value *flow, bool inverse, const Values *x, const Values *given, bool has_given, Value **log_det,
-                  Span span); // inverse: variables to a vector; forward: back
 Value *flow_log_prob(Elab *e, const Value *flow, const Values *x, const Values *given, bool has_given, Span span);
 Value *flow_draw(Elab *e, const Value *flow, const Values *given, bool has_given, const char *name, Span span);
 

@@ -94,11 +94,10 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   check_generators(&b);
   for (size_t i = 0; i < b.generators.len; i++) generate_block(&b, &b.generators.at[i]);
   if (b.score.decl != NULL) score_block(&b, &b.score);
-  if (b.evaluate.decl != NULL) evaluate_block(&b, &b.evaluate);
+  evaluate_block(&b, &b.evaluate);
   check_declarations(&b, DE_FLOW);
   warn_unmoved(&b);
   if (diags->errors == 0) trials_build(e);
-  if (diags->errors == 0) metrics_members(e);
   if (diags->errors == 0) blocks_unused(&b);
   return diags->errors > 0 ? NULL : m;
 }
@@ -133,27 +132,60 @@ static bool combine(AstBinary op, double a, double b, double *out) {
   return false;
 }
 
-typedef bool FormulaLookup(void *data, const char *name, const char *member, double *value);
+// Functions of numbers that a formula may apply to metrics.
+static bool apply(const char *name, const double *x, size_t n, double *out) {
+  bool one = n == 1, two = n == 2;
+  if (one && strcmp(name, "abs") == 0) *out = fabs(x[0]);
+  else if (one && strcmp(name, "sqrt") == 0) *out = sqrt(x[0]);
+  else if (one && strcmp(name, "log") == 0) *out = log(x[0]);
+  else if (one && strcmp(name, "exp") == 0) *out = exp(x[0]);
+  else if (two && strcmp(name, "max") == 0) *out = fmax(x[0], x[1]);
+  else if (two && strcmp(name, "min") == 0) *out = fmin(x[0], x[1]);
+  else return false;
+  return true;
+}
 
-bool model_formula(const AstExpr *expr, FormulaLookup *lookup, void *data, double *result, const char **unknown) {
-  double a, b;
+bool model_formula_function(const char *name, size_t arguments) {
+  double out;
+  return apply(name, (double[]){1, 1}, arguments, &out);
+}
+
+static const ModelMetricUse *use_at(const ModelEvaluate *evaluate, const AstExpr *expr) {
+  for (size_t i = 0; evaluate != NULL && i < evaluate->uses.len; i++)
+    if (evaluate->uses.at[i].expr == expr) return &evaluate->uses.at[i];
+  return NULL;
+}
+
+bool model_formula(const ModelEvaluate *evaluate, const AstExpr *expr, ModelLookup *lookup, void *data, double *result, const char **unknown) {
+  double x[2] = {0};
+  const ModelMetricUse *use = use_at(evaluate, expr);
   *unknown = "";
+  if (use != NULL && use->metric == NULL && use->output == NULL) {
+    *result = use->number;
+    return true;
+  }
+  if (use != NULL) {
+    *unknown = use->metric != NULL ? use->metric->text : "batch";
+    return lookup(data, use, result);
+  }
   switch (expr->kind) {
   case EX_NUMBER: *result = expr->u.number.value; return true;
   case EX_BOOL: *result = expr->u.boolean; return true;
-  case EX_NAME: *unknown = expr->u.name; return lookup(data, expr->u.name, NULL, result);
-  case EX_FIELD:
-    *unknown = expr->u.field.name.text;
-    if (expr->u.field.object->kind != EX_NAME) return false;
-    return lookup(data, expr->u.field.object->u.name, expr->u.field.name.text, result);
   case EX_UNARY:
-    if (!model_formula(expr->u.unary.operand, lookup, data, &a, unknown)) return false;
-    *result = expr->u.unary.op == UN_NEG ? -a : a == 0;
+    if (!model_formula(evaluate, expr->u.unary.operand, lookup, data, x, unknown)) return false;
+    *result = expr->u.unary.op == UN_NEG ? -x[0] : x[0] == 0;
     return true;
   case EX_BINARY:
-    if (!model_formula(expr->u.binary.left, lookup, data, &a, unknown)) return false;
-    if (!model_formula(expr->u.binary.right, lookup, data, &b, unknown)) return false;
-    return combine(expr->u.binary.op, a, b, result);
+    if (!model_formula(evaluate, expr->u.binary.left, lookup, data, &x[0], unknown)) return false;
+    if (!model_formula(evaluate, expr->u.binary.right, lookup, data, &x[1], unknown)) return false;
+    return combine(expr->u.binary.op, x[0], x[1], result);
+  case EX_CALL:
+    if (expr->u.call.args.len > 2 || expr->u.call.callee->kind != EX_NAME) return false;
+    for (size_t i = 0; i < expr->u.call.args.len; i++)
+      if (!model_formula(evaluate, expr->u.call.args.at[i].value, lookup, data, &x[i], unknown)) return false;
+    return apply(expr->u.call.callee->u.name, x, expr->u.call.args.len, result);
+  case EX_NAME:
+  case EX_FIELD:
   case EX_ERROR:
   case EX_STRING:
   case EX_LIST:
@@ -164,7 +196,6 @@ bool model_formula(const AstExpr *expr, FormulaLookup *lookup, void *data, doubl
   case EX_UNIT:
   case EX_IF:
   case EX_FN:
-  case EX_CALL:
   case EX_INDEX: return false;
   }
   return false;

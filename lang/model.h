@@ -14,11 +14,14 @@
 //   out:COLUMN           output  f64 [e, ...]: a generated column in physical units
 //   score:NAME           output  f64 [e]
 //   observable:NAME      output  f64 [e]
+//   metric:K.I           output  f64 [e] or [e, n]: argument I of metric K, beside the observables
+//   whole:K              output  f64 scalar: a number of all events, in a formula of metrics
 #ifndef HGM_MODEL_H
 #define HGM_MODEL_H
 
 #include "compiler/ir/ir.h"
 #include "lang/ast.h"
+#include "lang/metric.h"
 
 // What `hgmc tune` may try for a param.
 typedef struct ModelTune {
@@ -144,11 +147,27 @@ typedef struct ModelGenerator {
   const ModelData *data, *given_data; // the block whose fields it writes, and reads; NULL: none
 } ModelGenerator;
 
+// A metric with its arguments, one for each way in which it is written. Argument i has a number or an output.
 typedef struct ModelMetric {
-  const char *name;
-  const AstExpr *expr;
+  MetricKind kind;
+  const char *text;                           // as written, without a member: "roc(reco.btag, gen.flavour == 5)"
+  const char *outputs[METRIC_MOST_ARGUMENTS]; // of the program `observables`, f64 [e, …]; NULL: a number, or left out
+  double numbers[METRIC_MOST_ARGUMENTS];
+  VEC(const char *) classes; // names of a class argument's values
+  bool listed;               // stands in `metrics`, not only in a formula
+  bool generated;            // each column that it reads is generated or given: it can look at generated events
   Span span;
 } ModelMetric;
+
+// A place in a formula that is looked up: `roc(score, truth).rejection(0.3)`, `ks.pt`, `parameters`, `mean(batch(x))`.
+typedef struct ModelMetricUse {
+  const AstExpr *expr;
+  const ModelMetric *metric; // NULL: `output`, or a number known now
+  AstName member;            // text NULL: none
+  double at;                 // the number of `rejection(0.3)`
+  const char *output;        // of the program `whole`; NULL: none
+  double number;
+} ModelMetricUse;
 typedef struct ModelObservable {
   const char *name, *label, *unit;
   double low, high;
@@ -158,9 +177,13 @@ typedef struct ModelObservable {
 typedef struct ModelEvaluate {
   IrFn *observables; // column:* -> observable:*; run on the truth and on generated events alike; NULL: none
   VEC(ModelObservable) list;
-  VEC(ModelMetric) metrics;
+  IrFn *whole; // column:* of all generated events at once -> whole:*; NULL: none
+  VEC(ModelMetric *) metrics;
+  VEC(ModelMetricUse) uses; // of all asserts and watches
   VEC(const AstExpr *) asserts;
   int64_t events; // 0: as many as the test split has
+  int64_t batch;  // > 0: `observables` looks at a batch of so many events, as scores do (score_batch); 0: each event is alone
+  bool declared;  // false: there is no such block, only a `watch`
 } ModelEvaluate;
 
 // A bijection to be tried on points (`check --test`). Inputs x, context, setting:NAME; outputs log_det [e], back and back_log_det where
@@ -192,7 +215,7 @@ typedef struct Model {
   IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
   int64_t score_batch;     // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
-  ModelEvaluate *evaluate; // NULL: no block
+  ModelEvaluate *evaluate; // NULL: no block and no `watch`
   VEC(ModelSource) files;
   VEC(ModelTrial *) trials;
 } Model;
@@ -215,8 +238,9 @@ typedef struct ModelOptions {
 Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptions *options);
 int p4_component(const char *name);                             // by the last word of a column's name: e 0, px 1, py 2, pz 3; -1: none of them
 size_t model_data_index(const Model *m, const ModelData *data); // its place in m->data; 0 for NULL
-// Value of an assertion, a formula of metrics: lookup gives the number of `name` or `name.member`.
-bool model_formula(const AstExpr *expr, bool (*lookup)(void *data, const char *name, const char *member, double *value), void *data, double *result,
-                   const char **unknown);
+// Value of an assertion or `watch`, a formula of metrics: lookup gives the number of a place in it. False: `unknown` is not there.
+bool model_formula_function(const char *name, size_t arguments); // abs, max …: a function that formulas may apply to metrics
+typedef bool ModelLookup(void *data, const ModelMetricUse *use, double *value);
+bool model_formula(const ModelEvaluate *evaluate, const AstExpr *expr, ModelLookup *lookup, void *data, double *result, const char **unknown);
 
 #endif

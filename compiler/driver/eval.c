@@ -34,7 +34,7 @@ static int64_t choose_rows(const Dataset *dataset, bool test_only, Arena *arena,
 }
 
 // The report goes where -o says; the numbers to the terminal, or as JSON alone to standard output. run NULL: two files were compared.
-static int finish(const Options *options, const Evaluation *e, const OpenRun *run, HgmError *error) {
+static int finish(const Options *options, Evaluation *e, const OpenRun *run, HgmError *error) {
   if (options->json == NULL || strcmp(options->json, "-") != 0) evaluate_print(stdout, e);
   if (options->json != NULL && !evaluate_write_json(e, options->json, error)) return report_error(error);
   Report report = {.title = options->data.at[0], .evaluation = e};
@@ -58,13 +58,8 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
   if (options->has_events && options->events < n) n = options->events;
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
-  // Binding asks for the statistics that the generator needs, so that they are read with the weights.
-  Generation generation;
-  bool ok = generation_open(&generation, session, session->model->generators.len > 0 ? session->model->generators.at[0] : NULL, BULK_TILE, run->store,
-                            &dataset->tables, error);
-  generation_close(&generation);
-  return ok && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
-         evaluate_model(e, session, run->store, dataset, rows, n, error);
+  return evaluate_ask(session, run->store, &dataset->tables, error) && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
+         evaluate_model(e, session, run->store, dataset, rows, n, error) && evaluate_listed(e, error);
 }
 
 // ---- two files, no model

@@ -1,7 +1,5 @@
 #include "compiler/driver/evaluate.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -34,7 +32,9 @@ static void take_truth(Evaluation *e, const Generation *g, const Dataset *datase
   }
 }
 
-static Tables fake_tables(Arena *arena, const Generation *g, const Dataset *dataset, const int64_t *rows, int64_t n) {
+Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n) {
+  Arena *arena = e->session->arena;
+  const Dataset *dataset = e->dataset;
   Tables tables = {0};
   for (size_t i = 0; i < dataset->tables.list.len; i++) { // what is not generated is the truth's
     const Table *truth = &dataset->tables.list.at[i];
@@ -50,47 +50,130 @@ static Tables fake_tables(Arena *arena, const Generation *g, const Dataset *data
   return tables;
 }
 
-static void take_fake(Evaluation *e, const Generation *g, const Tables *fake, int64_t first, int64_t n) {
+void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int64_t n) {
+  for (size_t i = 0; i < g->generator->outputs.len; i++) {
+    char name[512];
+    snprintf(name, sizeof name, "column:%s", g->generator->outputs.at[i].column);
+    const Table *table = tables_find(tables, name);
+    if (table != NULL) memcpy((double *)table->data + first * table->elements, g->values[i], sizeof(double) * (size_t)(n * table->elements));
+  }
+}
+
+static void take_fake(Evaluation *e, const Generation *g, int64_t first, int64_t n) {
   size_t at = 0;
+  evaluate_put(g, &e->fake, first, n);
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    char name[512];
-    snprintf(name, sizeof name, "column:%s", output->column);
-    const Table *table = tables_find(fake, name);
-    if (table != NULL) memcpy((double *)table->data + first * table->elements, g->values[i], sizeof(double) * (size_t)(n * table->elements));
     for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++, at++)
       for (int64_t j = 0; j < n; j++) e->columns.at[at].fake[first + j] = g->values[i][j * g->elements[i] + k];
   }
 }
 
-static bool run_observables(Session *session, Store *store, const ModelEvaluate *block, const Tables *tables, const int64_t *rows, int64_t n, double **values,
-                            HgmError *error) {
+// Where the outputs of the observables' program go, for one of the two samples.
+typedef struct Target {
+  const char *output;
+  double *values; // (n, elements)
+  int64_t elements;
+} Target;
+typedef VEC(Target) Targets;
+
+// Of a last batch that there are too few events for, the events before it are computed again and thrown away.
+static bool run_batch(Bound *bound, const Targets *targets, const int64_t *rows, int64_t at, int64_t m, int64_t before, Arena *arena, HgmError *error) {
+  double **room = ARENA_ARRAY(arena, double *, targets->len + 1);
+  for (size_t i = 0; i < targets->len; i++) {
+    const Target *t = &targets->at[i];
+    room[i] = before == 0 ? t->values + at * t->elements : ARENA_ARRAY(arena, double, (before + m) * t->elements + 1);
+    bound_output(bound, t->output, room[i]);
+  }
+  const int64_t *these = rows + at - before;
+  if (!bound_run(bound, &(BoundCall){.events = before + m, .rows = these, .event_ids = these}, error)) return false;
+  for (size_t i = 0; i < targets->len && before > 0; i++) {
+    const Target *t = &targets->at[i];
+    memcpy(t->values + at * t->elements, room[i] + before * t->elements, sizeof(double) * (size_t)(m * t->elements));
+  }
+  return true;
+}
+
+static bool run_observables(const Evaluation *e, const Targets *targets, const Tables *tables, const int64_t *rows, int64_t n, HgmError *error) {
+  const ModelEvaluate *block = e->session->model->evaluate;
   Bound bound;
-  bool ok = bound_create(&bound, session, block->observables, BULK_TILE, CHUNK, store, tables, error);
-  for (int64_t at = 0; ok && at < n; at += CHUNK) {
-    for (size_t i = 0; i < block->list.len; i++) bound_output(&bound, arena_printf(session->arena, "observable:%s", block->list.at[i].name), values[i] + at);
-    int64_t m = n - at < CHUNK ? n - at : CHUNK;
-    ok = bound_run(&bound, &(BoundCall){.events = m, .rows = rows + at, .event_ids = rows + at}, error);
+  int64_t step = block->batch > 0 ? block->batch : CHUNK;
+  bool ok = bound_create(&bound, e->session, block->observables, BULK_TILE, step, e->store, tables, error);
+  for (int64_t at = 0; ok && at < n; at += step) {
+    int64_t m = n - at < step ? n - at : step, lacks = block->batch > 0 ? step - m : 0;
+    ok = run_batch(&bound, targets, rows, at, m, lacks < at ? lacks : at, e->session->arena, error);
   }
   bound_destroy(&bound);
   return ok;
 }
 
-static bool add_observables(Evaluation *e, Session *session, Store *store, const Dataset *dataset, const int64_t *rows, const Tables *fake, HgmError *error) {
-  const ModelEvaluate *block = session->model->evaluate;
-  if (block == NULL || block->observables == NULL) return true;
-  Arena *arena = session->arena;
-  size_t first = e->columns.len, n = block->list.len;
-  for (size_t i = 0; i < n; i++) add_column(e, arena, block->list.at[i].name);
-  double **truth = ARENA_ARRAY(arena, double *, n + 1), **generated = ARENA_ARRAY(arena, double *, n + 1);
-  int64_t *counting = ARENA_ARRAY(arena, int64_t, e->n_fake + 1);
-  for (int64_t k = 0; k < e->n_fake; k++) counting[k] = k;
-  for (size_t i = 0; i < n; i++) {
-    truth[i] = e->columns.at[first + i].truth;
-    generated[i] = e->columns.at[first + i].fake;
+static int64_t elements_of(const IrFn *fn, const char *output) {
+  for (size_t i = 0; i < fn->outputs.len; i++)
+    if (strcmp(fn->outputs.at[i].name, output) == 0) return ir_elements(ir_type_of(fn, fn->outputs.at[i].value));
+  return 1;
+}
+
+static const double *add_target(Arena *arena, Targets *targets, const char *output, int64_t elements, int64_t n) {
+  Target t = {output, ARENA_ARRAY(arena, double, n *elements + 1), elements};
+  VEC_PUSH(arena, targets, t);
+  return t.values;
+}
+
+static void add_metrics(Evaluation *e, const ModelEvaluate *block, Targets *truth, Targets *fake) {
+  Arena *arena = e->session->arena;
+  for (size_t i = 0; i < block->metrics.len; i++) {
+    EvalMetric m = {.model = block->metrics.at[i]};
+    for (int k = 0; k < METRIC_MOST_ARGUMENTS; k++) {
+      const char *output = m.model->outputs[k];
+      if (output == NULL) continue;
+      m.elements[k] = elements_of(block->observables, output);
+      m.truth[k] = add_target(arena, truth, output, m.elements[k], e->n_truth);
+      const double *generated = add_target(arena, fake, output, m.elements[k], e->n_fake);
+      m.fake[k] = m.model->generated ? generated : NULL;
+    }
+    VEC_PUSH(arena, &e->metrics, m);
   }
-  return run_observables(session, store, block, &dataset->tables, rows, e->n_truth, truth, error) &&
-         run_observables(session, store, block, fake, counting, e->n_fake, generated, error);
+}
+
+static const int64_t *counting(Arena *arena, int64_t n) {
+  int64_t *rows = ARENA_ARRAY(arena, int64_t, n + 1);
+  for (int64_t k = 0; k < n; k++) rows[k] = k;
+  return rows;
+}
+
+// Observables and what metrics look at, of the truth and of generated events alike.
+static bool add_observables(Evaluation *e, HgmError *error) {
+  const ModelEvaluate *block = e->session->model->evaluate;
+  Arena *arena = e->session->arena;
+  Targets truth = {0}, fake = {0};
+  if (block == NULL) return true;
+  for (size_t i = 0; i < block->list.len; i++) {
+    EvalColumn *column = add_column(e, arena, block->list.at[i].name);
+    const char *output = arena_printf(arena, "observable:%s", column->name);
+    column->observable = true;
+    VEC_PUSH(arena, &truth, (Target){output, column->truth, 1});
+    VEC_PUSH(arena, &fake, (Target){output, column->fake, 1});
+  }
+  add_metrics(e, block, &truth, &fake);
+  if (block->observables == NULL) return true;
+  return run_observables(e, &truth, &e->dataset->tables, e->rows, e->n_truth, error) &&
+         (e->generator == NULL || run_observables(e, &fake, &e->fake, counting(arena, e->n_fake), e->n_fake, error));
+}
+
+// What formulas say of all generated events at once.
+static bool add_whole(Evaluation *e, HgmError *error) {
+  const ModelEvaluate *block = e->session->model->evaluate;
+  Arena *arena = e->session->arena;
+  if (block == NULL || block->whole == NULL || e->generator == NULL) return true;
+  Bound bound;
+  bool ok = bound_create(&bound, e->session, block->whole, BULK_TILE, e->n_fake, e->store, &e->fake, error);
+  const int64_t *rows = counting(arena, e->n_fake);
+  ok = ok && bound_run(&bound, &(BoundCall){.events = e->n_fake, .rows = rows, .event_ids = rows}, error);
+  double *numbers = ARENA_ARRAY(arena, double, block->whole->outputs.len + 1);
+  for (size_t i = 0; ok && i < block->whole->outputs.len; i++) numbers[i] = slot_number(bound_result(&bound, block->whole->outputs.at[i].name), 0);
+  e->whole = numbers;
+  bound_destroy(&bound);
+  return ok;
 }
 
 // ---- metrics
@@ -129,134 +212,58 @@ static const double *truth_weights(const Session *session, const Dataset *datase
   return weights;
 }
 
-bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *dataset, const int64_t *rows, int64_t n, HgmError *error) {
-  Arena *arena = session->arena;
-  const Model *model = session->model;
-  if (model->generators.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `generate` block, so there is nothing to evaluate", model->path);
-  e->n_truth = e->n_fake = n;
-  e->weights = truth_weights(session, dataset, rows, n);
-  for (size_t i = 0; i < model->weights.len; i++) e->parameters += model->weights.at[i].fixed ? 0 : (double)ir_elements(&model->weights.at[i].type);
+static bool generate(Evaluation *e, HgmError *error) {
+  Arena *arena = e->session->arena;
   Generation g;
-  bool ok = generation_open(&g, session, model->generators.at[0], BULK_TILE, store, &dataset->tables, error);
+  bool ok = generation_open(&g, e->session, e->generator, BULK_TILE, e->store, &e->dataset->tables, error);
   if (ok) {
-    g.given = rows;
-    g.n_given = n;
+    g.given = e->rows;
+    g.n_given = e->n_truth;
     add_columns(e, arena, &g);
-    take_truth(e, &g, dataset, rows);
-    Tables fake = fake_tables(arena, &g, dataset, rows, n);
+    take_truth(e, &g, e->dataset, e->rows);
+    e->fake = evaluate_tables(e, &g, e->rows, e->n_fake);
     double start = now_ms();
-    for (int64_t at = 0; ok && at < n; at += CHUNK) {
-      int64_t m = n - at < CHUNK ? n - at : CHUNK;
+    for (int64_t at = 0; ok && at < e->n_fake; at += CHUNK) {
+      int64_t m = e->n_fake - at < CHUNK ? e->n_fake - at : CHUNK;
       ok = generation_chunk(&g, at, m, error);
-      if (ok) take_fake(e, &g, &fake, at, m);
+      if (ok) take_fake(e, &g, at, m);
     }
-    e->events_per_second = (double)n / ((now_ms() - start) / 1e3);
-    ok = ok && add_observables(e, session, store, dataset, rows, &fake, error) && evaluate_metrics(e, arena, model->seed, error);
+    e->events_per_second = (double)e->n_fake / ((now_ms() - start) / 1e3);
   }
   generation_close(&g);
   return ok;
 }
 
-// ---- what is shown
+static bool looks_at_truth(const Model *model) { return model->evaluate != NULL && model->evaluate->metrics.len > 0; }
 
-void evaluate_print(FILE *out, const Evaluation *e) {
-  int width = 10;
-  for (size_t i = 0; i < e->columns.len; i++)
-    if ((int)strlen(e->columns.at[i].name) > width) width = (int)strlen(e->columns.at[i].name);
-  fprintf(out, "%lld generated events against %lld of the truth; in brackets: truth against truth (halves)\n\n", (long long)e->n_fake, (long long)e->n_truth);
-  fprintf(out, "%-*s  %-28s  %s\n", width, "column", "Wasserstein / std", "Kolmogorov-Smirnov");
-  for (size_t i = 0; i < e->columns.len; i++) {
-    const EvalColumn *c = &e->columns.at[i];
-    fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, c->name, c->distance.w1, c->floor.w1, c->floor.w1_error, c->distance.ks,
-            c->floor.ks, c->floor.ks_error);
-    if (c->distance.left_out > 0) fprintf(out, "%-*s  %lld values that are not finite were left out\n", width, "", (long long)c->distance.left_out);
-  }
-  if (e->columns.len < 2) return;
-  fprintf(out, "\nlargest difference of a Spearman correlation: %.4f (%s, %s); of a Pearson correlation: %.4f (%s, %s)\n", e->spearman,
-          e->columns.at[e->spearman_pair[0]].name, e->columns.at[e->spearman_pair[1]].name, e->pearson, e->columns.at[e->pearson_pair[0]].name,
-          e->columns.at[e->pearson_pair[1]].name);
+bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *dataset, const int64_t *rows, int64_t n, HgmError *error) {
+  const Model *model = session->model;
+  bool any = model->generators.len > 0;
+  if (!any && !looks_at_truth(model)) return hgm_fail(error, EXIT_USER, "%s has no `generate` block, so there is nothing to evaluate", model->path);
+  e->session = session;
+  e->store = store;
+  e->dataset = dataset;
+  e->rows = rows;
+  e->generator = any ? model->generators.at[0] : NULL;
+  e->n_truth = n;
+  e->n_fake = any ? n : 0;
+  e->weights = truth_weights(session, dataset, rows, n);
+  for (size_t i = 0; i < model->weights.len; i++) e->parameters += model->weights.at[i].fixed ? 0 : (double)ir_elements(&model->weights.at[i].type);
+  if (any && !generate(e, error)) return false;
+  if (!add_observables(e, error) || !add_whole(e, error)) return false;
+  return !any || evaluate_metrics(e, session->arena, model->seed, error);
 }
 
-static json_t *column_json(const EvalColumn *c) {
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "wasserstein", c->distance.w1, "wasserstein_floor", c->floor.w1, "wasserstein_floor_error",
-                   c->floor.w1_error, "ks", c->distance.ks, "ks_floor", c->floor.ks, "ks_floor_error", c->floor.ks_error, "left_out",
-                   (json_int_t)c->distance.left_out);
+static bool ask_for(Session *session, Store *store, const Tables *tables, const IrFn *fn, HgmError *error) {
+  Bound bound = {0};
+  bool ok = fn == NULL || bound_create(&bound, session, fn, BULK_TILE, CHUNK, store, tables, error);
+  bound_destroy(&bound);
+  return ok;
 }
 
-bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error) {
-  json_t *columns = json_object();
-  for (size_t i = 0; i < e->columns.len; i++) json_object_set_new(columns, e->columns.at[i].name, column_json(&e->columns.at[i]));
-  json_t *all = json_pack("{s:I, s:I, s:f, s:f, s:f, s:o}", "truth", (json_int_t)e->n_truth, "generated", (json_int_t)e->n_fake, "spearman", e->spearman,
-                          "correlations", e->pearson, "events_per_second", e->events_per_second, "columns", columns);
-  bool standard = strcmp(path, "-") == 0;
-  errno = 0;
-  int failed = standard ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, path, JSON_INDENT(2));
-  if (standard) fputc('\n', stdout);
-  json_decref(all);
-  return failed == 0 || hgm_fail(error, EXIT_ENVIRONMENT, "cannot write %s: %s", path, strerror(errno));
-}
-
-// ---- assertions
-
-static double measure(const EvalColumn *c, bool ks) { return ks ? c->distance.ks : c->distance.w1; }
-
-static bool of_columns(const Evaluation *e, bool ks, const char *member, double *value) {
-  *value = 0;
-  for (size_t i = 0; i < e->columns.len; i++) {
-    double x = measure(&e->columns.at[i], ks);
-    if (member != NULL && strcmp(member, e->columns.at[i].name) == 0) {
-      *value = x;
-      return true;
-    }
-    if (member == NULL) *value += x / (double)e->columns.len;
-    else if (x > *value) *value = x;
-  }
-  return member == NULL || strcmp(member, "worst") == 0;
-}
-
-bool evaluate_number(void *data, const char *name, const char *member, double *value) {
-  const Evaluation *e = data;
-  if (strcmp(name, "wasserstein") == 0) return of_columns(e, false, member, value);
-  if (strcmp(name, "ks") == 0) return of_columns(e, true, member, value);
-  const struct {
-    const char *name;
-    double value;
-  } numbers[] = {{"spearman", e->spearman},
-                 {"correlations", e->pearson},
-                 {"parameters", e->parameters},
-                 {"events_per_second", e->events_per_second},
-                 {"training_time", e->training_seconds}};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    if (strcmp(numbers[i].name, name) == 0 && (member == NULL || strcmp(member, "worst") == 0)) {
-      *value = numbers[i].value;
-      return true;
-    }
-  return false;
-}
-
-static const char *source_text(const Session *session, Span span, int *line) {
-  SourceFile *file = source_of(session->sources, span);
-  int column;
-  *line = 0;
-  if (file == NULL) return "assert";
-  source_position(session->sources, span.begin, line, &column);
-  return arena_strndup(session->arena, file->text + (span.begin - file->base), span.end - span.begin);
-}
-
-bool evaluate_assertions(const Evaluation *e, const Session *session) {
-  const ModelEvaluate *block = session->model->evaluate;
-  bool all = true;
-  for (size_t i = 0; block != NULL && i < block->asserts.len; i++) {
-    const AstExpr *expr = block->asserts.at[i];
-    double value;
-    const char *unknown = NULL;
-    int line;
-    const char *text = source_text(session, expr->span, &line);
-    bool known = model_formula(expr, evaluate_number, (void *)e, &value, &unknown);
-    if (known && value != 0) continue;
-    all = false;
-    if (known) fprintf(stderr, "assert failed (line %d): %s\n", line, text);
-    else fprintf(stderr, "assert cannot be computed (line %d): %s: no metric `%s`\n", line, text, unknown != NULL ? unknown : "?");
-  }
-  return all;
+bool evaluate_ask(Session *session, Store *store, const Tables *tables, HgmError *error) {
+  const Model *model = session->model;
+  const ModelEvaluate *block = model->evaluate;
+  return (model->generators.len == 0 || ask_for(session, store, tables, model->generators.at[0]->fn, error)) &&
+         (block == NULL || (ask_for(session, store, tables, block->observables, error) && ask_for(session, store, tables, block->whole, error)));
 }

@@ -249,17 +249,20 @@ static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
 // Metrics on the test split (the validation split where there is none), printed and kept as JSON.
 static int evaluate(Run *r, HgmError *error) {
   Session *session = &r->session;
-  if (session->model->evaluate == NULL || session->model->generators.len == 0 || session->model->data.len == 0) return EXIT_DONE;
-  const ModelGenerator *first = session->model->generators.at[0];
-  Dataset *dataset = &r->training.datasets[model_data_index(session->model, first->data)];
-  if (first->given_data != NULL && first->given_data != first->data) return EXIT_DONE; // a translation: events of two blocks are not compared here
+  const ModelEvaluate *block = session->model->evaluate;
+  const ModelGenerator *first = session->model->generators.len > 0 ? session->model->generators.at[0] : NULL;
+  if (block == NULL || !block->declared || session->model->data.len == 0) return EXIT_DONE;
+  if (first == NULL && block->metrics.len == 0) return EXIT_DONE;
+  Dataset *dataset = &r->training.datasets[first == NULL ? 0 : model_data_index(session->model, first->data)];
+  if (first != NULL && first->given_data != NULL && first->given_data != first->data)
+    return EXIT_DONE; // a translation: events of two blocks are not compared here
   int split = dataset->data == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
   Evaluation e = {.training_seconds = r->training.train_seconds};
   char path[4096];
-  if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) ||
+  if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) || !evaluate_listed(&e, error) ||
       !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error) ||
       !write_report(r, &e, error))
     return report_error(error);

@@ -36,9 +36,7 @@ static bool evaluate(Watched *w) {
 }
 
 // `loss` and `grad_norm` are those of the last block; `loss.critic` names one.
-static bool of_training(const Phase *p, const char *name, const char *member, double *value) {
-  bool norm = strcmp(name, "grad_norm") == 0;
-  if (!norm && strcmp(name, "loss") != 0) return false;
+static bool of_training(const Phase *p, bool norm, const char *member, double *value) {
   for (size_t i = phase_losses(p->model); i-- > 0;) {
     if (member != NULL && strcmp(member, phase_loss(p->model, i)->name) != 0) continue;
     *value = phase_mean(p, i, norm);
@@ -47,20 +45,25 @@ static bool of_training(const Phase *p, const char *name, const char *member, do
   return false;
 }
 
-static bool lookup(void *data, const char *name, const char *member, double *value) {
+static bool lookup(void *data, const ModelMetricUse *use, double *value) {
   Watched *w = data;
-  if (of_training(w->p, name, member, value)) return true;
-  if (strcmp(name, "validation") == 0) {
+  MetricKind kind = use->metric != NULL ? use->metric->kind : METRIC_COUNT;
+  if (kind == METRIC_LOSS || kind == METRIC_GRAD_NORM) return of_training(w->p, kind == METRIC_GRAD_NORM, use->member.text, value);
+  if (kind == METRIC_VALIDATION) {
     *value = w->valid;
     return true;
   }
-  return evaluate(w) && evaluate_number(&w->evaluation, name, member, value);
+  if (!evaluate(w)) return false;
+  bool known = evaluate_number(&w->evaluation, use, value);
+  if (w->evaluation.failed) *w->error = w->evaluation.error;
+  w->failed |= w->evaluation.failed;
+  return known;
 }
 
 bool watch_number(Phase *p, double valid, double *number, HgmError *error) {
   Watched w = {.p = p, .valid = valid, .scratch = arena_create(), .error = error};
   const char *unknown = NULL;
-  bool ok = model_formula(p->model->watch, lookup, &w, number, &unknown);
+  bool ok = model_formula(p->t->session->model->evaluate, p->model->watch, lookup, &w, number, &unknown);
   arena_destroy(w.scratch);
   if (w.failed) return false;
   return ok || hgm_fail(error, EXIT_USER, "`watch` asks for `%s`, which this training does not have", unknown != NULL ? unknown : "?");

@@ -180,7 +180,10 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data d { pt = \"pt\" |> log }\ngenerate { y ~ normal }\n", "generate-field");
   expect("data d { pt = \"pt\" |> log; q = \"q\" }\ngenerate { pt = q }\n", "unknown-name");
   expect("data d { pt = \"pt\" |> log }\nevaluate { metrics wassertein }\n", "metric-unknown");
-  expect("data d { pt = \"pt\" |> log }\nevaluate { metrics classifier }\n", "not-built");
+  expect("data d { pt = \"pt\" |> log }\nevaluate { metrics modes(pt) }\n", "arguments");
+  expect("data d { pt = \"pt\" |> log }\nevaluate { metrics roc(pt, pt) }\n", "type");
+  expect("data d { pt = \"pt\" |> log }\nevaluate { assert ks.ptt < 1 }\n", "observable-unknown");
+  expect("data d { pt = \"pt\" |> log }\nevaluate { assert mean(pt) < 1 }\n", "type");
   expect("data d { pt = \"pt\" |> log }\nevaluate { assert ks.worst + 1 }\n", "assert-type");
 }
 

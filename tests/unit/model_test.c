@@ -263,23 +263,27 @@ static void benchmarks_have_the_peers_weights(void **state) {
   load_tree_file("bench/jets.hgm", 1499400);
 }
 
-static bool lookup(void *data, const char *name, const char *member, double *value) {
+static bool lookup(void *data, const ModelMetricUse *use, double *value) {
   (void)data;
-  *value = 0.04;
-  return strcmp(name, "ks") == 0 && (member == NULL || strcmp(member, "worst") == 0);
+  *value = use->at > 0 ? use->at : 0.04;
+  return use->metric != NULL && use->metric->kind != METRIC_PARAMETERS;
 }
 
 static void formulas_of_metrics_are_evaluated(void **state) {
   (void)state;
-  Loaded l = load("data d { x = \"a\" }\nevaluate {\n  assert ks.worst < 0.05 and not (ks + 1 > 2)\n  assert -ks.worst * 2 == 0.08\n"
-                  "  assert parameters < 1\n}\n");
+  Loaded l = load("param limit = 0.05\ndata d { x = \"a\"\n  y = \"b\" }\nevaluate {\n  assert ks.worst < limit and not (ks + 1 > 2)\n"
+                  "  assert -ks.worst * 2 == 0.08\n  assert parameters < 1\n  assert max(abs(-ks), 0.5) == 0.5\n"
+                  "  assert roc(x, y > 0).rejection(0.3) == 0.3\n}\n");
   const ModelEvaluate *e = l.model->evaluate;
   const char *unknown;
   double value;
-  assert_true(model_formula(e->asserts.at[0], lookup, NULL, &value, &unknown) && value == 1);
-  assert_true(model_formula(e->asserts.at[1], lookup, NULL, &value, &unknown) && value == 0);
-  assert_false(model_formula(e->asserts.at[2], lookup, NULL, &value, &unknown));
+  assert_true(model_formula(e, e->asserts.at[0], lookup, NULL, &value, &unknown) && value == 1);
+  assert_true(model_formula(e, e->asserts.at[1], lookup, NULL, &value, &unknown) && value == 0);
+  assert_false(model_formula(e, e->asserts.at[2], lookup, NULL, &value, &unknown));
   assert_string_equal(unknown, "parameters");
+  assert_true(model_formula(e, e->asserts.at[3], lookup, NULL, &value, &unknown) && value == 1);
+  assert_true(model_formula(e, e->asserts.at[4], lookup, NULL, &value, &unknown) && value == 1);
+  assert_int_equal(e->metrics.len, 3); // ks, parameters, roc: each once
   leave(&l);
 }
 

@@ -1,0 +1,69 @@
+// Kernels and nearest neighbours.
+#include <math.h>
+#include <stdlib.h>
+
+#include "runtime/metrics_events.h"
+
+static double square(const double *a, const double *b, int d) {
+  double sum = 0;
+  for (int k = 0; k < d; k++) sum += (a[k] - b[k]) * (a[k] - b[k]);
+  return sum;
+}
+
+static double kernel(const double *a, const double *b, int d) {
+  double dot = 0;
+  for (int k = 0; k < d; k++) dot += a[k] * b[k];
+  double base = dot / d + 1;
+  return base * base * base * base;
+}
+
+static double mean_kernel(const HgmEvents *a, const HgmEvents *b, bool same) {
+  double sum = 0;
+  for (int64_t i = 0; i < a->n; i++)
+    for (int64_t j = 0; j < b->n; j++)
+      if (!same || i != j) sum += kernel(a->x + i * a->d, b->x + j * b->d, a->d);
+  return sum / ((double)a->n * (double)(same ? b->n - 1 : b->n));
+}
+
+double hgm_kernel_discrepancy(const HgmEvents *a, const HgmEvents *b) {
+  return mean_kernel(a, a, true) + mean_kernel(b, b, true) - 2 * mean_kernel(a, b, false);
+}
+
+void hgm_nearest(const HgmEvents *of, const HgmEvents *among, double *distance) {
+  for (int64_t i = 0; i < of->n; i++) {
+    double least = INFINITY;
+    for (int64_t j = 0; j < among->n; j++) least = fmin(least, square(of->x + i * of->d, among->x + j * among->d, of->d));
+    distance[i] = sqrt(least);
+  }
+}
+
+// The square of the distance to the k-th neighbour, the event itself not among them. near: (k) room.
+static double radius_of(const HgmEvents *e, int64_t i, int k, double *near) {
+  int found = 0;
+  for (int64_t j = 0; j < e->n; j++) {
+    if (j == i) continue;
+    double s = square(e->x + i * e->d, e->x + j * e->d, e->d);
+    if (found == k && s >= near[k - 1]) continue;
+    int at = found < k ? found++ : k - 1;
+    for (; at > 0 && near[at - 1] > s; at--) near[at] = near[at - 1];
+    near[at] = s;
+  }
+  return found > 0 ? near[found - 1] : 0;
+}
+
+bool hgm_coverage(const HgmEvents *truth, const HgmEvents *fake, int k, double *density, double *coverage, HgmError *error) {
+  double *near = malloc((size_t)(k + 1) * sizeof *near);
+  if (near == NULL) return hgm_fail(error, 2, "metrics: out of memory for %d neighbours", k);
+  int64_t inside = 0, covered = 0;
+  for (int64_t i = 0; i < truth->n; i++) {
+    double radius = radius_of(truth, i, k, near);
+    int64_t here = 0;
+    for (int64_t j = 0; j < fake->n; j++) here += square(truth->x + i * truth->d, fake->x + j * fake->d, truth->d) < radius;
+    inside += here;
+    covered += here > 0;
+  }
+  *density = (double)inside / ((double)k * (double)fake->n);
+  *coverage = (double)covered / (double)truth->n;
+  free(near);
+  return true;
+}
