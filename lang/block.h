@@ -161,7 +161,7 @@ bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64
 // ---- samplers, scores, evaluation
 void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);
-bool couples_events(const IrFn *fn, Arena *arena); // does an output of an event depend on other events?
+bool couples_events(const IrFn *fn, Arena *arena);  // does an output of an event depend on other events?
 void evaluate_block(Blocks *b, const Generator *g); // also of the metrics that phases watch; g->decl NULL: there is no block
 
 // ---- metrics and formulas of them (block_metric.c)

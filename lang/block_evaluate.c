@@ -125,6 +125,7 @@ static void observables(Elab *e, Scope *scope, ModelEvaluate *out, const AstExpr
     const RecordField *f = &v->u.record.fields.at[i];
     const char *name = f->name != NULL ? f->name : arena_printf(e->arena, "%s_%zu", source_text(e, x->span), i);
     add_components(e, out, name, f->value, x->span);
+    if (scope_own(scope, name) == NULL) scope_bind(e, scope, name, x->span, f->value)->used = true; // metrics look at it by its name
   }
 }
 
@@ -191,10 +192,11 @@ void evaluate_block(Blocks *b, const Generator *g) {
   m.out->declared = g->decl != NULL;
   Scene *scene = scene_open(e, SCENE_OBSERVE, "observables", "observables");
   Scope *scores = scores_scope(b, outer);
+  int errors = e->diags->errors;
   m.prepared = fields_scope(b, scores, false);
   m.names = scope_new(e, fields_scope(b, scores, true));
   for (size_t i = 0; g->decl != NULL && i < g->decl->u.evaluate.items.len; i++) eval_item(e, m.names, m.out, g->decl->u.evaluate.items.at[i]);
-  measures(&m, g->decl);
+  if (e->diags->errors == errors) measures(&m, g->decl); // else names are missing that metrics would ask for
   if (scene->fn->outputs.len > 0) m.out->observables = scene->fn;
   if (couples_events(scene->fn, e->arena)) m.out->batch = e->model->score_batch;
   scene_close(e);
