@@ -34,6 +34,10 @@ struct DataField {
   bool vector;             // items stand side by side on an axis, even if there is one
   Extents shape;           // physical shape of one event
   VEC(PrepStep *) chain;
+  const PrepStep *split;  // a step behind the chain that makes two parts of the field, its `fields`; NULL: none
+  const DataField *whole; // of a part: the field that is split, and which part it is
+  int part;
+  const DataField *of;        // size1 = iso1.size |> log: made of that part; no items, its chain begins there; NULL: of columns
   const ClassValues *classes; // class of […]: the chain is empty
   const MadeField *made;      // drawn, or made of other fields: no items, no chain; NULL: of columns
   const ModelColumn *column;  // MADE: as which it is written, and read where it is not made
@@ -125,6 +129,15 @@ DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item); // `y: bas
 IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x);        // of the file -> components of four-vectors as e px py pz
 IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x);     // and back
 void field_order_p4(DataField *f);                                    // columns by the names of their components: e px py pz
+// ---- fields that are split, and fields of their parts (block_split.c)
+void split_parts(Elab *e, DataField *f);                                          // the two parts of a field whose chain ends in such a step
+const DataField *split_part_of(const DataField *f);                               // the part that it is, or is made of; NULL: neither
+const DataField *split_named(const DataBlock *d, const AstExpr *x);               // iso1.size: the part; NULL: no part of a field
+IrRef split_value(Elab *e, const DataField *part);                                // f64, from columns
+bool split_is_masked(const DataField *f);                                         // the size behind a hurdle, or made of it
+IrRef split_on(Elab *e, const DataField *f);                                      // where it is a size at all
+IrRef split_join(Elab *e, const DataField *whole, IrRef first, IrRef second);     // parts -> value of the formula
+bool split_sizes(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n); // the shape that `segments` implies
 // ---- fields without a column (block_made.c)
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
 Value *field_made(Elab *e, DataField *f, bool physical);       // in the current scene
@@ -141,9 +154,10 @@ IrRef field_source(Elab *e, const DataField *f, IrRef own);             // the f
 IrRef field_own(Elab *e, const DataField *f);                           // own columns stacked, f64 [e, shape]
 IrRef field_forward(Elab *e, const DataField *f, IrRef x, size_t from, size_t to);
 IrRef field_inverse(Elab *e, const DataField *f, IrRef y); // back to the formula's value
-IrOp formula_inverse(AstBinary op);                        // ADD for SUB and so on
-IrRef field_weight(Elab *e, const DataBlock *d);           // weight:NAME real [e], or IR_NONE
-size_t field_first_draw(const DataField *f);               // chain.len when it draws nothing
+IrRef formula_step(IrFn *fn, IrOp op, IrRef x, IrRef other);
+IrOp formula_inverse(AstBinary op);              // ADD for SUB and so on
+IrRef field_weight(Elab *e, const DataBlock *d); // weight:NAME real [e], or IR_NONE
+size_t field_first_draw(const DataField *f);     // chain.len when it draws nothing
 bool field_uses_draws(const DataField *f);
 // ---- phases (block_train.c, block_update.c)
 void train_block(Blocks *b, const Train *t);

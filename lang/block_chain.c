@@ -179,6 +179,24 @@ static void to_rad(Elab *e, DataField *f) {
   push(e, f, step);
 }
 
+static bool is_of_record(Elab *e, const DataField *f) { // gen.pt
+  const char *outer = field_outer(blocks_of(e), f->block);
+  size_t len = outer == NULL ? 0 : strlen(outer) + 1;
+  return strlen(f->name) != len + strlen(f->label);
+}
+
+static bool may_split(Elab *e, const DataField *f, const PrepStep *step, bool last) {
+  if (!(step->info->flags & PREP_SPLITS)) return true;
+  const char *second = step->info->kind == PREP_HURDLE ? "size" : "share";
+  Diag *d = NULL;
+  if (!last) d = elab_error(e, DIAG_PREPARATION, step->span, "`%s` makes two parts of `%s` and ends its chain", step->info->name, f->label);
+  else if (f->of != NULL || is_of_record(e, f)) d = elab_error(e, DIAG_PREPARATION, step->span, "`%s` stands in a field of the block itself", step->info->name);
+  else if (step->info->kind == PREP_HURDLE && (f->shape.rank > 0 || f->vector))
+    d = elab_error(e, DIAG_PREPARATION, step->span, "`hurdle` takes one number, `%s` is several", f->label);
+  if (d != NULL) diag_help(e->diags, d, "the parts are prepared by fields of their own: `more = %s.%s |> log |> standardize`", f->label, second);
+  return d == NULL;
+}
+
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what) {
   Elab *e = b->e;
   PrepRange range = start;
@@ -195,6 +213,10 @@ void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, 
     PrepStep *step = prep_step_new(e->arena, info, arena_printf(e->arena, "%s.%zu", f->name, f->chain.len + 1));
     step->span = x->span;
     if (!settings(e, f->block->scope, x, step) || !sensible(e, step)) return;
+    if (!may_split(e, f, step, i + 1 == n)) {
+      f->broken = true;
+      return;
+    }
     check_domain(e, f, step, range, what);
     push(e, f, step);
     if (info->kind == PREP_WRAP || info->kind == PREP_SINCOS) f->angle = true;

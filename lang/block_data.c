@@ -1,4 +1,5 @@
 // Data blocks: fields and their types, cuts, the split, and the programs that fit and apply the preparations.
+#include <math.h>
 #include <string.h>
 
 #include "lang/block.h"
@@ -106,7 +107,8 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
       b->broken = true;
       return NULL;
     }
-    field_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
+    if (f->chain.len > 0 && (f->chain.at[f->chain.len - 1]->info->flags & PREP_SPLITS)) split_parts(e, f);
+    else field_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
     return f;
   }
   if (type != NULL) not_built(e, type->span, "a declared type of a record");
@@ -198,7 +200,7 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   }
   case DT_FIELD: break;
   }
-  if (!item->source->record && !names_columns(item->source->value)) {
+  if (!item->source->record && !names_columns(item->source->value) && split_named(d, item->source->value) == NULL) {
     b->broken = !data_made(b, d, item) || b->broken;
     return;
   }
@@ -250,11 +252,20 @@ static ModelFitKind fit_kind(PrepFit fit) {
 
 static const char *const *column_names(Elab *e, const DataField *f, int64_t n) {
   const char **names = ARENA_ARRAY(e->arena, const char *, n + 1);
+  if (split_part_of(f) != NULL) f = split_part_of(f)->whole;
   for (int64_t i = 0; i < n; i++) {
     size_t item = f->items.len > 1 ? (size_t)(i % (int64_t)f->items.len) : 0;
     names[i] = f->block->model->columns.at[f->items.at[item].own].name;
   }
   return names;
+}
+
+// Behind a hurdle fits leave out what is off: it becomes NaN; NaN of what is on becomes infinite, which is refused.
+static IrRef of_those_that_are_on(Elab *e, const DataField *f, IrRef x) {
+  if (!split_is_masked(f)) return x;
+  IrFn *fn = e->scene->fn;
+  IrRef told = ir_select(fn, ir_binary(fn, IR_EQ, x, x), x, ir_number(fn, IR_F64, INFINITY));
+  return ir_select(fn, split_on(e, f), told, ir_number(fn, IR_F64, NAN));
 }
 
 static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out) {
@@ -270,12 +281,13 @@ static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out
       x = field_forward(e, f, x, done, i);
       done = i;
       int64_t n = ir_elements(&s->in);
-      ir_output(out->fn, s->name, prep_fitted(out->fn, s, x));
+      ir_output(out->fn, s->name, of_those_that_are_on(e, f, prep_fitted(out->fn, s, x)));
       VEC_PUSH(e->arena, &out->fits,
                (ModelFit){.kind = fit_kind(s->info->fit),
                           .output = s->name,
                           .states = {s->states[0], s->states[1]},
                           .n = n,
+                          .some = split_is_masked(f),
                           .field = f->name,
                           .span = s->span,
                           .columns = column_names(e, f, n)});
@@ -302,6 +314,7 @@ static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn)
   for (size_t i = 0; i < f->fields.len; i++) prepare_field(b, d, f->fields.at[i], fn);
   if (f->record || f->made != NULL) return;
   IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, field_first_draw(f));
+  if (split_is_masked(f)) x = ir_select(fn, split_on(e, f), x, ir_number(fn, IR_F64, 0));
   ir_output(fn, arena_printf(e->arena, "prep:%s", f->name), ir_cast(fn, x, e->model->real));
   const FieldType *t = f->prepared;
   VEC_PUSH(e->arena, &d->model->fields, (ModelField){f->name, extents_elements(&t->type.shape), f->text, f->span});

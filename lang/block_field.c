@@ -39,7 +39,10 @@ static IrRef own_part(Elab *e, const DataField *f, const DataItem *item, IrRef w
   return field_column(e, f->block, item->own);
 }
 
-IrRef field_own(Elab *e, const DataField *f) { return stack(e, f, own_part, IR_NONE); }
+IrRef field_own(Elab *e, const DataField *f) {
+  const DataField *part = split_part_of(f);
+  return part != NULL ? split_value(e, part) : stack(e, f, own_part, IR_NONE);
+}
 
 // ---- formulas
 
@@ -50,8 +53,16 @@ static IrRef term_value(Elab *e, const DataField *f, const DataTerm *t) {
 static IrOp forward_op(AstBinary op) { return op == BIN_ADD ? IR_ADD : op == BIN_SUB ? IR_SUB : op == BIN_MUL ? IR_MUL : IR_DIV; }
 IrOp formula_inverse(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
 
+// x op other, where other may be one number an event beside an image.
+IrRef formula_step(IrFn *fn, IrOp op, IrRef x, IrRef other) {
+  IrType t = *ir_type_of(fn, x), o = *ir_type_of(fn, other);
+  int8_t from[IR_MAX_RANK] = {0, -1, -1, -1, -1, -1, -1, -1};
+  if (o.rank == 1 && t.rank > 1) other = ir_broadcast(fn, other, t.rank, t.axes, from);
+  return ir_binary(fn, op, x, other);
+}
+
 static IrRef source_part(Elab *e, const DataField *f, const DataItem *item, IrRef own) {
-  for (size_t i = 0; i < item->terms.len; i++) own = ir_binary(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
+  for (size_t i = 0; i < item->terms.len; i++) own = formula_step(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
   return own;
 }
 
@@ -101,7 +112,7 @@ static IrRef per_event_sum(IrFn *fn, IrRef x) {
 static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density) {
   IrFn *fn = e->scene->fn;
   IrRef total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0), x = field_source(e, f, own);
-  *density = f->classes == NULL;
+  *density = f->classes == NULL && split_part_of(f) == NULL;
   for (size_t i = 0; i < f->chain.len && *density; i++) {
     const PrepStep *s = f->chain.at[i];
     *density = prep_has_density(s);
@@ -114,6 +125,7 @@ static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density)
       const DataTerm *t = &f->items.at[i].terms.at[k];
       if (t->op != BIN_MUL && t->op != BIN_DIV) continue;
       IrRef size = ir_unary(fn, IR_LOG, ir_unary(fn, IR_ABS, term_value(e, f, t)));
+      if (!f->vector) size = ir_binary(fn, IR_MUL, size, ir_number(fn, IR_F64, (double)extents_elements(&f->shape)));
       total = ir_binary(fn, t->op == BIN_MUL ? IR_ADD : IR_SUB, total, size);
     }
   return total;
@@ -160,12 +172,19 @@ static IrRef prepared_ir(Elab *e, const DataField *f) {
   return ir_cast(fn, x, element);
 }
 
+// Noise where a hurdle is off.
+static IrRef masked(Elab *e, const DataField *f, IrRef x) {
+  if (!split_is_masked(f)) return x;
+  return ir_select(e->scene->fn, split_on(e, f), x,
+                   ir_draw(e->scene->fn, IR_DRAW_NORMAL, arena_printf(e->arena, "%s.off", f->name), *ir_type_of(e->scene->fn, x)));
+}
+
 Value *field_prepared(Elab *e, DataField *f, Span span) {
   Value *v = map_get(cache(e, false), f->name);
   if (v != NULL) return v;
   Belongs belongs = {BELONGS_EVENTS, f->block->model};
   if (f->record) v = of_parts(e, f, span, false);
-  else v = f->made != NULL ? field_made(e, f, false) : value_tensor(e, f->span, f->prepared->type, prepared_ir(e, f), belongs);
+  else v = f->made != NULL ? field_made(e, f, false) : value_tensor(e, f->span, f->prepared->type, masked(e, f, prepared_ir(e, f)), belongs);
   if (value_is_error(v)) return v;
   v->type = f->prepared;
   v->span = f->span;

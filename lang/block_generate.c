@@ -35,6 +35,7 @@ static bool add_leaf(Elab *e, const DataField *f, const Value *v, Output *out) {
     double *values = ARENA_ARRAY(e->arena, double, f->classes->n);
     for (int64_t i = 0; i < f->classes->n; i++) values[i] = f->classes->values.len > 0 ? f->classes->values.at[i] : (double)i;
     IrType row = {.dtype = IR_F64, .rank = 1, .axes = {f->classes->n}};
+    if (v->u.tensor.type.element != ELEMENT_CLASS) y = ir_argmax(fn, y, ir_type_of(fn, y)->rank - 1); // one number for each: the largest wins
     x = ir_gather(fn, ir_const(fn, row, values), ir_cast(fn, y, IR_I32), 0, 0);
   } else {
     x = field_inverse(e, f, ir_cast(fn, y, IR_F64));
@@ -54,7 +55,8 @@ static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out) 
 
 static void generated(Elab *e, const DataField *f, Value *v, Span span, Output *out) {
   if (value_is_error(v)) return;
-  if (v->type != f->prepared) {
+  bool class = f->classes != NULL && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS && v->u.tensor.type.classes->n == f->classes->n;
+  if (v->type != f->prepared && !class) {
     Value *vector = elab_flatten(e, v, span);
     if (value_is_error(vector)) return;
     v = elab_unflatten(e, vector, f->prepared, span);
@@ -88,7 +90,7 @@ static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item,
     const DataTerm *t = &item->terms.at[k];
     IrRef other = t->column < 0 ? ir_number(fn, IR_F64, t->number) : column_value(out, t->column, f);
     if (other == IR_NONE) return IR_NONE;
-    x = ir_binary(fn, formula_inverse(t->op), x, other);
+    x = formula_step(fn, formula_inverse(t->op), x, other);
   }
   return in_range(out->e, f, x);
 }
@@ -98,6 +100,24 @@ static void needs_column(Output *out, int column, const DataField *needs) {
   Diag *d =
       elab_error(out->e, DIAG_INVERSE_NEEDS, needs->span, "`%s = %s` is undone with %s, which is neither generated nor given", needs->label, needs->text, name);
   diag_help(out->e->diags, d, "generate the field of %s too, or say `generate given …`", name);
+}
+
+static IrRef part_source(const Output *out, const DataField *part) {
+  for (size_t i = 0; i < out->fields.len; i++)
+    if (split_part_of(out->fields.at[i]) == part) return out->sources.at[i];
+  return IR_NONE;
+}
+
+// A field that is split, from its parts; IR_NONE: none is generated, or only one is, which is reported.
+static IrRef joined(Output *out, const DataField *f) {
+  IrRef first = part_source(out, f->fields.at[0]), second = part_source(out, f->fields.at[1]);
+  if (first != IR_NONE && second != IR_NONE) return split_join(out->e, f, first, second);
+  if (first == IR_NONE && second == IR_NONE) return IR_NONE;
+  const DataField *there = f->fields.at[first == IR_NONE], *lacks = f->fields.at[first != IR_NONE];
+  Diag *d = elab_error(out->e, DIAG_INVERSE_NEEDS, there->span, "`%s` is undone with %s and %s, and %s is not generated", f->label, there->name, lacks->name,
+                       lacks->name);
+  diag_help(out->e->diags, d, "generate a field of each part");
+  return IR_NONE;
 }
 
 static IrRef column_value(Output *out, int column, const DataField *needs) {
@@ -112,13 +132,26 @@ static IrRef column_value(Output *out, int column, const DataField *needs) {
       out->making[column] = false;
       return out->column[column] = x;
     }
+  for (size_t i = 0; i < out->data->fields.len && !out->making[column]; i++) {
+    const DataField *f = out->data->fields.at[i];
+    for (size_t k = 0; f->split != NULL && k < f->items.len; k++) {
+      if (f->items.at[k].own != column) continue;
+      IrRef source = joined(out, f);
+      if (source == IR_NONE) continue;
+      out->making[column] = true;
+      IrRef x = undo_formula(out, f, &f->items.at[k], item_of(out->e->scene->fn, f, source, k));
+      out->making[column] = false;
+      return out->column[column] = x;
+    }
+  }
   if (needs != NULL) needs_column(out, column, needs);
   return IR_NONE;
 }
 
 // Given fields are read; those without a column are drawn here as in training.
 static void mark_given(const DataField *f, Output *out) {
-  for (size_t i = 0; i < f->fields.len; i++) mark_given(f->fields.at[i], out);
+  if (split_part_of(f) != NULL) f = split_part_of(f)->whole;
+  for (size_t i = 0; f->split == NULL && i < f->fields.len; i++) mark_given(f->fields.at[i], out);
   for (size_t i = 0; i < f->items.len; i++) {
     out->given[f->items.at[i].own] = true;
     for (size_t k = 0; k < f->items.at[i].terms.len; k++)

@@ -236,6 +236,20 @@ static void describe_columns(Blocks *b, DataField *f) {
   }
 }
 
+static void of_part(Blocks *b, DataField *f, const DataField *part, const AstExpr *const *steps, size_t n) {
+  f->of = part;
+  f->shape = part->shape;
+  f->classes = part->classes;
+  f->unit = part->unit;
+  if (f->classes != NULL && n > 0) {
+    elab_error(b->e, DIAG_PREPARATION, f->span, "a class is taken as it is, without a chain");
+    f->broken = true;
+    return;
+  }
+  bool share = part->part == 1 && part->whole->split->info->kind == PREP_SEGMENTS;
+  data_chain(b, f, steps, n, share ? PREP_UNIT : PREP_SAME, arena_printf(b->e->arena, "`%s`", part->name));
+}
+
 void data_source(Blocks *b, DataField *f, const AstSource *source) {
   Elab *e = b->e;
   VEC(const AstExpr *) reversed = {0}, steps = {0};
@@ -244,6 +258,11 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   for (size_t i = reversed.len; i-- > 0;) VEC_PUSH(e->arena, &steps, reversed.at[i]);
   f->text = source_text(e, source->value->span);
   if (x->kind == EX_UNIT) f->unit = x->u.unit.unit.text;
+  const DataField *part = split_named(f->block, x);
+  if (part != NULL) {
+    of_part(b, f, part, steps.at, steps.len);
+    return;
+  }
   if (!items_of(b, f, x)) {
     f->broken = f->items.len == 0;
     if (f->broken) return;
@@ -251,6 +270,10 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   check_owner(b, f);
   if (f->p4 && f->vector) field_order_p4(f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
+  if (!split_sizes(b, f, steps.at, steps.len)) {
+    f->broken = true;
+    return;
+  }
   if (f->vector && extents_elements(&f->shape) != (int64_t)f->items.len) {
     Diag *d =
         elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len, extents_text(e->arena, "real", &f->shape));

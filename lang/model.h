@@ -61,6 +61,7 @@ typedef struct ModelFit {
   const char *output;
   const char *states[2];
   int64_t n;
+  bool some; // NaN marks rows that do not take part
   const char *field;
   Span span;
   const char *const *columns;

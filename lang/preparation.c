@@ -13,7 +13,7 @@ const PrepInfo prep_info[PREP_COUNT] = {
 #undef PREPARATION
 };
 
-static const char *const planned[] = {"quantile", "whiten", "hurdle", "segments", "present"};
+static const char *const planned[] = {"quantile", "whiten", "present"};
 static const double pi = 3.14159265358979323846;
 
 // ---- the table
@@ -71,6 +71,7 @@ static int64_t copies(const PrepStep *step) {
   switch (step->info->kind) {
   case PREP_SINCOS: return 2;
   case PREP_BITS: return (int64_t)step->setting[0];
+  case PREP_HURDLE: return 2;
   case PREP_ONE_HOT: return (int64_t)step->values.len;
   case PREP_MISSING: return has_flag(step) ? 2 : 1;
   case PREP_STANDARDIZE:
@@ -87,6 +88,7 @@ static int64_t copies(const PrepStep *step) {
   case PREP_WRAP:
   case PREP_LEVELS:
   case PREP_DEQUANTIZE:
+  case PREP_SEGMENTS:
   case PREP_COUNT: return 1;
   }
   return 1;
@@ -95,6 +97,10 @@ static int64_t copies(const PrepStep *step) {
 void prep_shape(PrepStep *step) {
   int64_t n = copies(step);
   step->out = step->in;
+  if (step->info->kind == PREP_SEGMENTS) {
+    step->out = (IrType){.dtype = IR_F64, .rank = 2, .axes = {IR_EVENTS, ir_elements(&step->in) + (int64_t)step->values.len}};
+    return;
+  }
   if (step->in.rank == 1 && n != 1) {
     step->out.rank = 2;
     step->out.axes[1] = n;
@@ -256,6 +262,66 @@ static IrRef missing_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   return ir_select(fn, gone, number(fn, step->setting[0]), value);
 }
 
+// ---- steps that split
+
+const char *prep_part_name(const PrepStep *step, int which) {
+  static const char *const names[2][2] = {{"on", "size"}, {"total", "share"}};
+  return names[step->info->kind == PREP_SEGMENTS][which];
+}
+
+int64_t prep_part_numbers(const PrepStep *step, int which) {
+  int64_t n = ir_elements(&step->in);
+  return step->info->kind == PREP_SEGMENTS && which == 0 ? (int64_t)step->values.len : n;
+}
+
+IrRef prep_part(IrFn *fn, const PrepStep *step, IrRef y, int which) {
+  int64_t first = prep_part_numbers(step, 0), begin = which == 0 ? 0 : first;
+  IrRef p = ir_slice(fn, y, 1, begin, begin + prep_part_numbers(step, which), 1);
+  return step->in.rank == 1 ? reshape_to(fn, p, &step->in) : p;
+}
+
+static IrRef hurdle_forward(IrFn *fn, const PrepStep *step, IrRef x) {
+  IrRef parts[2] = {ir_select(fn, one_of(fn, x, step->setting[0]), ir_fill(fn, step->in, 0), ir_fill(fn, step->in, 1)), x};
+  return side_by_side(fn, step, parts, 2);
+}
+
+static IrRef hurdle_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
+  return ir_select(fn, ir_binary(fn, IR_LT, number(fn, 0.5), part(fn, step, y, 0)), part(fn, step, y, 1), number(fn, step->setting[0]));
+}
+
+// The sum of each segment of x [e, n]: [e, k], or at each of its elements: [e, n].
+static IrRef segment_sums(IrFn *fn, const PrepStep *step, IrRef x, bool at_elements) {
+  IrRef *sums = ARENA_ARRAY(fn->arena, IrRef, step->values.len);
+  int64_t begin = 0;
+  for (size_t k = 0; k < step->values.len; k++) {
+    int64_t n = (int64_t)step->values.at[k];
+    IrRef sum = ir_sum(fn, ir_slice(fn, x, 1, begin, begin + n, 1), 2);
+    sums[k] = at_elements ? ir_broadcast(fn, sum, 2, (int64_t[]){IR_EVENTS, n}, (int8_t[]){0, -1}) : ir_reshape(fn, sum, 2, (int64_t[]){IR_EVENTS, 1});
+    begin += n;
+  }
+  return ir_concat(fn, sums, (uint32_t)step->values.len, 1);
+}
+
+static IrRef or_zero(IrFn *fn, IrRef x, IrRef by) { return ir_select(fn, ir_binary(fn, IR_EQ, by, number(fn, 0)), number(fn, 0), divide(fn, x, by)); }
+
+static IrRef segments_forward(IrFn *fn, const PrepStep *step, IrRef x) {
+  x = ir_reshape(fn, x, 2, (int64_t[]){IR_EVENTS, ir_elements(&step->in)});
+  IrRef parts[2] = {segment_sums(fn, step, x, false), or_zero(fn, x, segment_sums(fn, step, x, true))};
+  return ir_concat(fn, parts, 2, 1);
+}
+
+static IrRef segments_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
+  int64_t k = (int64_t)step->values.len, n = ir_elements(&step->in);
+  IrRef *totals = ARENA_ARRAY(fn->arena, IrRef, k), share = ir_slice(fn, y, 1, k, k + n, 1);
+  for (int64_t i = 0; i < k; i++) {
+    int64_t size = (int64_t)step->values.at[i];
+    IrRef total = ir_reshape(fn, ir_slice(fn, y, 1, i, i + 1, 1), 1, (int64_t[]){IR_EVENTS});
+    totals[i] = ir_broadcast(fn, total, 2, (int64_t[]){IR_EVENTS, size}, (int8_t[]){0, -1});
+  }
+  IrRef x = mul(fn, ir_concat(fn, totals, (uint32_t)k, 1), or_zero(fn, share, segment_sums(fn, step, share, true)));
+  return reshape_to(fn, x, &step->in);
+}
+
 IrRef prep_fitted(IrFn *fn, const PrepStep *step, IrRef x) {
   if (step->info->fit != PREP_FIT_NEAREST) return x;
   IrRef distance = ir_unary(fn, IR_ABS, sub(fn, x, number(fn, step->setting[1])));
@@ -291,6 +357,8 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   case PREP_BITS: return bits_forward(fn, step, x);
   case PREP_LEVELS: return levels_forward(fn, step, x);
   case PREP_MISSING: return missing_forward(fn, step, x);
+  case PREP_HURDLE: return hurdle_forward(fn, step, x);
+  case PREP_SEGMENTS: return segments_forward(fn, step, x);
   case PREP_DEQUANTIZE: return add(fn, x, mul(fn, ir_draw(fn, IR_DRAW_UNIFORM, step->name, step->in), number(fn, s[0])));
   case PREP_COUNT: break;
   }
@@ -323,6 +391,8 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   case PREP_BITS: return bits_inverse(fn, step, y);
   case PREP_LEVELS: return levels_inverse(fn, step, y);
   case PREP_MISSING: return missing_inverse(fn, step, y);
+  case PREP_HURDLE: return hurdle_inverse(fn, step, y);
+  case PREP_SEGMENTS: return segments_inverse(fn, step, y);
   case PREP_DEQUANTIZE: return mul(fn, ir_unary(fn, IR_FLOOR, divide(fn, y, number(fn, s[0]))), number(fn, s[0]));
   case PREP_COUNT: break;
   }
@@ -361,6 +431,8 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
   case PREP_BITS:
   case PREP_LEVELS:
   case PREP_MISSING:
+  case PREP_HURDLE:
+  case PREP_SEGMENTS:
   case PREP_DEQUANTIZE: return IR_NONE;
   case PREP_COUNT: break;
   }

@@ -27,7 +27,7 @@ typedef enum {
   PREP_ANGLE,
   PREP_INTEGER,
 } PrepRange;
-enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_MAX_SETTINGS = 3, BITS_MOST = 24 };
+enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_SPLITS = 16, PREP_MAX_SETTINGS = 3, BITS_MOST = 24 };
 
 typedef struct PrepInfo {
   PrepKind kind;
@@ -66,6 +66,10 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 // Elementwise log |dy/dx| at x, of the shape of x; IR_NONE when it is zero everywhere.
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
 bool prep_has_density(const PrepStep *step); // false: sincos, one_hot: no density in x
+// A step that splits: names of its two parts, how many numbers each has, and a part of y.
+const char *prep_part_name(const PrepStep *step, int which);
+int64_t prep_part_numbers(const PrepStep *step, int which);
+IrRef prep_part(IrFn *fn, const PrepStep *step, IrRef y, int which);
 // What MEAN_STD, MAXABS, MINMAX or NEAREST is fitted on: the values before the step, or their distances from `replace`.
 IrRef prep_fitted(IrFn *fn, const PrepStep *step, IrRef x);
 

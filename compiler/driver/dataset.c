@@ -356,7 +356,7 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
   }
   double *first = places[0], *second = places[1];
   for (int64_t i = 0; i < rows * n; i++)
-    if (!isfinite(values[i]))
+    if (!isfinite(values[i]) && !(fit->some && isnan(values[i])))
       return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
                       fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
   switch (fit->kind) {

@@ -22,6 +22,42 @@ awk -F, 'NR == FNR { a[FNR] = $4; next } FNR > 1 && ($1 - 10 * a[FNR])^2 > 1e-6 
 expect_exit 2 "$HGMC" run translate.hgm --train a.csv -o other --quiet
 expect_text "say NAME=FILE for each"
 
+# a spike and its size, layers of cells: sampled, built and scored; the cells of a layer add up to its total
+awk 'BEGIN { print "e,iso,a,b,c,d"; for (i = 1; i <= 600; i++) { t = i % 50 + 1; u = (i % 11) / 20; printf "%d,%.4f,%.4f,%.4f,%.4f,%.4f\n", t, i % 3 ? 0 : exp(sin(i)), t * u * 0.3, t * u * 0.7, t * 0.1, t * 0.2 } }' > cells.csv
+cat > cells.hgm <<'E1'
+data d {
+  e      = "e" in MeV |> log |> standardize
+  iso    = "iso" in GeV |> hurdle(0)
+  on     = iso.on
+  size   = iso.size |> log |> standardize
+  shower = "{a,b,c,d}" / "e" |> segments([2, 2])
+  total  = shower.total |> logit(1e-3) |> standardize
+  share  = shower.share |> logit(1e-3) |> standardize
+}
+flow cells(total, share, size | e, on) { base normal; spline_coupling(4, subnet = mlp([8])) }
+train { update cells { minimize -log_prob(cells, total, share, size | e, on); with adam(1e-3) }
+  batch 100
+  steps 20 }
+generate given e { on ~ bernoulli(0.3); (total, share, size) ~ cells | e, on }
+score { s = log_prob(cells, total, share, size | e, on) }
+evaluate { observable response = sum(shower.total); observable quiet = if iso.on == 1 then 1 else 0; metrics ks }
+E1
+expect_exit 0 "$HGMC" run cells.hgm --train cells.csv -o cells --quiet
+expect_exit 0 "$HGMC" sample cells --given cells.csv -o s1.csv --threads 1
+expect_exit 0 "$HGMC" sample cells --given cells.csv -o s2.csv --threads 2
+same_file s1.csv s2.csv
+expect_exit 0 "$HGMC" build cells -o cells_sampler
+expect_exit 0 ./cells_sampler --given cells.csv -n 600 -o s3.csv
+same_file s1.csv s3.csv
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) { sub(/ .*/, "", $i); at[$i] = i } next }
+  { off += $at["iso"] == 0; if ($at["a"] + $at["b"] > 1.000001 * $at["e"] || $at["a"] < 0) exit 1 } END { if (off < 340 || off > 480) exit 2 }' s1.csv || fail "totals within the energy, seven of ten sizes absent (exit $?)"
+expect_exit 0 "$HGMC" score cells --data cells.csv -o t1.csv
+expect_exit 0 ./cells_sampler --score cells.csv -o t2.csv
+same_file t1.csv t2.csv
+sed 's/given e { on ~ bernoulli(0.3); (total, share, size)/given e { on ~ bernoulli(0.3); (total, _, size)/' cells.hgm > half.hgm
+expect_exit 1 "$HGMC" check half.hgm
+expect_text "shower.share is not generated"
+
 data=$ROOT/../shared/data
 [ -d "$data" ] || exit 0
 # components in the order px py pz E, which an attribute names: masses come out right, and what is written has that order

@@ -57,6 +57,80 @@ static void four_vectors_stand_as_e_px_py_pz(void **state) {
   leave(&l);
 }
 
+static const char *const spikes = "data d {\n  iso = \"iso\" in GeV |> hurdle(0)\n  on = iso.on\n  size = iso.size |> log |> standardize\n}\n"
+                                  "train { update f { minimize sum((f(one_hot(on)) - size)^2); with sgd(0) }\n  batch 4\n  steps 1 }\n"
+                                  "net f(x: real[2]) -> real = x |> dense(1)\n"
+                                  "generate { on ~ bernoulli(0.5); size = 2.0 }\n"
+                                  "score { s = size; o = sum(one_hot(on) * [1.0, 2.0]) }\n"
+                                  "evaluate { observable o = if iso.on == 1 then iso.size else -5 }\n";
+
+static void a_hurdle_is_a_class_and_a_size(void **state) {
+  (void)state;
+  Loaded l = load(spikes);
+  const ModelData *d = l.model->data.at[0];
+  const double iso[4] = {0, 2, 0, 5}, mean = 0.3, std = 2;
+  give(&l, "column:iso", iso, 4);
+  assert_int_equal(d->columns.len, 1);
+  assert_int_equal(d->rounds.len, 1);
+  assert_true(d->rounds.at[0].fits.at[0].some);
+  const double *x = run(&l, d->rounds.at[0].fn, 4, d->rounds.at[0].fits.at[0].output); // what is off does not take part
+  for (int i = 0; i < 4; i++) assert_true(iso[i] == 0 ? isnan(x[i]) : fabs(x[i] - log(iso[i])) < 1e-12);
+  give_number(&l, d->rounds.at[0].fits.at[0].states[0], mean);
+  give_number(&l, d->rounds.at[0].fits.at[0].states[1], std);
+  x = run(&l, d->prepare, 4, "prep:size");
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 0 : (log(iso[i]) - mean) / std);
+  x = run(&l, d->prepare, 4, "prep:iso.on");
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] != 0);
+  x = run(&l, l.model->score, 4, "score:s");
+  for (int i = 0; i < 4; i++) assert_true(iso[i] == 0 ? fabs(x[i]) < 6 && x[i] != 0 : fabs(x[i] - (log(iso[i]) - mean) / std) < 1e-12);
+  assert_true(x[0] != x[2]); // noise
+  x = run(&l, l.model->score, 4, "score:o");
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 1 : 2);
+  x = run(&l, l.model->evaluate->observables, 4, "observable:o");
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? -5 : iso[i]);
+  x = run(&l, l.model->generators.at[0]->fn, 16, "out:iso");
+  int off = 0;
+  for (int i = 0; i < 16; i++) {
+    assert_true(x[i] == 0 || fabs(x[i] - exp(2 * std + mean)) < 1e-9 * x[i]);
+    off += x[i] == 0;
+  }
+  assert_true(off > 0 && off < 16);
+  leave(&l);
+}
+
+static void a_negative_size_of_what_is_on_is_no_gap(void **state) {
+  (void)state;
+  Loaded l = load(spikes);
+  const double iso[2] = {0, -2};
+  give(&l, "column:iso", iso, 2);
+  const double *x = run(&l, l.model->data.at[0]->rounds.at[0].fn, 2, l.model->data.at[0]->rounds.at[0].fits.at[0].output);
+  assert_true(isnan(x[0]) && isinf(x[1]));
+  leave(&l);
+}
+
+static void segments_are_joined_on_output(void **state) {
+  (void)state;
+  Loaded l = load("data d {\n  e = \"e\" in MeV |> log\n  shower = \"v\" / \"e\" |> segments([2, 3])\n  total = shower.total |> scale(2)\n"
+                  "  share = shower.share |> logit(0.01)\n}\n"
+                  "generate given e { total = [1.0, 0.5]; share = [0.0, 0.0, 0.0, 0.0, 0.0] }\n"
+                  "evaluate { observable r = sum(shower.total) }\n");
+  const double v[10] = {10, 30, 2, 2, 4, 0, 0, 1, 0, 0}, e[2] = {100, 2};
+  assert_int_equal(l.model->data.at[0]->columns.len, 2);
+  give(&l, "column:v", v, 10);
+  give(&l, "column:e", e, 2);
+  const double *x = run(&l, l.model->data.at[0]->prepare, 2, "prep:total"), total[4] = {0.8, 0.16, 0, 1};
+  for (int i = 0; i < 4; i++) near(x[i], total[i]);
+  x = run(&l, l.model->data.at[0]->prepare, 2, "prep:share");
+  const double share[10] = {0.25, 0.75, 0.25, 0.25, 0.5, 0, 0, 1, 0, 0};
+  for (int i = 0; i < 10; i++) near(x[i], log((0.01 + 0.98 * share[i]) / (1 - 0.01 - 0.98 * share[i])));
+  x = run(&l, l.model->generators.at[0]->fn, 2, "out:v");
+  for (int i = 0; i < 10; i++) near(x[i], e[i / 5] * (i % 5 < 2 ? 0.5 / 2 : 0.25 / 3)); // equal shares of totals 0.5 and 0.25
+  x = run(&l, l.model->evaluate->observables, 2, "observable:r");
+  near(x[0], 0.48);
+  near(x[1], 0.5);
+  leave(&l);
+}
+
 static void a_generator_reads_one_block_and_writes_another(void **state) {
   (void)state;
   Loaded l = load("data fast { a = \"pt\" |> scale(2) }\ndata full { b: fast.a }\ngenerate forth given a { b = a + 1 }\n");
@@ -72,8 +146,30 @@ static void a_generator_reads_one_block_and_writes_another(void **state) {
   leave(&l);
 }
 
+// A class is generated as a class, or as a number for each, of which the largest wins.
+static void classes_are_written_with_their_values(void **state) {
+  (void)state;
+  Loaded l = load("data d { a: class of [-1, 4] = \"a\"; b: class of [3, 5, 7] = \"b\" }\ngenerate { a ~ bernoulli(0.5); b = [0.1, 0.7, 0.2] }\n");
+  const IrFn *g = l.model->generators.at[0]->fn;
+  const double *a = run(&l, g, 16, "out:a"), *b = run(&l, g, 16, "out:b");
+  int first = 0;
+  for (int i = 0; i < 16; i++) {
+    assert_true((a[i] == -1 || a[i] == 4) && b[i] == 5);
+    first += a[i] == -1;
+  }
+  assert_true(first > 0 && first < 16);
+  leave(&l);
+}
+
 static void what_cannot_be_is_refused(void **state) {
   (void)state;
+  expect("data d { x = \"x\" |> hurdle(0) |> log }\n", "preparation");
+  expect("data d { x = [\"x\", \"y\"] |> hurdle(0) }\n", "preparation");
+  expect("data d { r = { x = \"x\" |> hurdle(0) } }\n", "preparation");
+  expect("data d { x = \"x\" |> hurdle(0); on = x.on |> log }\n", "preparation");
+  expect("data d { x: real[4] = \"x\" |> segments([2, 3]) }\n", "column-shape");
+  expect("data d { x: real[4] = \"x\" |> segments([2, 0]) }\n", "type");
+  expect("data d { x = \"x\" |> hurdle(0); s = x.size |> log }\ngenerate { s ~ normal }\n", "inverse-needs");
   expect("data a { x = \"x\" }\ndata b { y: a.z }\n", "unknown-name");
   expect("data b { y: a.x }\ndata a { x = \"x\" }\n", "unknown-name");
   expect("data b { y: real[3] }\n", "preparation");
@@ -85,6 +181,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_field_is_prepared_with_the_numbers_of_another),
       cmocka_unit_test(four_vectors_stand_as_e_px_py_pz),
+      cmocka_unit_test(a_hurdle_is_a_class_and_a_size),
+      cmocka_unit_test(a_negative_size_of_what_is_on_is_no_gap),
+      cmocka_unit_test(segments_are_joined_on_output),
+      cmocka_unit_test(classes_are_written_with_their_values),
       cmocka_unit_test(a_generator_reads_one_block_and_writes_another),
       cmocka_unit_test(what_cannot_be_is_refused),
   };

@@ -40,6 +40,15 @@ static Trial trial_of(PrepKind kind) {
     t.stat[0] = -3, t.stat[1] = 4;
     for (int i = 0; i < N; i++) t.x[i] = -3 + 7 * ((2 * i + 1) % 16 + 0.5) / 16;
     break;
+  case PREP_HURDLE:
+    t.setting[0] = -1;
+    memcpy(t.x, (double[]){-1, 0, 0.2, -1, 0.7, 0.9, 1}, sizeof t.x);
+    break;
+  case PREP_SEGMENTS: // one number alone: its share is 1
+    t.n_values = 1;
+    t.values[0] = 1;
+    memcpy(t.x, (double[]){0, 1, 0.2, 30, 0.7, 0.9, 5}, sizeof t.x);
+    break;
   case PREP_ZERO_BELOW:
     t.setting[0] = 0.25;
     memcpy(t.x, (double[]){0, 0.26, 0.5, 1, 7, 300, 2e4}, sizeof t.x);
@@ -199,6 +208,29 @@ static void wrap_and_dequantize_keep_their_ranges(void **state) {
   arena_destroy(arena);
 }
 
+static void segments_are_totals_and_shares(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  PrepStep *s = prep_step_new(arena, prep_find("segments"), "f.1");
+  for (int i = 0; i < 3; i++) VEC_PUSH(arena, &s->values, (double[]){2, 1, 2}[i]);
+  s->in = (IrType){.dtype = IR_F64, .rank = 2, .axes = {IR_EVENTS, 5}};
+  prep_shape(s);
+  IrFn *fn = ir_fn_new(arena, "test");
+  IrRef x = ir_leaf(fn, IR_INPUT, "x", s->in), y = prep_forward(fn, s, x), wrong = ir_binary(fn, IR_MUL, y, ir_leaf(fn, IR_INPUT, "factor", s->out));
+  ir_output(fn, "total", prep_part(fn, s, y, 0));
+  ir_output(fn, "share", prep_part(fn, s, y, 1));
+  ir_output(fn, "back", prep_inverse(fn, s, y));
+  ir_output(fn, "again", prep_inverse(fn, s, wrong));
+  double in[10] = {1, 3, 5, 0, 0, 0, 2, 0, 7, 1}, factor[16], total[6] = {4, 5, 0, 2, 0, 8}, share[10] = {0.25, 0.75, 1, 0, 0, 0, 1, 0, 0.875, 0.125};
+  for (int i = 0; i < 16; i++) factor[i] = i % 8 < 3 ? 1 : 3; // shares that add up to 3: the totals decide
+  IrArray leaves[2] = {{"x", 10, in}, {"factor", 16, factor}}, out[4];
+  const char *error = NULL;
+  if (!ir_eval(fn, &(IrEnv){.events = 2, .leaves = leaves, .n_leaves = 2}, arena, out, &error)) fail_msg("%s", error);
+  for (int i = 0; i < 6; i++) assert_true(out[0].data[i] == total[i]);
+  for (int i = 0; i < 10; i++) assert_true(out[1].data[i] == share[i] && out[2].data[i] == in[i] && fabs(out[3].data[i] - in[i]) < 1e-12);
+  arena_destroy(arena);
+}
+
 static void bits_are_binary_digits_of_the_interval(void **state) {
   (void)state;
   Arena *arena = arena_create();
@@ -255,13 +287,10 @@ static void names_of_the_table_are_found(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_inverse_undoes_its_step),
-      cmocka_unit_test(every_jacobian_is_the_slope),
-      cmocka_unit_test(forwards_are_their_formulas),
-      cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
-      cmocka_unit_test(a_flag_stands_behind_the_values),
-      cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
-      cmocka_unit_test(bits_are_binary_digits_of_the_interval),
+      cmocka_unit_test(every_inverse_undoes_its_step),   cmocka_unit_test(every_jacobian_is_the_slope),
+      cmocka_unit_test(forwards_are_their_formulas),     cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
+      cmocka_unit_test(a_flag_stands_behind_the_values), cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
+      cmocka_unit_test(segments_are_totals_and_shares),  cmocka_unit_test(bits_are_binary_digits_of_the_interval),
       cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
