@@ -201,7 +201,13 @@ bool hgm_run_metrics(HgmRun *run, const char *const *names, const double *values
   return fine;
 }
 
-bool hgm_run_metrics_keep(HgmRun *run, double last, const HgmIo *io, HgmError *error) {
+static bool is_past(const char *line, double phase, double epoch) {
+  char *rest;
+  double its_epoch = strtod(line, &rest), its_phase = *rest == ',' ? strtod(rest + 1, NULL) : 0;
+  return its_phase < phase || (its_phase == phase && its_epoch <= epoch);
+}
+
+bool hgm_run_metrics_keep(HgmRun *run, double phase, double epoch, const HgmIo *io, HgmError *error) {
   char path[PATH_MAX], *text;
   size_t n;
   if (!hgm_run_file(run->path, "metrics.csv", path, sizeof path, error)) return false;
@@ -213,7 +219,7 @@ bool hgm_run_metrics_keep(HgmRun *run, double last, const HgmIo *io, HgmError *e
     char *end = memchr(line, '\n', (size_t)(text + n - line));
     if (end == NULL) break; // half a line: the run was cut off while writing it
     bool is_header = line == text;
-    if (is_header || strtod(line, NULL) <= last) {
+    if (is_header || is_past(line, phase, epoch)) {
       memmove(text + kept, line, (size_t)(end + 1 - line));
       kept += (size_t)(end + 1 - line);
     }

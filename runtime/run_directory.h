@@ -21,11 +21,11 @@ bool hgm_run_file(const char *directory, const char *name, char *text, int size,
 // Directory of a positional RUN: itself, or the folder of its .h5 file; fails when it holds no manifest.json.
 bool hgm_run_find(const char *argument, char *directory, int size, HgmError *error);
 
-// One line of metrics.csv: the columns must be the same for all lines of the file; appended with one write. The first column
-// is the epoch. Values that are not finite are left empty.
+// One line of metrics.csv: the columns must be the same for all lines of the file; appended with one write. The first two
+// columns are the epoch, counted in its phase, and the phase. Values that are not finite are left empty.
 bool hgm_run_metrics(HgmRun *run, const char *const *names, const double *values, int n, const HgmIo *io, HgmError *error);
-// On resume: keeps the header and the lines whose first number is <= last.
-bool hgm_run_metrics_keep(HgmRun *run, double last, const HgmIo *io, HgmError *error);
+// On resume: keeps the header, the lines of earlier phases, and those of this phase up to the epoch.
+bool hgm_run_metrics_keep(HgmRun *run, double phase, double epoch, const HgmIo *io, HgmError *error);
 
 // ---- manifest.json
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 420, HEIGHT = 210, RATIO = 70, LEFT = 52, RIGHT = 12, TOP = 26, BOTTOM = 34, GAP = 8, MOST_BINS = 200, FEW_INTEGERS = 60, MOST_TICKS = 16 };
+enum { WIDTH = 420, HEIGHT = 210, RATIO = 70, LEFT = 52, RIGHT = 12, TOP = 26, BOTTOM = 34, GAP = 8, MOST_BINS = 200, MOST_INTEGER_BINS = 60, MOST_TICKS = 16 };
 
 static const char *const colours[] = {"#1f6feb", "#d1570b", "#2c974b", "#8250df", "#bf3989", "#6e7781"};
 enum { N_COLOURS = sizeof colours / sizeof *colours };
@@ -24,7 +24,7 @@ void plot_text(FILE *out, const char *text) {
 typedef struct Frame {
   double left, right, top, bottom; // in the picture
   double x0, x1, y0, y1;           // of the numbers; y as log10 where log
-  bool log;
+  bool log, whole_x;               // whole_x: only integers stand at x
 } Frame;
 
 static double place_x(const Frame *f, double x) { return f->left + (x - f->x0) / (f->x1 - f->x0) * (f->right - f->left); }
@@ -35,10 +35,10 @@ static double place_y(const Frame *f, double y) {
   return f->bottom - (v - f->y0) / (f->y1 - f->y0) * (f->bottom - f->top);
 }
 
-// Steps of 1, 2 or 5 times a power of ten, about `wanted` of them.
-static int ticks(double low, double high, int wanted, double at[MOST_TICKS]) {
+// Steps of 1, 2 or 5 times a power of ten, about `wanted` of them, none shorter than `least`.
+static int ticks(double low, double high, int wanted, double least, double at[MOST_TICKS]) {
   double rough = (high - low) / wanted, power = pow(10, floor(log10(rough))), rest = rough / power;
-  double step = power * (rest < 1.5 ? 1 : rest < 3.5 ? 2 : rest < 7.5 ? 5 : 10);
+  double step = fmax(least, power * (rest < 1.5 ? 1 : rest < 3.5 ? 2 : rest < 7.5 ? 5 : 10));
   int n = 0;
   for (double k = ceil(low / step - 1e-9); n < MOST_TICKS && k * step <= high + 1e-9 * step; k++) at[n++] = k * step;
   return n;
@@ -47,12 +47,12 @@ static int ticks(double low, double high, int wanted, double at[MOST_TICKS]) {
 static void frame_axes(FILE *out, const Frame *f, bool with_x_numbers, int wanted_y) {
   double at[MOST_TICKS];
   fprintf(out, "<rect class=frame x=%.1f y=%.1f width=%.1f height=%.1f />", f->left, f->top, f->right - f->left, f->bottom - f->top);
-  int n = ticks(f->x0, f->x1, 6, at);
+  int n = ticks(f->x0, f->x1, 6, f->whole_x ? 1 : 0, at);
   for (int i = 0; i < n; i++) {
     fprintf(out, "<path class=tick d='M%.1f %.1fv-4'/>", place_x(f, at[i]), f->bottom);
     if (with_x_numbers) fprintf(out, "<text x=%.1f y=%.1f text-anchor=middle>%.6g</text>", place_x(f, at[i]), f->bottom + 14, at[i] == 0 ? 0 : at[i]);
   }
-  n = ticks(f->y0, f->y1, f->log && f->y1 - f->y0 < 4 ? (int)ceil(f->y1 - f->y0) : wanted_y, at);
+  n = ticks(f->y0, f->y1, f->log && f->y1 - f->y0 < 4 ? (int)ceil(f->y1 - f->y0) : wanted_y, 0, at);
   for (int i = 0; i < n; i++) {
     if (f->log && at[i] != floor(at[i])) continue;
     double y = f->bottom - (at[i] - f->y0) / (f->y1 - f->y0) * (f->bottom - f->top);
@@ -69,10 +69,17 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static bool few_integers(const double *sorted, int64_t n) {
+static bool are_integers(const double *sorted, int64_t n) {
   for (int64_t i = 0; i < n; i++)
     if (sorted[i] != floor(sorted[i])) return false;
-  return sorted[n - 1] - sorted[0] < FEW_INTEGERS;
+  return true;
+}
+
+// Bins of equally many integers: one each, or as many as leave at most MOST_INTEGER_BINS.
+static void range_of_integers(double first, double last, double *low, double *high, int *bins) {
+  double each = ceil((last - first + 1) / MOST_INTEGER_BINS);
+  *bins = (int)ceil((last - first + 1) / each);
+  *low = first - 0.5, *high = *low + each * *bins;
 }
 
 void plot_range(const PlotSample *sample, double *low, double *high, int *bins) {
@@ -83,10 +90,11 @@ void plot_range(const PlotSample *sample, double *low, double *high, int *bins) 
   *low = 0, *high = 1, *bins = 50;
   if (n > 0) {
     qsort(sorted, (size_t)n, sizeof *sorted, by_value);
-    if (few_integers(sorted, n)) {
-      *low = sorted[0] - 0.5, *high = sorted[n - 1] + 0.5, *bins = (int)(*high - *low);
+    double a = sorted[n / 1000], b = sorted[n - 1 - n / 1000], margin = 0.05 * (b - a);
+    if (are_integers(sorted, n)) {
+      bool few = sorted[n - 1] - sorted[0] < MOST_INTEGER_BINS;
+      range_of_integers(few ? sorted[0] : a, few ? sorted[n - 1] : b, low, high, bins);
     } else {
-      double a = sorted[n / 1000], b = sorted[n - 1 - n / 1000], margin = 0.05 * (b - a);
       *low = a - margin, *high = b + margin;
       if (*low < 0 && sorted[0] >= 0) *low = 0; // what cannot be negative begins at zero
     }
@@ -135,7 +143,9 @@ static void ratio_panel(FILE *out, const Frame *f, const Counts *truth, const Co
     fprintf(out, "<rect class=band x=%.1f y=%.1f width=%.1f height=%.1f />", place_x(f, x), place_y(f, 1 + error), place_x(f, x + width) - place_x(f, x),
             place_y(f, 1 - error) - place_y(f, 1 + error));
     double middle = place_x(f, x + width / 2);
-    if (ratio > f->y0 && ratio < f->y1)
+    if (ratio > f->y1) fprintf(out, "<path class=beyond d='M%.1f %.1fl-3 5h6z'/>", middle, f->top + 1);
+    else if (ratio < f->y0) fprintf(out, "<path class=beyond d='M%.1f %.1fl-3 -5h6z'/>", middle, f->bottom - 1);
+    else
       fprintf(out, "<path class=fake d='M%.1f %.1fV%.1fM%.1f %.1fH%.1f'/>", middle, place_y(f, ratio - spread), place_y(f, ratio + spread), place_x(f, x),
               place_y(f, ratio), place_x(f, x + width));
   }
@@ -164,7 +174,7 @@ void plot_histogram(FILE *out, const PlotHistogram *h) {
   count(&truth, &h->truth, low, high, bins);
   count(&fake, &h->fake, low, high, bins);
   Frame main = {LEFT, WIDTH - RIGHT, TOP, TOP + HEIGHT, low, high, .log = h->log};
-  Frame ratio = {LEFT, WIDTH - RIGHT, TOP + HEIGHT + GAP, TOP + HEIGHT + GAP + RATIO, low, high, 0.5, 1.5, false};
+  Frame ratio = {LEFT, WIDTH - RIGHT, TOP + HEIGHT + GAP, TOP + HEIGHT + GAP + RATIO, low, high, 0.4, 1.6, false, false};
   vertical_range(&main, &truth, &fake, bins);
   int height = TOP + HEIGHT + GAP + RATIO + BOTTOM;
   fprintf(out, "<svg viewBox='0 0 %d %d' width=%d height=%d role=img><text class=title x=%d y=16>", WIDTH, height, WIDTH, height, LEFT);
@@ -193,7 +203,8 @@ void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurv
   if (!(high > low)) low -= 0.5, high += 0.5;
   int64_t points = curves[0].n;
   double first = points > 0 ? x[0] : 0, last = points > 1 ? x[points - 1] : first + 1;
-  Frame f = {LEFT, 2 * WIDTH - RIGHT, TOP, TOP + HEIGHT, first, last > first ? last : first + 1, low - 0.05 * (high - low), high + 0.05 * (high - low), false};
+  Frame f = {LEFT, 2 * WIDTH - RIGHT, TOP, TOP + HEIGHT, first, last > first ? last : first + 1, low - 0.05 * (high - low), high + 0.05 * (high - low), false,
+             true};
   int height = TOP + HEIGHT + BOTTOM;
   fprintf(out, "<svg viewBox='0 0 %d %d' width=%d height=%d role=img>", 2 * WIDTH, height, 2 * WIDTH, height);
   frame_axes(out, &f, true, 5);

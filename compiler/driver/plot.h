@@ -1,5 +1,6 @@
 // Pictures of a report as SVG text, drawn to a stream: histograms of truth and generated events, curves over epochs.
-// Truth is a filled area with the band of its statistical error, generated events are a line; below, their ratio.
+// Truth is a filled area with the band of its statistical error, generated events are a line; below, their ratio,
+// a triangle where it is out of range.
 #ifndef HGM_DRIVER_PLOT_H
 #define HGM_DRIVER_PLOT_H
 
@@ -29,7 +30,7 @@ typedef struct PlotCurve {
 
 void plot_histogram(FILE *out, const PlotHistogram *histogram);
 void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurve *curves, int n); // x: (curves[0].n)
-// Bins for a sample: one an integer where there are few, else 50 between the 0.1 % and 99.9 % points, somewhat widened.
+// Bins for a sample: equally many integers each where all are integers, else 50 between the 0.1 % and 99.9 % points, somewhat widened.
 void plot_range(const PlotSample *sample, double *low, double *high, int *bins);
 void plot_text(FILE *out, const char *text); // with < & > " as HTML wants them
 

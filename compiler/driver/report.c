@@ -17,7 +17,7 @@ static const char head[] =
     "th{border-bottom:1px solid #d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far{color:#b42318;font-weight:600}\n"
     "svg{font:10.5px system-ui,sans-serif;margin:4px 6px 4px 0}svg .title{font-size:13px;font-weight:600}svg text{fill:#1f2328}\n"
     ".frame{fill:none;stroke:#57606a}.tick{stroke:#57606a;fill:none}.truth{fill:#d8dee4;stroke:#8c959f}.fake{fill:none;stroke:#1f6feb;stroke-width:1.5}\n"
-    ".band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 3}p.key{color:#57606a}code{font-size:13px}</style>\n";
+    ".beyond{fill:#1f6feb}.band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 3}p.key{color:#57606a}code{font-size:13px}</style>\n";
 
 static void fact(FILE *out, const char *name, const char *value) {
   fprintf(out, "<tr><td>%s<td>", name);
@@ -114,7 +114,7 @@ static const char *unit_of(const Model *model, const char *name) {
 static void pictures(FILE *out, const Report *r) {
   const Evaluation *e = r->evaluation;
   fprintf(out, "<h2>Columns and observables</h2>\n<p class=key>Share of events in a bin. Grey: truth, below with its statistical error; blue: generated, below "
-               "over truth.</p>\n");
+               "over truth, a triangle where that is beyond the panel.</p>\n");
   for (size_t i = 0; i < e->columns.len && i < MOST_PICTURES; i++) {
     const EvalColumn *c = &e->columns.at[i];
     PlotHistogram h = {.title = c->name, .unit = unit_of(r->model, c->name), .truth = {c->truth, e->weights, e->n_truth}, .fake = {c->fake, NULL, e->n_fake}};

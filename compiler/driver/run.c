@@ -232,7 +232,8 @@ static bool prepare(Run *r, HgmError *error) {
   char path[4096];
   Store *nothing = store_new(session->arena);
   return same_data(r->old, &now, hgm_run_path(r->directory), error) && hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) &&
-         snapshot_load(nothing, &r->training.position, r->hash, path, error) && hgm_run_metrics_keep(r->directory, r->training.position.epoch, NULL, error);
+         snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
+         hgm_run_metrics_keep(r->directory, r->training.position.phase, r->training.position.epoch, NULL, error);
 }
 
 static bool write_report(Run *r, const Evaluation *e, HgmError *error) {

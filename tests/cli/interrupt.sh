@@ -16,4 +16,5 @@ fi
 same_weights whole/model.h5 stopped/model.h5
 $HGMC run "my jets.hgm" --train data/jets.h5 --set layers=4 --set width=16 --set bins=4 --epochs 9 -o stopped --resume > log 2>&1; [ $? -le 1 ] || fail "a run that is resumed at its end"
 expect_text "this run was trained to its end, so nothing is left to do"
+[ "$(wc -l < stopped/metrics.csv)" -eq 3 ] || fail "a header and two epochs in the metrics"
 same_weights whole/model.h5 stopped/model.h5

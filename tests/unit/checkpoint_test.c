@@ -276,19 +276,24 @@ static void metrics_grow_and_are_cut_back(void **state) {
   HgmRun *run;
   HgmError error = {0};
   assert_true(hgm_run_create(&run, "r", "jets", false, false, &error));
-  static const char *const names[] = {"epoch", "train", "valid"};
-  for (int epoch = 1; epoch <= 4; epoch++) {
-    double values[] = {epoch, 1.0 / epoch, epoch == 3 ? NAN : 0.25};
-    assert_true(hgm_run_metrics(run, names, values, 3, NULL, &error));
+  static const char *const names[] = {"epoch", "phase", "train", "valid"};
+  for (int line = 0; line < 6; line++) { // two epochs of the first phase, four of the second
+    int phase = line >= 2, epoch = phase ? line - 1 : line + 1;
+    double values[] = {epoch, phase, 1.0 / epoch, epoch == 3 ? NAN : 0.25};
+    assert_true(hgm_run_metrics(run, names, values, 4, NULL, &error));
   }
   FILE *file = fopen("r/metrics.csv", "a");
-  fputs("5,0.1", file); // a kill in the middle of a line
+  fputs("5,1,0.1", file); // a kill in the middle of a line
   fclose(file);
-  assert_true(hgm_run_metrics_keep(run, 3, NULL, &error));
+  assert_true(hgm_run_metrics_keep(run, 1, 3, NULL, &error));
   char *text;
   size_t n;
   assert_true(hgm_io_read_file("r/metrics.csv", &text, &n, &error));
-  assert_string_equal(text, "epoch,train,valid\n1,1,0.25\n2,0.5,0.25\n3,0.3333333333,\n");
+  assert_string_equal(text, "epoch,phase,train,valid\n1,0,1,0.25\n2,0,0.5,0.25\n1,1,1,0.25\n2,1,0.5,0.25\n3,1,0.3333333333,\n");
+  free(text);
+  assert_true(hgm_run_metrics_keep(run, 2, 0, NULL, &error)); // a run that is done stands behind its last phase
+  assert_true(hgm_io_read_file("r/metrics.csv", &text, &n, &error));
+  assert_non_null(strstr(text, "3,1,0.3333333333,\n"));
   free(text);
   hgm_run_close(run);
   unlink("r/metrics.csv");
