@@ -80,7 +80,7 @@ STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
 STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
 STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pickle pool program_file \
-                sha256 table table_load table_paths table_read writer
+                redraw sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
 stub-sources: # for tests that build the sampler otherwise
 	@echo $(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c)
@@ -94,7 +94,7 @@ $(O)/stub/stub: $(STUB_OBJECTS)
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
 LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
                   -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections $(WARN) -I. -MMD -MP
-LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c one.c philox.c program_file.c))
+LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c one.c philox.c program_file.c redraw.c))
 LIBRARY_ENTRIES := open close size column work_bytes sample sample_f64 transform transform_f64 score score_f64
 $(O)/library/%.o: %.c
 	@mkdir -p $(@D)

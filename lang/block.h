@@ -116,6 +116,7 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
 void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
+IrRef event_condition(Elab *e, Value *v, Span span);                   // of `where`: bool [e]; IR_NONE: reported
 void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
 DataField *field_new(Blocks *b, DataBlock *d, AstName name);           // of the block itself, without a source
 DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record);

@@ -355,6 +355,14 @@ static const AstExpr *with_columns(Blocks *b, DataBlock *d, Scope *scope, const 
   return copy;
 }
 
+IrRef event_condition(Elab *e, Value *v, Span span) {
+  if (value_is_error(v)) return IR_NONE;
+  if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_BOOL && v->u.tensor.type.shape.rank == 0) return elab_per_event(e, v);
+  Diag *diag = elab_error(e, DIAG_TYPE, span, "`where` takes a condition on each event, found %s", value_text(e->arena, v));
+  diag_help(e->diags, diag, "`where gen.pt > 15 GeV`");
+  return IR_NONE;
+}
+
 static void cuts(Blocks *b, DataBlock *d, IrFn *fn) {
   Elab *e = b->e;
   Scope *scope = scope_new(e, d->scope);
@@ -363,13 +371,8 @@ static void cuts(Blocks *b, DataBlock *d, IrFn *fn) {
   for (size_t i = 0; i < d->cuts.len; i++) {
     const AstExpr *x = d->cuts.at[i];
     Value *v = elab_expr(e, scope, with_columns(b, d, scope, x));
-    if (value_is_error(v)) continue;
-    if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_BOOL || v->u.tensor.type.shape.rank != 0) {
-      Diag *diag = elab_error(e, DIAG_TYPE, x->span, "`where` takes a condition on each event, found %s", value_text(e->arena, v));
-      diag_help(e->diags, diag, "`where gen.pt > 15 GeV`");
-      continue;
-    }
-    IrRef one = elab_per_event(e, v);
+    IrRef one = event_condition(e, v, x->span);
+    if (one == IR_NONE) continue;
     keep = keep == IR_NONE ? one : ir_binary(fn, IR_AND, keep, one);
   }
   if (keep != IR_NONE) ir_output(fn, "keep", ir_cast(fn, keep, IR_I32));

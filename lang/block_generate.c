@@ -159,8 +159,6 @@ static void mark_given(const DataField *f, Output *out) {
   }
 }
 
-// ---- the block
-
 static Value *not_there(Elab *e, Scope *scope, void *data) {
   (void)scope;
   const DataField *f = data;
@@ -299,6 +297,70 @@ static bool generates(const ModelGenerator *g) {
   return false;
 }
 
+// ---- where
+
+static Value *drawn_physical(Elab *e, Scope *scope, void *data) {
+  (void)scope;
+  DataField *f = data;
+  return field_physical(e, f, f->span);
+}
+
+static bool is_named(const AstNames *names, const char *name) {
+  for (size_t i = 0; i < names->len; i++)
+    if (strcmp(names->at[i].text, name) == 0) return true;
+  return false;
+}
+
+// Names of fields mean their physical values, of those that are generated as of those that are given.
+static Scope *where_scope(Elab *e, const AstNames *given, Scope *body, Output *out, const ModelGenerator *g) {
+  for (size_t i = 0; i < out->data->model->columns.len; i++) {
+    const ModelColumn *c = &out->data->model->columns.at[i];
+    if (!out->given[i] && out->column[i] != IR_NONE) leaf_stands(e, arena_printf(e->arena, "column:%s", c->name), column_as_in_file(g->fn, c, out->column[i]));
+  }
+  Scope *scope = scope_new(e, body);
+  for (size_t k = 0; k < out->data->fields.len; k++) {
+    DataField *f = out->data->fields.at[k];
+    if (f->made == NULL && (scope_own(body, f->label) != NULL || is_named(given, f->label)))
+      scope_bind_lazy(e, scope, f->label, f->span, drawn_physical, f)->used = true;
+  }
+  return scope;
+}
+
+static bool depends_on_draws(Elab *e, const IrFn *fn, IrRef value) {
+  bool *reached = ARENA_ARRAY(e->arena, bool, value + 1);
+  reached[value] = true;
+  for (IrRef i = value + 1; i-- > 0;) {
+    const IrValue *v = ir_at(fn, i);
+    if (reached[i] && v->op == IR_DRAW) return true;
+    for (uint32_t k = 0; reached[i] && k < v->n_operands; k++) reached[v->operands[k]] = true;
+  }
+  return false;
+}
+
+static void generate_where(Blocks *b, const Generator *g, Scope *body, Output *out, ModelGenerator *model) {
+  Elab *e = b->e;
+  Scope *scope = NULL;
+  IrRef all = IR_NONE;
+  for (size_t i = 0; i < g->decl->u.generate.body.len; i++) {
+    const AstStmt *s = g->decl->u.generate.body.at[i];
+    if (s->kind != ST_WHERE) continue;
+    if (scope == NULL) scope = where_scope(e, &g->decl->u.generate.given, body, out, model);
+    IrRef one = event_condition(e, elab_expr(e, scope, s->u.where), s->u.where->span);
+    if (one == IR_NONE) continue;
+    if (!depends_on_draws(e, model->fn, one)) {
+      Diag *d = elab_error(e, DIAG_WHERE_WHAT, s->u.where->span, "no draw changes this condition, and `where` in `generate` draws again until it holds");
+      diag_help(e->diags, d, "ask it of something that is drawn, or leave given events out with `where` in the data block");
+      continue;
+    }
+    all = all == IR_NONE ? one : ir_binary(model->fn, IR_AND, all, one);
+  }
+  if (all == IR_NONE) return;
+  ir_output(model->fn, "where", ir_cast(model->fn, all, IR_I32));
+  model->has_where = true;
+}
+
+// ---- the block
+
 void generate_block(Blocks *b, const Generator *g) {
   Elab *e = b->e;
   const AstDecl *decl = g->decl;
@@ -318,8 +380,7 @@ void generate_block(Blocks *b, const Generator *g) {
   Scope *body = scope_new(e, scope);
   for (size_t i = 0; i < decl->u.generate.body.len; i++) {
     const AstStmt *s = decl->u.generate.body.at[i];
-    if (s->kind == ST_WHERE) not_built(e, s->span, "`where` in `generate`");
-    else elab_statement(e, body, s);
+    if (s->kind != ST_WHERE) elab_statement(e, body, s);
   }
   for (size_t k = 0; d != NULL && k < d->fields.len; k++) {
     const Binding *x = scope_own(body, d->fields.at[k]->label);
@@ -327,6 +388,7 @@ void generate_block(Blocks *b, const Generator *g) {
   }
   if (d != NULL && good) write_columns(b, &out, model);
   if (d != NULL && good) write_made(b, &decl->u.generate.given, &out, model);
+  if (d != NULL && good) generate_where(b, g, body, &out, model);
   bool nothing = d == NULL || (good && !generates(model) && e->diags->errors == 0);
   if (!nothing && e->diags->errors == 0) write_extra(b, d, body, model);
   if (nothing) {

@@ -34,8 +34,7 @@ static void define(Blocks *b, Scope *names, const TrainScope *t, const AstStmt *
   Elab *e = b->e;
   if (s->kind == ST_ERROR) return;
   if (s->kind != ST_ASSIGN && s->kind != ST_DRAW) {
-    if (s->kind == ST_WHERE) not_built(e, s->span, "`where` in a train block");
-    else elab_statement(e, names, s);
+    elab_statement(e, names, s);
     return;
   }
   const AstPattern *pattern = s->kind == ST_ASSIGN ? &s->u.assign.pattern : &s->u.draw.pattern;
@@ -107,13 +106,51 @@ static void length_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     return;
   }
   case TI_KEEP: keep_item(e, phase, item); return;
-  case TI_WHERE: not_built(e, item->span, "`where` in a train block"); return;
+  case TI_WHERE:
   case TI_WATCH:
   case TI_SIMULTANEOUS:
   case TI_ERROR:
   case TI_STATEMENT:
   case TI_UPDATE: return;
   }
+}
+
+// ---- where
+
+static const char *not_of_the_data(const IrFn *fn) {
+  for (size_t i = 0; i < fn->values.len; i++) {
+    IrOp op = fn->values.at[i].op;
+    if (op == IR_PARAM || op == IR_DRAW || op == IR_COUNTER) return op == IR_PARAM ? "the weights of a net" : op == IR_DRAW ? "a draw" : "the step";
+  }
+  return NULL;
+}
+
+static void where_refused(Elab *e, const AstTrainItem *item, const char *why) {
+  Diag *d = elab_error(e, DIAG_WHERE_WHAT, item->value->span, "%s", why);
+  diag_help(e->diags, d, "`where` in `train` chooses events by fields of the data, as in `where gen.pt > 30 GeV`; their values are physical");
+}
+
+static bool phase_has(const ModelPhase *phase, const ModelData *data) {
+  for (size_t i = 0; i < phase->data.len; i++)
+    if (phase->data.at[i] == data) return true;
+  return false;
+}
+
+// The events that the phase trains on and is validated by, chosen before it begins. sound: the updates had no mistake.
+static void where_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstTrainItem *item, bool sound) {
+  Elab *e = b->e;
+  Scene *scene = scene_open(e, SCENE_OBSERVE, arena_printf(e->arena, "%s.where_%zu", t->site, phase->selections.len + 1), t->site);
+  Value *v = elab_expr(e, fields_scope(b, t->outer, true), item->value);
+  IrRef keep = event_condition(e, v, item->value->span);
+  scene_close(e);
+  if (keep == IR_NONE) return;
+  const char *other = not_of_the_data(scene->fn);
+  const ModelData *data = v->u.tensor.belongs.kind == BELONGS_EVENTS ? v->u.tensor.belongs.data : NULL;
+  if (other != NULL) where_refused(e, item, arena_printf(e->arena, "this condition depends on %s", other));
+  else if (data == NULL) where_refused(e, item, "this condition is not about events of the data");
+  else if (sound && !phase_has(phase, data)) where_refused(e, item, arena_printf(e->arena, "no update of this train block reads `%s`", data->name));
+  ir_output(scene->fn, "keep", ir_cast(scene->fn, keep, IR_I32));
+  VEC_PUSH(e->arena, &phase->selections, (ModelSelection){data, scene->fn});
 }
 
 static bool reads_columns(const ModelPhase *phase) {
@@ -176,6 +213,9 @@ static void one_phase(Blocks *b, const TrainScope *t) {
     Diag *d = elab_error(e, DIAG_LOSS_MISSING, phase->span, "this train block updates nothing");
     diag_help(e->diags, d, "`update encoder { minimize …; with adam(1e-3) }`");
   }
+  bool sound = e->diags->errors == errors_before;
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++)
+    if (t->decl->u.train.items.at[i]->kind == TI_WHERE) where_item(b, phase, t, t->decl->u.train.items.at[i], sound);
   AstDecl head = *t->decl;
   head.span = phase->span;
   check_length(e, phase, &head, e->diags->errors == errors_before);

@@ -77,7 +77,8 @@ typedef struct Scene {
 void running_outputs(Elab *e, const char *owner);                                     // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN
 void scene_close(Elab *e);                                                            // back to the outer one
-// A weight or state as it stands in the scene: its leaf, or the value that has taken its place since (an unrolled step).
+// A leaf as it stands in the scene: itself, or the value that has taken its place since (a weight after an unrolled step, a column that
+// is generated).
 IrRef leaf_now(Elab *e, IrOp op, const char *name, IrType type);
 void leaf_stands(Elab *e, const char *name, IrRef value);
 // What follows is elaborated as if for the first time: nets see the weights as they stand, a draw of one place is one draw.

@@ -161,7 +161,7 @@ Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
     v = callable_of(e, scope, s->u.net, CALL_NET);
     give_name(e, scope, s->u.net->name, v);
     return v;
-  case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data` and `generate` blocks");
+  case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data`, `train` and `generate` blocks");
   case ST_DIRECTION: return out_of_place(e, s->span, s->u.direction.inverse ? "`inverse`" : "`forward`", "a `bijection`");
   }
   return value_error(e);

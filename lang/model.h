@@ -12,6 +12,7 @@
 //   loss loss_2 …        output  f64 scalar: weighted mean over the batch; of several blocks where a step is simultaneous
 //   set:LEAF             output  new value of a param or state
 //   out:COLUMN           output  f64 [e, ...]: a generated column in physical units
+//   where                output  i32 [e]: of a generator with `where`; 0: to be drawn again
 //   score:NAME           output  f64 [e]
 //   observable:NAME      output  f64 [e]
 //   metric:K.I           output  f64 [e] or [e, n]: argument I of metric K, beside the observables
@@ -120,9 +121,15 @@ typedef struct ModelUpdate {
   Span span;
 } ModelUpdate;
 
+typedef struct ModelSelection {
+  const ModelData *data;
+  IrFn *keep; // column:* -> output `keep`, i32 [e]: a phase's `where`
+} ModelSelection;
+
 typedef struct ModelPhase {
-  const char *name;            // train, train2, …
-  VEC(const ModelData *) data; // that it reads; none: draws only
+  const char *name;               // train, train2, …
+  VEC(const ModelData *) data;    // that it reads; none: draws only
+  VEC(ModelSelection) selections; // only events for which all of their block say `keep`
   VEC(ModelUpdate) updates;
   VEC(ModelState) states;                                  // started anew with the phase
   IrFn *validate;                                          // outputs loss (sum of w * loss over events, f64) and weight (sum of w), one update block; else NULL
@@ -146,6 +153,7 @@ typedef struct ModelGenerator {
   VEC(const ModelColumn *) given;
   bool real_events;                   // uses a field that is given
   const ModelData *data, *given_data; // the block whose fields it writes, and reads; NULL: none
+  bool has_where;                     // output `where`
 } ModelGenerator;
 
 // A metric with its arguments, one for each way in which it is written. Argument i has a number or an output.

@@ -139,6 +139,8 @@ void hgm_one_seed(HgmOne *one, uint64_t seed) {
   for (uint32_t i = 0; i < one->program->n_sites; i++) one->keys[i] = philox_key(seed, one->program->sites[i]);
 }
 
+void hgm_one_pass(HgmOne *one, uint32_t pass) { one->tile.pass = pass; }
+
 static bool bind(HgmOne *one, const HgmCall *call, HgmError *error) {
   const HgmProgram *p = one->program;
   if (!take_all(one)) return hgm_fail(error, 2, "out of memory for %s", p->name);

@@ -18,6 +18,7 @@ HgmOne *hgm_one_create(const HgmProgram *program, const HgmCall *call, HgmError 
 // (NULL: not wanted; those without events are written where the create call said). event: its identity for draws.
 void hgm_one_run(HgmOne *one, const void *const *inputs, void *const *outputs, int64_t event);
 void hgm_one_seed(HgmOne *one, uint64_t seed); // of the calls to come
+void hgm_one_pass(HgmOne *one, uint32_t pass); // likewise
 void hgm_one_destroy(HgmOne *one);
 
 // A handle of its own for a thread, in memory of the caller's, of hgm_one_place_bytes, which need not be cleared. It shares constants and

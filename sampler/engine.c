@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/program_file.h"
+#include "runtime/redraw.h"
 
 enum { MOST_CHUNK = 16384, VALUES_BYTES = 1 << 20, BULK_TILE = 128, FEW_EVENTS = 8, FEW_TILE = 1 };
 
@@ -85,6 +86,8 @@ bool engine_open(Engine *e, const HgmBundle *bundle, const HgmBundleTask *task, 
     if (!bind_output(e, k, error)) return false;
   e->pool = hgm_pool_create(threads);
   if (e->pool == NULL) return hgm_fail(error, 2, "%d threads cannot be started; try --threads 1", threads);
+  e->redraw = malloc(hgm_redraw_bytes(p, e->chunk) + 1);
+  if (e->redraw == NULL) return hgm_fail(error, 2, "out of memory");
   e->work = hgm_work_create(p, threads, e->chunk, error);
   return e->work != NULL;
 }
@@ -105,7 +108,7 @@ bool engine_run(Engine *e, int64_t first, int64_t n, int64_t rows, HgmError *err
                   .seed = e->seed,
                   .prepared = e->prepared};
   e->prepared = true;
-  return hgm_execute(e->program, e->work, e->pool, &call, error);
+  return hgm_redraw(e->program, e->work, e->pool, &call, e->redraw, error);
 }
 
 void engine_close(Engine *e) {
@@ -118,5 +121,6 @@ void engine_close(Engine *e) {
   free(e->outputs);
   free(e->values);
   free(e->rows);
+  free(e->redraw);
   *e = (Engine){0};
 }

@@ -18,6 +18,7 @@ typedef struct Engine {
   void **outputs;  // by output of the program
   double **values; // by output of the task
   int64_t *rows;   // of the events at hand
+  void *redraw;    // memory of hgm_redraw
   int64_t chunk;   // events of one call
   double batch_size;
   uint64_t seed;

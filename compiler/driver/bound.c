@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/driver/compiling.h"
+#include "runtime/redraw.h"
 
 enum { PORT_INPUT, PORT_PARAM, PORT_STATE, PORT_COUNTER }; // HgmPort.kind
 
@@ -45,6 +46,8 @@ bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile,
   for (uint32_t i = 0; i < program->n_leaves; i++)
     if (!bind_leaf(bound, i, store, tables, error)) return false;
   for (uint32_t i = 0; i < program->n_outputs; i++) bind_output(bound, i, store);
+  uint64_t redraw = hgm_redraw_bytes(program, max_events);
+  if (redraw > 0) bound->redraw = arena_alloc(arena, redraw);
   double begin = now_ms();
   bound->work = hgm_work_create(program, hgm_pool_threads(session->pool), max_events, error);
   if (bound->work != NULL)
@@ -95,7 +98,7 @@ bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
                  .seed = bound->seed,
                  .pass = call->pass,
                  .ranks = call->ranks};
-  return hgm_execute(bound->program, bound->work, bound->pool, &run, error);
+  return hgm_redraw(bound->program, bound->work, bound->pool, &run, bound->redraw, error);
 }
 
 HgmOne *bound_one(Bound *bound, HgmError *error) {

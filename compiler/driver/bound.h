@@ -21,6 +21,7 @@ typedef struct Bound {
   int64_t *strides;
   void **outputs;
   bool *commits; // by output: `set:` of a slot
+  void *redraw;  // of a generator with `where`: memory of hgm_redraw
   uint64_t seed;
 } Bound;
 

@@ -346,6 +346,21 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
   return true;
 }
 
+bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error) {
+  int64_t *left = dataset_take(dataset, sizeof *left * (size_t)(rows->n + 1), error), n = 0;
+  int32_t *kept = dataset_take(dataset, sizeof *kept * (size_t)(rows->n + 1), error);
+  Bound bound = {0};
+  char *data = (char *)kept;
+  size_t bytes = sizeof *kept;
+  bool ok = left != NULL && kept != NULL && bound_create(&bound, session, keep, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
+            run_over(&bound, rows->at, rows->n, (const char *[]){"keep"}, &data, &bytes, 1, error);
+  bound_destroy(&bound);
+  for (int64_t i = 0; ok && i < rows->n; i++)
+    if (kept[i] != 0) left[n++] = rows->at[i];
+  if (ok) *rows = (Rows){left, n};
+  return ok;
+}
+
 static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
   int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
   double *places[2] = {NULL, NULL};

@@ -11,6 +11,11 @@
 
 typedef enum { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
 
+typedef struct Rows {
+  const int64_t *at;
+  int64_t n;
+} Rows; // of a data set, ascending
+
 typedef struct DataFiles {
   Strings of[SPLIT_COUNT];
   int64_t memory;     // bytes that the data may take in memory; 0: any
@@ -51,6 +56,8 @@ bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);      
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
 int64_t column_elements(const ModelColumn *column); // numbers of one event
+// Leaves those of the rows for which the program says `keep`, in memory as dataset_take gives it. False: the error says why.
+bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error);
 void dataset_close(Dataset *dataset);
 
 enum {

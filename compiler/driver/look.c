@@ -37,6 +37,7 @@ static void compile_all(Session *session) {
   }
   for (size_t p = 0; p < model->phases.len; p++) {
     for (size_t u = 0; u < model->phases.at[p]->updates.len; u++) VEC_PUSH(arena, &all, model->phases.at[p]->updates.at[u].step);
+    for (size_t i = 0; i < model->phases.at[p]->selections.len; i++) VEC_PUSH(arena, &all, model->phases.at[p]->selections.at[i].keep);
     if (model->phases.at[p]->validate != NULL) VEC_PUSH(arena, &all, model->phases.at[p]->validate);
   }
   for (size_t g = 0; g < model->generators.len; g++) VEC_PUSH(arena, &all, model->generators.at[g]->fn);

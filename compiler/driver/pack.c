@@ -108,7 +108,8 @@ static bool has_draws(const IrFn *fn) {
   return false;
 }
 
-// The generator's task with its draws as further given columns; `task` is left empty where that cannot be.
+// The generator's task with its draws as further given columns; `task` is left empty where that cannot be, as with `where`, which draws
+// an unknown number of times.
 static bool pack_transform(HgmBundleTask *task, OpenRun *run, const ModelGenerator *generator, const HgmBundleTask *like, const PackTargets *targets,
                            HgmError *error) {
   Arena *arena = run->session.arena;
@@ -116,7 +117,7 @@ static bool pack_transform(HgmBundleTask *task, OpenRun *run, const ModelGenerat
   *task = *like;
   task->codes = NULL;
   task->n_codes = 0;
-  if (has_draws(fn)) return true;
+  if (has_draws(fn) || generator->has_where) return true;
   HgmBundleColumn *given = ARENA_ARRAY(arena, HgmBundleColumn, fn->values.len + like->n_given + 1);
   memcpy(given, like->given, like->n_given * sizeof *given);
   for (size_t i = 0; i < fn->values.len; i++) {

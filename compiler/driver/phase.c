@@ -32,13 +32,13 @@ static uint64_t shuffle_key(const Phase *p, const Source *s) {
 // Fisher-Yates with draws that depend on seed, phase and round only.
 static void shuffle(const Phase *p, Source *s, int64_t round) {
   if (s->round == round) return;
-  int64_t n = s->dataset->n[SPLIT_TRAIN];
+  int64_t n = s->train.n;
   if (s->window != NULL) {
     window_order(s->window, round, s->order);
     s->round = round;
     return;
   }
-  memcpy(s->order, s->dataset->chosen[SPLIT_TRAIN], sizeof(int64_t) * (size_t)n);
+  memcpy(s->order, s->train.at, sizeof(int64_t) * (size_t)n);
   uint64_t key = shuffle_key(p, s);
   for (int64_t i = n - 1; i > 0; i--) {
     int64_t j = (int64_t)(philox_uniform(key, (uint64_t)i, (uint32_t)round, 0) * (double)(i + 1));
@@ -49,11 +49,11 @@ static void shuffle(const Phase *p, Source *s, int64_t round) {
   s->round = round;
 }
 
-static int64_t batches_of(const Phase *p, const Source *s) { return (s->dataset->n[SPLIT_TRAIN] + p->batch - 1) / p->batch; }
+static int64_t batches_of(const Phase *p, const Source *s) { return (s->train.n + p->batch - 1) / p->batch; }
 
 // Rows of batch `index`, counted over all rounds; the last of a round is short.
 static const int64_t *batch_rows(const Phase *p, Source *s, int64_t index, int64_t *n) {
-  int64_t batches = batches_of(p, s), at = index % batches * p->batch, rows = s->dataset->n[SPLIT_TRAIN];
+  int64_t batches = batches_of(p, s), at = index % batches * p->batch, rows = s->train.n;
   shuffle(p, s, index / batches);
   if (s->window != NULL) window_enter(s->window, index / batches, at);
   *n = rows - at < p->batch ? rows - at : p->batch;
@@ -65,7 +65,7 @@ static void gather(const Phase *p, Source *s, int64_t index) {
   for (size_t i = 0; i < s->dataset->tables.list.len; i++) {
     const Table *from = &s->dataset->tables.list.at[i], *to = tables_find(&p->tables, from->name);
     size_t bytes = dtype_bytes(from->dtype) * (size_t)from->elements;
-    int64_t rows = s->dataset->n[SPLIT_TRAIN];
+    int64_t rows = s->train.n;
     for (int64_t k = 0; to != NULL && k < p->batch; k++) {
       int64_t at = index * p->batch + k;
       shuffle(p, s, at / rows);
@@ -93,6 +93,23 @@ static Dataset *dataset_of(Training *t, const ModelData *data) {
   return NULL;
 }
 
+// The events of the phase: of the data block's splits those that its `where` chooses.
+static bool select_rows(Phase *p, Source *source, HgmError *error) {
+  Dataset *dataset = source->dataset;
+  source->train = (Rows){dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN]};
+  source->valid = (Rows){dataset->chosen[SPLIT_VALID], dataset->n[SPLIT_VALID]};
+  for (size_t i = 0; i < p->model->selections.len; i++) {
+    const ModelSelection *selection = &p->model->selections.at[i];
+    if (selection->data != dataset->data) continue;
+    if (!dataset_select(dataset, p->t->session, p->t->store, selection->keep, &source->train, error) ||
+        !dataset_select(dataset, p->t->session, p->t->store, selection->keep, &source->valid, error))
+      return false;
+  }
+  const char *split = source->train.n == 0 ? "train on" : source->valid.n == 0 && dataset->n[SPLIT_VALID] > 0 ? "validate" : NULL;
+  if (split == NULL) return true;
+  return hgm_fail(error, EXIT_USER, "%s: `where` leaves no event of %s to %s", p->model->name, hgm_table_name(dataset->table), split);
+}
+
 static bool open_sources(Phase *p, HgmError *error) {
   Arena *arena = p->t->store->arena;
   p->sources = ARENA_ARRAY(arena, Source, p->model->data.len + 1);
@@ -101,8 +118,9 @@ static bool open_sources(Phase *p, HgmError *error) {
     if (dataset == NULL) continue; // simulated
     Source *source = &p->sources[p->n_sources++];
     *source = (Source){.dataset = dataset, .round = -1};
-    source->order = dataset_take(dataset, sizeof(int64_t) * (size_t)(dataset->n[SPLIT_TRAIN] + 1), error);
-    if (source->order == NULL || !window_open(&source->window, dataset, shuffle_key(p, source), p->batch, error)) return false;
+    if (!select_rows(p, source, error)) return false;
+    source->order = dataset_take(dataset, sizeof(int64_t) * (size_t)(source->train.n + 1), error);
+    if (source->order == NULL || !window_open(&source->window, dataset, source->train, shuffle_key(p, source), p->batch, error)) return false;
     if (source->window != NULL && !p->t->session->options->quiet)
       fprintf(stderr, "%s: %s lies in a scratch file; its rows are shuffled within windows of %lld (docs/data.md)\n", p->model->name,
               hgm_table_name(dataset->table), (long long)window_rows(source->window));

@@ -14,9 +14,10 @@
 
 typedef struct Source { // the shuffled training rows of one data block
   Dataset *dataset;
-  int64_t *order; // (rows) of this round
-  int64_t round;  // how often all rows were taken before; -1: not shuffled yet
-  Window *window; // NULL: all rows lie in memory
+  Rows train, valid; // those of the splits that `where` chooses
+  int64_t *order;    // (train.n) of this round
+  int64_t round;     // how often all rows were taken before; -1: not shuffled yet
+  Window *window;    // NULL: all rows lie in memory
 } Source;
 
 typedef struct Phase {

@@ -60,14 +60,14 @@ void train_begin_weights(Session *session, Store *store) {
 static bool validate(Phase *p, double *loss, HgmError *error) {
   *loss = NAN;
   Dataset *dataset = p->n_sources == 1 ? p->sources[0].dataset : NULL;
-  if (p->model->validate == NULL || dataset == NULL || dataset->n[SPLIT_VALID] == 0) return true;
+  if (p->model->validate == NULL || dataset == NULL || p->sources[0].valid.n == 0) return true;
   // Compiled when first wanted: training does not wait for it.
   if (p->validate.program == NULL && !bound_create(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, p->t->store, &dataset->tables, error))
     return false;
   double sum = 0, weight = 0;
-  int64_t n = dataset->n[SPLIT_VALID];
-  for (int64_t at = 0; at < n; at += CHUNK) {
-    BoundCall call = {.events = n - at < CHUNK ? n - at : CHUNK, .rows = dataset->chosen[SPLIT_VALID] + at, .event_ids = dataset->chosen[SPLIT_VALID] + at};
+  Rows rows = p->sources[0].valid;
+  for (int64_t at = 0; at < rows.n; at += CHUNK) {
+    BoundCall call = {.events = rows.n - at < CHUNK ? rows.n - at : CHUNK, .rows = rows.at + at, .event_ids = rows.at + at};
     call.ranks = p->t->ranks;
     if (!bound_run(&p->validate, &call, error)) return false;
     sum += slot_number(bound_result(&p->validate, "loss"), 0);

@@ -15,6 +15,7 @@ typedef struct Place { // a window of a round
 
 struct Window {
   const Dataset *dataset;
+  Rows of;
   uint64_t key;
   int64_t rows, blocks;
   int64_t *sequence; // (blocks) scratch of the reading thread
@@ -45,12 +46,12 @@ static void sequence_of(const Window *w, int64_t round, int64_t *sequence) {
 }
 
 static int64_t block_end(const Window *w, int64_t block) {
-  int64_t end = (block + 1) * BLOCK, rows = w->dataset->n[SPLIT_TRAIN];
+  int64_t end = (block + 1) * BLOCK, rows = w->of.n;
   return end < rows ? end : rows;
 }
 
 void window_order(const Window *w, int64_t round, int64_t *order) {
-  const int64_t *rows = w->dataset->chosen[SPLIT_TRAIN], n = w->dataset->n[SPLIT_TRAIN];
+  const int64_t *rows = w->of.at, n = w->of.n;
   int64_t *sequence = ARENA_ARRAY(w->dataset->arena, int64_t, w->blocks + 1), at = 0;
   sequence_of(w, round, sequence);
   for (int64_t b = 0; b < w->blocks; b++) {
@@ -69,7 +70,7 @@ static bool is_trained_on(const Table *table) { return strncmp(table->name, "col
 
 // What the tables have of the rows from the first to the last of a block.
 static void touch_block(const Window *w, int64_t block, bool ahead) {
-  const int64_t *rows = w->dataset->chosen[SPLIT_TRAIN];
+  const int64_t *rows = w->of.at;
   int64_t first = rows[block * BLOCK], count = rows[block_end(w, block) - 1] + 1 - first;
   for (size_t i = 0; i < w->dataset->tables.list.len; i++) {
     const Table *table = &w->dataset->tables.list.at[i];
@@ -81,7 +82,7 @@ static void touch_block(const Window *w, int64_t block, bool ahead) {
   }
 }
 
-static int64_t windows_of(const Window *w) { return (w->dataset->n[SPLIT_TRAIN] + w->rows - 1) / w->rows; }
+static int64_t windows_of(const Window *w) { return (w->of.n + w->rows - 1) / w->rows; }
 
 static void touch_window(Window *w, Place place, bool ahead) {
   if (place.index >= windows_of(w)) place = (Place){place.round + 1, 0};
@@ -127,7 +128,7 @@ void window_enter(Window *w, int64_t round, int64_t position) {
 
 // ---- opening
 
-bool window_open(Window **result, const Dataset *dataset, uint64_t key, int64_t batch, HgmError *error) {
+bool window_open(Window **result, const Dataset *dataset, Rows of, uint64_t key, int64_t batch, HgmError *error) {
   *result = NULL;
   if (dataset->scratch == NULL) return true;
   size_t bytes = sizeof(int64_t);
@@ -138,7 +139,7 @@ bool window_open(Window **result, const Dataset *dataset, uint64_t key, int64_t 
   int64_t fit = dataset->memory_limit / MEMORY_SHARES / (int64_t)bytes, rows = fit > BLOCK ? fit : BLOCK;
   Window *w = calloc(1, sizeof *w);
   if (w == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
-  *w = (Window){.dataset = dataset, .key = key, .now = {-1, -1}, .blocks = (dataset->n[SPLIT_TRAIN] + BLOCK - 1) / BLOCK};
+  *w = (Window){.dataset = dataset, .of = of, .key = key, .now = {-1, -1}, .blocks = (of.n + BLOCK - 1) / BLOCK};
   w->rows = rows > batch ? rows / batch * batch : batch;
   w->sequence = malloc(sizeof *w->sequence * (size_t)(w->blocks + 1));
   pthread_mutex_init(&w->mutex, NULL);

@@ -7,10 +7,11 @@
 #include "runtime/bundle.h"
 #include "runtime/one.h"
 #include "runtime/program_file.h"
+#include "runtime/redraw.h"
 #include "sampler/library/place.h"
 
 enum { FEW_EVENTS = 8, FEW_TILE = 1, BULK_TILE = 128, NO_LEAF = -1 };
-enum { DONE = 0, WRONG_CALL = 1 };
+enum { DONE = 0, WRONG_CALL = 1, NO_DRAW = 4 }; // NO_DRAW: the condition of the generator never held
 
 typedef struct Input { // a leaf that is another array for every event
   uint32_t leaf;
@@ -198,6 +199,7 @@ typedef struct Desk {
   int64_t *strides;
   void **outputs;
   double *given, *latent, *out; // as the program reads and writes them
+  void *redraw;                 // of a program with a condition (runtime/redraw.h)
   void *rest;
 } Desk;
 
@@ -217,6 +219,7 @@ static Desk lay_desk(const Part *p, void *memory) {
   d.given = cut(&at, tile * (uint64_t)p->n_given * sizeof(double));
   d.latent = cut(&at, tile * (uint64_t)p->n_latent * sizeof(double));
   d.out = cut(&at, tile * (uint64_t)p->n_out * sizeof(double));
+  d.redraw = cut(&at, hgm_redraw_bytes(p->program, p->program->tile));
   d.rest = at;
   return d;
 }
@@ -317,12 +320,25 @@ static void take_inputs(const Part *p, const Desk *d, const Order *o, size_t at,
   if (p->n_latent > 0) convert(&o->latent, at, n, p->n_latent, input_dtype(p, true), d->latent);
 }
 
+// Until the condition of the generator holds, where it has one.
+static bool draw_one(HgmOne *one, const Desk *d, int where, int64_t event) {
+  int32_t holds = 1;
+  if (where >= 0) d->outputs[where] = &holds;
+  for (uint32_t draws = 0; draws < HGM_REDRAW_MOST; draws++) {
+    hgm_one_pass(one, draws);
+    hgm_one_run(one, d->leaves, d->outputs, event);
+    if (holds) return true;
+  }
+  return false;
+}
+
 static int run_singly(const Part *p, const Desk *d, const Order *o) {
   HgmOne *one = hgm_one_place(p->one, d->rest);
+  const int where = hgm_redraw_port(p->program);
   hgm_one_seed(one, o->seed);
   for (size_t k = 0; k < o->n; k++) {
     take_inputs(p, d, o, k, 1);
-    hgm_one_run(one, d->leaves, d->outputs, (int64_t)(o->first_event + k));
+    if (!draw_one(one, d, where, (int64_t)(o->first_event + k))) return NO_DRAW;
     put_rows(p, d, k, 1, o->out32, o->out64);
   }
   return DONE;
@@ -343,7 +359,7 @@ static int run_tiles(const Part *p, const Desk *d, const Order *o) {
     batch_size = (double)n;
     call.events = (int64_t)n;
     call.first_event = (int64_t)(o->first_event + at);
-    if (!hgm_execute(p->program, work, NULL, &call, &error)) return error.exit_code;
+    if (!hgm_redraw(p->program, work, NULL, &call, d->redraw, &error)) return error.exit_code == 1 ? NO_DRAW : error.exit_code;
     put_rows(p, d, at, n, o->out32, o->out64);
   }
   return DONE;
