@@ -185,6 +185,33 @@ static bool names_columns(const AstExpr *x) {
   return x->kind == EX_PIPE;
 }
 
+// `kind = group`: which of the groups a row is of, as a class that is written with the groups' names.
+static DataField *field_of_groups(Blocks *b, DataBlock *d, AstName name, Span span) {
+  Elab *e = b->e;
+  DataField *f = field_new(b, d, name);
+  ClassValues *classes = ARENA_NEW(e->arena, ClassValues);
+  int column = data_column(b, d, "group", span);
+  ModelColumn *c = &d->model->columns.at[column];
+  c->which_group = true;
+  c->kind = COLUMN_TEXT_CATEGORY;
+  classes->n = (int64_t)d->model->groups.len;
+  for (size_t i = 0; i < d->model->groups.len; i++) {
+    VEC_PUSH(e->arena, &classes->texts, d->model->groups.at[i]);
+    VEC_PUSH(e->arena, &c->texts, d->model->groups.at[i]);
+    VEC_PUSH(e->arena, &c->values, (double)i);
+  }
+  f->classes = classes;
+  f->text = "group";
+  VEC_PUSH(e->arena, &f->items, (DataItem){.own = column, .span = span});
+  field_types(e, f);
+  return f;
+}
+
+static bool is_group(const DataBlock *d, const AstDatum *item) {
+  const AstExpr *x = item->source->record ? NULL : item->source->value;
+  return d->model->groups.len > 0 && x != NULL && x->kind == EX_NAME && strcmp(x->u.name, "group") == 0;
+}
+
 static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   Elab *e = b->e;
   switch (item->kind) {
@@ -199,6 +226,10 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
     return;
   }
   case DT_FIELD: break;
+  }
+  if (is_group(d, item)) {
+    if (data_name_is_new(e, d, item->name)) VEC_PUSH(e->arena, &d->fields, field_of_groups(b, d, item->name, item->source->value->span));
+    return;
   }
   if (!item->source->record && !names_columns(item->source->value) && split_named(d, item->source->value) == NULL) {
     b->broken = !data_made(b, d, item) || b->broken;
@@ -224,10 +255,13 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
   d->model = ARENA_NEW(e->arena, ModelData);
   d->model->name = decl->name.text;
   d->model->span = decl->span;
-  bool groups = decl->u.data.from != NULL && strchr(decl->u.data.from, '{') != NULL;
-  if (groups) not_built(e, decl->span, "data from several groups");
-  b->broken = b->broken || groups;
-  for (size_t i = 0; i < decl->u.data.items.len && !groups; i++) datum(b, d, decl->u.data.items.at[i]);
+  Words groups = {0};
+  if (decl->u.data.from != NULL && !data_family(e->arena, decl->u.data.from, &groups)) {
+    Diag *diag = elab_error(e, DIAG_PREPARATION, decl->span, "the family \"%s\" does not name groups", decl->u.data.from);
+    diag_help(e->diags, diag, "`from \"{qcd,t}\"` reads the groups qcd and t, one behind the other");
+  }
+  for (size_t i = 0; groups.len > 1 && i < groups.len; i++) VEC_PUSH(e->arena, &d->model->groups, groups.at[i]);
+  for (size_t i = 0; i < decl->u.data.items.len; i++) datum(b, d, decl->u.data.items.at[i]);
   VEC_PUSH(e->arena, &b->data, d);
   VEC_PUSH(e->arena, &e->model->data, d->model);
   return d;

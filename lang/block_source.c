@@ -10,10 +10,8 @@
 
 enum { MAX_FAMILY = 100000 };
 
-typedef VEC(const char *) Words;
-
-// "{a,b}_{x,y}" -> a_x a_y b_x b_y. False: a brace is not closed or the family is too large.
-static bool expand(Arena *arena, const char *text, Words *out) {
+// False: a brace is not closed or the family is too large.
+bool data_family(Arena *arena, const char *text, Words *out) {
   const char *open = strchr(text, '{');
   if (open == NULL) {
     VEC_PUSH(arena, out, text);
@@ -25,7 +23,7 @@ static bool expand(Arena *arena, const char *text, Words *out) {
   for (const char *at = open + 1; at <= close;) {
     size_t len = strcspn(at, ",}");
     const char *one = arena_printf(arena, "%s%.*s%s", head, (int)len, at, close + 1);
-    if (out->len > MAX_FAMILY || !expand(arena, one, out)) return false;
+    if (out->len > MAX_FAMILY || !data_family(arena, one, out)) return false;
     at += len + 1;
   }
   return true;
@@ -34,12 +32,12 @@ static bool expand(Arena *arena, const char *text, Words *out) {
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span) {
   for (size_t i = 0; i < d->model->columns.len; i++)
     if (strcmp(d->model->columns.at[i].name, name) == 0) return (int)i;
-  VEC_PUSH(b->e->arena, &d->model->columns, (ModelColumn){.name = name, .group = d->decl->u.data.from, .span = span});
+  VEC_PUSH(b->e->arena, &d->model->columns, (ModelColumn){.name = name, .group = d->model->groups.len > 0 ? NULL : d->decl->u.data.from, .span = span});
   return (int)d->model->columns.len - 1;
 }
 
 static bool family(Blocks *b, DataField *f, const AstExpr *x, Words *out) {
-  if (expand(b->e->arena, x->u.string, out)) return true;
+  if (data_family(b->e->arena, x->u.string, out)) return true;
   Diag *d = elab_error(b->e, DIAG_PREPARATION, x->span, "the family \"%s\" does not name columns", x->u.string);
   diag_help(b->e->diags, d, "\"{a,b}_{x,y}\" are the four columns a_x, a_y, b_x, b_y");
   (void)f;

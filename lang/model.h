@@ -42,6 +42,7 @@ typedef enum { COLUMN_REAL, COLUMN_INTEGER, COLUMN_CATEGORY, COLUMN_TEXT_CATEGOR
 typedef struct ModelColumn {
   const char *name;  // as in the file: "Jet_pt", "layer_0"
   const char *group; // data … from "group", or NULL
+  bool which_group;  // of data from several groups: the place of the row's group among them; in no file
   int rank;
   int64_t shape[4]; // of one event; rank 0: a number
   ModelColumnKind kind;
@@ -81,6 +82,7 @@ typedef struct ModelField {
 
 typedef struct ModelData {
   const char *name;
+  VEC(const char *) groups; // data … from "{a,b}": the rows of each, one group behind the other; empty: as the columns say
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;

@@ -93,7 +93,7 @@ static bool find_columns(Session *session, const HgmTable *table, const ModelDat
   const ModelColumn **columns = ARENA_ARRAY(session->arena, const ModelColumn *, data->columns.len + 1);
   size_t n = 0;
   for (size_t i = 0; i < data->columns.len; i++)
-    if (wanted(context, &data->columns.at[i])) columns[n++] = &data->columns.at[i];
+    if (wanted(context, &data->columns.at[i]) && !data->columns.at[i].which_group) columns[n++] = &data->columns.at[i];
   if (is_another_file(session, table, columns, n, error)) return false;
   int before = session->diags->errors;
   for (size_t i = 0; i < n; i++) places[columns[i] - data->columns.at] = find_column(session, table, columns[i]);
@@ -102,22 +102,35 @@ static bool find_columns(Session *session, const HgmTable *table, const ModelDat
   return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(table));
 }
 
-static bool open_table(HgmTable **table, const Strings *files, HgmError *error) {
+// The files' paths without patterns; of data from several groups once for each group: FILE:/qcd, …, then FILE:/t, ….
+static bool expand_files(Arena *arena, const ModelData *data, const Strings *files, Strings *out, HgmError *error) {
   char **paths;
   int n;
   if (!hgm_paths_expand(&paths, &n, files->at, (int)files->len, error)) return false;
-  bool ok = hgm_table_open(table, (const char *const *)paths, n, error);
+  for (size_t g = 0; g < (data->groups.len > 0 ? data->groups.len : 1); g++)
+    for (int i = 0; i < n; i++) {
+      const char *inside = strstr(paths[i], ":/") != NULL ? "/" : ":/";
+      VEC_PUSH(arena, out, data->groups.len == 0 ? arena_strdup(arena, paths[i]) : arena_printf(arena, "%s%s%s", paths[i], inside, data->groups.at[g]));
+    }
   hgm_paths_free(paths, n);
-  return ok;
+  return true;
+}
+
+static bool open_table(HgmTable **table, Arena *arena, const ModelData *data, const Strings *files, HgmError *error) {
+  Strings paths = {0};
+  return expand_files(arena, data, files, &paths, error) && hgm_table_open(table, paths.at, (int)paths.len, error);
 }
 
 bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error) {
   HgmTable *table;
-  if (!open_table(&table, files, error)) return false;
+  if (!open_table(&table, session->arena, data, files, error)) return false;
   int *places = ARENA_ARRAY(session->arena, int, data->columns.len + 1);
   bool ok = find_columns(session, table, data, every_column, NULL, places, error);
   int64_t rows;
-  ok = ok && hgm_table_check_rows(table, places, (int)data->columns.len, &rows, error);
+  int n = 0;
+  for (size_t i = 0; i < data->columns.len; i++)
+    if (!data->columns.at[i].which_group) places[n++] = places[i];
+  ok = ok && hgm_table_check_rows(table, places, n, &rows, error);
   hgm_table_close(table);
   return ok;
 }
@@ -213,11 +226,38 @@ static bool count_rows(Dataset *dataset, const DataFiles *files, HgmError *error
     dataset->begin[s] = row;
     if (files->of[s].len == 0) continue;
     HgmTable *table;
-    if (!open_table(&table, &files->of[s], error)) return false;
+    if (!open_table(&table, dataset->arena, dataset->data, &files->of[s], error)) return false;
     row += hgm_table_rows(table);
     hgm_table_close(table);
   }
   return true;
+}
+
+static bool ends_with(const char *path, const char *group) {
+  size_t n = strlen(path), m = strlen(group);
+  return n > m && path[n - m - 1] == '/' && strcmp(path + n - m, group) == 0;
+}
+
+// The column that says which group a row is of. The table has the files' rows one behind the other.
+static bool number_groups(Dataset *dataset, const Strings *paths, HgmError *error) {
+  const ModelData *data = dataset->data;
+  size_t which = 0;
+  while (which < data->columns.len && !data->columns.at[which].which_group) which++;
+  if (which == data->columns.len) return true;
+  double *values = dataset_take(dataset, sizeof *values * (size_t)(dataset->rows + 1), error);
+  int64_t row = 0;
+  for (size_t i = 0; values != NULL && i < paths->len; i++) {
+    HgmTable *table;
+    size_t group = 0;
+    while (!ends_with(paths->at[i], data->groups.at[group])) group++;
+    if (!hgm_table_open(&table, &paths->at[i], 1, error)) return false;
+    for (int64_t end = row + hgm_table_rows(table); row < end && row < dataset->rows; row++) values[row] = (double)group;
+    hgm_table_close(table);
+  }
+  dataset->columns[which] = values;
+  Table table = {"column:group", HGM_F64, 1, values};
+  VEC_PUSH(dataset->arena, &dataset->tables.list, table);
+  return values != NULL;
 }
 
 bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, const DataFiles *files,
@@ -226,21 +266,21 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   *dataset = (Dataset){.data = data, .arena = arena};
   Strings all = {0};
   for (int s = 0; s < SPLIT_COUNT; s++)
-    for (size_t i = 0; i < files->of[s].len; i++) VEC_PUSH(arena, &all, files->of[s].at[i]);
-  if (!open_table(&dataset->table, &all, error)) return false;
+    if (files->of[s].len > 0 && !expand_files(arena, data, &files->of[s], &all, error)) return false;
+  if (!hgm_table_open(&dataset->table, all.at, (int)all.len, error)) return false;
   dataset->columns = ARENA_ARRAY(arena, double *, data->columns.len + 1);
   dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
   int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
   if (wanted == NULL) wanted = every_column;
   if (!find_columns(session, dataset->table, data, wanted, context, dataset->places, error)) return false;
   for (size_t i = 0; i < data->columns.len; i++) {
-    if (!wanted(context, &data->columns.at[i])) continue;
+    if (!wanted(context, &data->columns.at[i]) || data->columns.at[i].which_group) continue;
     places[n] = dataset->places[i];
     used[n++] = (int)i;
   }
   if (n == 0) dataset->rows = hgm_table_rows(dataset->table);
   else if (!hgm_table_check_rows(dataset->table, places, n, &dataset->rows, error)) return false;
-  if (!choose_memory(dataset, files, used, n, error) || !load_columns(dataset, session, used, n, error)) return false;
+  if (!choose_memory(dataset, files, used, n, error) || !load_columns(dataset, session, used, n, error) || !number_groups(dataset, &all, error)) return false;
   if (files->of[SPLIT_VALID].len + files->of[SPLIT_TEST].len > 0 && !count_rows(dataset, files, error)) return false;
   for (int s = 1; s < SPLIT_COUNT; s++)
     if (files->of[s].len == 0) dataset->begin[s] = -1;

@@ -139,6 +139,7 @@ static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
     HgmManifestPair *columns = NULL;
     *d = (HgmManifestData){.block = model->data.at[i]->name, .role = "train", .rows = dataset->rows};
     for (size_t c = 0; c < model->data.at[i]->columns.len; c++) {
+      if (model->data.at[i]->columns.at[c].which_group) continue;
       const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
       const char *text = file_type_text(column->type);
       for (int k = 0; k < column->rank; k++)

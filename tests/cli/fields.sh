@@ -78,3 +78,20 @@ h5dump -d partons same.h5 > log; expect_text "(0,0,0): 450, 900, 1350, 1800"
 printf '%s\n' 'data base from "base" { x: p4[2] = "{em,ep}_{E,px,py,pz}" in GeV |> scale(0.01); split 0.1 / 0.1 }' 'data back from "background" { y: base.x; split 0.1 / 0.1 }' \
   'net f(x: base.x) -> real = x |> flatten |> dense(1)' 'train { update f { minimize f(x)^2; minimize f(y)^2; with adam(1e-3) }' '  batch 100' '  steps 3 }' 'generate { x = [p4(e = 4, px = 1, py = 2, pz = 3) for _ in 0:2] }' > groups.hgm
 expect_exit 0 "$HGMC" run groups.hgm --train "$data/ee_subtraction.h5" -o groups --quiet
+
+# groups of one file, one behind the other, and the class that says which
+cat > which.hgm <<'E1'
+data jets from "{qcd,t}" { x: real[4] = "jet_features" |> standardize; kind = group; split 0.5 / 0.2 / 0.3 }
+net f(x: jets.x) -> real[2] = x |> dense(2)
+train { update f { minimize cross_entropy(f(x), kind); with adam(1e-2) }
+  batch 256
+  epochs 1 }
+score { k = if kind == 1 then 1 else 0; mass = physical(x)[2] }
+generate { kind ~ categorical(2); x = [1.0, 2.0, 3.0, 4.0] }
+E1
+expect_exit 0 "$HGMC" run which.hgm --train "$data/anomaly.h5" -o which --quiet
+expect_exit 0 "$HGMC" score which --data "$data/anomaly.h5" -o which.csv
+awk -F, 'NR > 1 { n[$1]++; m[$1] += $2; if ((NR - 1 > 5000) != $1) exit 1 } END { if (n[0] != 5000 || n[1] != 5000 || m[1] / n[1] < 150 || m[1] / n[1] > 200) exit 2 }' which.csv || fail "5000 QCD jets, then 5000 top jets of about 173 GeV (exit $?)"
+expect_exit 0 "$HGMC" sample which -n 20 -o which_drawn.csv
+grep -q qcd which_drawn.csv && grep -q ',t$' which_drawn.csv || fail "groups by their names"
+expect_exit 1 "$HGMC" run which.hgm --train "$data/ttbar.h5" -o other --quiet

@@ -161,6 +161,21 @@ static void classes_are_written_with_their_values(void **state) {
   leave(&l);
 }
 
+static void the_group_of_a_row_is_a_class(void **state) {
+  (void)state;
+  Loaded l =
+      load("data jets from \"{qcd,t}\" { x = \"x\"; kind = group }\nscore { k = if kind == 1 then 7 else 8 }\ngenerate { x = 1.0; kind ~ categorical(2) }\n");
+  const ModelData *d = l.model->data.at[0];
+  const double group[3] = {1, 0, 1};
+  assert_int_equal(d->groups.len, 2);
+  assert_string_equal(d->groups.at[1], "t");
+  assert_true(d->columns.at[1].which_group && d->columns.at[0].group == NULL);
+  assert_string_equal(d->columns.at[1].texts.at[0], "qcd");
+  give(&l, "column:group", group, 3);
+  for (int i = 0; i < 3; i++) near(run(&l, l.model->score, 3, "score:k")[i], group[i] == 1 ? 7 : 8);
+  leave(&l);
+}
+
 static void what_cannot_be_is_refused(void **state) {
   (void)state;
   expect("data d { x = \"x\" |> hurdle(0) |> log }\n", "preparation");
@@ -170,6 +185,7 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data d { x: real[4] = \"x\" |> segments([2, 3]) }\n", "column-shape");
   expect("data d { x: real[4] = \"x\" |> segments([2, 0]) }\n", "type");
   expect("data d { x = \"x\" |> hurdle(0); s = x.size |> log }\ngenerate { s ~ normal }\n", "inverse-needs");
+  expect("data d from \"{a,b\" { x = \"x\" }\n", "preparation");
   expect("data a { x = \"x\" }\ndata b { y: a.z }\n", "unknown-name");
   expect("data b { y: a.x }\ndata a { x = \"x\" }\n", "unknown-name");
   expect("data b { y: real[3] }\n", "preparation");
@@ -186,6 +202,7 @@ int main(void) {
       cmocka_unit_test(segments_are_joined_on_output),
       cmocka_unit_test(classes_are_written_with_their_values),
       cmocka_unit_test(a_generator_reads_one_block_and_writes_another),
+      cmocka_unit_test(the_group_of_a_row_is_a_class),
       cmocka_unit_test(what_cannot_be_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
