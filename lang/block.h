@@ -94,7 +94,8 @@ typedef struct Blocks {
   bool broken;         // a field is missing: what uses it is not looked at
   bool unknown_target; // an update names what is not there: it may be any net
   VEC(Override) overrides;
-  VEC(Train) trains;
+  VEC(Train) stages; // train blocks and fits, as they run
+  VEC(struct Fit *) fits;
   VEC(Generator) generators;
   Generator score, evaluate;
   VEC(struct Param *) params;
@@ -175,6 +176,12 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t); // `sim
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
+// ---- fits (block_fit.c)
+void fit_declare(Blocks *b, Scope *scope, const char *name, const AstDecl *decl); // name: with the prefix of its module
+struct Fit *fit_of(Blocks *b, const AstDecl *decl);
+void fit_block(Blocks *b, struct Fit *fit); // its place among the train blocks has come
+void fits_order(Blocks *b);                 // fit-order, once all phases are known
+bool fit_ready(Elab *e, const Value *v, Span span);
 // ---- samplers, scores, evaluation
 void generate_block(Blocks *b, const Generator *g);
 void score_block(Blocks *b, const Generator *g);

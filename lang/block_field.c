@@ -157,7 +157,7 @@ static Value *of_parts(Elab *e, DataField *f, Span span, bool physical) {
 // Training programs read what `prepare` has kept; samplers and scores compute all of it from columns.
 static IrRef prepared_ir(Elab *e, const DataField *f) {
   IrFn *fn = e->scene->fn;
-  bool cached = e->scene->purpose == SCENE_TRAIN || e->scene->purpose == SCENE_VALIDATE;
+  bool cached = e->scene->purpose == SCENE_TRAIN || e->scene->purpose == SCENE_VALIDATE || e->scene->purpose == SCENE_FIT;
   IrDtype element = f->classes != NULL ? IR_I32 : e->model->real;
   if (!cached) {
     IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, f->chain.len);
@@ -360,7 +360,12 @@ static Value *hook_weight(Elab *e, Value *v, Span span) {
 }
 
 void fields_hooks(Elab *e) {
-  e->hooks = (ElabHooks){.field_type = hook_type, .field_named = hook_named, .data_field = hook_field, .physical = hook_physical, .weight_of = hook_weight};
+  e->hooks = (ElabHooks){.field_type = hook_type,
+                         .field_named = hook_named,
+                         .data_field = hook_field,
+                         .physical = hook_physical,
+                         .weight_of = hook_weight,
+                         .fit_ready = fit_ready};
 }
 
 IrRef over_events(Elab *e, const Value *tensor) { return ir_cast(e->scene->fn, elab_per_event(e, tensor), IR_F64); }

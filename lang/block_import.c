@@ -9,13 +9,14 @@
 #include <sys/stat.h>
 
 #include "lang/block_param.h"
+#include "lang/fit.h"
 #include "lang/unused.h"
 
 enum { MAX_FILE_BYTES = 16 << 20, MAX_IMPORT_DEPTH = 64 };
 
 typedef VEC(const AstDecl *) Decls;
 typedef struct BlockList {
-  Decls trains, generators, scores, evaluates, fits;
+  Decls stages, generators, scores, evaluates; // stages: train blocks and fits
 } BlockList;
 typedef struct Turned {
   const AstArg *arg;
@@ -193,6 +194,7 @@ static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const Ast
   }
   if (d->override) VEC_PUSH(e->arena, &b->overrides, (Override){d, old, merge->scope});
   if (d->kind == DE_DATA) scope_bind_lazy(e, merge->scope, d->name.text, d->name.span, make_data, (void *)d);
+  else if (d->kind == DE_FIT) fit_declare(b, merge->scope, arena_printf(e->arena, "%s%s", merge->prefix, d->name.text), d);
   else if (merge->prefix[0] != 0 && (d->kind == DE_NET || d->kind == DE_FLOW)) declare_prefixed(b, merge, d);
   else elab_declare(e, merge->scope, d);
   VEC_PUSH(e->arena, &b->declarations, d);
@@ -237,11 +239,10 @@ static void append(Arena *arena, Decls *to, const Decls *from) {
 }
 
 static void append_blocks(Arena *arena, BlockList *to, const BlockList *from) {
-  append(arena, &to->trains, &from->trains);
+  append(arena, &to->stages, &from->stages);
   append(arena, &to->generators, &from->generators);
   append(arena, &to->scores, &from->scores);
   append(arena, &to->evaluates, &from->evaluates);
-  append(arena, &to->fits, &from->fits);
 }
 
 static void check_turned(Blocks *b, const AstDecl *d, const bool *used, const Scope *scope) {
@@ -320,6 +321,21 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
   if (target == merge) append_blocks(e->arena, &from->blocks, &loaded->blocks);
 }
 
+// Own train blocks take the place of the imported ones (anew) or follow them. Imported fits stay, in front of or behind that place.
+static Decls stages_of(Arena *arena, const Decls *imported, const Decls *own, bool anew) {
+  Decls front = {0}, behind = {0};
+  bool passed = !anew;
+  for (size_t i = 0; i < imported->len; i++) {
+    const AstDecl *d = imported->at[i];
+    passed = passed || d->kind == DE_TRAIN;
+    if (!anew || (d->kind == DE_FIT && !passed)) VEC_PUSH(arena, &front, d);
+    else if (d->kind == DE_FIT) VEC_PUSH(arena, &behind, d);
+  }
+  append(arena, &front, own);
+  append(arena, &front, &behind);
+  return front;
+}
+
 // The file's own blocks replace imported ones of the same kind; `train after` adds.
 static void own_blocks(Blocks *b, struct Loaded *l) {
   Arena *arena = b->e->arena;
@@ -327,15 +343,13 @@ static void own_blocks(Blocks *b, struct Loaded *l) {
   bool anew = false;
   for (size_t i = 0; i < l->file->items.len; i++) {
     const AstDecl *d = l->file->items.at[i];
-    if (d->kind == DE_TRAIN) VEC_PUSH(arena, &own.trains, d), anew = anew || !d->u.train.after;
+    if (d->kind == DE_TRAIN || d->kind == DE_FIT) VEC_PUSH(arena, &own.stages, d);
+    anew = anew || (d->kind == DE_TRAIN && !d->u.train.after);
     if (d->kind == DE_GENERATE) VEC_PUSH(arena, &own.generators, d);
     if (d->kind == DE_SCORE) VEC_PUSH(arena, &own.scores, d);
     if (d->kind == DE_EVALUATE) VEC_PUSH(arena, &own.evaluates, d);
-    if (d->kind == DE_FIT) VEC_PUSH(arena, &own.fits, d);
   }
-  if (anew) l->blocks.trains = (Decls){0}, l->blocks.fits = (Decls){0};
-  append(arena, &l->blocks.trains, &own.trains);
-  append(arena, &l->blocks.fits, &own.fits);
+  l->blocks.stages = stages_of(arena, &l->blocks.stages, &own.stages, anew);
   if (own.generators.len > 0) l->blocks.generators = own.generators;
   if (own.scores.len > 0) l->blocks.scores = own.scores;
   if (own.evaluates.len > 0) l->blocks.evaluates = own.evaluates;
@@ -347,7 +361,6 @@ static bool is_block(AstDeclKind kind) {
   case DE_GENERATE:
   case DE_SCORE:
   case DE_EVALUATE:
-  case DE_FIT:
   case DE_ERROR: return true;
   case DE_PARAM:
   case DE_USE:
@@ -356,7 +369,8 @@ static bool is_block(AstDeclKind kind) {
   case DE_LAYER:
   case DE_FN:
   case DE_FLOW:
-  case DE_BIJECTION: return false;
+  case DE_BIJECTION:
+  case DE_FIT: return false;
   }
   return true;
 }
@@ -377,6 +391,32 @@ static SourceFile *read_source(Elab *e, const char *path, const char *text, size
   return source_add(e->sources, path, "", 0);
 }
 
+// `fit (a, b) = (average(x), spread_of(x))` is two fits.
+static void split_fits(Elab *e, AstFile *file) {
+  AstDecls items = file->items;
+  file->items = (AstDecls){0};
+  for (size_t i = 0; i < items.len; i++) {
+    AstDecl *d = items.at[i];
+    const AstPattern *names = &d->u.fit.pattern;
+    if (d->kind != DE_FIT || !names->tuple) {
+      VEC_PUSH(e->arena, &file->items, d);
+      continue;
+    }
+    AstExpr *value = d->u.fit.value;
+    bool matches = value->kind == EX_TUPLE && value->u.items.len == names->names.len;
+    if (!matches) {
+      Diag *diag = elab_error(e, DIAG_FIT_WHAT, names->span, "%zu names on the left, and not as many estimates", names->names.len);
+      diag_help(e->diags, diag, "a fit has one name; `fit (a, b) = (average(x), spread_of(x))` makes two");
+    }
+    for (size_t k = 0; matches && k < names->names.len; k++) {
+      AstDecl *one = arena_dup(e->arena, d, sizeof *d);
+      one->name = names->names.at[k];
+      one->u.fit.value = value->u.items.at[k];
+      VEC_PUSH(e->arena, &file->items, one);
+    }
+  }
+}
+
 static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char *text, size_t len, const struct stat *id, const Turned *turned, int depth) {
   Elab *e = b->e;
   struct Loaded *l = ARENA_NEW(e->arena, struct Loaded);
@@ -389,6 +429,7 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   SourceFile *source = read_source(e, path, text, len);
   VEC_PUSH(e->arena, &e->model->files, (ModelSource){path, source->text});
   l->file = ast_parse(e->arena, e->sources, source, e->diags);
+  split_fits(e, l->file);
   for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring
     if (l->file->items.at[i]->kind == DE_USE) use_file(b, merge, l, l->file->items.at[i], turned, depth);
   for (size_t i = 0; i < l->file->items.len; i++) {
@@ -444,6 +485,14 @@ static void refuse_two(Elab *e, const Decls *list, const char *what) {
   }
 }
 
+// Of a fit that was replaced nothing runs.
+static void add_stage(Blocks *b, const AstDecl *d) {
+  struct Fit *fit = d->kind == DE_FIT ? fit_of(b, d) : NULL;
+  if (d->kind == DE_FIT && (fit == NULL || scope_own(b->names, d->name.text)->data != fit)) return;
+  if (fit != NULL) fit->stands = true;
+  VEC_PUSH(b->e->arena, &b->stages, (Train){d, b->names});
+}
+
 bool blocks_load(Blocks *b) {
   Elab *e = b->e;
   b->library = scope_new(e, e->builtins);
@@ -463,8 +512,7 @@ bool blocks_load(Blocks *b) {
   *merge = (Merge){.scope = b->names, .prefix = ""};
   struct Loaded *l = load(b, merge, b->options->path, text, len, file && stat(b->options->path, &id) == 0 ? &id : NULL, NULL, 0);
   for (size_t i = 0; i < l->file->items.len && e->model->doc == NULL; i++) e->model->doc = l->file->items.at[i]->doc;
-  for (size_t i = 0; i < l->blocks.fits.len; i++) not_built(e, span_join(l->blocks.fits.at[i]->span, (Span){0, 0}), "`fit`");
-  for (size_t i = 0; i < l->blocks.trains.len; i++) VEC_PUSH(e->arena, &b->trains, (Train){l->blocks.trains.at[i], b->names});
+  for (size_t i = 0; i < l->blocks.stages.len; i++) add_stage(b, l->blocks.stages.at[i]);
   for (size_t i = 0; i < l->blocks.generators.len; i++) VEC_PUSH(e->arena, &b->generators, (Generator){l->blocks.generators.at[i], b->names});
   refuse_two(e, &l->blocks.scores, "score");
   refuse_two(e, &l->blocks.evaluates, "evaluate");

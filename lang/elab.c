@@ -117,6 +117,7 @@ Value *scope_value(Elab *e, Scope *scope, AstName name) {
   if (at == NULL) return unknown_name(e, scope, name);
   Binding *b = scope_own(at, name.text);
   b->used = true;
+  if (b->value != NULL && b->value->kind == VALUE_FIT) return fit_read(e, b->value, name.span);
   if (b->value != NULL) return is_word(b->value) ? word_value(e, b->value, name.span) : b->value;
   if (b->making) {
     Diag *d = elab_error(e, DIAG_DEPTH, name.span, "`%s` is made from itself", name.text);
@@ -124,7 +125,8 @@ Value *scope_value(Elab *e, Scope *scope, AstName name) {
     diag_help(e->diags, d, "break the circle with a name of its own for one of the values");
     return value_error(e);
   }
-  return make_binding(e, at, b);
+  Value *v = make_binding(e, at, b);
+  return v->kind == VALUE_FIT ? fit_read(e, v, name.span) : v;
 }
 
 // ---- scenes

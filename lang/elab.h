@@ -46,6 +46,7 @@ typedef enum {
   SCENE_OBSERVE,
   SCENE_INIT,
   SCENE_SETTINGS,
+  SCENE_FIT,
 } ScenePurpose;
 typedef struct DrawnFlow { // what a flow drew in this scene: its density needs no inverse
   const AstDecl *flow;
@@ -100,7 +101,7 @@ typedef struct ElabHooks {
   Value *(*data_field)(Elab *e, const Value *data, AstName name);                 // base.x where values are wanted; reports record-field
   Value *(*physical)(Elab *e, Value *v, Span span);                               // fills prepared and log_jacobian
   Value *(*weight_of)(Elab *e, Value *v, Span span);
-  Value *(*fit_call)(Elab *e, const Value *fit, const Values *args, Span span);
+  bool (*fit_ready)(Elab *e, const Value *fit, Span span); // its estimate is declared and made before what reads it here; false: reported
 } ElabHooks;
 
 typedef struct ElabUse {

@@ -421,8 +421,7 @@ static Value *call_fit(Elab *e, const Value *callee, const Call *call) {
   Values args = {0};
   if (call->first != NULL) VEC_PUSH(e->arena, &args, call->first);
   for (size_t i = 0; call->args != NULL && i < call->args->len; i++) VEC_PUSH(e->arena, &args, elab_expr(e, call->caller, call->args->at[i].value));
-  if (e->hooks.fit_call == NULL) return elab_not_built(e, call->span, "a fit");
-  return e->hooks.fit_call(e, callee, &args, call->span);
+  return fit_call(e, callee, &args, call->span);
 }
 
 static Value *call_any(Elab *e, Value *callee, const Call *call) {

@@ -87,6 +87,13 @@ Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span);
 // ---- bijections tried on points (elab_trial.c)
 void trial_note(Elab *e, const Bijection *b, const Value *x, const Value *context, Span span); // it was applied to such a value
 
+// ---- fitted values (elab_fit.c)
+Value *fit_read(Elab *e, Value *fit, Span span); // where it is named: itself, or the numbers that it is
+Value *fit_call(Elab *e, const Value *fit, const Values *args, Span span);
+Value *fit_draw(Elab *e, const Value *fit, const char *site, Span span);
+Value *fit_log_prob(Elab *e, const Value *fit, Value *x, Span span);
+Value *fit_member(Elab *e, const Value *fit, AstName name, Span span);
+
 // ---- static values (elab_static.c)
 Value *static_unary(Elab *e, AstUnary op, Value *a, Span span);
 Value *static_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span); // numbers and lists of numbers

@@ -235,8 +235,8 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   case VALUE_STRING:
   case VALUE_LIST:
   case VALUE_DISTRIBUTION:
-  case VALUE_BATCH:
-  case VALUE_FIT: return no_member(e, object, name, NULL);
+  case VALUE_BATCH: return no_member(e, object, name, NULL);
+  case VALUE_FIT: return fit_member(e, object, name, span);
   }
   return value_error(e);
 }

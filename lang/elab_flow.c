@@ -444,8 +444,8 @@ Value *elab_draw(Elab *e, Value *from, const Values *given, bool has_given, cons
   from = elab_as_distribution(e, from);
   if (value_is_error(from)) return from;
   if (from->kind == VALUE_FLOW) return flow_draw(e, from, given, has_given, name, span);
-  if (from->kind == VALUE_FIT) return elab_not_built(e, span, "drawing from a fit");
-  if (from->kind != VALUE_DISTRIBUTION) {
+  if (from->kind == VALUE_FIT && !has_given) return fit_draw(e, from, scene_site(e, name), span);
+  if (from->kind != VALUE_DISTRIBUTION && from->kind != VALUE_FIT) {
     Diag *d = elab_error(e, DIAG_DRAW_WHAT, span, "%s is nothing to draw from", value_text(e->arena, from));
     if (from->span.begin != 0 && from->span.begin != span.begin) diag_label(e->diags, d, from->span, "%s", elab_way(e, from));
     diag_help(e->diags, d, "distributions and flows are: `z ~ normal(mu, sigma)`");
@@ -463,7 +463,7 @@ Value *elab_log_prob(Elab *e, Value *law, const Values *x, const Values *given, 
   law = elab_as_distribution(e, law);
   if (value_is_error(law)) return law;
   if (law->kind == VALUE_FLOW) return flow_log_prob(e, law, x, given, has_given, span);
-  if (law->kind != VALUE_DISTRIBUTION) {
+  if (law->kind != VALUE_DISTRIBUTION && law->kind != VALUE_FIT) {
     Diag *d = elab_error(e, DIAG_LOG_PROB_WHAT, span, "%s has no density", value_text(e->arena, law));
     if (law->span.begin != 0) diag_label(e->diags, d, law->span, "%s", elab_way(e, law));
     diag_help(e->diags, d, "distributions and flows have one");
@@ -481,7 +481,7 @@ Value *elab_log_prob(Elab *e, Value *law, const Values *x, const Values *given, 
   }
   Value *jacobian = NULL, *v = as_prepared(e, x->at[0], &jacobian, span);
   if (value_is_error(v)) return v;
-  Value *p = distribution_log_prob(e, law, v, span);
+  Value *p = law->kind == VALUE_FIT ? fit_log_prob(e, law, v, span) : distribution_log_prob(e, law, v, span);
   return jacobian == NULL || value_is_error(p) ? p : elab_binary(e, BIN_ADD, p, jacobian, span);
 }
 

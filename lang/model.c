@@ -90,11 +90,14 @@ Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptio
   if (diags->errors > errors) return NULL; // callers would say again what the replaced one took
   for (size_t i = 0; i < b.data.len; i++) data_programs(&b, b.data.at[i]);
   check_declarations(&b, DE_NET);
-  for (size_t i = 0; i < b.trains.len; i++) train_block(&b, &b.trains.at[i]);
+  for (size_t i = 0; i < b.stages.len; i++)
+    if (b.stages.at[i].decl->kind == DE_TRAIN) train_block(&b, &b.stages.at[i]);
+    else fit_block(&b, fit_of(&b, b.stages.at[i].decl));
   check_generators(&b);
   for (size_t i = 0; i < b.generators.len; i++) generate_block(&b, &b.generators.at[i]);
   if (b.score.decl != NULL) score_block(&b, &b.score);
   evaluate_block(&b, &b.evaluate);
+  fits_order(&b);
   check_declarations(&b, DE_FLOW);
   warn_unmoved(&b);
   if (diags->errors == 0) trials_build(e);

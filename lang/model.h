@@ -6,6 +6,7 @@
 //   prep:FIELD           input   the part of a field's preparation that needs no draw, real [e, ...] (output of `prepare`)
 //   weight:DATA          input   event weight, real [e], rescaled to mean 1 on the training split (1 where the data have none)
 //   stat:FIELD.N.WHAT    state   fitted statistic of a preparation, f64;  order:DATA.COLUMN  see ModelColumn.order
+//   fit:NAME.WHAT        state   of a `fit`
 //   WEIGHT (response.step_1.l …)  param   real
 //   WEIGHT.adam.m …      state   optimizer memory, real
 //   step epoch progress  counter f64 scalars;  batch_size: number of events of this batch, f64 scalar
@@ -108,6 +109,25 @@ typedef struct ModelState { // optimizer memory and the like
   double start;
   const char *like; // the weight whose average over steps this is: it begins as that weight; NULL: another state
 } ModelState;
+
+// What a `fit` estimates over the training split of `data`: `fn` gives the output "value" f64 [e, n] of each event, and its states are
+// computed from all of them, before the train block `phase` (those behind the last: phases.len). lang/estimators.def says what is what.
+typedef enum {
+#define ESTIMATOR(ENUM, ...) ESTIMATE_##ENUM,
+#include "lang/estimators.def"
+#undef ESTIMATOR
+} ModelEstimateKind;
+typedef struct ModelEstimate {
+  ModelEstimateKind kind;
+  const char *name;
+  IrFn *fn;
+  const ModelData *data;
+  int64_t n;
+  double setting; // width, or how many axes, intervals, parts, knots
+  VEC(ModelState) states;
+  size_t phase;
+  Span span;
+} ModelEstimate;
 
 typedef struct ModelLoss {
   const char *name;          // what the block updates: "critic", "encoder, decoder"
@@ -222,6 +242,7 @@ typedef struct Model {
   VEC(ModelData *) data;
   VEC(ModelWeight) weights;
   VEC(ModelPhase *) phases;
+  VEC(ModelEstimate *) estimates; // in the order in which they are made
   VEC(ModelGenerator *) generators;
   IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
@@ -253,5 +274,11 @@ size_t model_data_index(const Model *m, const ModelData *data); // its place in 
 bool model_formula_function(const char *name, size_t arguments); // abs, max …: a function that formulas may apply to metrics
 typedef bool ModelLookup(void *data, const ModelMetricUse *use, double *value);
 bool model_formula(const ModelEvaluate *evaluate, const AstExpr *expr, ModelLookup *lookup, void *data, double *result, const char **unknown);
+// A buffer has as many rows as the training split: known when the data are read, before a program that uses it is compiled. Until then
+// the axis of the k-th fit has an extent that nothing else has, so that it is found in all programs.
+enum { MODEL_ROWS_UNKNOWN = 0x5f17000 };
+const ModelState *model_buffer(const ModelEstimate *estimate);               // the state that is such a buffer; NULL: none
+void model_size_buffer(Model *model, ModelEstimate *estimate, int64_t rows); // in all programs
+bool model_reads_buffer(const Model *model, const IrFn *fn);                 // any
 
 #endif

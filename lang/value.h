@@ -170,8 +170,9 @@ struct Value {
     Bijection bijection;
     Flow flow;
     struct {
-      const void *fit;
-    } fit; // blocks
+      const struct Fit *fit; // lang/fit.h
+      const char *way;       // NULL: the fit itself; "in_turn", or the member that was named
+    } fit;
     struct {
       ModelData *data;
       const void *block;

@@ -51,7 +51,7 @@ LLVMValueRef vmath_uniform32(CodeModule *m, LLVMValueRef word);                 
 LLVMValueRef vmath_uniform64(CodeModule *m, LLVMValueRef low, LLVMValueRef high);                 // <n x double> in (0, 1)
 void vmath_normal_pair(CodeModule *m, LLVMValueRef u1, LLVMValueRef u2, LLVMValueRef normals[2]); // Box-Muller
 
-// All elements of one block at once. kind 0 bits (<n x i32>), 1 uniform, 2 normal (IrDraw); f64: two elements
+// All elements of one block at once. kind 0 bits (<n x i32>), 1 uniform, 2 normal, 3 the event's number (IrDraw); f64: two elements
 // (2 block, 2 block + 1) instead of four (4 block ... 4 block + 3). Returns how many of elements[] are set.
 unsigned vmath_draw_block(CodeModule *m, const VDraw *draw, LLVMValueRef block, int kind, bool f64, LLVMValueRef elements[4]);
 

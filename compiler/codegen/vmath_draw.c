@@ -66,8 +66,18 @@ void vmath_normal_pair(CodeModule *m, Value u1, Value u2, Value normals[2]) {
   normals[1] = mul(m, radius, sine);
 }
 
+static Value event_number(CodeModule *m, const VDraw *draw) {
+  LLVMTypeRef real = emit_with_lanes(m->f64, emit_lanes(LLVMTypeOf(draw->event_lo)));
+  Value high = LLVMBuildUIToFP(m->builder, draw->event_hi, real, ""), low = LLVMBuildUIToFP(m->builder, draw->event_lo, real, "");
+  return add(m, mul(m, high, emit_number(real, 0x1p32)), low);
+}
+
 unsigned vmath_draw_block(CodeModule *m, const VDraw *draw, Value block, int kind, bool f64, Value elements[4]) {
   Value w[4];
+  if (kind == 3) {
+    elements[0] = event_number(m, draw);
+    return 1;
+  }
   vmath_philox(m, draw, block, kind ? w : elements);
   if (kind == 0) return 4;
   unsigned n = f64 ? 2 : 4;

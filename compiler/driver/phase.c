@@ -203,6 +203,11 @@ void phase_close(Phase *p) {
     bound_destroy(&p->controls[i]);
   }
   bound_destroy(&p->validate);
+  for (size_t i = 0; i < p->model->states.len; i++) { // the next phase starts anew
+    Slot *slot = store_find(p->t->store, p->model->states.at[i].name);
+    if (slot != NULL) slot->saved = false;
+  }
+  if (p->sums != NULL) p->sums->saved = false;
 }
 
 // ---- sums of an epoch

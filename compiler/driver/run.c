@@ -7,6 +7,7 @@
 
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/evaluate.h"
+#include "compiler/driver/fitting.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/report.h"
@@ -71,7 +72,8 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
 static void compile_steps_ahead(Run *r) {
   const ModelPhase *first = r->session.model->phases.at[0];
   bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
-  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++) session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first));
+  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++)
+    if (!model_reads_buffer(r->session.model, first->updates.at[i].step)) session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first));
 }
 
 // The order of the rows depends on it where data goes to a scratch file, so a resumed run keeps what it began with.
@@ -212,6 +214,7 @@ static bool prepare(Run *r, HgmError *error) {
                            .resumed = r->old != NULL,
                            .position = {.best = NAN}};
   if (!open_datasets(r, error)) return false;
+  fitting_size(&r->training);
   train_begin_weights(session, r->training.store);
   double weights = 0;
   for (size_t i = 0; i < session->model->weights.len; i++)

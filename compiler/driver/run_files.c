@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "compiler/driver/train.h"
+#include "compiler/driver/fitting.h"
 #include "runtime/sha256.h"
 
 static const char *const type_names[HGM_N_FILE_TYPES] = {
@@ -88,10 +88,15 @@ bool open_run(OpenRun *run, const Options *options, const char *argument, int *e
     *exit_code = EXIT_USER;
     return false;
   }
-  return true;
+  if (fitting_size_from(run->session.model, run->weights, &error)) return true;
+  *exit_code = report_error(&error);
+  return false;
 }
 
-bool open_run_weights(OpenRun *run, HgmError *error) { return snapshot_load(run->store, NULL, run->hash, run->weights, error); }
+bool open_run_weights(OpenRun *run, HgmError *error) {
+  fitting_shape_states(run->session.model, run->store);
+  return snapshot_load(run->store, NULL, run->hash, run->weights, error);
+}
 
 void close_run(OpenRun *run) {
   if (run->manifest != NULL) hgm_manifest_destroy(run->manifest);

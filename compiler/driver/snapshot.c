@@ -11,7 +11,8 @@ typedef struct Field {
 static const Field fields[] = {
 #define FIELD(name)                                                                                                                                            \
   { "position." #name, offsetof(Position, name) }
-    FIELD(phase), FIELD(epoch), FIELD(step), FIELD(step_in_epoch), FIELD(batches), FIELD(pass), FIELD(best), FIELD(best_step), FIELD(bad_epochs), FIELD(done),
+    FIELD(phase), FIELD(epoch),     FIELD(step),       FIELD(step_in_epoch), FIELD(batches), FIELD(pass),
+    FIELD(best),  FIELD(best_step), FIELD(bad_epochs), FIELD(fitted),        FIELD(done),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };

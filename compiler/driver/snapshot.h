@@ -15,6 +15,7 @@ typedef struct Position {
   double batches;                     // taken in this phase
   double pass;                        // counter of draws, all phases
   double best, best_step, bad_epochs; // of the validation loss, or of what is watched; best is NaN before the first
+  double fitted;                      // how many fits are made
   double done;                        // 1: every phase is finished
 } Position;
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/driver/fitting.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
@@ -250,28 +251,39 @@ static bool take_best(Phase *p, HgmError *error) {
   return load(t, "best.h5", NULL, error);
 }
 
+// A run that is resumed between two phases has weights and fits, and no state of a phase.
+static bool resume_between(Training *t, HgmError *error) {
+  fitting_add_states(t->session->model, t->store, (int64_t)t->position.fitted);
+  if (t->position.done != 0) {
+    if (!t->session->options->quiet)
+      fprintf(stderr, "note: this run was trained to its end, so nothing is left to do; longer training is a new run: --epochs N, and another -o\n");
+    return load(t, "model.h5", NULL, error);
+  }
+  if (t->position.batches > 0) return true;
+  t->resumed = false;
+  return load(t, "last.h5", NULL, error);
+}
+
 TrainResult train_run(Training *t, HgmError *error) {
   const Model *model = t->session->model;
   if (!ranks_share(t->ranks, &(Store){0}, &t->position, error)) return TRAIN_FAILED;
-  if (t->resumed && t->position.done != 0) {
-    if (!t->session->options->quiet)
-      fprintf(stderr, "note: this run was trained to its end, so nothing is left to do; longer training is a new run: --epochs N, and another -o\n");
-    return load(t, "model.h5", NULL, error) ? TRAIN_DONE : TRAIN_FAILED;
-  }
+  if (t->resumed && !resume_between(t, error)) return TRAIN_FAILED;
+  if (t->position.done != 0) return TRAIN_DONE;
   while (t->position.phase < (double)model->phases.len) {
     const ModelPhase *m = model->phases.at[(int)t->position.phase];
     Phase p = {.t = t, .model = m};
     TrainResult result = TRAIN_FAILED;
-    bool ok = phase_open(&p, error);
+    bool ok = (t->resumed || fitting_run(t, error)) && phase_open(&p, error);
     if (ok && t->resumed) ok = load(t, "last.h5", &t->position, error);
     t->resumed = false;
     if (ok) result = run_phase(&p, error);
     if (result == TRAIN_DONE && !take_best(&p, error)) result = TRAIN_FAILED;
     phase_close(&p);
     if (result != TRAIN_DONE) return result;
-    double pass = t->position.pass, phase = t->position.phase + 1;
-    t->position = (Position){.phase = phase, .pass = pass, .best = NAN, .done = phase >= (double)model->phases.len};
+    t->position = (Position){.phase = t->position.phase + 1, .pass = t->position.pass, .fitted = t->position.fitted, .best = NAN};
     if (!save(t, "last.h5", error)) return TRAIN_FAILED;
   }
-  return save(t, "model.h5", error) ? TRAIN_DONE : TRAIN_FAILED;
+  if (!fitting_run(t, error)) return TRAIN_FAILED;
+  t->position.done = 1;
+  return save(t, "model.h5", error) && save(t, "last.h5", error) ? TRAIN_DONE : TRAIN_FAILED;
 }

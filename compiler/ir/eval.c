@@ -65,6 +65,9 @@ static void draw_numbers(const IrValue *v, uint64_t key, uint64_t event, uint32_
     return;
   case IR_DRAW_UNIFORM: philox_uniforms(single, key, event, pass, n, y); return;
   case IR_DRAW_NORMAL: philox_normals(single, key, event, pass, n, y); return;
+  case IR_DRAW_NUMBER:
+    for (int64_t j = 0; j < n; j++) y[j] = (double)event;
+    return;
   }
   ir_fail("draw of kind %d", v->attr.draw);
 }

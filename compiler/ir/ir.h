@@ -31,7 +31,8 @@
 //
 // draw: site = name of the place, kind as below. Element j (row-major index over the axes but events) of event k is
 //   philox4x32-10(key = philox_key(seed, site), counter = (event lo, event hi, pass, j / n per block)): see
-//   runtime/philox.h. `pass` is the counter of that name; without an event axis the event is 0.
+//   runtime/philox.h. `pass` is the counter of that name; without an event axis the event is 0. The kind `number` is no chance:
+//   every element is the event's number itself.
 #ifndef HGM_IR_H
 #define HGM_IR_H
 
@@ -62,7 +63,7 @@ typedef enum {
 
 typedef enum { IRC_LEAF, IRC_ELEMENT, IRC_SHAPE, IRC_INDEX, IRC_REDUCE, IRC_CONTRACT, IRC_LINALG } IrClass;
 typedef enum { IRL_LEAF, IRL_POINT, IRL_VIEW, IRL_GATHER, IRL_SCATTER, IRL_FOLD, IRL_REDUCE, IRL_SORT, IRL_SCAN, IRL_CONTRACT, IRL_ONCE } IrLowering;
-typedef enum { IR_DRAW_BITS, IR_DRAW_UNIFORM, IR_DRAW_NORMAL } IrDraw; // bits: i32; uniform in (0, 1); normal
+typedef enum { IR_DRAW_BITS, IR_DRAW_UNIFORM, IR_DRAW_NORMAL, IR_DRAW_NUMBER } IrDraw; // bits: i32; uniform in (0, 1); normal; the number of the event: f64
 
 typedef uint32_t IrRef;
 #define IR_NONE UINT32_MAX

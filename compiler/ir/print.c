@@ -76,9 +76,9 @@ static void put_data(Text *t, const IrValue *v, int64_t at_most) {
 
 // What stands before the operands.
 static void put_head(Text *t, const IrValue *v, int64_t at_most) {
-  static const char *const draws[] = {"bits", "uniform", "normal"};
+  static const char *const draws[] = {"bits", "uniform", "normal", "number"};
   uint32_t has = ir_op_attributes(v->op);
-  if (has & IRA_DRAW) put(t, " %s", v->attr.draw <= IR_DRAW_NORMAL ? draws[v->attr.draw] : "?");
+  if (has & IRA_DRAW) put(t, " %s", v->attr.draw <= IR_DRAW_NUMBER ? draws[v->attr.draw] : "?");
   if (has & IRA_NAME) put_raw(t, " "), put_string(t, v->attr.name ? v->attr.name : "");
   if (has & IRA_DATA && v->attr.data) put_data(t, v, at_most);
 }

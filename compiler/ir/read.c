@@ -194,6 +194,7 @@ static void read_head(Reader *r, IrOp op, IrAttr *a, Numbers *n) {
   if (has & IRA_DRAW) {
     if (take(r, "bits")) a->draw = IR_DRAW_BITS;
     else if (take(r, "uniform")) a->draw = IR_DRAW_UNIFORM;
+    else if (take(r, "number")) a->draw = IR_DRAW_NUMBER;
     else expect(r, "normal"), a->draw = IR_DRAW_NORMAL;
   }
   if (has & IRA_NAME) a->name = string(r);

@@ -52,7 +52,8 @@ const char *shape_draw(const Shape *s) {
   const char *problem = need_declared(s);
   if (problem) return problem;
   if (!s->attr->name || !*s->attr->name) return "a draw without a site";
-  if (s->attr->draw > IR_DRAW_NORMAL) return SAY("%d is no kind of draw", s->attr->draw);
+  if (s->attr->draw > IR_DRAW_NUMBER) return SAY("%d is no kind of draw", s->attr->draw);
+  if (s->attr->draw == IR_DRAW_NUMBER && s->type->dtype != IR_F64) return SAY("the number of an event is f64, not %s", ir_type_text(s->arena, s->type));
   bool bits = s->attr->draw == IR_DRAW_BITS;
   if (bits ? s->type->dtype != IR_I32 : !ir_is_real(s->type))
     return SAY("%s of type %s: bits are i32, uniform and normal are real", bits ? "bits" : "numbers", ir_type_text(s->arena, s->type));

@@ -188,7 +188,7 @@ static void wrong_params_are_refused(void **state) {
   expect("param n = 3 tune [1, 2]\n", "param-range");
   expect("param n = m\n", "unknown-name");
   expect("param n = 1\nparam n = 2\n", "given-twice");
-  expect("fit m = collect(1)\n", "not-built");
+  expect("fit m = collect(1)\n", "type");
 }
 
 static void a_file_that_is_no_program_is_refused(void **state) {

@@ -47,6 +47,7 @@ static const char page[] = "fn step {\n"
                            "  %29 = einsum \"ei,io->eo\" %0, %1 : f32[e,5]\n"
                            "  %30 = tri_inverse %19 upper : f32[3,3]\n"
                            "  %31 = tri_inverse %19 lower : f32[3,3]\n"
+                           "  %32 = draw number \"event\" : f64[e]\n"
                            "  output \"loss\" %4\n"
                            "  output \"events\" %29\n"
                            "}\n";
