@@ -151,17 +151,26 @@ Value *builtin_weight_of(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 // ---- derivatives
 
-static Value *grad_of_tensor(Elab *e, const Value *y, Value *x, Span span) {
+// The derivative of a number by x: IR_NONE where x has no part in it. False: an error was said.
+static bool gradient(Elab *e, const Value *y, const Value *x, IrRef *g, Span span) {
+  IrRef refused = IR_NONE, wrt = tensor_ir(e, x);
+  *g = IR_NONE;
+  if (wrt == IR_NONE) return false;
+  if (ad_gradient(e->scene->fn, y->u.tensor.ir, IR_NONE, &wrt, 1, g, &refused)) return true;
+  Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "`%s` has no derivative that is known", ir_op_info[ir_at(e->scene->fn, refused)->op].name);
+  diag_help(e->diags, d, "derivatives of this order stop there");
+  return false;
+}
+
+static Value *derivative_like(Elab *e, const Value *x, IrRef g, Span span) {
+  return tensor_like(e, span, tensor_type_real(x->u.tensor.type.shape), g, x->u.tensor.belongs, &x->u.tensor.hidden);
+}
+
+// y was not computed from x, or through something without a derivative only.
+static Value *no_gradient(Elab *e, const Value *y, const Value *x, Span span) {
   IrFn *fn = e->scene->fn;
-  IrRef g = IR_NONE, refused = IR_NONE, by = IR_NONE, wrt = tensor_ir(e, x);
-  if (wrt == IR_NONE) return value_error(e);
-  if (!ad_gradient(fn, y->u.tensor.ir, IR_NONE, &wrt, 1, &g, &refused)) {
-    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "`%s` has no derivative that is known", ir_op_info[ir_at(fn, refused)->op].name);
-    diag_help(e->diags, d, "derivatives of this order stop there");
-    return value_error(e);
-  }
-  if (g != IR_NONE) return tensor_like(e, span, tensor_type_real(x->u.tensor.type.shape), g, x->u.tensor.belongs, &x->u.tensor.hidden);
-  if (ad_path(fn, y->u.tensor.ir, wrt, &by) == AD_BLOCKED) {
+  IrRef by = IR_NONE;
+  if (ad_path(fn, y->u.tensor.ir, x->u.tensor.ir, &by) == AD_BLOCKED) {
     Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "`%s` has no derivative, and the number depends on the value only through it",
                          ir_op_info[ir_at(fn, by)->op].name);
     diag_label(e->diags, d, x->span, "with respect to this");
@@ -173,6 +182,12 @@ static Value *grad_of_tensor(Elab *e, const Value *y, Value *x, Span span) {
   diag_label(e->diags, d, x->span, "the value");
   diag_help(e->diags, d, "give the value a name and compute the number from that name: `mid = …; grad(critic(mid), mid)`");
   return value_error(e);
+}
+
+static Value *grad_of_tensor(Elab *e, const Value *y, Value *x, Span span) {
+  IrRef g;
+  if (!gradient(e, y, x, &g, span)) return value_error(e);
+  return g != IR_NONE ? derivative_like(e, x, g, span) : no_gradient(e, y, x, span);
 }
 
 static Value *grad_of(Elab *e, const Value *y, Value *x, Span span) {
@@ -204,4 +219,36 @@ Value *builtin_grad(Elab *e, const Builtin *b, BuiltinCall *call) {
     return value_error(e);
   }
   return grad_of(e, y, call->value[1], call->span);
+}
+
+// One reverse pass for each number of y; rows of numbers that x has no part in are zero.
+static Value *jacobian_of(Elab *e, Value *y, Value *x, Span span) {
+  Extents rows = y->u.tensor.type.shape, columns = x->u.tensor.type.shape, row = {.rank = 1, .axes = {1}}, all = rows;
+  int64_t n = extents_elements(&rows);
+  if (rows.rank + columns.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a jacobian of so many axes");
+  for (int i = 0; i < columns.rank; i++) row.axes[row.rank++] = all.axes[all.rank++] = columns.axes[i];
+  Value *flat = tensor_reshape(e, y, (Extents){.rank = 1, .axes = {n}}, span);
+  Values parts = {0};
+  bool any = false;
+  for (int64_t i = 0; i < n; i++) {
+    Value *number = tensor_reshape(e, tensor_slice(e, flat, 0, i, i + 1, 1, span), (Extents){0}, span);
+    IrRef g;
+    if (value_is_error(number) || !gradient(e, number, x, &g, span)) return value_error(e);
+    any |= g != IR_NONE;
+    if (g == IR_NONE) g = ir_fill(e->scene->fn, *ir_type_of(e->scene->fn, x->u.tensor.ir), 0);
+    VEC_PUSH(e->arena, &parts, tensor_reshape(e, derivative_like(e, x, g, span), row, span));
+  }
+  return any ? tensor_reshape(e, tensor_concat(e, &parts, 0, span), all, span) : no_gradient(e, y, x, span);
+}
+
+Value *builtin_jacobian(Elab *e, const Builtin *b, BuiltinCall *call) {
+  (void)b;
+  Value *y = elab_real(e, call->value[0], call->span), *x = call->value[1];
+  if (x->kind == VALUE_RECORD && x->u.record.vector != NULL) x = x->u.record.vector;
+  if (value_is_error(y) || tensor_ir(e, y) == IR_NONE) return value_error(e);
+  if (y->u.tensor.hidden.n > 0) return elab_not_built(e, call->span, "a jacobian inside a map of one number");
+  if (x->kind == VALUE_TENSOR) return jacobian_of(e, y, x, call->span);
+  Diag *d = elab_error(e, DIAG_GRAD_WHAT, call->span, "%s is no value of the program to take a derivative by", value_text(e->arena, x));
+  diag_help(e->diags, d, "`jacobian(y, x)` is of a list by a list that it was computed from");
+  return value_error(e);
 }

@@ -5,15 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "lang/elab_builtin.h"
+#include "lang/arithmetic.h"
+#include "lang/elab_law.h"
 
 static const double HALF_LOG_2PI = 0.91893853320467274178;
-
-static Value *add(Elab *e, Value *a, Value *b, Span s) { return elab_binary(e, BIN_ADD, a, b, s); }
-static Value *sub(Elab *e, Value *a, Value *b, Span s) { return elab_binary(e, BIN_SUB, a, b, s); }
-static Value *mul(Elab *e, Value *a, Value *b, Span s) { return elab_binary(e, BIN_MUL, a, b, s); }
-static Value *divide(Elab *e, Value *a, Value *b, Span s) { return elab_binary(e, BIN_DIV, a, b, s); }
-static Value *num(Elab *e, double x, Span s) { return value_real(e, s, x); }
 
 // log of a width; where the width is exp(v) it is v.
 static Value *log_of(Elab *e, Value *width, Span span) {
@@ -52,6 +47,14 @@ static Value *normalised(Elab *e, Value *v, Span span) { // lists of tensors, re
   return elab_real(e, v, span);
 }
 
+static bool positive_arguments(Elab *e, DistributionKind kind, Value *a, Value *b, const BuiltinCall *call) {
+  Span first = call->at[0].begin ? call->at[0] : call->span, second = call->at[1].begin ? call->at[1] : call->span;
+  if (kind == DISTRIBUTION_NORMAL || kind == DISTRIBUTION_LAPLACE) return positive(e, b, second, "a width");
+  if (kind == DISTRIBUTION_POISSON || kind == DISTRIBUTION_EXPONENTIAL) return positive(e, a, first, "a rate");
+  if (kind == DISTRIBUTION_BETA) return positive(e, a, first, "a power") && positive(e, b, second, "a power");
+  return kind != DISTRIBUTION_VON_MISES || positive(e, b, second, "a concentration");
+}
+
 Value *builtin_law(Elab *e, const Builtin *builtin, BuiltinCall *call) {
   DistributionKind kind = (DistributionKind)builtin->op;
   Value *a = call->value[0], *b = call->value[1];
@@ -59,15 +62,18 @@ Value *builtin_law(Elab *e, const Builtin *builtin, BuiltinCall *call) {
   case DISTRIBUTION_NORMAL:
   case DISTRIBUTION_LAPLACE: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
   case DISTRIBUTION_UNIFORM: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
-  case DISTRIBUTION_ORTHOGONAL: a = given_or(e, a, 1); break;
+  case DISTRIBUTION_ORTHOGONAL:
+  case DISTRIBUTION_EXPONENTIAL: a = given_or(e, a, 1); break;
+  case DISTRIBUTION_VON_MISES: a = given_or(e, a, 0), b = given_or(e, b, 1); break;
   case DISTRIBUTION_MIXTURE: b = elab_as_distribution(e, b); break;
   case DISTRIBUTION_BERNOULLI:
   case DISTRIBUTION_CATEGORICAL:
   case DISTRIBUTION_POINT:
+  case DISTRIBUTION_POISSON:
+  case DISTRIBUTION_BETA:
   case DISTRIBUTION_PERMUTATION: break;
   }
-  bool scaled = kind == DISTRIBUTION_NORMAL || kind == DISTRIBUTION_LAPLACE;
-  if (scaled && !positive(e, b, call->at[1].begin ? call->at[1] : call->span, "a width")) return value_error(e);
+  if (!positive_arguments(e, kind, a, b, call)) return value_error(e);
   if (kind == DISTRIBUTION_UNIFORM && value_is_number(a) && value_is_number(b) && value_number(a) >= value_number(b)) {
     Diag *d = elab_error(e, DIAG_DISTRIBUTION, call->span, "uniform from %g to %g", value_number(a), value_number(b));
     diag_help(e->diags, d, "the lower bound comes first");
@@ -141,7 +147,7 @@ Value *distribution_copies(Elab *e, Value *d, Extents copies, Span span) {
 
 // ---- drawing
 
-static Value *raw_draw(Elab *e, IrDraw kind, const char *site, Extents shape, Span span) {
+Value *law_random(Elab *e, IrDraw kind, const char *site, Extents shape, Span span) {
   IrType t = {.dtype = e->model->real};
   if (e->scene->draws.kind >= BELONGS_DRAWS) t.axes[t.rank++] = IR_EVENTS;
   for (int i = 0; i < shape.rank; i++) t.axes[t.rank++] = shape.axes[i];
@@ -180,7 +186,7 @@ static Value *draw_from_logits(Elab *e, Value *logits, Extents shape, const char
   edges = tensor_slice(e, edges, s.rank - 1, 0, n - 1, 1, span);
   Extents wide = shape;
   wide.axes[wide.rank++] = 1;
-  Value *u = tensor_reshape(e, raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), wide, span);
+  Value *u = tensor_reshape(e, law_random(e, IR_DRAW_UNIFORM, site, shape, span), wide, span);
   Value *passed = tensor_compare(e, IR_LE, edges, u, span);
   if (value_is_error(passed)) return passed;
   return to_class(e, tensor_sum_axes(e, IR_SUM, elab_cast(e, passed, IR_I32), 1u << (wide.rank - 1), false, span), n);
@@ -190,13 +196,13 @@ static Value *draw_categorical(Elab *e, const Distribution *d, Extents shape, co
   if (d->a->kind == VALUE_TENSOR && d->a->u.tensor.type.shape.rank > 0) return draw_from_logits(e, d->a, shape, site, span);
   int64_t n;
   if (!elab_setting_int(e, d->a, span, "the number of kinds", &n)) return value_error(e);
-  Value *u = raw_draw(e, IR_DRAW_UNIFORM, site, shape, span);
+  Value *u = law_random(e, IR_DRAW_UNIFORM, site, shape, span);
   Value *k = tensor_apply(e, IR_FLOOR, mul(e, u, num(e, (double)n, span), span), span);
   return to_class(e, tensor_combine(e, IR_MIN, k, num(e, (double)(n - 1), span), span), n);
 }
 
 static Value *draw_laplace(Elab *e, const Distribution *d, Extents shape, const char *site, Span span) {
-  Value *v = sub(e, raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), num(e, 0.5, span), span);
+  Value *v = sub(e, law_random(e, IR_DRAW_UNIFORM, site, shape, span), num(e, 0.5, span), span);
   Value *tail = tensor_apply(e, IR_LOG1P, mul(e, tensor_apply(e, IR_ABS, v, span), num(e, -2, span), span), span);
   return sub(e, d->a, mul(e, mul(e, d->b, tensor_apply(e, IR_SIGN, v, span), span), tail, span), span);
 }
@@ -225,9 +231,9 @@ Value *distribution_draw(Elab *e, Value *law, const Extents *wanted, const char 
   if (!distribution_shape(e, law, &shape)) return value_error(e);
   if (wanted != NULL && extents_join(&shape, wanted, &joined) && extents_equal(&joined, wanted)) shape = *wanted;
   switch (d->kind) {
-  case DISTRIBUTION_NORMAL: return add(e, d->a, mul(e, d->b, raw_draw(e, IR_DRAW_NORMAL, site, shape, span), span), span);
-  case DISTRIBUTION_UNIFORM: return add(e, d->a, mul(e, sub(e, d->b, d->a, span), raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), span), span);
-  case DISTRIBUTION_BERNOULLI: return to_class(e, tensor_compare(e, IR_LT, raw_draw(e, IR_DRAW_UNIFORM, site, shape, span), d->a, span), 2);
+  case DISTRIBUTION_NORMAL: return add(e, d->a, mul(e, d->b, law_random(e, IR_DRAW_NORMAL, site, shape, span), span), span);
+  case DISTRIBUTION_UNIFORM: return add(e, d->a, mul(e, sub(e, d->b, d->a, span), law_random(e, IR_DRAW_UNIFORM, site, shape, span), span), span);
+  case DISTRIBUTION_BERNOULLI: return to_class(e, tensor_compare(e, IR_LT, law_random(e, IR_DRAW_UNIFORM, site, shape, span), d->a, span), 2);
   case DISTRIBUTION_CATEGORICAL: return draw_categorical(e, d, shape, site, span);
   case DISTRIBUTION_LAPLACE: return draw_laplace(e, d, shape, site, span);
   case DISTRIBUTION_POINT: {
@@ -235,6 +241,13 @@ Value *distribution_draw(Elab *e, Value *law, const Extents *wanted, const char 
     return extents_equal(&v->u.tensor.type.shape, &shape) || value_is_error(v) ? v : tensor_combine(e, IR_ADD, v, tensor_fill(e, span, shape, 0), span);
   }
   case DISTRIBUTION_MIXTURE: return draw_mixture(e, law, shape, site, span);
+  case DISTRIBUTION_EXPONENTIAL: {
+    Value *wait = elab_unary(e, IR_NEG, tensor_apply(e, IR_LOG, law_random(e, IR_DRAW_UNIFORM, site, shape, span), span), span);
+    return divide(e, wait, d->a, span);
+  }
+  case DISTRIBUTION_POISSON: return law_draw_poisson(e, d, shape, site, span);
+  case DISTRIBUTION_BETA: return law_draw_beta(e, d, shape, site, span);
+  case DISTRIBUTION_VON_MISES: return law_draw_von_mises(e, d, shape, site, span);
   case DISTRIBUTION_PERMUTATION:
   case DISTRIBUTION_ORTHOGONAL: break;
   }
@@ -248,7 +261,7 @@ Value *distribution_draw(Elab *e, Value *law, const Extents *wanted, const char 
 static Value *no_density(Elab *e, const Value *d, Span span) {
   Diag *diag = elab_error(e, DIAG_LOG_PROB_WHAT, span, "this law has no density");
   diag_label(e->diags, diag, d->span, "the law");
-  diag_help(e->diags, diag, "normal, uniform, laplace, bernoulli, categorical, mixtures and flows have one");
+  diag_help(e->diags, diag, "all laws but `point`, orders and rotations have one, and flows");
   return value_error(e);
 }
 
@@ -314,6 +327,14 @@ static Value *component_log_prob(Elab *e, const Value *law, Value *x, Span span)
   }
   case DISTRIBUTION_CATEGORICAL: return categorical_log_prob(e, d, x, span);
   case DISTRIBUTION_MIXTURE: return mixture_log_prob(e, d, x, span);
+  case DISTRIBUTION_EXPONENTIAL: {
+    Value *inside = elab_binary(e, BIN_GE, x, num(e, 0, span), span);
+    if (value_is_error(inside)) return inside;
+    return add(e, log_inside(e, inside, span), sub(e, elab_unary(e, IR_LOG, d->a, span), mul(e, d->a, x, span), span), span);
+  }
+  case DISTRIBUTION_POISSON: return law_log_poisson(e, d, x, span);
+  case DISTRIBUTION_BETA: return law_log_beta(e, d, x, span);
+  case DISTRIBUTION_VON_MISES: return law_log_von_mises(e, d, x, span);
   case DISTRIBUTION_POINT:
   case DISTRIBUTION_PERMUTATION:
   case DISTRIBUTION_ORTHOGONAL: break;
@@ -380,6 +401,7 @@ Value *distribution_entropy(Elab *e, Value *law, Span span) {
   Value *v = NULL;
   if (d->kind == DISTRIBUTION_NORMAL) v = add(e, log_of(e, d->b, span), num(e, HALF_LOG_2PI + 0.5, span), span);
   if (d->kind == DISTRIBUTION_LAPLACE) v = add(e, elab_unary(e, IR_LOG, d->b, span), num(e, 1 + log(2), span), span);
+  if (d->kind == DISTRIBUTION_EXPONENTIAL) v = sub(e, num(e, 1, span), elab_unary(e, IR_LOG, d->a, span), span);
   if (d->kind == DISTRIBUTION_UNIFORM) v = elab_unary(e, IR_LOG, sub(e, d->b, d->a, span), span);
   if (v == NULL) return elab_not_built(e, span, "the entropy of this law");
   v = elab_real(e, v, span);

@@ -94,6 +94,18 @@ static void derivatives_are_values(void **state) {
   leave(&l);
 }
 
+static void jacobians(void **state) {
+  (void)state;
+  Loaded l = load(LAYERS "score { j = jacobian(concat(x[0] * x[1], [sin(x[1]), x[0]^2 * x[2]]), x)\n  m = sum(j * [[1, 2, 3], [4, 5, 6], [7, 8, 9]])\n"
+                         "  det = sum(jacobian(jacobian(x^3, x)[1], x)[1]) }\n");
+  for (int i = 0; i < 4; i++) {
+    double a = A[i], b = B[i], c = C[i];
+    near(score(&l, X, 4, "score:m")[i], b + 2 * a + 5 * cos(b) + 7 * 2 * a * c + 9 * a * a, 1e-12);
+    near(score(&l, X, 4, "score:det")[i], 6 * b, 1e-12);
+  }
+  leave(&l);
+}
+
 // ---- laws
 
 static void laws_have_their_densities(void **state) {
@@ -451,6 +463,7 @@ int main(void) {
       cmocka_unit_test(formulas_are_what_they_say),
       cmocka_unit_test(activations_and_norms_have_their_formulas),
       cmocka_unit_test(derivatives_are_values),
+      cmocka_unit_test(jacobians),
       cmocka_unit_test(laws_have_their_densities),
       cmocka_unit_test(a_spline_is_undone_and_has_its_slope),
       cmocka_unit_test(a_spline_of_nothing_changes_nothing),
