@@ -25,6 +25,7 @@ struct HgmWork {
   int64_t max_tiles;
   Lane *lanes;
   unsigned char *once, *constant, *batch, *partial;
+  bool roomed;    // these and the tiles are of a room, which others use too
   void **discard; // by output: where unwanted ones go
   uint64_t *keys;
   size_t bytes;
@@ -58,30 +59,81 @@ static void *take(HgmWork *work, uint64_t bytes) {
 
 static bool take_lane(HgmWork *work, Lane *lane) {
   const HgmProgram *p = work->program;
-  lane->tile = take(work, p->tile_bytes);
   lane->pointers = take(work, sizeof(void *) * p->n_pointers);
   lane->event_lo = take(work, sizeof(uint32_t) * p->tile);
   lane->event_hi = take(work, sizeof(uint32_t) * p->tile);
-  return lane->tile && lane->pointers && lane->event_lo && lane->event_hi;
+  return lane->pointers && lane->event_lo && lane->event_hi;
 }
 
-HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, HgmError *error) {
+// The next piece of memory of the caller's; NULL while its size is being counted.
+static void *cut(unsigned char *memory, uint64_t *used, uint64_t bytes) {
+  void *piece = memory ? memory + *used : NULL;
+  *used += (bytes + 63) / 64 * 64;
+  return piece;
+}
+
+static int64_t tiles_for(const HgmProgram *p, int64_t events) { return (events + p->tile - 1) / p->tile; }
+
+static uint64_t partials_for(const HgmProgram *p, int64_t tiles) { return tiles < 1 ? 1 : tiles < p->max_partials ? (uint64_t)tiles : p->max_partials; }
+
+// ---- rooms
+
+enum { LARGE_ARRAYS = 4 };
+
+// Sizes of what is large, but for the tiles of the threads.
+static void large_bytes(const HgmProgram *p, int64_t tiles, uint64_t bytes[LARGE_ARRAYS]) {
+  bytes[0] = p->once_bytes;
+  bytes[1] = p->constant_bytes;
+  bytes[2] = p->batch_bytes_per_tile * (uint64_t)tiles;
+  bytes[3] = p->partial_bytes * partials_for(p, tiles);
+}
+
+uint64_t hgm_room_bytes(const HgmProgram *program, int threads, int64_t max_events) {
+  uint64_t used = 0, bytes[LARGE_ARRAYS];
+  large_bytes(program, tiles_for(program, max_events), bytes);
+  for (int i = 0; i < LARGE_ARRAYS; i++) cut(NULL, &used, bytes[i]);
+  for (int i = 0; i < (threads < 1 ? 1 : threads); i++) cut(NULL, &used, program->tile_bytes);
+  return used;
+}
+
+bool hgm_room_open(HgmRoom *room, uint64_t bytes, HgmError *error) {
+  HgmWork count = {0};
+  *room = (HgmRoom){take(&count, bytes), bytes};
+  return room->memory != NULL || hgm_fail(error, 2, "out of memory for a step of training: %llu MB", (unsigned long long)(bytes >> 20));
+}
+
+void hgm_room_close(HgmRoom *room) {
+  free(room->memory);
+  *room = (HgmRoom){0};
+}
+
+static bool take_large(HgmWork *work, const HgmRoom *room) {
+  uint64_t used = 0, bytes[LARGE_ARRAYS];
+  unsigned char **arrays[LARGE_ARRAYS] = {&work->once, &work->constant, &work->batch, &work->partial};
+  large_bytes(work->program, work->max_tiles, bytes);
+  bool fine = true;
+  for (int i = 0; i < LARGE_ARRAYS; i++) fine &= (*arrays[i] = room ? cut(room->memory, &used, bytes[i]) : take(work, bytes[i])) != NULL;
+  for (int i = 0; i < work->threads; i++) {
+    uint64_t tile = work->program->tile_bytes;
+    fine &= (work->lanes[i].tile = room ? cut(room->memory, &used, tile) : take(work, tile)) != NULL;
+  }
+  work->roomed = room != NULL;
+  return fine;
+}
+
+HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, const HgmRoom *room, HgmError *error) {
   HgmWork *work = calloc(1, sizeof *work);
   if (!work) goto fail;
   work->program = program;
   work->threads = threads < 1 ? 1 : threads;
-  work->max_tiles = (max_events + program->tile - 1) / program->tile;
+  work->max_tiles = tiles_for(program, max_events);
   work->lanes = calloc((size_t)work->threads, sizeof *work->lanes);
   work->discard = calloc(program->n_outputs + 1, sizeof *work->discard);
   if (!work->lanes || !work->discard) goto fail;
   for (int i = 0; i < work->threads; i++)
     if (!take_lane(work, &work->lanes[i])) goto fail;
-  work->once = take(work, program->once_bytes);
-  work->constant = take(work, program->constant_bytes);
-  work->batch = take(work, program->batch_bytes_per_tile * (uint64_t)work->max_tiles);
-  work->partial = take(work, program->partial_bytes * program->max_partials);
   work->keys = take(work, sizeof(uint64_t) * program->n_sites);
-  if (!work->once || !work->constant || !work->batch || !work->partial || !work->keys) goto fail;
+  if (!take_large(work, room) || !work->keys) goto fail;
   return work;
 fail:
   hgm_work_destroy(work);
@@ -92,7 +144,7 @@ fail:
 void hgm_work_destroy(HgmWork *work) {
   if (!work) return;
   for (int i = 0; work->lanes && i < work->threads; i++) {
-    free(work->lanes[i].tile);
+    if (!work->roomed) free(work->lanes[i].tile);
     free(work->lanes[i].pointers);
     free(work->lanes[i].event_lo);
     free(work->lanes[i].event_hi);
@@ -100,10 +152,8 @@ void hgm_work_destroy(HgmWork *work) {
   for (uint32_t i = 0; work->discard && i < work->program->n_outputs; i++) free(work->discard[i]);
   free(work->lanes);
   free(work->discard);
-  free(work->once);
-  free(work->constant);
-  free(work->batch);
-  free(work->partial);
+  unsigned char *large[] = {work->once, work->constant, work->batch, work->partial};
+  for (int i = 0; i < LARGE_ARRAYS && !work->roomed; i++) free(large[i]);
   free(work->keys);
   free(work);
 }
@@ -112,23 +162,16 @@ size_t hgm_work_bytes(const HgmWork *work) { return work->bytes; }
 
 // ---- work space in memory of the caller's
 
-// The next piece of it; NULL while its size is being counted.
-static void *cut(unsigned char *memory, uint64_t *used, uint64_t bytes) {
-  void *piece = memory ? memory + *used : NULL;
-  *used += (bytes + 63) / 64 * 64;
-  return piece;
-}
-
 static uint64_t cut_all(const HgmProgram *p, int64_t max_events, unsigned char *memory, HgmWork *work, Lane *lane) {
   uint64_t used = 0;
-  work->max_tiles = (max_events + p->tile - 1) / p->tile;
+  work->max_tiles = tiles_for(p, max_events);
   lane->tile = cut(memory, &used, p->tile_bytes);
   lane->pointers = cut(memory, &used, sizeof(void *) * p->n_pointers);
   lane->event_lo = cut(memory, &used, sizeof(uint32_t) * p->tile);
   lane->event_hi = cut(memory, &used, sizeof(uint32_t) * p->tile);
   work->once = cut(memory, &used, p->once_bytes);
   work->batch = cut(memory, &used, p->batch_bytes_per_tile * (uint64_t)work->max_tiles);
-  work->partial = cut(memory, &used, p->partial_bytes * p->max_partials);
+  work->partial = cut(memory, &used, p->partial_bytes * partials_for(p, work->max_tiles));
   work->keys = cut(memory, &used, sizeof(uint64_t) * p->n_sites);
   work->discard = cut(memory, &used, sizeof(void *) * (p->n_outputs + 1));
   for (uint32_t i = 0; i < p->n_outputs; i++) {
@@ -403,7 +446,7 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
 bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
   if (!check_call(program, work, pool, call, error)) return false;
   Run r = {.program = program, .work = work, .call = call};
-  r.tiles = (call->events + program->tile - 1) / program->tile;
+  r.tiles = tiles_for(program, call->events);
   r.partials = r.tiles < program->max_partials ? r.tiles : program->max_partials;
   if (r.partials == 0) { // no events: every sum is zero
     memset(work->partial, 0, program->partial_bytes);

@@ -119,8 +119,18 @@ typedef struct HgmCall {
   bool prepared;   // parameters and states are those of the last call with this work space: CONSTANT phases are left out
 } HgmCall;
 
+// Memory for the large arrays of several programs that run in turn, never at once (the updates of a game): as much as the largest needs.
+typedef struct HgmRoom {
+  void *memory;
+  uint64_t bytes;
+} HgmRoom;
+uint64_t hgm_room_bytes(const HgmProgram *program, int threads, int64_t max_events);
+bool hgm_room_open(HgmRoom *room, uint64_t bytes, HgmError *error);
+void hgm_room_close(HgmRoom *room); // after the works in it are destroyed
+
 typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch
-HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, HgmError *error);
+// room: of hgm_room_bytes at least, or NULL: memory of its own.
+HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, const HgmRoom *room, HgmError *error);
 void hgm_work_destroy(HgmWork *work);
 size_t hgm_work_bytes(const HgmWork *work);
 

@@ -88,7 +88,7 @@ bool engine_open(Engine *e, const HgmBundle *bundle, const HgmBundleTask *task, 
   if (e->pool == NULL) return hgm_fail(error, 2, "%d threads cannot be started; try --threads 1", threads);
   e->redraw = malloc(hgm_redraw_bytes(p, e->chunk) + 1);
   if (e->redraw == NULL) return hgm_fail(error, 2, "out of memory");
-  e->work = hgm_work_create(p, threads, e->chunk, error);
+  e->work = hgm_work_create(p, threads, e->chunk, NULL, error);
   return e->work != NULL;
 }
 

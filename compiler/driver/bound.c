@@ -33,7 +33,7 @@ static void bind_output(Bound *bound, uint32_t i, Store *store) {
   bound->commits[i] = sets;
 }
 
-bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
+bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, Store *store, const Tables *tables, HgmError *error) {
   HgmProgram *program = session_compile(session, fn, tile);
   *bound = (Bound){.name = fn->name, .program = program, .pool = session->pool, .store = store, .seed = session->model->seed};
   Arena *arena = store->arena;
@@ -46,13 +46,21 @@ bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile,
   for (uint32_t i = 0; i < program->n_leaves; i++)
     if (!bind_leaf(bound, i, store, tables, error)) return false;
   for (uint32_t i = 0; i < program->n_outputs; i++) bind_output(bound, i, store);
-  uint64_t redraw = hgm_redraw_bytes(program, max_events);
-  if (redraw > 0) bound->redraw = arena_alloc(arena, redraw);
+  return true;
+}
+
+bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error) {
+  uint64_t redraw = hgm_redraw_bytes(bound->program, max_events);
+  if (redraw > 0) bound->redraw = arena_alloc(bound->store->arena, redraw);
   double begin = now_ms();
-  bound->work = hgm_work_create(program, hgm_pool_threads(session->pool), max_events, error);
+  bound->work = hgm_work_create(bound->program, hgm_pool_threads(session->pool), max_events, room, error);
   if (bound->work != NULL)
-    timeline_add(session->options->timeline, begin, "%s: %.1f MB of scratch memory", fn->name, (double)hgm_work_bytes(bound->work) * 1e-6);
+    timeline_add(session->options->timeline, begin, "%s: %.1f MB of scratch memory", bound->name, (double)hgm_work_bytes(bound->work) * 1e-6);
   return bound->work != NULL;
+}
+
+bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
+  return bound_bind(bound, session, fn, tile, store, tables, error) && bound_work(bound, session, max_events, NULL, error);
 }
 
 void bound_destroy(Bound *bound) {

@@ -59,7 +59,7 @@ static double function_ns(IrOp op, IrDtype dtype) {
   Arena *arena = arena_create();
   HgmProgram *program = function_program(arena, op, dtype);
   HgmError error = {0};
-  HgmWork *work = hgm_work_create(program, 1, EVENTS, &error);
+  HgmWork *work = hgm_work_create(program, 1, EVENTS, NULL, &error);
   size_t size = dtype == IR_F64 ? 8 : 4;
   void *x = arena_alloc(arena, size * EVENTS), *p = arena_alloc(arena, size * WIDTH);
   for (int i = 0; i < EVENTS; i++)

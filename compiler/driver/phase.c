@@ -147,17 +147,31 @@ static void phase_extent(Phase *p) {
   p->total_steps = m->steps > 0 && !options->has_epochs ? m->steps : epochs * p->steps_per_epoch;
 }
 
+static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
+  Session *session = p->t->session;
+  if (!bound_bind(bound, session, fn, phase_tile(p->model), p->t->store, &p->tables, error)) return false;
+  uint64_t bytes = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), p->batch);
+  if (bytes > *most) *most = bytes;
+  return true;
+}
+
 static bool open_programs(Phase *p, HgmError *error) {
   Training *t = p->t;
   size_t n = p->model->updates.len;
+  uint64_t most = 0;
   p->updates = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   p->controls = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   for (size_t i = 0; i < n; i++) {
     const ModelUpdate *u = &p->model->updates.at[i];
-    if (!bound_create(&p->updates[i], t->session, u->step, phase_tile(p->model), p->batch, t->store, &p->tables, error)) return false;
-    if (u->control != NULL && !bound_create(&p->controls[i], t->session, u->control, phase_tile(p->model), p->batch, t->store, &p->tables, error)) return false;
+    if (!open_program(p, &p->updates[i], u->step, &most, error)) return false;
+    if (u->control != NULL && !open_program(p, &p->controls[i], u->control, &most, error)) return false;
   }
-  return true;
+  bool fine = hgm_room_open(&p->room, most, error);
+  for (size_t i = 0; i < n && fine; i++) {
+    fine = bound_work(&p->updates[i], t->session, p->batch, &p->room, error);
+    if (fine && p->controls[i].program != NULL) fine = bound_work(&p->controls[i], t->session, p->batch, &p->room, error);
+  }
+  return fine;
 }
 
 static void begin_state(Phase *p, const ModelState *state) {
@@ -203,6 +217,7 @@ void phase_close(Phase *p) {
     bound_destroy(&p->controls[i]);
   }
   bound_destroy(&p->validate);
+  hgm_room_close(&p->room);
   for (size_t i = 0; i < p->model->states.len; i++) { // the next phase starts anew
     Slot *slot = store_find(p->t->store, p->model->states.at[i].name);
     if (slot != NULL) slot->saved = false;

@@ -27,6 +27,7 @@ typedef struct Phase {
   int n_sources; // 0: draws only
   int64_t batch, steps_per_epoch, total_steps;
   Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
+  HgmRoom room;              // that the updates work in, one after the other
   Bound validate;
   Tables tables; // of the data block; of several: the batch, gathered
   Slot *step, *epoch, *progress;

@@ -87,7 +87,7 @@ static void check_one_by_one(Arena *arena, const HgmProgram *program, const HgmC
 void **checked_execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads) {
   HgmError error = {0};
   HgmPool *pool = hgm_pool_create(threads);
-  HgmWork *work = hgm_work_create(program, threads, env->events, &error);
+  HgmWork *work = hgm_work_create(program, threads, env->events, NULL, &error);
   if (!work) fail_msg("%s", error.text);
   const void **leaves = ARENA_ARRAY(arena, const void *, program->n_leaves + 1);
   int64_t *strides = ARENA_ARRAY(arena, int64_t, program->n_leaves + 1);

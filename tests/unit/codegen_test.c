@@ -321,7 +321,7 @@ static void test_no_events(void **state) {
   env = none;
   void **some = checked_execute(arena, program, &env, 1);
   HgmError error = {0};
-  HgmWork *work = hgm_work_create(program, 1, 0, &error);
+  HgmWork *work = hgm_work_create(program, 1, 0, NULL, &error);
   float value[35], sum[3] = {9, 9, 9};
   void *outputs[2] = {value, sum};
   HgmCall call = {.leaves = (const void *[]){NULL}, .outputs = outputs, .seed = 5};

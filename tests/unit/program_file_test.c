@@ -72,7 +72,7 @@ static void test_round_trip(void **state) {
   assert_string_equal(p->sites[0], "noise");
   assert_memory_equal(p->data, ((float[]){1, 2, 3}), p->data_bytes);
   assert_int_equal((uintptr_t)p->data % 64, 0);
-  HgmWork *work = hgm_work_create(p, 1, 16, &error);
+  HgmWork *work = hgm_work_create(p, 1, 16, NULL, &error);
   assert_non_null(work);
   int32_t answer = 0;
   const void *leaf = &(float){0};

@@ -38,7 +38,7 @@ static Compiled compile(const char *text, IrDtype real) {
   CodegenOptions options = codegen_defaults();
   HgmError error = {0};
   c.program = codegen_compile(c.model.model->score, &options, NULL, NULL);
-  c.work = hgm_work_create(c.program, 1, BATCH, &error);
+  c.work = hgm_work_create(c.program, 1, BATCH, NULL, &error);
   if (!c.work) fail_msg("%s", error.text);
   assert_true(c.program->n_leaves == COLUMNS && c.program->n_outputs <= OUTPUTS);
   for (uint32_t i = 0; i < c.program->n_outputs; i++) c.output[i] = ARENA_ARRAY(c.model.arena, double, BATCH);
