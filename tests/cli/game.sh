@@ -33,10 +33,10 @@ expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o one --threads 1
 expect_text "step 120: watched"
 expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o two --threads 2 --quiet
 same_weights one/model.h5 two/model.h5
-h5dump -n one/model.h5 > log; expect_text "average"
+h5dump -n one/best.h5 > log; expect_text "average"
 head -1 one/metrics.csv > log; expect_text "gradient of critic"; expect_text "loss of generator"
 # what is drawn is drawn with the averages: they have taken the weights' place in the file
-[ "$(h5dump -d generator.dense_1.b one/model.h5 | tail -n +4)" != "$(h5dump -d generator.dense_1.b.average one/model.h5 | tail -n +4)" ] || fail "averages that differ from the weights"
+[ "$(h5dump -d generator.dense_1.b one/best.h5 | tail -n +4)" != "$(h5dump -d generator.dense_1.b.average one/best.h5 | tail -n +4)" ] || fail "averages that differ from the weights"
 
 # stopped by SIGTERM somewhere, resumed, the same weights
 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
