@@ -87,16 +87,50 @@ static bool add_observable(Elab *e, ModelEvaluate *out, const char *name, Value 
   return true;
 }
 
-static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalItem *item) {
-  if (item->against != NULL) {
-    not_built(e, item->against->span, "`against`");
+// `against wanted`: a data block; `against uniform(1, 100)`: a law.
+static void against(Elab *e, Scope *scope, const AstEvalItem *item, ModelObservable *o) {
+  o->against_span = item->against->span;
+  Scene *scene = scene_open(e, SCENE_GENERATE, arena_printf(e->arena, "%s.against", o->name), "evaluate");
+  Value *v = elab_expr(e, scope, item->against);
+  if (v->kind == VALUE_DATA) {
+    o->against = v->u.data.data;
+  } else if (v->kind == VALUE_DISTRIBUTION || v->kind == VALUE_FLOW) {
+    v = elab_draw(e, v, NULL, false, o->name, item->against->span);
+    if (v->kind == VALUE_TENSOR && v->u.tensor.type.shape.rank > 0) {
+      Diag *d = elab_error(e, DIAG_TYPE, item->against->span, "`%s` is one number per event, this draws %s", o->name, value_text(e->arena, v));
+      diag_help(e->diags, d, "`against uniform(1, 100)`");
+    } else if (v->kind == VALUE_TENSOR) {
+      ir_output(scene->fn, arena_printf(e->arena, "observable:%s", o->name), over_events(e, v));
+      o->law = scene->fn;
+    }
+  } else if (!value_is_error(v)) {
+    Diag *d = elab_error(e, DIAG_TYPE, item->against->span, "`against` takes a data block or a law, found %s", value_text(e->arena, v));
+    diag_help(e->diags, d, "`against wanted` of `data wanted { … }`, or `against uniform(1, 100)`");
+  }
+  scene_close(e);
+}
+
+// The other block must have the columns that the observables read.
+static void check_against(Elab *e, const ModelEvaluate *out, const ModelObservable *o) {
+  const ModelData *data = o->against;
+  for (size_t i = 0; i < out->observables->values.len; i++) {
+    const IrValue *x = &out->observables->values.at[i];
+    bool column = x->op == IR_INPUT && strncmp(x->attr.name, "column:", 7) == 0, found = !column;
+    for (size_t k = 0; k < data->columns.len && !found; k++) found = strcmp(data->columns.at[k].name, x->attr.name + 7) == 0;
+    if (found) continue;
+    Diag *d = elab_error(e, DIAG_COLUMN_MISSING, o->against_span, "the observables read `%s`, which `%s` does not have", x->attr.name + 7, data->name);
+    diag_help(e->diags, d, "`data %s { x: base.x }` has the columns of another block's field", data->name);
     return;
   }
+}
+
+static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalItem *item) {
   Value *v = elab_expr(e, scope, item->value);
   ModelObservable o = {.label = item->label, .log = item->log};
   scope_bind(e, scope, item->name.text, item->name.span, v)->used = true;
   if (!add_observable(e, out, item->name.text, v, item->value->span, &o)) return;
   if (item->over_from != NULL) range_of(e, scope, item, &o);
+  if (item->against != NULL) against(e, scope, item, &o);
   int64_t bins = 0;
   if (item->bins != NULL && static_int(e, scope, item->bins, "the number of bins", 1, &bins)) o.bins = (int)bins;
   VEC_PUSH(e->arena, &out->list, o);
@@ -198,6 +232,8 @@ void evaluate_block(Blocks *b, const Generator *g) {
   for (size_t i = 0; g->decl != NULL && i < g->decl->u.evaluate.items.len; i++) eval_item(e, m.names, m.out, g->decl->u.evaluate.items.at[i]);
   if (e->diags->errors == errors) measures(&m, g->decl); // else names are missing that metrics would ask for
   if (scene->fn->outputs.len > 0) m.out->observables = scene->fn;
+  for (size_t i = 0; i < m.out->list.len; i++)
+    if (m.out->list.at[i].against != NULL) check_against(e, m.out, &m.out->list.at[i]);
   if (couples_events(scene->fn, e->arena)) m.out->batch = e->model->score_batch;
   scene_close(e);
   whole(&m, g, outer);

@@ -204,6 +204,9 @@ typedef struct ModelObservable {
   double low, high;
   bool has_range, log;
   int bins;
+  const ModelData *against; // compared with events of this block instead of those that the generator imitates; NULL: not
+  IrFn *law;                // compared with what this draws: output observable:NAME; NULL: not
+  Span against_span;
 } ModelObservable;
 typedef struct ModelEvaluate {
   IrFn *observables; // column:* -> observable:*; run on the truth and on generated events alike; NULL: none

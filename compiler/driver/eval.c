@@ -43,6 +43,35 @@ static int finish(const Options *options, Evaluation *e, const OpenRun *run, Hgm
   return run == NULL || evaluate_assertions(e, &run->session) ? EXIT_DONE : EXIT_USER;
 }
 
+// Blocks that observables are compared with, whole.
+static bool open_blocks(const Options *options, OpenRun *run, Evaluation *e, HgmError *error) {
+  Session *session = &run->session;
+  const ModelEvaluate *block = session->model->evaluate;
+  e->blocks = ARENA_ARRAY(session->arena, Dataset, session->model->data.len + 1);
+  for (size_t i = 0; block != NULL && i < block->list.len; i++) {
+    const ModelData *data = block->list.at[i].against;
+    Dataset *d = data == NULL ? NULL : &e->blocks[model_data_index(session->model, data)];
+    DataFiles files = {0};
+    if (d == NULL || d->data != NULL) continue;
+    if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
+    if (files.of[SPLIT_TRAIN].len == 0)
+      return hgm_fail(error, EXIT_ENVIRONMENT, "`%s` is compared with the data `%s`: --data %s=FILE", block->list.at[i].name, data->name, data->name);
+    if (!dataset_open(d, session, data, &files, NULL, NULL, error) || !dataset_cut(d, session, run->store, error)) return false;
+  }
+  return true;
+}
+
+// Event weights come out of the preparations.
+static bool weigh(OpenRun *run, Dataset *dataset, HgmError *error) {
+  return dataset->data == NULL || !dataset->data->has_weight || dataset_prepare(dataset, &run->session, error);
+}
+
+static bool weigh_all(OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
+  bool ok = weigh(run, dataset, error);
+  for (size_t i = 0; i < run->session.model->data.len && ok; i++) ok = weigh(run, &e->blocks[i], error);
+  return ok;
+}
+
 static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
   Session *session = &run->session;
   if (session->model->data.len == 0) return hgm_fail(error, EXIT_USER, "the model has no data block to compare with");
@@ -51,7 +80,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
       session->model->data.at[session->model->generators.len > 0 ? model_data_index(session->model, session->model->generators.at[0]->data) : 0];
   DataFiles files = {0};
   if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error) || !dataset_open(dataset, session, data, &files, NULL, NULL, error) ||
-      !dataset_cut(dataset, session, run->store, error))
+      !dataset_cut(dataset, session, run->store, error) || !open_blocks(options, run, e, error))
     return false;
   bool test_only = is_training_file(run->manifest, dataset);
   if (test_only && !options->quiet) fprintf(stderr, "note: the run was trained on this file, so its test split is used\n");
@@ -59,7 +88,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   if (options->has_events && options->events < n) n = options->events;
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
   return evaluate_ask(session, run->store, &dataset->tables, error) && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
-         evaluate_model(e, session, run->store, dataset, rows, n, error) && evaluate_listed(e, error);
+         weigh_all(run, dataset, e, error) && evaluate_model(e, session, run->store, dataset, rows, n, error) && evaluate_listed(e, error);
 }
 
 // ---- two files, no model
@@ -122,6 +151,7 @@ int verb_eval(const Options *options) {
   int exit_code = EXIT_DONE;
   if (open_run(&run, options, options->positional.at[0], &exit_code))
     exit_code = evaluate_run(options, &run, &dataset, &e, &error) ? finish(options, &e, &run, &error) : report_error(&error);
+  for (size_t i = 0; e.blocks != NULL && i < run.session.model->data.len; i++) dataset_close(&e.blocks[i]);
   dataset_close(&dataset);
   close_run(&run);
   return exit_code;

@@ -160,6 +160,64 @@ static bool add_observables(Evaluation *e, HgmError *error) {
          (e->generator == NULL || run_observables(e, &fake, &e->fake, counting(arena, e->n_fake), e->n_fake, error));
 }
 
+static const double *truth_weights(const Session *session, const Dataset *dataset, const int64_t *rows, int64_t n) {
+  if (!dataset->data->has_weight) return NULL;
+  const Table *table = tables_find(&dataset->tables, arena_printf(session->arena, "weight:%s", dataset->data->name));
+  if (table == NULL) return NULL;
+  double *weights = ARENA_ARRAY(session->arena, double, n + 1);
+  for (int64_t k = 0; k < n; k++) weights[k] = table->dtype == HGM_F64 ? ((const double *)table->data)[rows[k]] : (double)((const float *)table->data)[rows[k]];
+  return weights;
+}
+
+// ---- observables that are compared with something else
+
+HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c) {
+  return c->against ? (HgmSample){c->truth, c->weights, c->n} : (HgmSample){c->truth, e->weights, e->n_truth};
+}
+
+static bool draw_law(const Evaluation *e, EvalColumn *c, const IrFn *law, HgmError *error) {
+  static const Tables none = {0};
+  Bound bound;
+  bool ok = bound_create(&bound, e->session, law, BULK_TILE, CHUNK, e->store, &none, error);
+  c->n = e->n_truth;
+  for (int64_t at = 0; ok && at < c->n; at += CHUNK) {
+    bound_output(&bound, law->outputs.at[0].name, c->truth + at);
+    ok = bound_run(&bound, &(BoundCall){.events = c->n - at < CHUNK ? c->n - at : CHUNK, .first_event = at, .pass = UINT32_MAX}, error);
+  }
+  bound_destroy(&bound);
+  return ok;
+}
+
+// The test split of the other block, or what it has.
+static bool take_block(const Evaluation *e, EvalColumn *c, const char *output, const Dataset *d, HgmError *error) {
+  int split = d->n[SPLIT_TEST] > 1 ? SPLIT_TEST : d->n[SPLIT_VALID] > 1 ? SPLIT_VALID : SPLIT_TRAIN;
+  Arena *arena = e->session->arena;
+  Targets targets = {0};
+  c->n = d->n[split];
+  c->truth = ARENA_ARRAY(arena, double, c->n + 1);
+  c->weights = truth_weights(e->session, d, d->chosen[split], c->n);
+  VEC_PUSH(arena, &targets, (Target){output, c->truth, 1});
+  return run_observables(e, &targets, &d->tables, d->chosen[split], c->n, error);
+}
+
+static bool replace_truth(Evaluation *e, HgmError *error) {
+  const Model *model = e->session->model;
+  for (size_t i = 0; i < e->columns.len; i++) {
+    EvalColumn *c = &e->columns.at[i];
+    for (size_t k = 0; c->observable && k < model->evaluate->list.len; k++) {
+      const ModelObservable *o = &model->evaluate->list.at[k];
+      if (strcmp(o->name, c->name) != 0 || (o->law == NULL && o->against == NULL)) continue;
+      const Dataset *d = o->against == NULL || e->blocks == NULL ? NULL : &e->blocks[model_data_index(model, o->against)];
+      c->against = true;
+      if (o->law == NULL && (d == NULL || d->data == NULL))
+        return hgm_fail(error, EXIT_USER, "`%s` is compared with the data `%s`: name them as %s=FILE", o->name, o->against->name, o->against->name);
+      if (o->law != NULL ? !draw_law(e, c, o->law, error) : !take_block(e, c, arena_printf(e->session->arena, "observable:%s", c->name), d, error))
+        return false;
+    }
+  }
+  return true;
+}
+
 // What formulas say of all generated events at once.
 static bool add_whole(Evaluation *e, HgmError *error) {
   const ModelEvaluate *block = e->session->model->evaluate;
@@ -179,37 +237,32 @@ static bool add_whole(Evaluation *e, HgmError *error) {
 // ---- metrics
 
 static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
-  int n = (int)e->columns.len;
+  int n = 0, *place = ARENA_ARRAY(arena, int, e->columns.len + 1);
+  for (size_t i = 0; i < e->columns.len; i++)
+    if (!e->columns.at[i].against) place[n++] = (int)i; // others have no events in common
+  if (n < 2) return true;
   const double **truth = ARENA_ARRAY(arena, const double *, n + 1), **fake = ARENA_ARRAY(arena, const double *, n + 1);
   double *a = ARENA_ARRAY(arena, double, n *n + 1), *b = ARENA_ARRAY(arena, double, n *n + 1);
   for (int i = 0; i < n; i++) {
-    truth[i] = e->columns.at[i].truth;
-    fake[i] = e->columns.at[i].fake;
+    truth[i] = e->columns.at[place[i]].truth;
+    fake[i] = e->columns.at[place[i]].fake;
   }
   if (!hgm_metrics_spearman(truth, n, e->n_truth, e->weights, a, error) || !hgm_metrics_spearman(fake, n, e->n_fake, NULL, b, error)) return false;
   e->spearman = hgm_metrics_matrix_difference(a, b, n, &e->spearman_pair[0], &e->spearman_pair[1]);
   if (!hgm_metrics_pearson(truth, n, e->n_truth, e->weights, a, error) || !hgm_metrics_pearson(fake, n, e->n_fake, NULL, b, error)) return false;
   e->pearson = hgm_metrics_matrix_difference(a, b, n, &e->pearson_pair[0], &e->pearson_pair[1]);
+  for (int k = 0; k < 2; k++) e->spearman_pair[k] = place[e->spearman_pair[k]], e->pearson_pair[k] = place[e->pearson_pair[k]];
   return true;
 }
 
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {
   for (size_t i = 0; i < e->columns.len; i++) {
     EvalColumn *c = &e->columns.at[i];
-    HgmSample truth = {c->truth, e->weights, e->n_truth}, fake = {c->fake, NULL, e->n_fake};
+    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake};
     if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, seed, &c->floor, error))
       return hgm_context(error, "%s", c->name);
   }
   return e->columns.len < 2 || correlations(e, arena, error);
-}
-
-static const double *truth_weights(const Session *session, const Dataset *dataset, const int64_t *rows, int64_t n) {
-  if (!dataset->data->has_weight) return NULL;
-  const Table *table = tables_find(&dataset->tables, arena_printf(session->arena, "weight:%s", dataset->data->name));
-  if (table == NULL) return NULL;
-  double *weights = ARENA_ARRAY(session->arena, double, n + 1);
-  for (int64_t k = 0; k < n; k++) weights[k] = table->dtype == HGM_F64 ? ((const double *)table->data)[rows[k]] : (double)((const float *)table->data)[rows[k]];
-  return weights;
 }
 
 static bool generate(Evaluation *e, HgmError *error) {
@@ -250,7 +303,7 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
   e->weights = truth_weights(session, dataset, rows, n);
   for (size_t i = 0; i < model->weights.len; i++) e->parameters += model->weights.at[i].fixed ? 0 : (double)ir_elements(&model->weights.at[i].type);
   if (any && !generate(e, error)) return false;
-  if (!add_observables(e, error) || !add_whole(e, error)) return false;
+  if (!add_observables(e, error) || !replace_truth(e, error) || !add_whole(e, error)) return false;
   return !any || evaluate_metrics(e, session->arena, model->seed, error);
 }
 

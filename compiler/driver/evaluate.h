@@ -17,6 +17,9 @@ typedef struct EvalColumn { // one number of an event: a generated column, one o
   const char *name;
   double *truth, *fake; // (n_truth), (n_fake)
   bool observable;
+  bool against; // its truth is of its own: (n) numbers with `weights`, or NULL
+  int64_t n;
+  const double *weights;
   HgmDistance distance;
   HgmFloor floor;
 } EvalColumn;
@@ -56,6 +59,7 @@ typedef struct Evaluation {
   Session *session;
   Store *store;
   const Dataset *dataset;
+  Dataset *blocks;                 // by data block of the model, for observables `against` another one; NULL: there are none
   const int64_t *rows;             // of the truth, in the tables of the data set
   Tables fake;                     // column:* of the generated events
   const ModelGenerator *generator; // NULL: the truth alone
@@ -75,6 +79,7 @@ typedef struct Evaluation {
 bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *dataset, const int64_t *rows, int64_t n, HgmError *error);
 // Every program that evaluate_model runs is bound once and let go, so that the store knows which weights and states they want.
 bool evaluate_ask(Session *session, Store *store, const Tables *tables, HgmError *error);
+HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c);
 bool evaluate_listed(Evaluation *e, HgmError *error); // measures what `metrics` lists
 // Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there.
 Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n);

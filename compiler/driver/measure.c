@@ -125,20 +125,23 @@ static bool apart(const Histograms *h, const HgmSample *a, const HgmSample *b, d
 
 static void range_of(Histograms *h, const EvalColumn *c) {
   const ModelEvaluate *block = h->e->session->model->evaluate;
-  hgm_range(&(HgmSample){c->truth, h->e->weights, h->e->n_truth}, &h->low, &h->high);
+  HgmSample truth = evaluate_truth(h->e, c);
+  hgm_range(&truth, &h->low, &h->high);
   for (size_t i = 0; c->observable && i < block->list.len; i++)
     if (block->list.at[i].has_range && strcmp(block->list.at[i].name, c->name) == 0) h->low = block->list.at[i].low, h->high = block->list.at[i].high;
 }
 
 static HgmEstimate halves_apart(const Histograms *h, const EvalColumn *c) {
   Arena *arena = h->e->session->arena;
-  int64_t n = h->e->n_truth, *a = ARENA_ARRAY(arena, int64_t, n + 1), *b = ARENA_ARRAY(arena, int64_t, n + 1);
+  HgmSample truth = evaluate_truth(h->e, c);
+  Evaluation part = *h->e;
+  int64_t n = part.n_truth = truth.n, *a = ARENA_ARRAY(arena, int64_t, n + 1), *b = ARENA_ARRAY(arena, int64_t, n + 1);
   double x[HALVINGS];
   HgmError ignored = {0}; // a half whose negative weights win cannot be compared
   for (int k = 0; k < HALVINGS; k++) {
-    deal_halves(h->e, k, a, b);
-    HgmSample first = {pick(arena, c->truth, 1, a, n / 2), pick(arena, h->e->weights, 1, a, n / 2), n / 2};
-    HgmSample second = {pick(arena, c->truth, 1, b, n - n / 2), pick(arena, h->e->weights, 1, b, n - n / 2), n - n / 2};
+    deal_halves(&part, k, a, b);
+    HgmSample first = {pick(arena, c->truth, 1, a, n / 2), pick(arena, truth.weights, 1, a, n / 2), n / 2};
+    HgmSample second = {pick(arena, c->truth, 1, b, n - n / 2), pick(arena, truth.weights, 1, b, n - n / 2), n - n / 2};
     if (!apart(h, &first, &second, &x[k], &ignored)) x[k] = NAN;
   }
   return mean_of(x, HALVINGS);
@@ -167,7 +170,7 @@ static bool of_histograms(Evaluation *e, EvalMetric *m, Distance *distance, HgmE
     Histograms h = {.e = e, .bins = (int)m->model->numbers[0], .distance = distance};
     HgmEstimate value = {0, NAN};
     range_of(&h, c);
-    HgmSample truth = {c->truth, e->weights, e->n_truth}, fake = {c->fake, NULL, e->n_fake};
+    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake};
     if (!apart(&h, &truth, &fake, &value.value, error)) return hgm_context(error, "%s", c->name);
     measure_push(e, m, c->name, value, halves_apart(&h, c));
   }
@@ -220,7 +223,7 @@ bool measure_sigma_sd(Evaluation *e, EvalMetric *m, HgmError *error) {
   for (size_t i = 0; i < e->columns.len; i++) any_observable |= e->columns.at[i].observable;
   for (size_t i = 0; i < e->columns.len; i++) {
     const EvalColumn *c = &e->columns.at[i];
-    if (any_observable && !c->observable) continue; // an image has observables for this
+    if ((any_observable && !c->observable) || c->against) continue; // an image has observables for this; and classes are of the truth's events
     Histograms h = {.e = e, .bins = CLASS_BINS, .distance = hgm_bins_earth};
     range_of(&h, c);
     Sided truth = {c->truth, e->weights, m->truth[0], NULL, n}, fake = {c->fake, NULL, m->fake[0], NULL, e->n_fake}, half = truth, other = truth;

@@ -117,7 +117,9 @@ static void pictures(FILE *out, const Report *r) {
                "over truth, a triangle where that is beyond the panel.</p>\n");
   for (size_t i = 0; i < e->columns.len && i < MOST_PICTURES; i++) {
     const EvalColumn *c = &e->columns.at[i];
-    PlotHistogram h = {.title = c->name, .unit = unit_of(r->model, c->name), .truth = {c->truth, e->weights, e->n_truth}, .fake = {c->fake, NULL, e->n_fake}};
+    const HgmSample truth = evaluate_truth(e, c);
+    PlotHistogram h = {
+        .title = c->name, .unit = unit_of(r->model, c->name), .truth = {truth.values, truth.weights, truth.n}, .fake = {c->fake, NULL, e->n_fake}};
     const ModelObservable *o = observable_of(r->model, c->name);
     if (o != NULL) {
       h.title = o->label != NULL ? o->label : o->name;

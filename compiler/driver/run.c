@@ -265,7 +265,7 @@ static int evaluate(Run *r, HgmError *error) {
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
-  Evaluation e = {.training_seconds = r->training.train_seconds};
+  Evaluation e = {.training_seconds = r->training.train_seconds, .blocks = r->training.datasets};
   char path[4096];
   if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) || !evaluate_listed(&e, error) ||
       !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error) ||

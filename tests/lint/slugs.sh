@@ -2,7 +2,7 @@
 cd "$ROOT"; bad=0
 reason() {
   case $1 in
-    column-missing | column-text | column-unreadable) echo "needs a data file: tests/cli/bad_data.sh, tests/unit/data_test.c" ;;
+    column-text | column-unreadable) echo "needs a data file: tests/cli/bad_data.sh, tests/unit/data_test.c" ;;
     trained-missing | flatten-set | grad-batch)
       echo "belongs to a part of the language that says not-built" ;;
     sides-differ | det-differs) echo "needs check --test: tests/cli/bijections.sh" ;;
