@@ -1,6 +1,7 @@
 // What a model computes in one training step, written down for an independent implementation to compare with.
 //
-//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events 257] [--noise 0.05] [--nudge K] [--threads 2] [--evaluate]
+//   oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--seed 3] [--set NAME=VALUE]… [--events 257] [--noise 0.05] [--nudge K]
+//     [--threads 2] [--evaluate]
 //
 // Loads the model by the ordinary path, reads the data (`-`: standard normal columns), fits and prepares, begins the weights and
 // adds noise to all of them (zero-initialised layers would hide most of a network), runs one step of the first phase on the first
@@ -235,15 +236,22 @@ static const char *option(int argc, char **argv, const char *name, const char *f
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) fail("usage: oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--events N] [--noise X] [--nudge K] [--threads N] [--evaluate]");
+  if (argc < 4)
+    fail("usage: oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--seed S] [--set NAME=VALUE]… [--events N] [--noise X] [--nudge K] "
+         "[--threads N] [--evaluate]");
   Dump d = {.options = {.seed = SEED, .quiet = true}};
   d.events = strtoll(option(argc, argv, "--events", "257"), NULL, 10);
   d.options.threads = (int)strtol(option(argc, argv, "--threads", "2"), NULL, 10);
   d.noise = strtod(option(argc, argv, "--noise", "0.05"), NULL);
   d.nudge = strtoll(option(argc, argv, "--nudge", "0"), NULL, 10);
-  for (int i = 4; i < argc; i++) d.evaluate |= strcmp(argv[i], "--evaluate") == 0;
+  SessionSource source = {.path = argv[1], .precision = option(argc, argv, "--precision", "f32")};
+  source.seed = strtoull(option(argc, argv, "--seed", "3"), NULL, 10);
+  Arena *arena = arena_create();
+  for (int i = 4; i < argc; i++) {
+    d.evaluate |= strcmp(argv[i], "--evaluate") == 0;
+    if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) VEC_PUSH(arena, &source.sets, argv[i + 1]);
+  }
   int exit_code;
-  SessionSource source = {.path = argv[1], .seed = SEED, .precision = option(argc, argv, "--precision", "f32")};
   if (!session_open(&d.session, &d.options, &source, &exit_code)) return exit_code;
   d.store = store_new(d.session.arena);
   d.out = fopen(argv[3], "wb");
@@ -256,5 +264,6 @@ int main(int argc, char **argv) {
   if (model->score != NULL) run(&d, model->score, 0);
   if (fclose(d.out) != 0) fail("cannot write the output");
   session_close(&d.session);
+  arena_destroy(arena);
   return 0;
 }
