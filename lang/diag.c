@@ -107,14 +107,18 @@ const char *diag_nearest(const char *name, const char *const *candidates, size_t
   if (limit > len - 1) limit = len - 1; // another single letter is no misspelling
   const char *best = NULL;
   size_t best_distance = limit + 1;
+  int best_slip = 0;
   for (size_t i = 0; i < n; i++) {
     size_t other = strlen(candidates[i]);
     if (other == 0 || other > LONGEST) continue;
     size_t d = strcasecmp(name, candidates[i]) == 0 ? 0 : distance(name, len, candidates[i], other);
     if (d > limit) continue;
-    if (d < best_distance || (d == best_distance && best != NULL && strcmp(candidates[i], best) < 0)) {
+    int slip = other > len ? 2 : other < len ? 1 : 0; // of equally near ones: a letter left out, one too many, another one
+    bool nearer = d < best_distance || (d == best_distance && best != NULL && (slip > best_slip || (slip == best_slip && strcmp(candidates[i], best) < 0)));
+    if (nearer) {
       best = candidates[i];
       best_distance = d;
+      best_slip = slip;
     }
   }
   return best;

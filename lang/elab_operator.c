@@ -29,6 +29,7 @@ static const char *unit_of(const Value *v) { return v->kind == VALUE_TENSOR ? v-
 static bool units_meet(Elab *e, Value *a, Value *b, Span span, const char *verb) {
   const char *x = unit_of(a), *y = unit_of(b);
   if (x == NULL || y == NULL || strcmp(x, y) == 0) return true;
+  if (unit_find(x) == NULL || unit_find(y) == NULL) return true; // said where it was declared
   Diag *d = elab_error(e, DIAG_UNIT, span, "%s %s with %s", verb, x, y);
   diag_label(e->diags, d, a->span, "in %s", x);
   diag_label(e->diags, d, b->span, "in %s", y);

@@ -62,8 +62,8 @@ static void show_params(FILE *out, const Model *m) {
 static void show_data(FILE *out, const Model *m) {
   for (size_t i = 0; i < m->data.len; i++) {
     const ModelData *d = m->data.at[i];
-    fprintf(out, "data %s: %zu columns, %zu fields, %zu rounds of fitting%s\n", d->name, d->columns.len, d->fields.len, d->rounds.len,
-            d->has_weight ? ", weighted" : "");
+    fprintf(out, "data %s: %zu columns, %zu fields, %zu round%s of fitting%s\n", d->name, d->columns.len, d->fields.len, d->rounds.len,
+            d->rounds.len == 1 ? "" : "s", d->has_weight ? ", weighted" : "");
     for (size_t k = 0; k < d->fields.len; k++)
       fprintf(out, "  %-16s %4lld  %s\n", d->fields.at[k].name, (long long)d->fields.at[k].elements, d->fields.at[k].text);
     if (d->has_split) fprintf(out, "  split            %g / %g / %g\n", d->split[0], d->split[1], d->split[2]);

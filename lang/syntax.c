@@ -317,9 +317,13 @@ static const char *cure(const Refusal *r) {
     return "a statement gives a new value with `=`; there is no `+=`";
   if (t->kind == HGM_TOK_ASSIGN && takes(r, "==") && open_before(r, r->found) == NO_TOKEN) return "`==` compares";
   if (t->kind == HGM_TOK_STAR && adjacent && before->kind == HGM_TOK_STAR) return "`^` is the power: `x^2`";
+  if (t->kind == HGM_TOK_BAR && takes(r, "|>"))
+    return "`|>` joins steps: `\"pt\" |> log |> standardize`; `|` stands after `~`, at the end of a call's arguments and in headers";
   if (t->kind == HGM_TOK_BAR) return "`|` stands after `~`, at the end of a call's arguments and in headers";
   if (t->kind == HGM_TOK_DOTDOT) return "`..` stands after `tune` and `over`; `range(0, n)` is a list";
   if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":")) return "a weight has a type: `learn w: real[n] = 0`";
+  if (first->kind == HGM_TOK_SPLIT) return "training / validation / test: `split 0.8 / 0.1 / 0.1`";
+  if (first->kind == HGM_TOK_GENERATE && takes(r, "given")) return "what an event is given stands behind `given`: `generate given gen { … }`";
   if (first->kind == HGM_TOK_USE && is_name(t->kind) && r->before == r->statement)
     return arena_printf(arena, "a file is named by a string: `use \"%s.hgm\"`", t->text);
   if (first->kind == HGM_TOK_BIJECTION && t->kind == HGM_TOK_LBRACE) return "a bijection names both sides: `bijection shift(t)(x: real -> y: real) { … }`";

@@ -64,14 +64,23 @@ static bool read_optimizer(Elab *e, Scope *scope, const AstExpr *x, With *with) 
   return good && rated;
 }
 
+static const struct {
+  const char *name;
+  size_t value; // a double of With
+} modifiers[] = {
+    {"clip", offsetof(With, clip)}, {"decay", offsetof(With, decay)}, {"clip_weights", offsetof(With, clip_weights)}, {"ema", offsetof(With, ema)}};
+enum { MODIFIERS = sizeof modifiers / sizeof *modifiers };
+
 static double *modifier_of(With *with, const char *name) {
-  const struct {
-    const char *name;
-    double *value;
-  } all[] = {{"clip", &with->clip}, {"decay", &with->decay}, {"clip_weights", &with->clip_weights}, {"ema", &with->ema}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (strcmp(all[i].name, name) == 0) return all[i].value;
+  for (int i = 0; i < MODIFIERS; i++)
+    if (strcmp(modifiers[i].name, name) == 0) return (double *)((char *)with + modifiers[i].value);
   return NULL;
+}
+
+static const char *modifier_nearest(const char *name) {
+  const char *names[MODIFIERS];
+  for (int i = 0; i < MODIFIERS; i++) names[i] = modifiers[i].name;
+  return diag_nearest(name, names, MODIFIERS);
 }
 
 static bool read_modifier(Elab *e, Scope *scope, const AstExpr *x, const char *name, With *with) {
@@ -79,6 +88,7 @@ static bool read_modifier(Elab *e, Scope *scope, const AstExpr *x, const char *n
   if (out == NULL) {
     Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` is no optimizer", name);
     const char *near = optimizer_nearest(name);
+    if (near == NULL) near = modifier_nearest(name);
     if (near != NULL) diag_help(e->diags, d, "did you mean `%s`?", near);
     else
       diag_help(e->diags, d,
