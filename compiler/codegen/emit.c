@@ -64,6 +64,7 @@ LLVMValueRef emit_min(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
 // ---- memory
 
 LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef index) {
+  if (LLVMIsAConstantInt(index) && LLVMConstIntGetZExtValue(index) == 0) return base;
   return LLVMBuildInBoundsGEP2(m->builder, element, base, &index, 1, "");
 }
 

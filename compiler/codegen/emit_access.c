@@ -42,6 +42,34 @@ LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first
   return base ? LLVMBuildNSWAdd(k, sum, emit_index(e->m, base * scale), "") : sum;
 }
 
+static LLVMValueRef anchor(Emit *e, LLVMTypeRef element, int slot, const int64_t *stride) {
+  const NestBlock *b = &e->block;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(e->m->builder);
+  for (unsigned i = 0; i < NEST_ANCHORS && i < e->n_anchors; i++) {
+    const NestAnchor *a = &e->anchors[i];
+    bool same = a->at == here && a->row == b->row && a->event == b->event && a->slot == slot;
+    if (same && memcmp(a->stride, stride, sizeof a->stride) == 0) return a->pointer;
+  }
+  LLVMValueRef row = e->index[b->loop];
+  e->index[b->loop] = b->row;
+  LLVMValueRef first = emit_at(e->m, element, e->pointers[slot], nest_offset(e, 0, stride, 0, e->nest->pitch));
+  e->index[b->loop] = row;
+  NestAnchor a = {here, b->row, b->event, emit_at(e->m, element, first, b->event), slot, {0}};
+  memcpy(a.stride, stride, sizeof a.stride);
+  e->anchors[e->n_anchors++ % NEST_ANCHORS] = a;
+  return a.pointer;
+}
+
+LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride) {
+  LLVMTypeRef element = point_memory_element(e->m, dtype);
+  if (e->block.row == NULL) {
+    LLVMValueRef row = emit_at(e->m, element, e->pointers[slot], nest_offset(e, base, stride, 0, e->nest->pitch));
+    return emit_at(e->m, element, row, e->event);
+  }
+  int64_t further = (base + e->block.r * stride[e->block.loop]) * e->nest->pitch + e->block.lanes;
+  return emit_at(e->m, element, anchor(e, element, slot, stride), emit_index(e->m, further));
+}
+
 static LLVMValueRef flat_element(Emit *e, int64_t base) { return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event; }
 
 LLVMValueRef nest_to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
@@ -184,10 +212,7 @@ LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r) {
     LLVMValueRef at = emit_at(m, element, e->locals[r->index], nest_offset(e, r->base, r->stride, e->nest->outer, m->lanes));
     return nest_to_register(e, dtype, emit_load(m, vector, at));
   }
-  case READ_ROWS: {
-    LLVMValueRef row = emit_at(m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, e->nest->pitch));
-    return nest_to_register(e, dtype, emit_load(m, vector, emit_at(m, element, row, e->event)));
-  }
+  case READ_ROWS: return nest_to_register(e, dtype, emit_load(m, vector, nest_vector_at(e, dtype, r->index, r->base, r->stride)));
   case READ_OTHER: return nest_to_register(e, dtype, emit_broadcast(m, vector, nest_other_row(e, r)));
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
@@ -239,10 +264,7 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   if (t->slot < 0) return;
   LLVMValueRef p = e->pointers[t->slot];
   switch ((NestMode)e->nest->mode) {
-  case NEST_EVENTS:
-    p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, e->nest->pitch));
-    put_vector(e, t, x, emit_at(m, element, p, e->event));
-    return;
+  case NEST_EVENTS: put_vector(e, t, x, nest_vector_at(e, dtype, t->slot, t->store_base, t->store_stride)); return;
   case NEST_FLAT: store_live(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_LANES:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));

@@ -5,6 +5,23 @@
 #include "compiler/codegen/emit.h"
 #include "compiler/codegen/nest.h"
 
+// In a product: the vector at hand is row r, further by `lanes` events, of the block of rows and events that begins here.
+typedef struct NestBlock {
+  int loop;                // over rows
+  LLVMValueRef row, event; // NULL: no product
+  int64_t r, lanes;
+} NestBlock;
+
+// Where the block begins in an array, for all vectors of the block in one basic block: what is added for each is a constant.
+typedef struct NestAnchor {
+  LLVMBasicBlockRef at;
+  LLVMValueRef row, event, pointer;
+  int slot;
+  int64_t stride[NEST_LOOPS];
+} NestAnchor;
+
+enum { NEST_ANCHORS = 16 };
+
 typedef struct Emit {
   CodeModule *m;
   const Nest *nest;
@@ -17,6 +34,9 @@ typedef struct Emit {
   unsigned valid;                 // LANES: the first lanes, which count
   LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
   LLVMValueRef *space;            // of all these arrays
+  NestBlock block;
+  NestAnchor anchors[NEST_ANCHORS]; // the latest ones
+  unsigned n_anchors;
 } Emit;
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
@@ -28,9 +48,10 @@ LLVMValueRef nest_begins(Emit *e, const NestStep *t);              // i1: is wha
 LLVMValueRef nest_events(Emit *e);                                 // EVENTS: end of the last lanes with an event that counts
 // base + sum of index stride over loops from `first` on, in numbers; times scale
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
-int64_t nest_lane_stride(const Emit *e, const int64_t *stride); // LANES: how far neighbours in the lanes lie apart
-LLVMValueRef nest_other_row(Emit *e, const NestRead *r);        // the other event's number
-LLVMValueRef nest_local_row(Emit *e, const NestStep *t);        // of the step's local array
+int64_t nest_lane_stride(const Emit *e, const int64_t *stride);                                     // LANES: how far neighbours in the lanes lie apart
+LLVMValueRef nest_other_row(Emit *e, const NestRead *r);                                            // the other event's number
+LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride); // EVENTS: of this row and these events
+LLVMValueRef nest_local_row(Emit *e, const NestStep *t);                                            // of the step's local array
 // ---- reading and writing (emit_access.c)
 LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r);
 LLVMValueRef nest_gather(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets);

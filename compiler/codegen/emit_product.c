@@ -43,35 +43,51 @@ typedef struct Epilogue {
   int loop;
 } Epilogue;
 
-static LLVMValueRef finish_vector(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
-  const Epilogue *p = data;
+static void go_to(const Epilogue *p, const GemmAt *at) {
   Emit *e = p->e;
+  e->block = (NestBlock){p->loop, at->row, at->event, at->r, at->lanes};
+  e->index[p->loop] = emit_plus(e->m, at->row, at->r);
+  e->event = emit_plus(e->m, at->event, at->lanes);
+}
+
+static LLVMValueRef finish_vector(void *data, CodeModule *m, const GemmAt *at, LLVMValueRef value) {
+  const Epilogue *p = data;
   (void)m;
-  e->index[p->loop] = row;
-  e->event = event;
-  nest_follow(e, value);
+  go_to(p, at);
+  nest_follow(p->e, value);
   return NULL; // stored above
 }
 
 static void prefetch_row(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride) {
-  LLVMTypeRef element = point_memory_element(e->m, dtype);
-  LLVMValueRef row = emit_at(e->m, element, e->pointers[slot], nest_offset(e, base, stride, 0, e->nest->pitch));
+  LLVMValueRef row = nest_vector_at(e, dtype, slot, base, stride);
   for (int64_t lane = 0; lane < CODE_LANES; lane += 64 / (int64_t)dtype_bytes(dtype))
-    emit_prefetch(e->m, emit_at(e->m, element, row, emit_plus(e->m, e->event, lane)), false);
+    emit_prefetch(e->m, emit_at(e->m, point_memory_element(e->m, dtype), row, emit_index(e->m, lane)), false);
+}
+
+static bool same_read(const NestRead *a, const NestRead *b) {
+  return a->kind == b->kind && a->index == b->index && a->base == b->base && memcmp(a->stride, b->stride, sizeof a->stride) == 0;
+}
+
+// Is it read by one of the steps before, or by read k of step i for the first time?
+static bool read_before(const Nest *n, uint32_t i, int k) {
+  for (uint32_t j = 1; j <= i; j++)
+    for (int l = 0; l < (j < i ? n->steps[j].n_reads : k); l++)
+      if (same_read(&n->steps[j].read[l], &n->steps[i].read[k])) return true;
+  return false;
 }
 
 // What the following steps read and store for this vector.
-static void ahead_of_vector(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event) {
+static void ahead_of_vector(void *data, CodeModule *m, const GemmAt *at) {
   const Epilogue *p = data;
   Emit *e = p->e;
   (void)m;
-  e->index[p->loop] = row;
-  e->event = event;
+  go_to(p, at);
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
     if (t->slot >= 0) prefetch_row(e, (IrDtype)t->dtype, t->slot, t->store_base, t->store_stride);
     for (int k = 0; i > 0 && k < t->n_reads; k++)
-      if (t->read[k].kind == READ_ROWS) prefetch_row(e, (IrDtype)t->read[k].dtype, t->read[k].index, t->read[k].base, t->read[k].stride);
+      if (t->read[k].kind == READ_ROWS && !read_before(e->nest, i, k))
+        prefetch_row(e, (IrDtype)t->read[k].dtype, t->read[k].index, t->read[k].base, t->read[k].stride);
   }
 }
 
@@ -99,6 +115,7 @@ static void product_body(Emit *e, void *data) {
   g.ahead = ahead_of_vector;
   g.data = &epilogue;
   gemm_emit(e->m, &g);
+  e->block = (NestBlock){0};
 }
 
 void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {

@@ -95,7 +95,7 @@ static void ask_ahead(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, L
   for (int64_t k = 0; k < share && share <= MAX_SHARE; k++)
     for (int64_t lane = 0; lane < b.vectors * CODE_LANES; lane += lanes) emit_prefetch(m, offset(m, g, next, k * g->x_stride + lane), false);
   for (unsigned r = 0; g->ahead && r < b.rows; r++)
-    for (unsigned v = 0; v < b.vectors; v++) g->ahead(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES));
+    for (unsigned v = 0; v < b.vectors; v++) g->ahead(g->data, m, &(GemmAt){row, event, r, v * CODE_LANES});
 }
 
 // Rows row..row+b.rows-1 of b.vectors vectors of events from `event`.
@@ -111,15 +111,23 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef sum = sums[r * b.vectors + v];
-      if (g->epilogue) sum = g->epilogue(g->data, m, emit_plus(m, row, r), emit_plus(m, event, v * CODE_LANES), sum);
+      if (g->epilogue) sum = g->epilogue(g->data, m, &(GemmAt){row, event, r, v * CODE_LANES}, sum);
       if (sum) emit_store(m, sum, offset(m, g, y, r * g->y_stride + v * CODE_LANES));
     }
 }
 
-// All rows for b.vectors vectors of events: equal blocks of rows and a smaller last one.
+// Rows of a block, at most so many: all blocks equal where that takes few more of them, else as even as possible.
+static unsigned even_rows(int64_t n, unsigned most) {
+  for (unsigned rows = most; rows > 4 && 6 * rows >= 5 * most; rows--)
+    if (n % rows == 0) return rows;
+  int64_t blocks = (n + most - 1) / most;
+  return (unsigned)((n + blocks - 1) / blocks);
+}
+
+// All rows for b.vectors vectors of events: equal blocks of rows and a smaller last one. (One that began earlier instead, and computed
+// some rows twice, would spare its code, but costs 2 % of a training step.)
 static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event) {
-  int64_t blocks = (g->n + b.rows - 1) / b.rows;
-  b.rows = (unsigned)((g->n + blocks - 1) / blocks);
+  b.rows = even_rows(g->n, b.rows);
   int64_t whole = g->n / b.rows * b.rows;
   EmitLoop n = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), b.rows, NULL, 0);
   emit_block(m, g, b, n.index, event);

@@ -11,6 +11,12 @@
 
 enum { GEMM_PIECES = 8 };
 
+// A vector of a block: Y[row + r][event + lanes .. + CODE_LANES).
+typedef struct GemmAt {
+  LLVMValueRef row, event; // i64: where the block begins
+  int64_t r, lanes;
+} GemmAt;
+
 // Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
 typedef struct Gemm {
   bool f64;                   // dtype of all arrays
@@ -30,11 +36,11 @@ typedef struct Gemm {
   LLVMValueRef bias;
   int64_t bias_stride;
   // Called for each finished vector (CODE_LANES events) while it is in a register; its result is stored to Y.
-  // row, event: i64 values, the vector is Y[row][event .. event+15]. Emits straight line code at m->builder (loads of
-  // further operands at the same place allowed). NULL: store as it is. Returning NULL: nothing is stored.
-  LLVMValueRef (*epilogue)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value);
+  // Emits straight line code at m->builder (loads of further operands at the same place allowed). NULL: store as it is.
+  // Returning NULL: nothing is stored.
+  LLVMValueRef (*epilogue)(void *data, CodeModule *m, const GemmAt *at, LLVMValueRef value);
   // Called for each vector of a block before its chains: may prefetch what the epilogue reads and stores. NULL: none.
-  void (*ahead)(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event);
+  void (*ahead)(void *data, CodeModule *m, const GemmAt *at);
   void *data;
   unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen
 } Gemm;

@@ -63,10 +63,10 @@ static Compiled finish(CodeModule *m) {
   return c;
 }
 
-static LLVMValueRef twice_plus_row(void *data, CodeModule *m, LLVMValueRef row, LLVMValueRef event, LLVMValueRef value) {
-  (void)data, (void)event;
+static LLVMValueRef twice_plus_row(void *data, CodeModule *m, const GemmAt *at, LLVMValueRef value) {
+  (void)data;
   LLVMTypeRef type = LLVMTypeOf(value);
-  LLVMValueRef r = LLVMBuildSIToFP(m->builder, row, emit_element(type), "");
+  LLVMValueRef r = LLVMBuildSIToFP(m->builder, emit_plus(m, at->row, at->r), emit_element(type), "");
   return emit_fma(m, value, emit_number(type, 2), emit_splat(m, type, r));
 }
 
