@@ -5,6 +5,8 @@
 // Zeros of X. Where X has many, a list of the other k is made first. Leaving out a zero term changes nothing but, at most, the
 // sign of a sum that is zero: x w is +0 or -0, and only -0 + (+0) differs from its first term. So a chain that ends at -0 (all
 // its products were too small for any number but zero) is computed again with all terms. Weights must be finite.
+#include <string.h>
+
 #include "compiler/codegen/emit_nest.h"
 #include "compiler/codegen/product.h"
 
@@ -40,18 +42,27 @@ static void make_list(Emit *e, Matvec *v) {
 // Adds to sums[0..n) the terms of k = 0 .. to - 1, or of the first `to` of the list. Vector i: outputs row + at[i] and on.
 static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
   CodeModule *m = e->m;
-  LLVMValueRef next[EMIT_CARRIED];
-  EmitLoop turn = emit_loop(m, "k", emit_index(m, 0), to, 1, sums, n);
-  LLVMValueRef k = turn.index;
-  if (listed) k = LLVMBuildZExt(m->builder, emit_load(m, m->i32, emit_at(m, m->i32, v->list, k)), m->i64, "");
-  LLVMValueRef x = emit_broadcast(m, v->vector, emit_at2(m, v->element, v->x, k, v->x_k, NULL));
-  LLVMValueRef w = emit_at2(m, v->element, v->w, k, v->w_k, row);
+  LLVMValueRef now[EMIT_CARRIED], w = emit_at(m, v->element, v->w, row), x = v->x;
+  memcpy(now, sums, n * sizeof *now);
+  now[n] = w, now[n + 1] = x;
+  EmitLoop turn = emit_loop(m, "k", emit_index(m, 0), to, 1, now, n + (listed ? 0 : 2)); // without a list it carries where it reads
+  memcpy(now, turn.carried, turn.n * sizeof *now);
+  if (listed) {
+    LLVMValueRef k = LLVMBuildZExt(m->builder, emit_load(m, m->i32, emit_at(m, m->i32, v->list, turn.index)), m->i64, "");
+    x = emit_at2(m, v->element, x, k, v->x_k, NULL);
+    w = emit_at2(m, v->element, w, k, v->w_k, NULL);
+  } else {
+    w = now[n], x = now[n + 1];
+    now[n] = emit_at(m, v->element, w, emit_index(m, v->w_k));
+    now[n + 1] = emit_at(m, v->element, x, emit_index(m, v->x_k));
+  }
+  LLVMValueRef number = emit_broadcast(m, v->vector, x);
   for (unsigned i = 0; i < n; i++) {
     LLVMValueRef weights = lanes_load(e, emit_is_f64(v->element) ? IR_F64 : IR_F32, emit_at(m, v->element, w, emit_index(m, at[i])), 1);
-    next[i] = emit_fma(m, weights, x, turn.carried[i]);
+    now[i] = emit_fma(m, weights, number, now[i]);
   }
-  emit_loop_end(m, &turn, next);
-  for (unsigned i = 0; i < n; i++) sums[i] = turn.carried[i];
+  emit_loop_end(m, &turn, now);
+  memcpy(sums, turn.carried, n * sizeof *sums);
 }
 
 // Is any lane of any sum -0?

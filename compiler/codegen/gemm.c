@@ -1,5 +1,7 @@
 #include "compiler/codegen/gemm.h"
 
+#include <string.h>
+
 #include "compiler/ir/ir.h"
 
 // Forward product. Events outside, rows inside: the panel of X that a block of events reads stays in the first-level
@@ -56,17 +58,19 @@ static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLV
 // The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
 // A loop's own instructions, four a turn, are a sixth of what a small block issues: a turn has several terms there.
 static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
-  LLVMTypeRef element = element_type(m, g->f64);
   int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms;
-  EmitLoop k = {0};
-  if (whole) {
-    k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, sums, b.rows * b.vectors);
-    LLVMValueRef xk = emit_at2(m, element, x, k.index, g->x_stride, NULL);
-    LLVMValueRef wk = emit_at2(m, element, w, k.index, g->w_k, NULL);
-    for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
-    for (int64_t i = 0; i < terms; i++) emit_term(m, g, b, offset(m, g, wk, i * g->w_k), offset(m, g, xk, i * g->x_stride), sums);
-    emit_loop_end(m, &k, sums);
-    for (unsigned i = 0; i < k.n; i++) sums[i] = k.carried[i];
+  unsigned n = b.rows * b.vectors;
+  if (whole) { // the loop carries the chains, then where it reads
+    LLVMValueRef now[EMIT_CARRIED];
+    memcpy(now, sums, n * sizeof *now);
+    now[n] = w, now[n + 1] = x;
+    EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, now, n + 2);
+    memcpy(now, k.carried, k.n * sizeof *now);
+    for (int64_t i = 0; i < terms; i++) emit_term(m, g, b, offset(m, g, now[n], i * g->w_k), offset(m, g, now[n + 1], i * g->x_stride), now);
+    now[n] = offset(m, g, now[n], terms * g->w_k);
+    now[n + 1] = offset(m, g, now[n + 1], terms * g->x_stride);
+    emit_loop_end(m, &k, now);
+    memcpy(sums, k.carried, n * sizeof *sums);
   }
   for (int64_t i = whole; i < g->k; i++) emit_term(m, g, b, offset(m, g, w, i * g->w_k), offset(m, g, x, i * g->x_stride), sums);
 }

@@ -169,14 +169,19 @@ static void emit_term(CodeModule *m, const GemmGradient *g, const Strip *s, Bloc
 // Events from..to in turns of several.
 static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef from, LLVMValueRef to,
                         int64_t turn, LLVMValueRef *sums) {
-  EmitLoop t = emit_loop(m, "events", from, to, turn, sums, b.rows * b.vectors);
-  for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
-  for (int64_t i = 0; i < turn; i++) {
-    LLVMValueRef event = emit_plus(m, t.index, i);
-    emit_term(m, g, s, b, emit_at(m, s->element, a, event), emit_at2(m, s->element, turned, event, s->lanes, NULL), sums);
-  }
-  emit_loop_end(m, &t, sums);
-  for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
+  LLVMValueRef now[EMIT_CARRIED];
+  unsigned n = b.rows * b.vectors;
+  memcpy(now, sums, n * sizeof *now);
+  now[n] = emit_at(m, s->element, a, from); // the loop carries the chains, then where it reads
+  now[n + 1] = emit_at2(m, s->element, turned, from, s->lanes, NULL);
+  EmitLoop t = emit_loop(m, "events", from, to, turn, now, n + 2);
+  memcpy(now, t.carried, t.n * sizeof *now);
+  for (int64_t i = 0; i < turn; i++)
+    emit_term(m, g, s, b, emit_at(m, s->element, now[n], emit_index(m, i)), emit_at(m, s->element, now[n + 1], emit_index(m, i * s->lanes)), now);
+  now[n] = emit_at(m, s->element, now[n], emit_index(m, turn));
+  now[n + 1] = emit_at(m, s->element, now[n + 1], emit_index(m, turn * s->lanes));
+  emit_loop_end(m, &t, now);
+  memcpy(sums, t.carried, n * sizeof *sums);
 }
 
 static void emit_block(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, LLVMValueRef column) {

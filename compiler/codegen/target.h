@@ -9,7 +9,7 @@
 //   LLVMMemoryBufferRef object = code_module_object(m);                     // verified, compiled: an ELF object
 //   code_module_destroy(m);
 //
-// Rules kept here (measured in the design notes): X86 only; codegen level Default, no IR passes, no post-RA scheduler;
+// Rules kept here (measured): X86 only; codegen level Default, no IR passes, no post-RA scheduler, no loop strength reduction;
 // position-independent small-model code without unwind tables; every function carries target-cpu, target-features and
 // min-legal-vector-width. IR keeps 16 lanes on AVX2 too, so that bits do not depend on the machine.
 // A context is never shared between threads. Nothing here sets a fast-math flag.
