@@ -1,7 +1,7 @@
-// Distributions: how each is drawn (reparameterised), its density per component, divergences.
+// Distributions: how each is drawn (reparameterised), its density per component.
 //
-// Densities and divergences are taken component by component in the type of their arguments, then added up in f64.
-// Sources: numerics.md 6, 8, 9 (log-scales carried through, classes from logits, closed KL of diagonal normals).
+// Densities are taken component by component in the type of their arguments, then added up in f64.
+// Sources: numerics.md 6, 8, 9 (log-scales carried through, classes from logits).
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 static const double HALF_LOG_2PI = 0.91893853320467274178;
 
 // log of a width; where the width is exp(v) it is v.
-static Value *log_of(Elab *e, Value *width, Span span) {
+Value *law_log_width(Elab *e, Value *width, Span span) {
   if (width->kind == VALUE_TENSOR && width->u.tensor.ir != IR_NONE && width->u.tensor.fn == e->scene->fn) {
     const IrValue *v = ir_at(e->scene->fn, width->u.tensor.ir);
     if (v->op == IR_EXP) {
@@ -166,6 +166,10 @@ static Value *to_class(Elab *e, Value *v, int64_t n) {
   return c;
 }
 
+Value *law_softmax_log(Elab *e, Value *logits, Span span) {
+  return value_is_error(logits) ? logits : elab_softmax_log(e, logits, logits->u.tensor.type.shape.rank - 1, span);
+}
+
 Value *elab_softmax_log(Elab *e, Value *logits, int axis, Span span) {
   uint32_t mask = 1u << axis;
   Value *top = tensor_apply(e, IR_STOP, tensor_sum_axes(e, IR_AMAX, logits, mask, true, span), span);
@@ -285,8 +289,13 @@ static Value *categorical_log_prob(Elab *e, const Distribution *d, Value *x, Spa
     Value *zero = elab_cast(e, x, e->model->real);
     return sub(e, mul(e, zero, num(e, 0, span), span), num(e, log((double)n), span), span);
   }
-  if (d->a->u.tensor.type.shape.rank > 1) return elab_not_built(e, span, "the density of several classes at once");
-  return tensor_gather(e, elab_softmax_log(e, d->a, 0, span), 0, x, span);
+  int last = d->a->u.tensor.type.shape.rank - 1;
+  Value *logs = elab_softmax_log(e, d->a, last, span);
+  if (last == 0 && x->u.tensor.type.shape.rank == 0) return tensor_gather(e, logs, 0, x, span);
+  Value *which = tensor_one_hot(e, x, d->a->u.tensor.type.shape.axes[last], span); // a new last axis
+  if (value_is_error(logs) || value_is_error(which)) return value_error(e);
+  Value *own = tensor_select(e, elab_binary(e, BIN_GT, which, num(e, 0.5, span), span), logs, num(e, 0, span), span);
+  return value_is_error(own) ? own : tensor_sum_axes(e, IR_SUM, own, 1u << (own->u.tensor.type.shape.rank - 1), false, span);
 }
 
 // log of the sum over the parts of weight times density; parts are whole, so components are added before.
@@ -311,7 +320,7 @@ static Value *component_log_prob(Elab *e, const Value *law, Value *x, Span span)
   case DISTRIBUTION_NORMAL:
     pull = divide(e, sub(e, x, d->a, span), d->b, span);
     pull = mul(e, mul(e, pull, pull, span), num(e, -0.5, span), span);
-    return sub(e, sub(e, pull, log_of(e, d->b, span), span), num(e, HALF_LOG_2PI, span), span);
+    return sub(e, sub(e, pull, law_log_width(e, d->b, span), span), num(e, HALF_LOG_2PI, span), span);
   case DISTRIBUTION_LAPLACE:
     pull = divide(e, elab_unary(e, IR_ABS, sub(e, x, d->a, span), span), d->b, span);
     return sub(e, elab_unary(e, IR_NEG, pull, span), elab_unary(e, IR_LOG, mul(e, d->b, num(e, 2, span), span), span), span);
@@ -342,7 +351,7 @@ static Value *component_log_prob(Elab *e, const Value *law, Value *x, Span span)
   return no_density(e, law, span);
 }
 
-static Value *sum_wide(Elab *e, Value *v, Span span) {
+Value *law_sum_wide(Elab *e, Value *v, Span span) {
   if (value_is_error(v)) return v;
   v = elab_cast(e, v, IR_F64);
   return value_is_error(v) ? v : tensor_sum_axes(e, IR_SUM, v, (1u << v->u.tensor.type.shape.rank) - 1, false, span);
@@ -361,50 +370,5 @@ Value *distribution_log_prob(Elab *e, Value *law, Value *x, Span span) {
     diag_help(e->diags, d, "a law scores values of its own shape: `normal[n]` those of real[n]");
     return value_error(e);
   }
-  return sum_wide(e, component_log_prob(e, law, x, span), span);
-}
-
-// ---- divergences
-
-static bool same_kind(Elab *e, const Value *p, const Value *q, Span span) {
-  if (p->u.distribution.kind == DISTRIBUTION_NORMAL && q->u.distribution.kind == DISTRIBUTION_NORMAL) return true;
-  return elab_not_built(e, span, "`kl` of laws that are not both normal"), false;
-}
-
-// Component by component log(s2 / s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2, added up.
-Value *distribution_kl(Elab *e, Value *p, Value *q, Span span) {
-  if (!same_kind(e, p, q, span)) return value_error(e);
-  const Distribution *a = &p->u.distribution, *b = &q->u.distribution;
-  Extents x, y, joined;
-  if (!distribution_shape(e, p, &x) || !distribution_shape(e, q, &y)) return value_error(e);
-  if ((x.rank > 0 && y.rank > 0 && !extents_equal(&x, &y)) || !extents_join(&x, &y, &joined)) {
-    Value *vx = value_tensor(e, p->span, tensor_type_real(x), IR_NONE, (Belongs){0});
-    Value *vy = value_tensor(e, q->span, tensor_type_real(y), IR_NONE, (Belongs){0});
-    Diag *d = elab_shape_error(e, span, vx, vy, NULL);
-    diag_help(e->diags, d, "`kl` compares laws of one shape");
-    return value_error(e);
-  }
-  Value *ratio = divide(e, a->b, b->b, span), *gap = divide(e, sub(e, a->a, b->a, span), b->b, span);
-  Value *squares = add(e, mul(e, ratio, ratio, span), mul(e, gap, gap, span), span);
-  Value *logs = sub(e, log_of(e, b->b, span), log_of(e, a->b, span), span);
-  Value *v = add(e, logs, sub(e, mul(e, squares, num(e, 0.5, span), span), num(e, 0.5, span), span), span);
-  if (value_is_error(v)) return v;
-  v = elab_real(e, v, span);
-  if (!value_is_error(v) && !extents_equal(&v->u.tensor.type.shape, &joined)) v = tensor_combine(e, IR_ADD, v, tensor_fill(e, span, joined, 0), span);
-  return sum_wide(e, v, span);
-}
-
-Value *distribution_entropy(Elab *e, Value *law, Span span) {
-  const Distribution *d = &law->u.distribution;
-  Extents shape;
-  if (!distribution_shape(e, law, &shape)) return value_error(e);
-  Value *v = NULL;
-  if (d->kind == DISTRIBUTION_NORMAL) v = add(e, log_of(e, d->b, span), num(e, HALF_LOG_2PI + 0.5, span), span);
-  if (d->kind == DISTRIBUTION_LAPLACE) v = add(e, elab_unary(e, IR_LOG, d->b, span), num(e, 1 + log(2), span), span);
-  if (d->kind == DISTRIBUTION_EXPONENTIAL) v = sub(e, num(e, 1, span), elab_unary(e, IR_LOG, d->a, span), span);
-  if (d->kind == DISTRIBUTION_UNIFORM) v = elab_unary(e, IR_LOG, sub(e, d->b, d->a, span), span);
-  if (v == NULL) return elab_not_built(e, span, "the entropy of this law");
-  v = elab_real(e, v, span);
-  if (value_is_error(v)) return v;
-  return sum_wide(e, tensor_combine(e, IR_ADD, v, tensor_fill(e, span, shape, 0), span), span);
+  return law_sum_wide(e, component_log_prob(e, law, x, span), span);
 }
