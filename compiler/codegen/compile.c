@@ -269,6 +269,8 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   double start = now_ms();
   Arena *arena = arena_create();
   Schedule s = {.arena = arena, .fn = fn, .options = *options};
+  s.step_room = arena_child(arena, (3 * fn->values.len + 64) * sizeof(Step));
+  s.place_room = arena_child(arena, (3 * fn->values.len + 64) * sizeof(Place));
   if (s.options.tile != 1 && (s.options.tile == 0 || s.options.tile % CODE_LANES != 0)) ir_fail("codegen: a tile of %u events", s.options.tile);
   if (s.options.tile == 1 && has_pairs(fn)) s.options.tile = CODE_LANES;
   schedule_views(&s);

@@ -23,7 +23,7 @@ static uint32_t batch_copy(Schedule *s, uint32_t leaf) {
   if (p.batch_copy) return p.batch_copy - 1;
   p.kind = PLACE_COMPUTED;
   p.class = CLASS_EVENTS;
-  VEC_PUSH(s->arena, &s->places, p);
+  VEC_PUSH(s->place_room, &s->places, p);
   uint32_t place = (uint32_t)(s->places.len - 1), n = (uint32_t)p.rank;
   s->places.at[leaf].batch_copy = place + 1;
   Step t = {
@@ -32,7 +32,7 @@ static uint32_t batch_copy(Schedule *s, uint32_t leaf) {
   memcpy(t.extent, p.axes, sizeof p.axes);
   memcpy(t.store_stride, p.stride, sizeof p.stride);
   memcpy(t.operand[0].stride, p.stride, sizeof p.stride);
-  VEC_PUSH(s->arena, &s->steps, t);
+  VEC_PUSH(s->step_room, &s->steps, t);
   schedule_open(s, (uint32_t)(s->steps.len - 1), GROUP_NEST);
   return place;
 }
@@ -60,7 +60,7 @@ static uint32_t copy_place(Pairs *b, uint32_t old, bool exchanged) {
   if (b->copy[exchanged][old]) return b->copy[exchanged][old] - 1;
   Place p = s->places.at[old];
   p.class = b->class;
-  VEC_PUSH(s->arena, &s->places, p);
+  VEC_PUSH(s->place_room, &s->places, p);
   uint32_t place = (uint32_t)(s->places.len - 1);
   b->copy[exchanged][old] = place + 1;
   for (size_t i = 0; i < b->n_steps; i++) {
@@ -68,7 +68,7 @@ static uint32_t copy_place(Pairs *b, uint32_t old, bool exchanged) {
     Step t = s->steps.at[i];
     t.place = place;
     read_in_group(b, &t, exchanged);
-    VEC_PUSH(s->arena, &s->steps, t);
+    VEC_PUSH(s->step_room, &s->steps, t);
     schedule_put(s, (uint32_t)(s->steps.len - 1), b->group);
   }
   return place;

@@ -106,7 +106,7 @@ static void copy_into(Recompute *r, uint32_t index, uint32_t group, Readers *mov
   uint32_t first = first_reader(&s->groups.at[group], r, old);
   Place p = s->places.at[old];
   p.first_group = p.last_group = group;
-  VEC_PUSH(s->arena, &s->places, p);
+  VEC_PUSH(s->place_room, &s->places, p);
   copy.place = (uint32_t)(s->places.len - 1);
   copy.group = group;
   copy.again = 1;
@@ -114,7 +114,7 @@ static void copy_into(Recompute *r, uint32_t index, uint32_t group, Readers *mov
     const Step *reader = &s->steps.at[moved->at[i].step];
     if (reader->group == group && reader->again >= copy.again) copy.again = (uint8_t)(reader->again + 1);
   }
-  VEC_PUSH(s->arena, &s->steps, copy);
+  VEC_PUSH(s->step_room, &s->steps, copy);
   uint32_t new_index = (uint32_t)(s->steps.len - 1);
   Group *g = &s->groups.at[group];
   insert_before(s, g, new_index, first);

@@ -143,7 +143,7 @@ typedef struct WeightCopy { // weights.c: weights that a product reads in an ord
 } WeightCopy;
 
 typedef struct Schedule {
-  Arena *arena;
+  Arena *arena, *step_room, *place_room; // room: of the two longest lists, which leave no copies behind when they grow
   const IrFn *fn;
   CodegenOptions options;
   View *views; // by value; views[].place UINT32_MAX: dead

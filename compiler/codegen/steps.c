@@ -75,7 +75,7 @@ static void nothing_to_reduce(Step *t) {
 void step_push(Schedule *s, Step t) {
   if (is_empty(&t)) return;
   nothing_to_reduce(&t);
-  VEC_PUSH(s->arena, &s->steps, t);
+  VEC_PUSH(s->step_room, &s->steps, t);
 }
 
 static void point_step(Schedule *s, IrRef r, uint32_t place, StepKind kind) {

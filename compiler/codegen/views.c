@@ -24,7 +24,7 @@ uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class) {
     p.stride[i] = p.rows;
     p.rows *= p.axes[i];
   }
-  VEC_PUSH(s->arena, &s->places, p);
+  VEC_PUSH(s->place_room, &s->places, p);
   return (uint32_t)(s->places.len - 1);
 }
 

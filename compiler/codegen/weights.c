@@ -46,7 +46,7 @@ static Access new_copy(Schedule *s, const Step *t, const Access *a, int n) {
     read.stride[l] = a->stride[loop_of[l]];
   }
   copy.operand[copy.n_operands++] = read;
-  VEC_PUSH(s->arena, &s->steps, copy);
+  VEC_PUSH(s->step_room, &s->steps, copy);
   return all;
 }
 
