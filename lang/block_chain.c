@@ -132,6 +132,11 @@ static bool sensible(Elab *e, const PrepStep *s) {
     diag_help(e->diags, d, "n digits tell 2^n intervals apart");
     return false;
   }
+  if (s->info->kind == PREP_QUANTILE && !(eps >= 2 && eps <= 1e5 && eps == floor(eps))) {
+    Diag *d = elab_error(e, DIAG_DOMAIN, s->span, "`quantile(%g)`: a whole number of intervals, from 2 to 100000", eps);
+    diag_help(e->diags, d, "1000 unless said");
+    return false;
+  }
   bool positive = s->info->kind == PREP_ARCTAN || s->info->kind == PREP_DEQUANTIZE;
   if ((positive && !(eps > 0)) || (s->info->kind == PREP_SCALE && !(fabs(eps) > 0))) {
     Diag *d = elab_error(e, DIAG_NOT_INVERTIBLE, s->span, "`%s(%g)` cannot be undone", s->info->name, eps);
@@ -158,6 +163,8 @@ static void check_domain(Elab *e, const DataField *f, const PrepStep *s, PrepRan
   }
 }
 
+enum { WHITEN_MOST = 1024 };
+
 static void push(Elab *e, DataField *f, PrepStep *step) {
   if (f->chain.len > 0) {
     step->in = f->chain.at[f->chain.len - 1]->out;
@@ -166,6 +173,11 @@ static void push(Elab *e, DataField *f, PrepStep *step) {
     for (int i = 0; i < f->shape.rank; i++) step->in.axes[i + 1] = f->shape.axes[i];
   }
   prep_shape(step);
+  if (step->info->kind == PREP_WHITEN && ir_elements(&step->in) > WHITEN_MOST) {
+    Diag *d = elab_error(e, DIAG_PREPARATION, step->span, "`whiten` of %lld numbers; the matrix of up to %d is worth it", (long long)ir_elements(&step->in),
+                         WHITEN_MOST);
+    diag_help(e->diags, d, "`standardize` treats each number alone");
+  }
   VEC_PUSH(e->arena, &f->chain, step);
 }
 

@@ -279,6 +279,8 @@ static ModelFitKind fit_kind(PrepFit fit) {
   case PREP_FIT_MAXABS: return FIT_MAXABS;
   case PREP_FIT_MINMAX:
   case PREP_FIT_NEAREST: return FIT_MINMAX;
+  case PREP_FIT_WHITEN: return FIT_WHITEN;
+  case PREP_FIT_QUANTILES: return FIT_QUANTILES;
   case PREP_FIT_NONE: break;
   }
   ir_fail("a preparation without statistics is fitted");
@@ -319,7 +321,8 @@ static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out
       VEC_PUSH(e->arena, &out->fits,
                (ModelFit){.kind = fit_kind(s->info->fit),
                           .output = s->name,
-                          .states = {s->states[0], s->states[1]},
+                          .states = {s->states[0], s->states[1], s->states[2], s->states[3]},
+                          .lengths = {prep_state_numbers(s, 0), prep_state_numbers(s, 1), prep_state_numbers(s, 2), prep_state_numbers(s, 3)},
                           .n = n,
                           .some = split_is_masked(f),
                           .field = f->name,

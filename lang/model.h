@@ -58,11 +58,13 @@ typedef struct ModelColumn {
 } ModelColumn;
 
 // One fitted statistic: run `fn`, take output `output` over the training split, compute, store in the states.
-typedef enum { FIT_MEAN_STD, FIT_MAXABS, FIT_MINMAX } ModelFitKind; // states: .mean .std | .scale | .low .high, each [n]
+// States: .mean .std | .scale | .low .high, each [n] | .mean [n] .unmix .mix [n, n] .log_det [1] | .knots [n, q + 1]
+typedef enum { FIT_MEAN_STD, FIT_MAXABS, FIT_MINMAX, FIT_WHITEN, FIT_QUANTILES } ModelFitKind;
 typedef struct ModelFit {
   ModelFitKind kind;
   const char *output;
-  const char *states[2];
+  const char *states[4];
+  int64_t lengths[4];
   int64_t n;
   bool some; // NaN marks rows that do not take part
   const char *field;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lang/diag.h"
+#include "lang/preparation_ir.h"
 
 const PrepInfo prep_info[PREP_COUNT] = {
 #define PREPARATION(ENUM, name, settings, fit, domain, range, flags, forward, inverse, jacobian)                                                               \
@@ -13,7 +14,7 @@ const PrepInfo prep_info[PREP_COUNT] = {
 #undef PREPARATION
 };
 
-static const char *const planned[] = {"quantile", "whiten", "present"};
+static const char *const planned[] = {"present"};
 static const double pi = 3.14159265358979323846;
 
 // ---- the table
@@ -50,9 +51,14 @@ int prep_settings(Arena *arena, const PrepInfo *info, PrepSetting *out) {
 }
 
 PrepStep *prep_step_new(Arena *arena, const PrepInfo *info, const char *name) {
-  static const char *const endings[][2] = {
-      [PREP_FIT_NONE] = {NULL, NULL},      [PREP_FIT_MEAN_STD] = {"mean", "std"}, [PREP_FIT_MAXABS] = {"scale", NULL},
-      [PREP_FIT_MINMAX] = {"low", "high"}, [PREP_FIT_NEAREST] = {"near", "far"},
+  static const char *const endings[][PREP_STATES] = {
+      [PREP_FIT_NONE] = {NULL},
+      [PREP_FIT_MEAN_STD] = {"mean", "std"},
+      [PREP_FIT_MAXABS] = {"scale"},
+      [PREP_FIT_MINMAX] = {"low", "high"},
+      [PREP_FIT_NEAREST] = {"near", "far"},
+      [PREP_FIT_WHITEN] = {"mean", "unmix", "mix", "log_det"},
+      [PREP_FIT_QUANTILES] = {"knots"},
   };
   PrepStep *step = ARENA_NEW(arena, PrepStep);
   PrepSetting settings[PREP_MAX_SETTINGS];
@@ -60,7 +66,7 @@ PrepStep *prep_step_new(Arena *arena, const PrepInfo *info, const char *name) {
   step->name = name;
   int n = prep_settings(arena, info, settings);
   for (int i = 0; i < n; i++) step->setting[i] = settings[i].fallback;
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < PREP_STATES; i++)
     if (endings[info->fit][i] != NULL) step->states[i] = arena_printf(arena, "stat:%s.%s", name, endings[info->fit][i]);
   return step;
 }
@@ -88,6 +94,8 @@ static int64_t copies(const PrepStep *step) {
   case PREP_WRAP:
   case PREP_LEVELS:
   case PREP_DEQUANTIZE:
+  case PREP_WHITEN:
+  case PREP_QUANTILE:
   case PREP_SEGMENTS:
   case PREP_COUNT: return 1;
   }
@@ -109,17 +117,17 @@ void prep_shape(PrepStep *step) {
   }
 }
 
+int64_t prep_state_numbers(const PrepStep *step, int which) {
+  int64_t n = ir_elements(&step->in);
+  if (step->info->fit == PREP_FIT_QUANTILES) return n * ((int64_t)step->setting[0] + 1);
+  if (step->info->fit == PREP_FIT_WHITEN) return which == 0 ? n : which == 3 ? 1 : n * n;
+  return n;
+}
+
 bool prep_has_density(const PrepStep *step) { return (step->info->flags & PREP_WIDENS) == 0 && !has_flag(step); }
 
 // ---- small IR
 
-static IrRef number(IrFn *fn, double x) { return ir_number(fn, IR_F64, x); }
-static IrRef add(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_ADD, a, b); }
-static IrRef sub(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_SUB, a, b); }
-static IrRef mul(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_MUL, a, b); }
-static IrRef divide(IrFn *fn, IrRef a, IrRef b) { return ir_binary(fn, IR_DIV, a, b); }
-static IrRef negate(IrFn *fn, IrRef a) { return ir_unary(fn, IR_NEG, a); }
-static IrRef clamp(IrFn *fn, IrRef x, double low, double high) { return ir_binary(fn, IR_MIN, ir_binary(fn, IR_MAX, x, number(fn, low)), number(fn, high)); }
 static IrRef one_of(IrFn *fn, IrRef x, double value) {
   if (isnan(value)) return ir_unary(fn, IR_NOT, ir_binary(fn, IR_EQ, x, x));
   return ir_binary(fn, IR_EQ, x, number(fn, value));
@@ -141,7 +149,9 @@ static IrRef width_of(IrFn *fn, const PrepStep *step, IrRef like) {
   case PREP_FIT_MAXABS: width = statistic(fn, step, 0, like); break;
   case PREP_FIT_MINMAX: width = sub(fn, statistic(fn, step, 1, like), statistic(fn, step, 0, like)); break;
   case PREP_FIT_NONE:
-  case PREP_FIT_NEAREST: return number(fn, 1);
+  case PREP_FIT_NEAREST:
+  case PREP_FIT_WHITEN:
+  case PREP_FIT_QUANTILES: return number(fn, 1);
   }
   return ir_select(fn, ir_binary(fn, IR_EQ, width, number(fn, 0)), number(fn, 1), width);
 }
@@ -151,8 +161,6 @@ static IrRef wrap(IrFn *fn, IrRef x) { return sub(fn, number(fn, pi), ir_binary(
 static IrRef zero_below(IrFn *fn, const PrepStep *step, IrRef x) {
   return ir_select(fn, ir_binary(fn, IR_LT, x, number(fn, step->setting[0])), number(fn, 0), x);
 }
-
-static IrRef reshape_to(IrFn *fn, IrRef x, const IrType *type) { return ir_reshape(fn, x, type->rank, type->axes); }
 
 // x with one more axis of extent 1 at its end
 static IrRef deepen(IrFn *fn, IrRef x) {
@@ -357,6 +365,8 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   case PREP_BITS: return bits_forward(fn, step, x);
   case PREP_LEVELS: return levels_forward(fn, step, x);
   case PREP_MISSING: return missing_forward(fn, step, x);
+  case PREP_WHITEN: return whiten_forward(fn, step, x);
+  case PREP_QUANTILE: return quantile_forward(fn, step, x);
   case PREP_HURDLE: return hurdle_forward(fn, step, x);
   case PREP_SEGMENTS: return segments_forward(fn, step, x);
   case PREP_DEQUANTIZE: return add(fn, x, mul(fn, ir_draw(fn, IR_DRAW_UNIFORM, step->name, step->in), number(fn, s[0])));
@@ -391,6 +401,8 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   case PREP_BITS: return bits_inverse(fn, step, y);
   case PREP_LEVELS: return levels_inverse(fn, step, y);
   case PREP_MISSING: return missing_inverse(fn, step, y);
+  case PREP_WHITEN: return whiten_inverse(fn, step, y);
+  case PREP_QUANTILE: return quantile_inverse(fn, step, y);
   case PREP_HURDLE: return hurdle_inverse(fn, step, y);
   case PREP_SEGMENTS: return segments_inverse(fn, step, y);
   case PREP_DEQUANTIZE: return mul(fn, ir_unary(fn, IR_FLOOR, divide(fn, y, number(fn, s[0]))), number(fn, s[0]));
@@ -422,6 +434,8 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
     IrRef y = prep_forward(fn, step, x);
     return add(fn, mul(fn, mul(fn, y, y), number(fn, 0.5)), number(fn, 0.5 * log(2 * pi)));
   }
+  case PREP_WHITEN: return whiten_log_jacobian(fn, step);
+  case PREP_QUANTILE: return quantile_log_jacobian(fn, step, x);
   case PREP_SCALE: return ir_fill(fn, step->in, log(fabs(s[0])));
   case PREP_CLIP:
   case PREP_ZERO_BELOW:

@@ -16,7 +16,7 @@ typedef enum {
 #undef PREPARATION
   PREP_COUNT
 } PrepKind;
-typedef enum { PREP_FIT_NONE, PREP_FIT_MEAN_STD, PREP_FIT_MAXABS, PREP_FIT_MINMAX, PREP_FIT_NEAREST } PrepFit;
+typedef enum { PREP_FIT_NONE, PREP_FIT_MEAN_STD, PREP_FIT_MAXABS, PREP_FIT_MINMAX, PREP_FIT_NEAREST, PREP_FIT_WHITEN, PREP_FIT_QUANTILES } PrepFit;
 typedef enum {
   PREP_SAME,
   PREP_ANY,
@@ -27,7 +27,7 @@ typedef enum {
   PREP_ANGLE,
   PREP_INTEGER,
 } PrepRange;
-enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_SPLITS = 16, PREP_MAX_SETTINGS = 3, BITS_MOST = 24 };
+enum { PREP_DRAWS = 1, PREP_WIDENS = 2, PREP_COUNTS = 4, PREP_SATURATES = 8, PREP_SPLITS = 16, PREP_MAX_SETTINGS = 3, BITS_MOST = 24, PREP_STATES = 4 };
 
 typedef struct PrepInfo {
   PrepKind kind;
@@ -44,7 +44,7 @@ typedef struct PrepStep {
   double setting[PREP_MAX_SETTINGS]; // in the order of the table
   VEC(double) values;                // of the `*` setting
   const char *name;                  // FIELD.N: prefix of its statistics (stat:FIELD.N.mean) and its draw site
-  const char *states[2];             // names of the statistics, NULL: none
+  const char *states[PREP_STATES];   // names of the statistics, NULL: none
   IrType in, out;                    // f64[e, …]
   Span span;
 } PrepStep;
@@ -65,6 +65,7 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x);
 IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 // Elementwise log |dy/dx| at x, of the shape of x; IR_NONE when it is zero everywhere.
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
+int64_t prep_state_numbers(const PrepStep *step, int which);
 bool prep_has_density(const PrepStep *step); // false: sincos, one_hot: no density in x
 // A step that splits: names of its two parts, how many numbers each has, and a part of y.
 const char *prep_part_name(const PrepStep *step, int which);

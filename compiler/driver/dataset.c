@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/estimate.h"
+#include "runtime/matrix.h"
 #include "runtime/statistics.h"
 
 static bool every_column(const void *context, const ModelColumn *column) {
@@ -401,11 +403,32 @@ bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn
   return ok;
 }
 
+// Statistics of a field's numbers together, or tables. Rows that are no part of the fit have NaN.
+static bool fit_joint(Session *session, const ModelFit *fit, const double *values, int64_t rows, double *const *places, int64_t *degenerate, HgmError *error) {
+  int64_t n = fit->n, kept = 0;
+  Arena *arena = arena_create();
+  double *some = fit->some ? arena_alloc(arena, sizeof(double) * (size_t)(rows * n + 1)) : NULL;
+  for (int64_t i = 0; fit->some && i < rows; i++)
+    if (!isnan(values[i * n])) memcpy(some + kept++ * n, values + i * n, sizeof(double) * (size_t)n);
+  HgmRows of = {fit->some ? some : values, NULL, fit->some ? kept : rows, n};
+  bool ok = of.rows > 1 || hgm_fail(error, EXIT_USER, "`%s` is fitted on %lld rows; it wants two", fit->field, (long long)of.rows);
+  if (fit->kind == FIT_QUANTILES) {
+    ok = ok && hgm_estimate_quantiles(session->pool, &of, fit->lengths[0] / n - 1, places[0], error);
+    for (int64_t j = 0; ok && j < n; j++) *degenerate += places[0][j * (fit->lengths[0] / n)] == places[0][(j + 1) * (fit->lengths[0] / n) - 1];
+  } else {
+    double *covariance = arena_alloc(arena, sizeof(double) * (size_t)(n * n));
+    ok = ok && hgm_estimate_moments(session->pool, &of, true, places[0], covariance, error);
+    if (ok) *degenerate = hgm_matrix_cholesky(n, covariance, places[2], places[1], places[3]);
+  }
+  arena_destroy(arena);
+  return ok;
+}
+
 static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
   int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
-  double *places[2] = {NULL, NULL};
-  for (int k = 0; k < 2 && fit->states[k] != NULL; k++) {
-    Slot *slot = store_add(store, fit->states[k], HGM_F64, n);
+  double *places[4] = {NULL};
+  for (int k = 0; k < 4 && fit->states[k] != NULL; k++) {
+    Slot *slot = store_add(store, fit->states[k], HGM_F64, fit->lengths[k]);
     slot->saved = true;
     places[k] = slot->data;
   }
@@ -417,9 +440,14 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
   switch (fit->kind) {
   case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
   case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
+  case FIT_WHITEN:
+  case FIT_QUANTILES:
+    if (!fit_joint(session, fit, values, rows, places, &degenerate, error)) return false;
+    break;
   case FIT_MINMAX: degenerate = hgm_statistics_min_max(session->pool, values, rows, n, first, second); break;
   }
-  if (degenerate > 0) fprintf(stderr, "warning: %lld of the numbers of `%s` are constant on the training split\n", (long long)degenerate, fit->field);
+  if (degenerate > 0)
+    fprintf(stderr, "warning: %lld of the numbers of `%s` are constant on the training split, or follow from the others\n", (long long)degenerate, fit->field);
   return true;
 }
 

@@ -58,6 +58,28 @@ sed 's/given e { on ~ bernoulli(0.3); (total, share, size)/given e { on ~ bernou
 expect_exit 1 "$HGMC" check half.hgm
 expect_text "shower.share is not generated"
 
+# matrices and tables as statistics: the sampler carries them; what is drawn lies between the least and the greatest value, and is as correlated
+awk 'BEGIN { srand(7); print "a,b,c,q"; for (i = 0; i < 3000; i++) { x = rand() + rand(); y = rand(); printf "%.6f,%.6f,%.6f,%.6f\n", x, 3 * x + y, 2 - y, exp(3 * rand()) } }' > joint.csv
+cat > joint.hgm <<'E1'
+data d { x = ["a", "b", "c"] |> whiten; q = "q" |> quantile(100) }
+flow f(x, q) { base normal; scale_shift }
+train { update f { minimize -log_prob(f, x, q); with sgd(0) }
+  batch 100
+  steps 2 }
+generate { (x, q) ~ f }
+score { s = log_prob(normal, physical(x)); t = log_prob(normal, physical(q)) }
+E1
+expect_exit 0 "$HGMC" run joint.hgm --train joint.csv -o joint --quiet
+expect_exit 0 "$HGMC" sample joint -n 20000 -o j1.csv
+expect_exit 0 "$HGMC" build joint -o joint_sampler
+expect_exit 0 ./joint_sampler -n 20000 -o j2.csv
+same_file j1.csv j2.csv
+awk -F, 'NR > 1 { for (i = 1; i < 5; i++) m[i] += $i; aa += $1 * $1; ab += $1 * $2; bb += $2 * $2; n++; if ($4 < 1 || $4 > 20.1) exit 1; low += $4 < 4.48 }
+  END { a = aa / n - (m[1] / n)^2; b = bb / n - (m[2] / n)^2; ab = ab / n - m[1] * m[2] / n^2; r = ab / sqrt(a * b); if ((r - 0.974)^2 > 0.0001) exit 2; if ((low / n - 0.5)^2 > 0.0004) exit 3 }' j1.csv || fail "correlation 0.974, half below exp(1.5) (exit $?)"
+# the density of what is uniform in the logarithm: 1 / (3 q), times what quantile does with it, comes out of the Jacobian
+expect_exit 0 "$HGMC" score joint --data joint.csv -o js.csv
+paste -d, joint.csv js.csv | awk -F, 'NR > 1 { d = $6 + log(3 * $4); n++; s += d; if (d > 1 || d < -1.5) bad++ } END { if (s / n > 0.05 || s / n < -0.05 || bad > n / 50) exit 1 }' || fail "densities of quantiles"
+
 data=$ROOT/../shared/data
 [ -d "$data" ] || exit 0
 # components in the order px py pz E, which an attribute names: masses come out right, and what is written has that order

@@ -163,7 +163,8 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data d { x = \"a\" |> log |> one_hot([1, 2]) }\n", "domain");
   expect("data d { x = \"a\" |> abs }\n", "not-invertible");
   expect("data d { x = \"a\" |> clip(0, 1) |> logit }\n", "saturated");
-  expect("data d { x = \"a\" |> quantile }\n", "not-built");
+  expect("data d { x = \"a\" |> quantile(1) }\n", "domain");
+  expect("data d { x: real[40, 40] = \"a\" |> whiten }\n", "preparation");
   expect("data d { x = \"a\" |> standardise }\n", "preparation");
   expect("data d { x = \"a\" |> one_hot }\n", "arguments");
   expect("data d { x = \"a\" |> log(3) }\n", "arguments");

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "lang/preparation.h"
+#include "runtime/estimate.h"
+#include "runtime/matrix.h"
 
 enum { N = 7 };
 
@@ -19,7 +21,7 @@ typedef struct Trial {
   double setting[3], values[4];
   int n_values;
   double x[N];
-  double stat[2];
+  double stat[2], table[4][8]; // table: of steps whose states are matrices and tables
 } Trial;
 
 static Trial trial_of(PrepKind kind) {
@@ -35,6 +37,11 @@ static Trial trial_of(PrepKind kind) {
   case PREP_ARCTAN: t.setting[0] = 10; break;
   case PREP_SCALE: t.setting[0] = -2.5; break;
   case PREP_CLIP: t.setting[0] = -3, t.setting[1] = 3; break;
+  case PREP_WHITEN: t.table[0][0] = 0.4, t.table[1][0] = 1 / 1.7, t.table[2][0] = 1.7, t.table[3][0] = log(1.7); break;
+  case PREP_QUANTILE:
+    t.setting[0] = 4;
+    memcpy(t.table[0], (double[]){-3, -1, 0.5, 1, 4}, 5 * sizeof(double));
+    break;
   case PREP_BITS: // middles of sixteenths of -3 to 4
     t.setting[0] = 4;
     t.stat[0] = -3, t.stat[1] = 4;
@@ -100,10 +107,11 @@ static Run run(const PrepStep *s, const Trial *t, const double *x) {
   ir_output(fn, "y", y);
   ir_output(fn, "back", prep_inverse(fn, s, y));
   if (j != IR_NONE) ir_output(fn, "j", j);
-  IrArray leaves[3] = {{"x", N, (double *)x}};
+  IrArray leaves[5] = {{"x", N, (double *)x}};
   size_t n = 1;
-  for (int i = 0; i < 2; i++)
-    if (s->states[i] != NULL) leaves[n++] = (IrArray){s->states[i], 1, (double *)&t->stat[i]};
+  bool tables = s->info->fit == PREP_FIT_WHITEN || s->info->fit == PREP_FIT_QUANTILES;
+  for (int i = 0; i < PREP_STATES; i++)
+    if (s->states[i] != NULL) leaves[n++] = (IrArray){s->states[i], prep_state_numbers(s, i), (double *)(tables ? t->table[i] : &t->stat[i])};
   IrEnv env = {.events = N, .seed = 5, .leaves = leaves, .n_leaves = n};
   IrArray out[3];
   const char *error = NULL;
@@ -208,6 +216,54 @@ static void wrap_and_dequantize_keep_their_ranges(void **state) {
   arena_destroy(arena);
 }
 
+// A row of three numbers against sums written out, and the determinant against central differences.
+static void whitened_numbers_are_uncorrelated(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  PrepStep *s = prep_step_new(arena, prep_find("whiten"), "f.1");
+  s->in = (IrType){.dtype = IR_F64, .rank = 2, .axes = {IR_EVENTS, 3}};
+  prep_shape(s);
+  double x[3 * 400], mean[3], covariance[9], unmix[9], mix[9], log_det;
+  for (int i = 0; i < 400; i++) x[3 * i] = sin(i), x[3 * i + 1] = 2 * sin(i) + cos(3 * i), x[3 * i + 2] = 5 + sin(2 * i) - 0.5 * x[3 * i + 1];
+  HgmError failed = {0};
+  assert_true(hgm_estimate_moments(NULL, &(HgmRows){x, NULL, 400, 3}, true, mean, covariance, &failed));
+  assert_int_equal(hgm_matrix_cholesky(3, covariance, mix, unmix, &log_det), 0);
+  IrFn *fn = ir_fn_new(arena, "test");
+  IrRef in = ir_leaf(fn, IR_INPUT, "x", s->in), y = prep_forward(fn, s, in);
+  ir_output(fn, "y", y);
+  ir_output(fn, "back", prep_inverse(fn, s, y));
+  ir_output(fn, "j", ir_sum(fn, prep_log_jacobian(fn, s, in), 2));
+  IrArray leaves[5] = {{"x", 3 * 400, x}, {s->states[0], 3, mean}, {s->states[1], 9, unmix}, {s->states[2], 9, mix}, {s->states[3], 1, &log_det}}, out[3];
+  const char *error = NULL;
+  if (!ir_eval(fn, &(IrEnv){.events = 400, .leaves = leaves, .n_leaves = 5}, arena, out, &error)) fail_msg("%s", error);
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b <= a; b++) {
+      double sum = 0;
+      for (int i = 0; i < 400; i++) sum += out[0].data[3 * i + a] * out[0].data[3 * i + b] / 400;
+      assert_true(fabs(sum - (a == b)) < 1e-10);
+    }
+  for (int i = 0; i < 1200; i++) assert_true(fabs(out[1].data[i] - x[i]) < 1e-12 * 10);
+  double det = unmix[0] * (unmix[4] * unmix[8] - unmix[5] * unmix[7]) - unmix[1] * (unmix[3] * unmix[8] - unmix[5] * unmix[6]) +
+               unmix[2] * (unmix[3] * unmix[7] - unmix[4] * unmix[6]); // y is linear in x with this matrix
+  assert_true(fabs(out[2].data[0] - log(det)) < 1e-10);
+  arena_destroy(arena);
+}
+
+// Knots -3 -1 0.5 1 4 have the shares 0.1 0.3 0.5 0.7 0.9 with d = 1/10; between them shares grow evenly; outside they stay.
+static void quantiles_are_normal_shares(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  Trial t = trial_of(PREP_QUANTILE);
+  const double x[N] = {-3, -1, 0.5, 2.5, 4, -9, 70}, share[N] = {0.1, 0.3, 0.5, 0.8, 0.9, 0.1, 0.9}, back[N] = {-3, -1, 0.5, 2.5, 4, -3, 4};
+  Run r = run(step_of(arena, PREP_QUANTILE, &t, false), &t, x);
+  for (int i = 0; i < N; i++) assert_true(fabs(0.5 * erfc(-r.y[i] / sqrt(2)) - share[i]) < 1e-12 && fabs(r.back[i] - back[i]) < 1e-9);
+  memcpy(t.table[0], (double[]){0, 0, 0, 1, 1}, 5 * sizeof(double)); // values of many rows come back as they were
+  const double ties[N] = {0, 1, 0.25, 0, 1, 0.5, 0.75};
+  r = run(step_of(arena, PREP_QUANTILE, &t, false), &t, ties);
+  for (int i = 0; i < N; i++) assert_true(fabs(r.back[i] - ties[i]) < 1e-9);
+  arena_destroy(arena);
+}
+
 static void segments_are_totals_and_shares(void **state) {
   (void)state;
   Arena *arena = arena_create();
@@ -281,16 +337,17 @@ static void names_of_the_table_are_found(void **state) {
     assert_ptr_equal(prep_find(prep_info[i].name), &prep_info[i]);
     assert_false(prep_planned(prep_info[i].name));
   }
-  assert_true(prep_planned("quantile"));
-  assert_null(prep_find("quantile"));
+  assert_true(prep_planned("present"));
+  assert_null(prep_find("present"));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_inverse_undoes_its_step),   cmocka_unit_test(every_jacobian_is_the_slope),
-      cmocka_unit_test(forwards_are_their_formulas),     cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
-      cmocka_unit_test(a_flag_stands_behind_the_values), cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
-      cmocka_unit_test(segments_are_totals_and_shares),  cmocka_unit_test(bits_are_binary_digits_of_the_interval),
+      cmocka_unit_test(every_inverse_undoes_its_step),     cmocka_unit_test(every_jacobian_is_the_slope),
+      cmocka_unit_test(forwards_are_their_formulas),       cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
+      cmocka_unit_test(a_flag_stands_behind_the_values),   cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
+      cmocka_unit_test(whitened_numbers_are_uncorrelated), cmocka_unit_test(quantiles_are_normal_shares),
+      cmocka_unit_test(segments_are_totals_and_shares),    cmocka_unit_test(bits_are_binary_digits_of_the_interval),
       cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
