@@ -188,4 +188,4 @@ double hgm_evenness(const double *u, const double *weights, int64_t n, HgmError 
   return most;
 }
 
-HgmEstimate hgm_evenness_by_chance(double n) { return (HgmEstimate){0.8687 / sqrt(n), 0.2603 / sqrt(n)}; }
+HgmEstimate hgm_evenness_by_chance(double n) { return (HgmEstimate){0.868731160636159 / sqrt(n), 0.260332871462413 / sqrt(n)}; }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/philox.h"
+
 enum { MODE_SEEDS = 500, MODE_EVENTS = 20000, MODE_ROUNDS = 5, MOST_MODES = 100 };
 static const double mode_share = 0.01;
 
@@ -19,74 +21,93 @@ static double square(const double *a, const double *b, int d) {
 
 typedef struct Search {
   const HgmEvents *truth;
-  int64_t n, step; // every step-th event is looked at
+  int64_t *rows; // (n) that are looked at: all, or some at random
+  int64_t n;
   bool *taken;
   double radius;
 } Search;
 
+static bool search_open(Search *s, const HgmEvents *truth, double radius, HgmError *error) {
+  int64_t n = truth->n < MODE_EVENTS ? truth->n : MODE_EVENTS;
+  *s = (Search){truth, malloc((size_t)(n + 1) * sizeof *s->rows), n, calloc((size_t)n + 1, sizeof *s->taken), radius};
+  if (s->rows == NULL || s->taken == NULL) return hgm_fail(error, 2, "metrics: out of memory for modes of %lld events", (long long)truth->n);
+  uint64_t key = philox_key(0, "metrics.modes");
+  for (int64_t i = 0; i < n; i++) s->rows[i] = n == truth->n ? i : (int64_t)(philox_uniform(key, (uint64_t)i, 0, 0) * (double)truth->n);
+  return true;
+}
+
+static void search_close(Search *s) {
+  free(s->rows);
+  free(s->taken);
+}
+
+static const double *event_at(const Search *s, int64_t i) { return s->truth->x + s->rows[i] * s->truth->d; }
+
 static double weight_near(const Search *s, const double *place) {
   double sum = 0;
-  for (int64_t i = 0; i < s->n; i++) {
-    int64_t row = i * s->step;
-    if (!s->taken[i] && square(place, s->truth->x + row * s->truth->d, s->truth->d) <= s->radius * s->radius) sum += weight_of(s->truth, row);
-  }
+  for (int64_t i = 0; i < s->n; i++)
+    if (!s->taken[i] && square(place, event_at(s, i), s->truth->d) <= s->radius * s->radius) sum += weight_of(s->truth, s->rows[i]);
   return sum;
 }
 
-// The mean of the events near a place, which moves there; false: there are none.
-static bool move_to_mean(const Search *s, double *place) {
+// A place moves to the mean of the events near it. sum: (d) room.
+static void move_to_mean(const Search *s, double *place, double *sum) {
   int d = s->truth->d;
-  double *sum = calloc((size_t)d + 1, sizeof *sum), total = 0;
-  if (sum == NULL) return false;
+  double total = 0;
+  memset(sum, 0, sizeof *sum * (size_t)d);
   for (int64_t i = 0; i < s->n; i++) {
-    const double *x = s->truth->x + i * s->step * d;
+    const double *x = event_at(s, i);
     if (s->taken[i] || square(place, x, d) > s->radius * s->radius) continue;
-    for (int k = 0; k < d; k++) sum[k] += weight_of(s->truth, i * s->step) * x[k];
-    total += weight_of(s->truth, i * s->step);
+    for (int k = 0; k < d; k++) sum[k] += weight_of(s->truth, s->rows[i]) * x[k];
+    total += weight_of(s->truth, s->rows[i]);
   }
   for (int k = 0; k < d && total > 0; k++) place[k] = sum[k] / total;
-  free(sum);
-  return total > 0;
 }
 
-static int64_t best_seed(const Search *s, double *most) {
+// Of some events at random that no mode has taken the one with the most around it; -1: there is none.
+static int64_t best_seed(const Search *s, int round, double *most) {
   int64_t best = -1;
+  uint64_t key = philox_key(0, "metrics.seeds");
   *most = 0;
-  for (int64_t i = 0; i < s->n; i += s->n / MODE_SEEDS + 1) {
+  for (int64_t k = 0, tries = 0; k < MODE_SEEDS && tries < 50 * MODE_SEEDS; tries++) {
+    int64_t i = (int64_t)(philox_uniform(key, (uint64_t)tries, (uint32_t)round, 0) * (double)s->n);
     if (s->taken[i]) continue;
-    double here = weight_near(s, s->truth->x + i * s->step * s->truth->d);
+    double here = weight_near(s, event_at(s, i));
     if (here > *most) *most = here, best = i;
+    k++;
   }
   return best;
 }
 
 static void take(const Search *s, const double *place) {
   for (int64_t i = 0; i < s->n; i++)
-    if (square(place, s->truth->x + i * s->step * s->truth->d, s->truth->d) <= 4 * s->radius * s->radius) s->taken[i] = true;
+    if (square(place, event_at(s, i), s->truth->d) <= 4 * s->radius * s->radius) s->taken[i] = true;
+}
+
+static void find_modes(HgmModes *m, const Search *s) {
+  int d = m->d;
+  double total = 0, most, *sum = m->centres + MOST_MODES * d;
+  for (int64_t i = 0; i < s->n; i++) total += weight_of(s->truth, s->rows[i]);
+  while (m->n < MOST_MODES) {
+    int64_t seed = best_seed(s, m->n, &most);
+    if (seed < 0 || most < mode_share * total) return;
+    double *centre = m->centres + m->n * d;
+    memcpy(centre, event_at(s, seed), sizeof *centre * (size_t)d);
+    for (int k = 0; k < MODE_ROUNDS; k++) move_to_mean(s, centre, sum);
+    m->shares[m->n++] = weight_near(s, centre) / total;
+    take(s, centre);
+  }
 }
 
 bool hgm_modes_open(HgmModes *m, const HgmEvents *truth, double radius, HgmError *error) {
-  int d = truth->d;
-  *m = (HgmModes){calloc((size_t)MOST_MODES * (size_t)d + 1, sizeof(double)), calloc(MOST_MODES, sizeof(double)), 0, d, radius};
-  Search s = {.truth = truth, .step = truth->n / MODE_EVENTS + 1, .radius = radius};
-  s.n = (truth->n + s.step - 1) / s.step;
-  s.taken = calloc((size_t)s.n + 1, sizeof *s.taken);
-  if (m->centres == NULL || m->shares == NULL || s.taken == NULL) {
-    free(s.taken);
-    hgm_modes_close(m);
-    return hgm_fail(error, 2, "metrics: out of memory for modes of %lld events", (long long)truth->n);
-  }
-  double total = 0, most;
-  for (int64_t i = 0; i < s.n; i++) total += weight_of(truth, i * s.step);
-  for (int64_t seed; m->n < MOST_MODES && (seed = best_seed(&s, &most)) >= 0 && most >= mode_share * total;) {
-    double *centre = m->centres + m->n * d;
-    memcpy(centre, truth->x + seed * s.step * d, sizeof *centre * (size_t)d);
-    for (int k = 0; k < MODE_ROUNDS; k++) move_to_mean(&s, centre);
-    m->shares[m->n++] = weight_near(&s, centre) / total;
-    take(&s, centre);
-  }
-  free(s.taken);
-  return true;
+  Search s = {0};
+  *m = (HgmModes){calloc((size_t)(MOST_MODES + 1) * (size_t)truth->d, sizeof(double)), calloc(MOST_MODES, sizeof(double)), 0, truth->d, radius};
+  bool ok = (m->centres != NULL && m->shares != NULL) || hgm_fail(error, 2, "metrics: out of memory for modes");
+  ok = ok && search_open(&s, truth, radius, error);
+  if (ok) find_modes(m, &s);
+  search_close(&s);
+  if (!ok) hgm_modes_close(m);
+  return ok;
 }
 
 void hgm_modes_close(HgmModes *m) {

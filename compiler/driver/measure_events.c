@@ -24,8 +24,21 @@ static const Table *table_of(const Tables *tables, const char *column) {
   return tables_find(tables, name);
 }
 
+// Files may be in an order of their own; parts of a table must not be.
+static int64_t *at_random(const Evaluation *e, int64_t n) {
+  int64_t *order = ARENA_ARRAY(e->session->arena, int64_t, n + 1);
+  uint64_t key = philox_key(e->session->model->seed, "metrics.order");
+  for (int64_t i = 0; i < n; i++) { // each finds its place among those before it
+    int64_t place = (int64_t)(philox_uniform(key, (uint64_t)i, 0, 0) * (double)(i + 1));
+    order[i] = order[place];
+    order[place] = i;
+  }
+  return order;
+}
+
 static void fill(const Evaluation *e, const Side *side, EventTable *out) {
   Arena *arena = e->session->arena;
+  const int64_t *order = at_random(e, side->n);
   const ModelGenerator *g = e->generator;
   out->d = 0;
   for (size_t i = 0; i < g->outputs.len; i++) {
@@ -35,12 +48,13 @@ static void fill(const Evaluation *e, const Side *side, EventTable *out) {
   out->x = ARENA_ARRAY(arena, double, side->n * out->d + 1);
   out->weights = side->weights == NULL ? NULL : ARENA_ARRAY(arena, double, side->n + 1);
   out->n = 0;
-  for (int64_t row = 0; row < side->n; row++) {
+  for (int64_t i = 0; i < side->n; i++) {
+    int64_t row = order[i];
     double *x = out->x + out->n * out->d;
     bool fine = true;
     int at = 0;
-    for (size_t i = 0; i < g->outputs.len; i++) {
-      const Table *t = table_of(side->tables, g->outputs.at[i].column);
+    for (size_t c = 0; c < g->outputs.len; c++) {
+      const Table *t = table_of(side->tables, g->outputs.at[c].column);
       if (t == NULL) continue;
       memcpy(x + at, (const double *)t->data + (side->rows == NULL ? row : side->rows[row]) * t->elements, sizeof *x * (size_t)t->elements);
       at += (int)t->elements;
@@ -269,7 +283,10 @@ static bool training_events(Evaluation *e, EventTable *out) {
   double *mean, *std;
   fill(e, &(Side){&e->dataset->tables, e->rows, e->n_truth, e->weights}, &truth);
   scale_of(e->session->arena, &truth, &mean, &std);
-  fill(e, &(Side){&e->dataset->tables, rows, n, NULL}, out);
+  int64_t *some = ARENA_ARRAY(e->session->arena, int64_t, n);
+  uint64_t key = philox_key(e->session->model->seed, "metrics.training");
+  for (int64_t i = 0; i < n; i++) some[i] = rows[(int64_t)(philox_uniform(key, (uint64_t)i, 0, 0) * (double)e->dataset->n[SPLIT_TRAIN])];
+  fill(e, &(Side){&e->dataset->tables, some, n, NULL}, out);
   standardise(out, mean, std);
   return out->n >= 4;
 }
