@@ -260,6 +260,7 @@ static bool arguments(Metrics *m, ModelMetric *metric, const AstExpr *base) {
       diag_help(e->diags, d, "write `%s`", signature(e->arena, info, p, n));
       return false;
     }
+    metric->texts[i] = source_text(e, args->at[k].value->span);
     good &= argument(&(Argument){m, metric, &p[i], i, args->at[k].value});
   }
   if (taken == args->len) return good;
@@ -359,7 +360,7 @@ static Names members_of(Metrics *m, const MetricInfo *info) {
   Names names = {0};
   if (info->of == METRIC_OF_PAIRS) VEC_PUSH(e->arena, &names, "worst");
   for (const char *at = info->members; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "))
-    VEC_PUSH(e->arena, &names, arena_strndup(e->arena, at, strcspn(at, " (")));
+    VEC_PUSH(e->arena, &names, arena_strndup(e->arena, at, strcspn(at, " (=")));
   return names;
 }
 

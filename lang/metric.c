@@ -41,9 +41,17 @@ int metric_parameters(Arena *arena, const MetricInfo *metric, MetricParameter ou
   return n;
 }
 
-bool metric_has_member(const MetricInfo *metric, const char *member, bool takes_number) {
+// What stands behind the member in the list: '(' it takes a number, '=' it is the metric itself, ' '; 0: it is not there.
+static char mark_behind(const MetricInfo *metric, const char *member) {
   size_t n = strlen(member);
   for (const char *at = metric->members; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "))
-    if (strncmp(at, member, n) == 0 && (takes_number ? at[n] == '(' : at[n] == ' ' || at[n] == '\0')) return true;
-  return false;
+    if (strncmp(at, member, n) == 0 && strcspn(at, "(= ") == n) return at[n] == '\0' ? ' ' : at[n];
+  return 0;
 }
+
+bool metric_has_member(const MetricInfo *metric, const char *member, bool takes_number) {
+  char mark = mark_behind(metric, member);
+  return takes_number ? mark == '(' : mark == ' ' || mark == '=';
+}
+
+bool metric_is_itself(const MetricInfo *metric, const char *member) { return member == NULL || mark_behind(metric, member) == '='; }

@@ -41,6 +41,7 @@ const MetricInfo *metric_find(const char *name); // NULL: no such metric
 int metric_parameters(Arena *arena, const MetricInfo *metric, MetricParameter out[METRIC_MOST_ARGUMENTS]);
 // Whether `member` is one of the metric's own; takes_number: it is written with one, `rejection(0.5)`.
 bool metric_has_member(const MetricInfo *metric, const char *member, bool takes_number);
+bool metric_is_itself(const MetricInfo *metric, const char *member); // `auc` of roc; also NULL
 static inline MetricKind metric_kind(const MetricInfo *metric) { return (MetricKind)(metric - metric_info); }
 
 #endif

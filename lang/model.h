@@ -186,9 +186,10 @@ typedef struct ModelMetric {
   const char *text;                           // as written, without a member: "roc(reco.btag, gen.flavour == 5)"
   const char *outputs[METRIC_MOST_ARGUMENTS]; // of the program `observables`, f64 [e, …]; NULL: a number, or left out
   double numbers[METRIC_MOST_ARGUMENTS];
-  VEC(const char *) classes; // names of a class argument's values
-  bool listed;               // stands in `metrics`, not only in a formula
-  bool generated;            // each column that it reads is generated or given: it can look at generated events
+  const char *texts[METRIC_MOST_ARGUMENTS]; // of the arguments, as written; NULL: left out
+  VEC(const char *) classes;                // names of a class argument's values
+  bool listed;                              // stands in `metrics`, not only in a formula
+  bool generated;                           // each column that it reads is generated or given: it can look at generated events
   Span span;
 } ModelMetric;
 

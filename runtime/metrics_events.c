@@ -137,7 +137,7 @@ int hgm_modes_covered(const HgmModes *m, const HgmEvents *events, double *inside
 // ---- optimal transport
 
 enum { MOST_ROUNDS = 2000 };
-static const double settled = 1e-7; // the cost is then right to its square
+static const double settled = 1e-6; // the cost is then right to its square
 
 typedef struct Transport {
   const double *cost; // (n, m) in units of epsilon

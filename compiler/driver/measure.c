@@ -264,7 +264,7 @@ static EvalMetric *metric_at(Evaluation *e, const ModelMetric *model) {
 
 static bool of_metric(Evaluation *e, const ModelMetricUse *use, double *value) {
   EvalMetric *m = metric_at(e, use->metric);
-  const char *name = use->member.text == NULL ? "" : use->member.text;
+  const char *name = metric_is_itself(&metric_info[use->metric->kind], use->member.text) ? "" : use->member.text;
   if (use->at > 0) name = arena_printf(e->session->arena, "%s(%g)", name, use->at);
   if (m == NULL) return false;
   if (!measure(e, m, &e->error)) {

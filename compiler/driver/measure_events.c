@@ -102,7 +102,7 @@ static HgmEvents part(const EventTable *t, int64_t first, int64_t n) {
 
 // ---- optimal transport
 
-enum { PAIRS = 4, MOST_EVENTS = 500 };
+enum { PAIRS = 4, MOST_EVENTS = 250 };
 static const double sinkhorn_epsilon = 0.1;
 
 bool measure_sinkhorn(Evaluation *e, EvalMetric *m, HgmError *error) {

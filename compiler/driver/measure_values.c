@@ -84,7 +84,6 @@ bool measure_roc(Evaluation *e, EvalMetric *m, HgmError *error) {
       roc_side(e, figure, column_of(arena, m->fake[0], d, k, e->n_fake), m->fake[1], NULL, e->n_fake, efficiency, efficiencies, false, &fake[k], &ignored);
   }
   push_sides(e, m, "", average(truth, d, -1), average(fake, d, -1), has_fake);
-  measure_push(e, m, "auc", m->numbers.at[0].value, m->numbers.at[0].truth)->detail = true; // the metric itself by its other name
   for (int k = 0; k < efficiencies; k++)
     push_sides(e, m, arena_printf(arena, "rejection(%g)", efficiency[k]), average(truth, d, k), average(fake, d, k), has_fake);
   for (int64_t k = 0; d > 1 && k < d; k++) {
@@ -137,7 +136,6 @@ bool measure_confusion(Evaluation *e, EvalMetric *m, HgmError *error) {
   HgmEstimate of_truth = confuse(m, m->truth[0], m->truth[1], e->weights, e->n_truth, truth), of_fake = no_estimate;
   if (has_fake) of_fake = confuse(m, m->fake[0], m->fake[1], NULL, e->n_fake, fake);
   push_sides(e, m, "", of_truth, of_fake, has_fake);
-  measure_push(e, m, "accuracy", m->numbers.at[0].value, m->numbers.at[0].truth)->detail = true;
   for (size_t k = 0; k < c; k++)
     for (size_t l = 0; l < c; l++) {
       HgmEstimate a = {truth[k * c + l], NAN}, b = {fake[k * c + l], NAN};
@@ -206,9 +204,10 @@ static void profile_series(Evaluation *e, EvalFigure *figure, const HgmProfile *
 
 // One picture, or one for each bin of the second axis.
 static void profile_figures(Evaluation *e, EvalMetric *m, const HgmProfile *truth, const HgmProfile *fake, const Cells *c) {
+  Arena *arena = e->session->arena;
   for (int row = 0; row < c->bins[1]; row++) {
-    EvalFigure *figure = measure_figure(e, m, "x", "mean of y");
-    if (c->bins[1] > 1) figure->title = arena_printf(e->session->arena, "%s, z in %.4g..%.4g", m->model->text, c->edges[1][row], c->edges[1][row + 1]);
+    EvalFigure *figure = measure_figure(e, m, m->model->texts[1], arena_printf(arena, "mean of %s", m->model->texts[0]));
+    if (c->bins[1] > 1) figure->title = arena_printf(arena, "%s, %s in %.4g..%.4g", m->model->text, m->model->texts[2], c->edges[1][row], c->edges[1][row + 1]);
     profile_series(e, figure, truth, c, row, "truth", true);
     if (fake != NULL) profile_series(e, figure, fake, c, row, "generated", false);
   }
@@ -296,7 +295,6 @@ bool measure_modes(Evaluation *e, EvalMetric *m, HgmError *error) {
                     (long long)truth.n);
   m->beside = "truth";
   measure_push(e, m, "", (HgmEstimate){covered, NAN}, (HgmEstimate){all, NAN});
-  measure_push(e, m, "covered", (HgmEstimate){covered, NAN}, (HgmEstimate){all, NAN})->detail = true;
   double n = (double)fake.n, n_truth = (double)truth.n;
   measure_push(e, m, "inside", (HgmEstimate){inside[0], sqrt(inside[0] * (1 - inside[0]) / n)},
                (HgmEstimate){inside[1], sqrt(fmax(inside[1] * (1 - inside[1]), 0) / n_truth)});

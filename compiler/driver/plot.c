@@ -224,3 +224,60 @@ void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurv
   plot_text(out, x_title);
   fprintf(out, "</text></svg>\n");
 }
+
+// ---- numbers over an axis
+
+static void reach(const PlotFigure *figure, Frame *f) {
+  f->x0 = f->y0 = INFINITY, f->x1 = f->y1 = -INFINITY;
+  for (int s = 0; s < figure->n; s++)
+    for (int64_t i = 0; i < figure->series[s].n; i++) {
+      const PlotSeries *p = &figure->series[s];
+      double spread = p->error != NULL && isfinite(p->error[i]) ? p->error[i] : 0;
+      if (!isfinite(p->x[i]) || !isfinite(p->y[i])) continue;
+      f->x0 = fmin(f->x0, p->x[i]), f->x1 = fmax(f->x1, p->x[i]);
+      f->y0 = fmin(f->y0, p->y[i] - spread), f->y1 = fmax(f->y1, p->y[i] + spread);
+    }
+  if (!(f->x1 > f->x0)) f->x0 -= 0.5, f->x1 = f->x0 + 1;
+  if (!(f->y1 > f->y0)) f->y0 -= 0.5, f->y1 = f->y0 + 1;
+  double margin = 0.05 * (f->y1 - f->y0), side = figure->diagonal ? 0 : 0.03 * (f->x1 - f->x0);
+  f->y0 -= margin, f->y1 += margin, f->x0 -= side, f->x1 += side;
+  if (figure->high > figure->low) f->y0 = figure->low, f->y1 = figure->high;
+}
+
+static void points(FILE *out, const Frame *f, const PlotSeries *p) {
+  for (int64_t i = 0; i < p->n; i++) {
+    if (!isfinite(p->x[i]) || !isfinite(p->y[i])) continue;
+    double x = place_x(f, p->x[i]), y = place_y(f, p->y[i]), spread = isfinite(p->error[i]) ? p->error[i] : 0;
+    fprintf(out, "<path class=%s d='M%.1f %.1fV%.1f'/><circle class=%s cx=%.1f cy=%.1f r=2.6 />", p->is_truth ? "bar" : "fake", x, place_y(f, p->y[i] - spread),
+            place_y(f, p->y[i] + spread), p->is_truth ? "truth" : "dot", x, y);
+  }
+}
+
+static void line(FILE *out, const Frame *f, const PlotSeries *p) {
+  fprintf(out, "<path class=%s d='", p->is_truth ? "bar" : "fake");
+  bool down = false;
+  for (int64_t i = 0; i < p->n; i++) {
+    bool here = isfinite(p->x[i]) && isfinite(p->y[i]);
+    if (here) fprintf(out, "%c%.1f %.1f", down ? 'L' : 'M', place_x(f, p->x[i]), place_y(f, p->y[i]));
+    down = here;
+  }
+  fprintf(out, "'/>");
+}
+
+void plot_figure(FILE *out, const PlotFigure *figure) {
+  Frame f = {.left = LEFT, .right = WIDTH - RIGHT, .top = TOP, .bottom = TOP + HEIGHT};
+  int height = TOP + HEIGHT + BOTTOM;
+  reach(figure, &f);
+  fprintf(out, "<svg viewBox='0 0 %d %d' width=%d height=%d role=img><text class=title x=%d y=16>", WIDTH, height, WIDTH, height, LEFT);
+  plot_text(out, figure->title);
+  fprintf(out, "</text>");
+  frame_axes(out, &f, true, 5);
+  double low = fmax(f.x0, f.y0), high = fmin(f.x1, f.y1);
+  if (figure->diagonal) fprintf(out, "<path class=one d='M%.1f %.1fL%.1f %.1f'/>", place_x(&f, low), place_y(&f, low), place_x(&f, high), place_y(&f, high));
+  for (int s = 0; s < figure->n; s++) (figure->series[s].error != NULL ? points : line)(out, &f, &figure->series[s]);
+  fprintf(out, "<text x=%d y=%d text-anchor=end>", WIDTH - RIGHT, height - 4);
+  plot_text(out, figure->x_title);
+  fprintf(out, "</text><text x=%d y=%d>", LEFT + 6, TOP + 14);
+  plot_text(out, figure->y_title);
+  fprintf(out, "</text></svg>\n");
+}

@@ -17,7 +17,8 @@ static const char head[] =
     "th{border-bottom:1px solid #d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far{color:#b42318;font-weight:600}\n"
     "svg{font:10.5px system-ui,sans-serif;margin:4px 6px 4px 0}svg .title{font-size:13px;font-weight:600}svg text{fill:#1f2328}\n"
     ".frame{fill:none;stroke:#57606a}.tick{stroke:#57606a;fill:none}.truth{fill:#d8dee4;stroke:#8c959f}.fake{fill:none;stroke:#1f6feb;stroke-width:1.5}\n"
-    ".beyond{fill:#1f6feb}.band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 3}p.key{color:#57606a}code{font-size:13px}</style>\n";
+    ".beyond{fill:#1f6feb}.bar{fill:none;stroke:#8c959f;stroke-width:1.5}.dot{fill:#1f6feb}.band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 "
+    "3}p.key{color:#57606a}code{font-size:13px}</style>\n";
 
 static void fact(FILE *out, const char *name, const char *value) {
   fprintf(out, "<tr><td>%s<td>", name);
@@ -133,6 +134,60 @@ static void pictures(FILE *out, const Report *r) {
   if (e->columns.len > MOST_PICTURES) fprintf(out, "<p>%zu more columns are in the table above.</p>\n", e->columns.len - MOST_PICTURES);
 }
 
+// ---- metrics that the model asks for
+
+static void estimate(FILE *out, HgmEstimate x) {
+  fprintf(out, "<td class=n>");
+  if (!isnan(x.value)) fprintf(out, "%.5g", x.value);
+  if (isfinite(x.error)) fprintf(out, " &plusmn; %.2g", x.error);
+}
+
+// One that is of a column goes by the column's name.
+static void asked_row(FILE *out, const EvalMetric *m, const EvalNumber *x) {
+  fprintf(out, "<tr><td>");
+  if (x->detail) fprintf(out, "&emsp;");
+  else plot_text(out, m->model->text);
+  if (x->name[0] != '\0') {
+    if (!x->detail) fputc('.', out);
+    plot_text(out, x->name);
+  }
+  estimate(out, x->value);
+  estimate(out, x->truth);
+  fprintf(out, "<td>");
+  if (!isnan(x->truth.value)) plot_text(out, m->beside != NULL ? m->beside : "truth against truth");
+  fprintf(out, "\n");
+}
+
+static void asked(FILE *out, const Evaluation *e) {
+  bool any = false;
+  for (size_t i = 0; i < e->metrics.len; i++) any |= e->metrics.at[i].numbers.len > 0;
+  if (!any) return;
+  fprintf(out, "<h2>Metrics of the model</h2>\n<table><tr><th>metric<th class=n>value<th class=n>beside it<th>which is\n");
+  for (size_t i = 0; i < e->metrics.len; i++) {
+    const EvalMetric *m = &e->metrics.at[i];
+    for (size_t k = 0; k < m->numbers.len; k++)
+      if (!m->numbers.at[k].detail) asked_row(out, m, &m->numbers.at[k]);
+    for (size_t k = 0; k < m->numbers.len; k++)
+      if (m->numbers.at[k].detail) asked_row(out, m, &m->numbers.at[k]);
+  }
+  fprintf(out, "</table>\n");
+}
+
+static void figures(FILE *out, const Evaluation *e, Arena *scratch) {
+  size_t drawn = 0;
+  for (size_t i = 0; i < e->metrics.len; i++)
+    for (size_t k = 0; k < e->metrics.at[i].figures.len && drawn < MOST_PICTURES; k++, drawn++) {
+      const EvalFigure *f = &e->metrics.at[i].figures.at[k];
+      PlotSeries *series = ARENA_ARRAY(scratch, PlotSeries, f->series.len + 1);
+      for (size_t s = 0; s < f->series.len; s++) {
+        const EvalSeries *p = &f->series.at[s];
+        series[s] = (PlotSeries){p->name, p->x, p->y, p->error, p->n, p->is_truth};
+      }
+      if (drawn == 0) fprintf(out, "<p class=key>Grey: truth; blue: generated events%s.</p>\n", e->generator == NULL ? ", of which there are none" : "");
+      plot_figure(out, &(PlotFigure){f->title, f->x_title, f->y_title, f->low, f->high, f->diagonal, series, (int)f->series.len});
+    }
+}
+
 static void page(FILE *out, const Report *r, Arena *scratch) {
   fputs(head, out);
   fprintf(out, "<title>");
@@ -142,8 +197,11 @@ static void page(FILE *out, const Report *r, Arena *scratch) {
   fprintf(out, "</h1>\n");
   if (r->manifest != NULL) facts(out, r, scratch);
   if (r->directory != NULL) training(out, r, scratch);
-  metrics(out, r->evaluation);
-  pictures(out, r);
+  bool compared = r->evaluation->n_fake > 0;
+  if (compared) metrics(out, r->evaluation);
+  asked(out, r->evaluation);
+  figures(out, r->evaluation, scratch);
+  if (compared) pictures(out, r);
   fprintf(out, "</html>\n");
 }
 

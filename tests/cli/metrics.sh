@@ -1,0 +1,78 @@
+# Every metric in run, eval, JSON and report: a generator that is exactly the truth's law lies beside truth against truth, one that is
+# shifted does not; the same numbers twice; metrics of a model without `generate`; a metric as what `watch` looks at.
+. "$ROOT/tests/cli/lib.bash"
+cat > exact.hgm <<'END'
+param start = 0.0
+data d {
+  c ~ normal
+  kind ~ categorical(2)
+  x ~ normal([c, 0.5 * kind], 1)
+}
+net offset() -> (o: real[2]) { learn o: real[2] = start }
+flow density(x | c) { base normal; scale_shift }
+train {
+  update offset { minimize 1e-12 * sum(offset()^2); with sgd(1e-6) }
+  update density { minimize -log_prob(density, x | c); with adam(1e-2) }
+  batch 100
+  steps 20
+}
+generate given c, kind { x ~ normal([c, 0.5 * kind] + offset(), 1) }
+score { height = sum(x) - c }
+evaluate {
+  observable total = x[0] + x[1] over -5..5
+  events 1000
+  metrics chi2(20), js, sigma_sd(kind), covariance, frechet, kernel_distance, sinkhorn, coverage, classifier,
+    roc(height, kind == 1), confusion(sigmoid(height), kind), profile(total, c), calibration(x, draws = 10),
+    nll(density), inversion(density), holes(x[0], x[1], bins = 20), modes(c, radius = 0.2)
+  assert abs(mean(batch(x[1])) - 0.25) < 0.2
+  assert classifier < 0.6 and chi2(20).worst < 0.1 and calibration(x, draws = 10).worst < 0.12
+  assert roc(height, kind == 1).rejection(0.7) > 1 and max(ks, 0.1) < 0.2
+}
+END
+expect_exit 0 "$HGMC" run exact.hgm -o exact
+grep -qE "^classifier: 0\.(4[4-9]|5[0-5])" log || fail "a classifier that cannot tell them apart"
+expect_text "roc(height, kind == 1).rejection(0.7)"
+expect_exit 0 "$HGMC" run exact.hgm -o again --quiet
+sed -E '/events_per_second/d' exact/evaluation.json > a; sed -E '/events_per_second/d' again/evaluation.json > b
+same_file a b
+grep -q '"calibration(x, draws = 10)"' exact/evaluation.json || fail "the calibration in evaluation.json"
+grep -q '<svg.*roc(height, kind == 1)' exact/report.html || fail "a picture of the ROC curve in the report"
+[ "$(grep -c '<circle' exact/report.html)" -ge 1 ] || fail "points with error bars in the report"
+expect_exit 1 "$HGMC" run exact.hgm -o shifted --set start=1.0 --quiet
+expect_text "assert failed (line 23): abs(mean(batch(x[1])) - 0.25) < 0.2"
+expect_text "assert failed (line 24): classifier < 0.6"
+
+cat > look.hgm <<'END'
+data d { a = "a" |> standardize; kind: class[2] = "kind"; split 0.5 / 0.2 / 0.3 }
+net judge(a: d.a) -> real = a |> mlp([8]) |> dense(1)
+train { update judge { minimize bce(judge(a), kind); with adam(1e-2) }
+  batch 100
+  epochs 3
+  watch 1 - roc(p, kind == 1).auc }
+score { p = sigmoid(judge(a)) }
+evaluate { metrics roc(p, kind == 1), confusion(p, kind); assert roc(p, kind == 1).auc > 0.6 and parameters < 100 }
+END
+awk 'BEGIN { srand(3); print "a,kind,w"; for (i = 0; i < 4000; i++) { k = rand() < 0.4; print k + 1.5 * (rand() + rand() - 1), k, 1 - 2 * (rand() < 0.1) } }' > look.csv
+expect_exit 0 "$HGMC" run look.hgm --train look.csv -o look
+expect_text "watched 0."
+expect_text "nothing is generated, so metrics look at the truth alone"
+expect_exit 0 "$HGMC" eval look --data look.csv --json -
+expect_text '"roc(p, kind == 1)"'
+sed -i 's/metrics roc/metrics classifier, roc/' look.hgm
+expect_exit 1 "$HGMC" run look.hgm --train look.csv -o no --quiet
+expect_text "classifier compares generated events, and there is no"
+
+cat > signed.hgm <<'END'
+data d { a = "a" |> standardize; weight = "w" }
+net g(z: real) -> d.a = z |> mlp([8]) |> dense(1)
+train { z ~ normal; update g { minimize (g(z) - a)^2; with adam(1e-2) }
+  batch 100
+  epochs 1 }
+generate { z ~ normal; a = g(z) }
+evaluate { metrics frechet, js, classifier, sinkhorn }
+END
+expect_exit 1 "$HGMC" run signed.hgm --train look.csv -o signed --quiet
+expect_text "negative weights" # transport has no meaning with them; the others have
+sed -i 's/, sinkhorn//' signed.hgm
+expect_exit 0 "$HGMC" run signed.hgm --train look.csv -o signed --quiet --force
+expect_text "classifier: "
