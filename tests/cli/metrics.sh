@@ -52,7 +52,7 @@ train { update judge { minimize bce(judge(a), kind); with adam(1e-2) }
 score { p = sigmoid(judge(a)) }
 evaluate { metrics roc(p, kind == 1), confusion(p, kind); assert roc(p, kind == 1).auc > 0.6 and parameters < 100 }
 END
-awk 'BEGIN { srand(3); print "a,kind,w"; for (i = 0; i < 4000; i++) { k = rand() < 0.4; print k + 1.5 * (rand() + rand() - 1), k, 1 - 2 * (rand() < 0.1) } }' > look.csv
+awk 'BEGIN { srand(3); OFS = ","; print "a,kind,w"; for (i = 0; i < 4000; i++) { k = rand() < 0.4; print k + 1.5 * (rand() + rand() - 1), k, 1 - 2 * (rand() < 0.1) } }' > look.csv
 expect_exit 0 "$HGMC" run look.hgm --train look.csv -o look
 expect_text "watched 0."
 expect_text "nothing is generated, so metrics look at the truth alone"
@@ -74,5 +74,5 @@ END
 expect_exit 1 "$HGMC" run signed.hgm --train look.csv -o signed --quiet
 expect_text "negative weights" # transport has no meaning with them; the others have
 sed -i 's/, sinkhorn//' signed.hgm
-expect_exit 0 "$HGMC" run signed.hgm --train look.csv -o signed --quiet --force
+expect_exit 0 "$HGMC" run signed.hgm --train look.csv -o signed --force
 expect_text "classifier: "
