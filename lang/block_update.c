@@ -99,6 +99,13 @@ static bool watches_norm(const AstExpr *x) {
   return x->kind == EX_NAME && strcmp(x->u.name, "grad_norm") == 0;
 }
 
+// Several blocks move against each other: norms of their gradients are part of the course of training.
+static bool is_game(const TrainScope *t) {
+  int updates = 0;
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) updates += t->decl->u.train.items.at[i]->kind == TI_UPDATE;
+  return updates > 1;
+}
+
 static const char *targets_text(Elab *e, const Targets *targets) {
   const char *text = "";
   for (size_t i = 0; i < targets->len; i++) text = arena_printf(e->arena, "%s%s%s", text, i > 0 ? ", " : "", targets->at[i].name);
@@ -123,7 +130,7 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     targets_one_optimizer(e, t, &targets, &with);
     IrRef total = loss_total(e, &loss);
     ir_output(e->scene->fn, outputs.loss, total);
-    const char *norm = with.clip > 0 || watches_norm(phase->watch) ? outputs.norm : NULL;
+    const char *norm = with.clip > 0 || watches_norm(phase->watch) || is_game(t) ? outputs.norm : NULL;
     Moves moves = {0};
     if (step_gradients(e, u, &targets, total, &moves)) step_weights(e, &(StepPlace){.phase = phase, .norm = norm}, &with, &moves);
     for (size_t i = 0; i < targets.len; i++) running_outputs(e, targets.at[i].path);

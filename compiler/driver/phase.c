@@ -204,6 +204,8 @@ bool phase_open(Phase *p, HgmError *error) {
   store_add(store, "batch_size", HGM_F64, 1);
   p->sums = store_add(store, arena_printf(store->arena, "%s.losses", p->model->name), HGM_F64, (int64_t)phase_losses(p->model) * SUMS);
   p->sums->saved = true;
+  p->first_losses = ARENA_ARRAY(store->arena, double, phase_losses(p->model) + 1);
+  for (size_t i = 0; i < phase_losses(p->model); i++) p->first_losses[i] = NAN;
   if (!open_programs(p, error)) return false;
   for (size_t i = 0; i < p->model->updates.len; i++)
     if (!ranks_fit(p->t->ranks, p->updates[i].program, p->batch, error)) return false;

@@ -20,6 +20,8 @@ typedef struct Source { // the shuffled training rows of one data block
   Window *window;    // NULL: all rows lie in memory
 } Source;
 
+typedef struct Gallery Gallery; // gallery.h
+
 typedef struct Phase {
   Training *t;
   const ModelPhase *model;
@@ -31,7 +33,9 @@ typedef struct Phase {
   Bound validate;
   Tables tables; // of the data block; of several: the batch, gathered
   Slot *step, *epoch, *progress;
-  Slot *sums; // (losses, 3): sum, norm of the gradient, how often; of the epoch so far
+  Gallery *gallery;     // of a game, once it was looked at
+  double *first_losses; // (losses) of the first epoch; NaN: before this process
+  Slot *sums;           // (losses, 3): sum, norm of the gradient, how often; of the epoch so far
 } Phase;
 
 int64_t phase_batch(const ModelPhase *model);

@@ -1,24 +1,27 @@
 #include "compiler/driver/report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/driver/course.h"
+#include "compiler/driver/gallery.h"
 #include "compiler/driver/plot.h"
 
-enum { MOST_CURVES = 6, MOST_PICTURES = 200 };
+enum { MOST_CURVES = 6, MOST_SAMPLES = 12, MOST_PICTURES = 200 };
 
 static const char head[] =
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n"
     "<style>body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1320px;padding:0 1em;color:#1f2328}\n"
     "h1{font-size:22px}h2{font-size:17px;margin-top:2em}table{border-collapse:collapse}td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top}\n"
-    "th{border-bottom:1px solid #d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far{color:#b42318;font-weight:600}\n"
+    "th{border-bottom:1px solid "
+    "#d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far,p.far{color:#b42318;font-weight:600}\n"
     "svg{font:10.5px system-ui,sans-serif;margin:4px 6px 4px 0}svg .title{font-size:13px;font-weight:600}svg text{fill:#1f2328}\n"
     ".frame{fill:none;stroke:#57606a}.tick{stroke:#57606a;fill:none}.truth{fill:#d8dee4;stroke:#8c959f}.fake{fill:none;stroke:#1f6feb;stroke-width:1.5}\n"
     ".beyond{fill:#1f6feb}.bar{fill:none;stroke:#8c959f;stroke-width:1.5}.dot{fill:#1f6feb}.band{fill:#d8dee4}.one{stroke:#8c959f;fill:none;stroke-dasharray:3 "
-    "3}p.key{color:#57606a}code{font-size:13px}</style>\n";
+    "3}figure{display:inline-block;margin:4px 10px 4px 0}figcaption,p.key{color:#57606a}code{font-size:13px}</style>\n";
 
 static void fact(FILE *out, const char *name, const char *value) {
   fprintf(out, "<tr><td>%s<td>", name);
@@ -47,6 +50,25 @@ static void facts(FILE *out, const Report *r, Arena *scratch) {
 
 static bool is_curve(const char *name) { return strstr(name, "loss") != NULL || strcmp(name, "validation") == 0 || strcmp(name, "watched") == 0; }
 
+static bool ends_with(const char *name, const char *end) { return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0; }
+
+// What the last epochs say of a game.
+static void trouble(FILE *out, const Course *course, Arena *arena) {
+  for (size_t c = 0; c < course->names.len; c++) {
+    const char *name = course->names.at[c], *text = NULL, *block = strstr(name, "loss of ");
+    const double *y = course_column(course, name, arena);
+    int64_t first = 0, last = course->rows - 1;
+    while (first < last && !isfinite(y[first])) first++;
+    while (last > first && !isfinite(y[last])) last--;
+    if (course->rows > 0 && ends_with(name, ": spread")) text = gallery_collapse(y[last], arena);
+    if (course->rows > 0 && block != NULL) text = gallery_divergence(block + strlen("loss of "), y[first], y[last], arena);
+    if (text == NULL) continue;
+    fprintf(out, "<p class=far>");
+    plot_text(out, text);
+    fprintf(out, "</p>\n");
+  }
+}
+
 static void training(FILE *out, const Report *r, Arena *arena) {
   Course course;
   if (!course_read(&course, r->directory, arena)) return;
@@ -64,6 +86,29 @@ static void training(FILE *out, const Report *r, Arena *arena) {
     fprintf(out, "<h2>Training</h2>\n");
     plot_curves(out, "epoch", epochs, curves, n);
   }
+  trouble(out, &course, arena);
+}
+
+// Pictures that a game left (gallery.h), in the order of their epochs, the truth behind them.
+static void samples(FILE *out, const Report *r, Arena *arena) {
+  struct dirent **files;
+  const char *folder = arena_printf(arena, "%s/samples", r->directory);
+  int n = scandir(folder, &files, NULL, alphasort), shown = 0;
+  for (int i = 0; i < n; i++) {
+    const char *name = files[i]->d_name;
+    size_t length = strlen(name);
+    if (length > 4 && strcmp(name + length - 4, ".png") == 0 && shown < MOST_SAMPLES) {
+      if (shown++ == 0)
+        fprintf(out, "<h2>Samples</h2>\n<p class=key>The same noise in each; images in colours of the logarithm, points beside the truth in grey.</p>\n");
+      fprintf(out, "<figure><img src='samples/");
+      plot_text(out, name);
+      fprintf(out, "' alt=''><figcaption>");
+      plot_text(out, arena_printf(arena, "%.*s", (int)length - 4, name));
+      fprintf(out, "</figcaption></figure>\n");
+    }
+    free(files[i]);
+  }
+  if (n >= 0) free(files);
 }
 
 // ---- metrics and pictures
@@ -197,6 +242,7 @@ static void page(FILE *out, const Report *r, Arena *scratch) {
   fprintf(out, "</h1>\n");
   if (r->manifest != NULL) facts(out, r, scratch);
   if (r->directory != NULL) training(out, r, scratch);
+  if (r->directory != NULL) samples(out, r, scratch);
   bool compared = r->evaluation->n_fake > 0;
   if (compared) metrics(out, r->evaluation);
   asked(out, r->evaluation);

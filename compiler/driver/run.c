@@ -7,6 +7,7 @@
 
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/evaluate.h"
+#include "compiler/driver/gallery.h"
 #include "compiler/driver/fitting.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
@@ -189,7 +190,7 @@ static bool remove_old_results(const Run *r, HgmError *error) {
     if (!hgm_run_file(hgm_run_path(r->directory), names[i], path, sizeof path, error)) return false;
     if (unlink(path) != 0 && errno != ENOENT) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be removed: %s", path, strerror(errno));
   }
-  return true;
+  return gallery_clear(r->directory, error);
 }
 
 // What all processes of a run must agree on.

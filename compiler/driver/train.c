@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/driver/fitting.h"
+#include "compiler/driver/gallery.h"
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
@@ -131,7 +132,9 @@ static const char *losses_text(const Phase *p) {
   return text;
 }
 
-static bool write_metrics(Phase *p, double valid, double watched, double rate, HgmError *error) {
+static bool is_game(const ModelPhase *model) { return phase_losses(model) > 1; }
+
+static bool write_metrics(Phase *p, double valid, double watched, double spread, double rate, HgmError *error) {
   const Model *model = p->t->session->model;
   Arena *arena = p->t->store->arena;
   VEC(const char *) names = {0};
@@ -143,7 +146,7 @@ static bool write_metrics(Phase *p, double valid, double watched, double rate, H
     VEC_PUSH(arena, &names, first[i]);
     VEC_PUSH(arena, &values, numbers[i]);
   }
-  for (size_t m = 0; m < model->phases.len; m++) // one table for all phases
+  for (size_t m = 0; m < model->phases.len; m++) { // one table for all phases
     for (size_t i = 0; i < phase_losses(model->phases.at[m]); i++) {
       const ModelLoss *loss = phase_loss(model->phases.at[m], i);
       bool here = model->phases.at[m] == p->model;
@@ -156,17 +159,35 @@ static bool write_metrics(Phase *p, double valid, double watched, double rate, H
         VEC_PUSH(arena, &values, here ? phase_mean(p, i, true) : NAN);
       }
     }
+    if (!is_game(model->phases.at[m])) continue;
+    VEC_PUSH(arena, &names, arena_printf(arena, "%s: spread", model->phases.at[m]->name));
+    VEC_PUSH(arena, &values, model->phases.at[m] == p->model ? spread : NAN);
+  }
   return !ranks_first(p->t->ranks) || hgm_run_metrics(p->t->run, names.at, values.at, (int)names.len, p->t->io, error);
+}
+
+// What has gone wrong in a game, as warnings: once for each block, and for the generator whenever it is looked at.
+static void say_trouble(Phase *p, double spread) {
+  Arena *arena = p->t->store->arena;
+  const char *trouble = gallery_collapse(spread, arena);
+  if (trouble != NULL) fprintf(stderr, "warning: %s\n", trouble);
+  for (size_t i = 0; i < phase_losses(p->model); i++) {
+    double now = phase_mean(p, i, false);
+    if (p->t->position.epoch == 1) p->first_losses[i] = now;
+    trouble = gallery_divergence(phase_loss(p->model, i)->name, p->first_losses[i], now, arena);
+    if (trouble != NULL) fprintf(stderr, "warning: %s\n", trouble);
+  }
 }
 
 static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   Training *t = p->t;
   Position *at = &t->position;
-  double valid, watched = NAN;
+  double valid, watched = NAN, spread = NAN;
   at->epoch++;
   phase_exchange_averages(p); // the model is judged by its averaged weights, where it has them
   bool ok = validate(p, &valid, error) && (!watch_is_due(p, true) || watch_number(p, valid, &watched, error)) &&
             judge(p, p->model->watch != NULL ? watched : valid, error);
+  if (ok && gallery_is_due(p)) ok = gallery_draw(p, &spread, error);
   phase_exchange_averages(p);
   if (!ok) return false;
   double rate = (double)t->events_trained / ((now_ms() - progress->started_ms) / 1e3);
@@ -175,7 +196,8 @@ static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
     fprintf(stderr, "%s epoch %.0f: %s%s%s, %.3g events/s\n", p->model->name, at->epoch, losses_text(p),
             isnan(valid) ? "" : arena_printf(t->store->arena, ", validation %.5f", valid),
             isnan(watched) ? "" : arena_printf(t->store->arena, ", watched %.5f", watched), rate);
-  if (!write_metrics(p, valid, watched, rate, error)) return false;
+  if (is_game(p->model)) say_trouble(p, spread);
+  if (!write_metrics(p, valid, watched, spread, rate, error)) return false;
   at->step_in_epoch = 0;
   phase_forget(p);
   return save(t, "last.h5", error);
@@ -278,6 +300,7 @@ TrainResult train_run(Training *t, HgmError *error) {
     t->resumed = false;
     if (ok) result = run_phase(&p, error);
     if (result == TRAIN_DONE && !take_best(&p, error)) result = TRAIN_FAILED;
+    gallery_close(&p);
     phase_close(&p);
     if (result != TRAIN_DONE) return result;
     t->position = (Position){.phase = t->position.phase + 1, .pass = t->position.pass, .fitted = t->position.fitted, .best = NAN};

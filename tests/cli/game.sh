@@ -40,7 +40,7 @@ head -1 one/metrics.csv > log; expect_text "gradient of critic"; expect_text "lo
 
 # stopped by SIGTERM somewhere, resumed, the same weights
 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
-pid=$!; sleep 1.2; kill -TERM $pid 2> /dev/null; wait $pid
+pid=$!; while [ ! -e cut/manifest.json ] && kill -0 $pid 2> /dev/null; do sleep 0.1; done; sleep 0.6; kill -TERM $pid 2> /dev/null; wait $pid
 [ -e cut/model.h5 ] || expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet --resume
 same_weights one/model.h5 cut/model.h5
 
@@ -114,3 +114,27 @@ expect_exit 0 "$HGMC" sample smear -n 1000 -o smeared.csv --quiet
 awk -F, 'NR > 1 { if ($1 < 5 || $1 > 10) exit 1; s += $2 / $1; n++ } END { exit !(n == 1000 && s / n > 0.9 && s / n < 1.1) }' smeared.csv || fail "a response near 1"
 expect_exit 0 "$HGMC" score smear --data smeared.csv -o pulls.csv --quiet
 [ "$(head -1 pulls.csv)" = pull ] && [ "$(wc -l < pulls.csv)" -eq 1001 ] || fail "a thousand scores"
+
+# a game is watched: pictures of the same noise, norms of gradients; what goes wrong is said in the log and in the report
+cat > bad.hgm <<'E5'
+data ring { k ~ categorical(8); x ~ normal([cos(pi * k / 4), sin(pi * k / 4)], 0.01) }
+net generator(z: real[2]) -> real[2] = 0 * z + ([1.0] |> dense(2))
+net critic(x: real[2]) -> real = x |> mlp([16]) |> dense(1)
+train {
+  update critic { z ~ normal[2]; minimize d_wasserstein(critic(x), critic(generator(z))); with sgd(0.03) }
+  update generator { z ~ normal[2]; minimize g_wasserstein(critic(generator(z))); with sgd(1e-12) }
+  batch 32
+  epochs 4 of 80 steps
+}
+generate { z ~ normal[2]; x = generator(z) }
+evaluate { metrics wasserstein; events 500 }
+E5
+expect_exit 0 "$HGMC" run bad.hgm -o bad
+expect_text "the generator has collapsed"
+expect_text "critic has diverged"
+for epoch in 1 2 3 4; do [ "$(head -c 8 bad/samples/epoch_000$epoch.png | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "a PNG of epoch $epoch"; done
+cp bad/report.html log; expect_text "the generator has collapsed"; expect_text "critic has diverged"; expect_text "samples/epoch_0004.png"
+head -1 bad/metrics.csv > log; expect_text "gradient of generator"; expect_text "spread"
+expect_exit 0 "$HGMC" run bad.hgm -o bad --force --epochs 1 --quiet
+[ "$(ls bad/samples)" = epoch_0001.png ] || fail "pictures of the old run to be gone"
+[ ! -e two.hgm ] || [ ! -d pair1/samples ] || fail "no pictures where there is one block"
