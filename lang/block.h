@@ -9,6 +9,7 @@
 #include "lang/elab.h"
 #include "lang/preparation.h"
 
+typedef struct Trained Trained;
 typedef struct DataBlock DataBlock;
 typedef struct DataField DataField;
 typedef struct MadeField MadeField;
@@ -53,10 +54,17 @@ struct DataField {
 struct DataBlock {
   const AstDecl *decl;
   ModelData *model;
-  Scope *scope; // where it was declared
+  Scope *scope;           // where it was declared
+  const Trained *trained; // of a trained run: described, never read; NULL: of this program
   VEC(DataField *) fields;
   DataField *weight; // NULL: none
   VEC(const AstExpr *) cuts;
+};
+
+struct Trained {
+  ModelTrained *model;
+  Scope *scope;
+  VEC(DataBlock *) data;
 };
 
 typedef struct Generator {
@@ -96,6 +104,8 @@ typedef struct Blocks {
   VEC(Override) overrides;
   VEC(Train) stages; // train blocks and fits, as they run
   VEC(struct Fit *) fits;
+  VEC(Trained *) trained;
+  ModelPhase *phase; // that is elaborated
   VEC(Generator) generators;
   Generator score, evaluate;
   VEC(struct Param *) params;
@@ -176,6 +186,13 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t); // `sim
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
+// ---- trained runs (block_trained.c)
+ModelTrained *trained_open(Blocks *b, const AstDecl *use, const char *from); // NULL: reported
+const Trained *trained_of(const Blocks *b, const Scope *scope);              // that a scope is of; NULL: of none
+DataBlock *trained_block(const Trained *t, const char *name);
+DataBlock *trained_block_at(const Blocks *b, const char *path); // "teacher.events"
+const ModelSource *saved_file(Arena *arena, const ModelSources *files, const char *from, const char *name);
+bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span);
 // ---- fits (block_fit.c)
 void fit_declare(Blocks *b, Scope *scope, const char *name, const AstDecl *decl); // name: with the prefix of its module
 struct Fit *fit_of(Blocks *b, const AstDecl *decl);

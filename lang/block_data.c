@@ -155,13 +155,15 @@ static void split(Blocks *b, DataBlock *d, const AstExpr *x) {
 }
 
 // With several data blocks their names stand in front of their fields' names.
-static bool alone(const Blocks *b) {
+static bool alone(const Blocks *b, const Trained *trained) {
   size_t n = 0;
-  for (size_t i = 0; i < b->declarations.len; i++) n += b->declarations.at[i]->kind == DE_DATA;
+  for (size_t i = 0; i < b->declarations.len; i++) n += b->declarations.at[i]->kind == DE_DATA && trained_of(b, b->declaration_scopes.at[i]) == trained;
   return n < 2;
 }
 
-const char *field_outer(const Blocks *b, const DataBlock *d) { return alone(b) ? NULL : d->model->name; }
+const char *field_outer(const Blocks *b, const DataBlock *d) {
+  return !alone(b, d->trained) ? d->model->name : d->trained != NULL ? d->trained->model->prefix : NULL;
+}
 
 DataField *field_new(Blocks *b, DataBlock *d, AstName name) { return field_begin(b, d, field_outer(b, d), name, false); }
 
@@ -253,7 +255,8 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
   d->decl = decl;
   d->scope = scope;
   d->model = ARENA_NEW(e->arena, ModelData);
-  d->model->name = decl->name.text;
+  d->trained = trained_of(b, scope);
+  d->model->name = d->trained == NULL ? decl->name.text : arena_printf(e->arena, "%s.%s", d->trained->model->prefix, decl->name.text);
   d->model->span = decl->span;
   Words groups = {0};
   if (decl->u.data.from != NULL && !data_family(e->arena, decl->u.data.from, &groups)) {
@@ -262,6 +265,10 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
   }
   for (size_t i = 0; groups.len > 1 && i < groups.len; i++) VEC_PUSH(e->arena, &d->model->groups, groups.at[i]);
   for (size_t i = 0; i < decl->u.data.items.len; i++) datum(b, d, decl->u.data.items.at[i]);
+  if (d->trained != NULL) {
+    VEC_PUSH(e->arena, &((Trained *)d->trained)->data, d);
+    return d;
+  }
   VEC_PUSH(e->arena, &b->data, d);
   VEC_PUSH(e->arena, &e->model->data, d->model);
   return d;

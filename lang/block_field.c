@@ -263,8 +263,12 @@ static const FieldType *hook_type(Elab *e, const Value *data, const char *name) 
 }
 
 static const FieldType *hook_named(Elab *e, const Scope *scope, const char *name) {
-  (void)scope;
   Blocks *b = blocks_of(e);
+  const Trained *trained = trained_of(b, scope);
+  for (size_t i = 0; trained != NULL && i < trained->data.len; i++) {
+    DataField *f = field_in(trained->data.at[i], name);
+    if (f != NULL) return f->prepared;
+  }
   for (size_t i = 0; i < b->data.len; i++) {
     DataField *f = field_in(b->data.at[i], name);
     if (f != NULL) return f->prepared;
@@ -279,6 +283,12 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
     const char *list = "";
     for (size_t i = 0; i < d->fields.len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
     elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
+    return value_error(e);
+  }
+  if (d->trained != NULL && (e->scene == NULL || e->scene->purpose != SCENE_FIT)) {
+    Diag *diag = elab_error(e, DIAG_TRAINED_COLUMNS, name.span, "the data of a trained run are not read");
+    diag_help(e->diags, diag, "declare a field of this program's data like it: `%s: %s.%s.%s`", f->label, d->trained->model->prefix, d->decl->name.text,
+              f->label);
     return value_error(e);
   }
   if (e->scene == NULL) {
@@ -365,6 +375,7 @@ void fields_hooks(Elab *e) {
                          .data_field = hook_field,
                          .physical = hook_physical,
                          .weight_of = hook_weight,
+                         .fields_meet = fields_meet,
                          .fit_ready = fit_ready};
 }
 

@@ -100,8 +100,8 @@ void model_size_buffer(Model *model, ModelEstimate *estimate, int64_t rows) {
 }
 
 bool model_reads_buffer(const Model *model, const IrFn *fn) {
-  for (size_t k = 0; k < model->estimates.len; k++) {
-    const ModelState *buffer = model_buffer(model->estimates.at[k]);
+  for (size_t k = 0; k < model->estimates.len + model->kept.len; k++) {
+    const ModelState *buffer = model_buffer(k < model->estimates.len ? model->estimates.at[k] : model->kept.at[k - model->estimates.len]);
     for (size_t i = 0; buffer != NULL && i < fn->values.len; i++)
       if (fn->values.at[i].op == IR_STATE && strcmp(fn->values.at[i].attr.name, buffer->name) == 0) return true;
   }
@@ -197,6 +197,7 @@ static void make(Blocks *b, Fit *fit) {
   fit->making = true;
   fit->bad = !estimate(b, fit, call);
   fit->making = false;
+  if (!fit->bad && trained_of(b, fit->scope) != NULL) VEC_PUSH(e->arena, &e->model->kept, model);
   scene_close(e);
 }
 
@@ -239,7 +240,8 @@ bool fit_ready(Elab *e, const Value *v, Span span) {
     diag_help(e->diags, d, "break the circle with a fit of its own for one of the values");
     return false;
   }
-  if (!fit->stands || (!fit->reached && in_training(e))) {
+  bool trained = trained_of(blocks_of(e), fit->scope) != NULL; // fitted in its run
+  if (trained ? false : !fit->stands || (!fit->reached && in_training(e))) {
     Diag *d = elab_error(e, DIAG_FIT_EARLY, span, fit->stands ? "`%s` is fitted after this" : "`%s` is never fitted", fit->name);
     diag_label(e->diags, d, fit->decl->name.span, fit->stands ? "fitted here" : "declared here");
     if (fit->stands) diag_help(e->diags, d, "`fit` and `train` run in file order: put the fit in front, or this behind it");

@@ -28,8 +28,9 @@ typedef struct Turned {
 // One scope that several files share: who declared which name.
 typedef struct Merge {
   Scope *scope;
-  Map owners;         // name -> struct Loaded
-  const char *prefix; // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
+  Map owners;             // name -> struct Loaded
+  const Trained *trained; // its files are those that the run has saved; NULL: files
+  const char *prefix;     // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
 } Merge;
 
 struct Loaded {
@@ -228,8 +229,22 @@ static const char *find_file(Blocks *b, const struct Loaded *from, const char *n
   return found;
 }
 
+// Saved sources come before files: a run can be moved without the files that it came from.
+static const char *text_of(Blocks *b, const struct Loaded *from, const char *name, const char **path, size_t *len, struct stat *id) {
+  const Trained *trained = from->merge->trained;
+  const ModelSource *saved = saved_file(b->e->arena, trained != NULL ? &trained->model->files : &b->options->files, from->path, name);
+  *id = (struct stat){0};
+  if (saved != NULL) {
+    *path = saved->path;
+    *len = strlen(saved->text);
+    return saved->text;
+  }
+  *path = trained != NULL ? NULL : find_file(b, from, name, id);
+  return *path == NULL ? NULL : read_text(b->e->arena, *path, len);
+}
+
 static struct Loaded *already(Blocks *b, const struct stat *id) {
-  for (size_t i = 0; i < b->loaded.len; i++)
+  for (size_t i = 0; i < b->loaded.len && id->st_ino != 0; i++)
     if (b->loaded.at[i]->inode == id->st_ino && b->loaded.at[i]->device == id->st_dev) return b->loaded.at[i];
   return NULL;
 }
@@ -278,16 +293,37 @@ static bool pin_agrees(Blocks *b, const AstDecl *d, const char *text, size_t len
   return false;
 }
 
+static void use_trained(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, int depth) {
+  Elab *e = b->e;
+  if (merge->trained != NULL || merge->prefix[0] != 0) {
+    not_built(e, d->u.use.path_span, "a trained run inside of what is used under a name");
+    return;
+  }
+  ModelTrained *model = trained_open(b, d, from->path);
+  Merge *target = ARENA_NEW(e->arena, Merge);
+  if (model == NULL || module_scope(b, merge, from, d, target) == NULL) {
+    b->broken = true;
+    return;
+  }
+  Trained *trained = ARENA_NEW(e->arena, Trained);
+  *trained = (Trained){.model = model, .scope = target->scope};
+  target->trained = trained;
+  VEC_PUSH(e->arena, &b->trained, trained);
+  for (size_t i = 0; i < model->files.len; i++)
+    if (strcmp(model->files.at[i].path, model->root) == 0)
+      load(b, target, model->root, model->files.at[i].text, strlen(model->files.at[i].text), NULL, NULL, depth + 1);
+}
+
 static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned, int depth) {
   Elab *e = b->e;
   if (d->u.use.trained) {
-    not_built(e, d->u.use.path_span, "`use trained \"%s\"`", d->u.use.path);
+    use_trained(b, merge, from, d, depth);
     return;
   }
   struct stat id;
-  const char *path = find_file(b, from, d->u.use.path, &id);
+  const char *path;
   size_t len = 0;
-  char *text = path == NULL ? NULL : read_text(e->arena, path, &len);
+  const char *text = text_of(b, from, d->u.use.path, &path, &len, &id);
   if (text == NULL) {
     Diag *diag = elab_error(e, DIAG_IMPORT_MISSING, d->u.use.path_span, "no `%s` beside this file, in HGM_PATH or in the library", d->u.use.path);
     diag_help(e->diags, diag, "paths start at the importing file");
@@ -427,7 +463,8 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   if (id != NULL) l->device = id->st_dev, l->inode = id->st_ino;
   VEC_PUSH(e->arena, &b->loaded, l);
   SourceFile *source = read_source(e, path, text, len);
-  VEC_PUSH(e->arena, &e->model->files, (ModelSource){path, source->text});
+  const char *kept = merge->trained == NULL ? path : arena_printf(e->arena, "%s|%s", merge->trained->model->prefix, path);
+  VEC_PUSH(e->arena, &e->model->files, (ModelSource){kept, source->text});
   l->file = ast_parse(e->arena, e->sources, source, e->diags);
   split_fits(e, l->file);
   for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring
@@ -443,7 +480,8 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
 }
 
 void blocks_unused(Blocks *b) {
-  for (size_t i = 0; i < b->loaded.len; i++) unused_names(b->e->arena, b->e->diags, b->loaded.at[i]->file);
+  for (size_t i = 0; i < b->loaded.len; i++)
+    if (b->loaded.at[i]->merge->trained == NULL) unused_names(b->e->arena, b->e->diags, b->loaded.at[i]->file);
 }
 
 // ---- the standard library: every declaration in one scope around the user's

@@ -95,10 +95,12 @@ void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *
   Elab *e = b->e;
   Param *p = ARENA_NEW(e->arena, Param);
   *p = (Param){.decl = decl, .scope = scope, .turned = turned, .turned_scope = turned_scope};
-  if (scope == b->names) {
-    for (size_t i = 0; i < b->options->sets.len; i++) {
-      if (strcmp(b->options->sets.at[i].name, decl->name.text) != 0) continue;
-      const AstExpr *set = parse_set(b, &b->options->sets.at[i]);
+  const Trained *trained = trained_of(b, scope);
+  const ModelSets *sets = trained != NULL ? &trained->model->sets : scope == b->names ? &b->options->sets : NULL;
+  if (sets != NULL) {
+    for (size_t i = 0; i < sets->len; i++) {
+      if (strcmp(sets->at[i].name, decl->name.text) != 0) continue;
+      const AstExpr *set = parse_set(b, &sets->at[i]);
       if (set != NULL) p->turned = set, p->turned_scope = scope;
     }
   }

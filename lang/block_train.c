@@ -191,6 +191,7 @@ static void one_phase(Blocks *b, const TrainScope *t) {
   size_t updates = 0;
   int errors_before = e->diags->errors;
   phase->name = t->site;
+  b->phase = phase;
   phase->span = head_of(t->decl);
   bool at_once = false;
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
@@ -209,6 +210,10 @@ static void one_phase(Blocks *b, const TrainScope *t) {
     if (updates == 1) update_validate(b, phase, t, item->update, number);
   }
   if (updates > 1 && at_once) updates_at_once(b, phase, t);
+  if (updates > 1 && phase->plateaus.len > 0 && phase->watch == NULL) {
+    Diag *d = elab_error(e, DIAG_WATCH_WHAT, phase->span, "two losses: nothing says when `plateau` is on one");
+    diag_help(e->diags, d, "add `watch`, as in `watch wasserstein`");
+  }
   if (updates == 0) {
     Diag *d = elab_error(e, DIAG_LOSS_MISSING, phase->span, "this train block updates nothing");
     diag_help(e->diags, d, "`update encoder { minimize …; with adam(1e-3) }`");

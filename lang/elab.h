@@ -101,6 +101,7 @@ typedef struct ElabHooks {
   Value *(*data_field)(Elab *e, const Value *data, AstName name);                 // base.x where values are wanted; reports record-field
   Value *(*physical)(Elab *e, Value *v, Span span);                               // fills prepared and log_jacobian
   Value *(*weight_of)(Elab *e, Value *v, Span span);
+  bool (*fields_meet)(Elab *e, const FieldType *type, const Value *v, Span span); // v may stand for a field of that type; false: reported
   bool (*fit_ready)(Elab *e, const Value *fit, Span span); // its estimate is declared and made before what reads it here; false: reported
 } ElabHooks;
 

@@ -53,7 +53,10 @@ static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
     diag_help(e->diags, d, "types are real, angle, class, p4 with sizes in brackets, int, bool, and fields of data like `events.x`");
     return NULL;
   }
-  Value *data = scope_value(e, scope, name);
+  const char *point = strchr(name.text, '.'); // module.data
+  AstName first = point == NULL ? name : (AstName){arena_strndup(e->arena, name.text, (size_t)(point - name.text)), name.span};
+  Value *data = scope_value(e, scope, first);
+  if (point != NULL && data->kind == VALUE_MODULE) data = scope_value(e, data->u.module, (AstName){point + 1, name.span});
   if (value_is_error(data)) return NULL;
   if (data->kind == VALUE_DATA && e->hooks.field_type != NULL) {
     const FieldType *found = e->hooks.field_type(e, data, field.text);
@@ -264,6 +267,7 @@ static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
 
 static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) {
   if (v->type == t) return v;
+  if (e->hooks.fields_meet != NULL && !e->hooks.fields_meet(e, t, v, w->span)) return value_error(e);
   if (!t->record && t->type.element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
   Value *vector = elab_flatten(e, v, w->span);
   if (value_is_error(vector)) return vector;

@@ -32,12 +32,22 @@ const char *place_next(Elab *e, const char *name) {
 
 // ---- values fixed when the program is checked
 
+// What a trained run has drawn stays as it was: its seed, and the path that it knows.
+static uint64_t key_of(const Elab *e, const char *path) {
+  for (size_t i = 0; i < e->model->trained.len; i++) {
+    const ModelTrained *t = e->model->trained.at[i];
+    size_t n = strlen(t->prefix);
+    if (strncmp(path, t->prefix, n) == 0 && path[n] == '.') return philox_key(t->seed, path + n + 1);
+  }
+  return philox_key(e->model->seed, path);
+}
+
 static Value *fixed_permutation(Elab *e, const Value *count, const char *path, Span span) {
   int64_t n;
   if (!elab_setting_int(e, (Value *)count, span, "the length of a permutation", &n)) return value_error(e);
   Value *list = static_range(e, span, 0, n);
   if (value_is_error(list)) return list;
-  uint64_t key = philox_key(e->model->seed, path);
+  uint64_t key = key_of(e, path);
   for (int64_t i = n - 1; i > 0; i--) {
     uint64_t word = philox_bits(key, 0, 0, (uint64_t)i);
     int64_t k = (int64_t)((word * (uint64_t)(i + 1)) >> 32);
@@ -72,7 +82,7 @@ static void orthonormal_rows(double *m, int64_t rows, int64_t cols) {
 static double *random_rotation(Elab *e, const char *path, Extents shape, double gain) {
   int64_t n = shape.axes[0], m = shape.axes[1], rows = n < m ? n : m, cols = n < m ? m : n;
   double *square = ARENA_ARRAY(e->arena, double, rows *cols), *out = ARENA_ARRAY(e->arena, double, rows *cols);
-  uint64_t key = philox_key(e->model->seed, path);
+  uint64_t key = key_of(e, path);
   for (int64_t i = 0; i < rows * cols; i++) square[i] = philox_normal(key, 0, 0, (uint64_t)i);
   orthonormal_rows(square, rows, cols);
   for (int64_t i = 0; i < n; i++)

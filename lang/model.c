@@ -10,7 +10,8 @@ static void declare_data(Blocks *b) {
   for (size_t i = 0; i < b->declarations.len; i++) {
     const AstDecl *d = b->declarations.at[i];
     const Binding *now = scope_own(b->declaration_scopes.at[i], d->name.text);
-    if (d->kind == DE_DATA && now != NULL && now->data == d && b->declaration_scopes.at[i] == b->names) scope_value(b->e, b->declaration_scopes.at[i], d->name);
+    if (d->kind == DE_DATA && now != NULL && now->data == d && (b->declaration_scopes.at[i] == b->names || trained_of(b, b->declaration_scopes.at[i]) != NULL))
+      scope_value(b->e, b->declaration_scopes.at[i], d->name);
   }
 }
 

@@ -150,6 +150,11 @@ typedef struct ModelSelection {
   IrFn *keep; // column:* -> output `keep`, i32 [e]: a phase's `where`
 } ModelSelection;
 
+typedef struct ModelPlateau {
+  const char *state; // f64 [2]: how often the rate fell, and epochs since the last gain or fall
+  int64_t patience;  // so many epochs without a gain are borne
+} ModelPlateau;
+
 typedef struct ModelPhase {
   const char *name;               // train, train2, …
   VEC(const ModelData *) data;    // that it reads; none: draws only
@@ -160,6 +165,7 @@ typedef struct ModelPhase {
   int64_t batch, epochs, steps, steps_per_epoch, patience; // 0: not given
   const AstExpr *watch;                                    // formula of metrics and losses that says which epoch is best; NULL: the validation loss
   int64_t watch_every;                                     // epochs, or steps where the phase counts in steps; 0: each epoch
+  VEC(ModelPlateau) plateaus;
   bool keep_last;
   Span span;
 } ModelPhase;
@@ -238,6 +244,21 @@ typedef struct ModelSource {
   const char *path, *text;
 } ModelSource; // every file read that is not of the library
 
+typedef VEC(ModelSource) ModelSources;
+typedef VEC(struct ModelSet { const char *name, *value; }) ModelSets;
+
+// `use trained "runs/teacher" as teacher`: what the run was made of. Its weight encoder.w is teacher.encoder.w of this model, its
+// state stat:x.1.mean is stat:teacher.x.1.mean.
+typedef struct ModelTrained {
+  const char *prefix, *path; // path as written
+  const char *root;          // path of its model file
+  ModelSources files;        // its saved sources
+  ModelSets sets;            // params that it turned
+  uint64_t seed;
+  const char *sum;       // SHA-256 of its model.h5 in hexadecimal
+  const char *directory; // where its weights are; NULL: they are in this model's own file
+} ModelTrained;
+
 typedef struct Model {
   Arena *arena;
   const Sources *sources;
@@ -249,24 +270,29 @@ typedef struct Model {
   VEC(ModelWeight) weights;
   VEC(ModelPhase *) phases;
   VEC(ModelEstimate *) estimates; // in the order in which they are made
+  VEC(ModelEstimate *) kept;      // of trained runs: made there
+  VEC(ModelTrained *) trained;
   VEC(ModelGenerator *) generators;
   IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
   int64_t score_batch;     // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
   ModelEvaluate *evaluate; // NULL: no block and no `watch`
-  VEC(ModelSource) files;
+  ModelSources files;
   VEC(ModelTrial *) trials;
 } Model;
 
 typedef struct ModelOptions {
-  const char *path;                                        // the file
-  const char *text;                                        // its text when not NULL (standard input, a run's saved source)
-  size_t text_bytes;                                       // 0: up to the first NUL
-  const char *stdlib;                                      // directory of the standard library
-  const char *search;                                      // HGM_PATH or NULL
-  VEC(ModelSource) files;                                  // a run's saved files: looked up by path before the file system
-  VEC(struct ModelSet { const char *name, *value; }) sets; // --set name=value
-  uint64_t seed;                                           // fixed draws (permutations) depend on it
+  const char *path;   // the file
+  const char *text;   // its text when not NULL (standard input, a run's saved source)
+  size_t text_bytes;  // 0: up to the first NUL
+  const char *stdlib; // directory of the standard library
+  const char *search; // HGM_PATH or NULL
+  ModelSources files; // a run's saved files: looked up by path before the file system
+  ModelSets sets;     // --set name=value
+  // fills what a trained run is of its prefix and path, seen from a folder; false: `problem` says why. NULL: runs are not opened
+  bool (*trained)(void *context, Arena *arena, ModelTrained *run, const char *folder, const char **problem);
+  void *trained_context;
+  uint64_t seed; // fixed draws (permutations) depend on it
   IrDtype real;
   bool trials;                                                 // make programs that try bijections
   void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused

@@ -15,10 +15,59 @@ static bool tuple_numbers(Elab *e, const Value *v, Span span, const char *what, 
   return false;
 }
 
-static bool read_rate(Elab *e, Scope *scope, const AstExpr *x, With *with) {
+// `plateau(rate, factor = 0.5, patience = 10)`: the rate times factor for each time that so many epochs and one more passed without a gain.
+typedef struct Plateau {
+  const AstExpr *rate;
+  double factor;
+  int64_t patience;
+} Plateau;
+
+static bool plateau_read(Elab *e, Scope *scope, const AstExpr *x, Plateau *p) {
+  static const char *const names[] = {"rate", "factor", "patience"};
+  *p = (Plateau){NULL, 0.5, 10};
+  for (size_t i = 0; i < x->u.call.args.len; i++) {
+    const AstArg *arg = &x->u.call.args.at[i];
+    size_t place = i;
+    for (size_t k = 0; arg->name.text != NULL && k < 3; k++)
+      if (strcmp(arg->name.text, names[place = k]) == 0) break;
+    bool known = place < 3 && (arg->name.text == NULL || strcmp(arg->name.text, names[place]) == 0);
+    if (known && place == 0) p->rate = arg->value;
+    Value *v = known && place > 0 ? elab_expr(e, scope, arg->value) : NULL;
+    bool good = known && (place == 0 || (place == 1 ? elab_setting_number(e, v, arg->value->span, "`factor` of `plateau`", &p->factor)
+                                                    : elab_setting_int(e, v, arg->value->span, "`patience` of `plateau`", &p->patience)));
+    if (!known)
+      diag_help(e->diags, elab_error(e, DIAG_OPTIMIZER, arg->value->span, "`plateau` has no such setting"), "`plateau(1e-3, factor = 0.5, patience = 30)`");
+    if (!good) return false;
+  }
+  if (p->rate != NULL && p->factor > 0 && p->factor < 1 && p->patience >= 0) return true;
+  Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`plateau` takes a rate, a factor between 0 and 1 and a patience of 0 epochs or more");
+  diag_help(e->diags, d, "`plateau(1e-3, factor = 0.5, patience = 30)`");
+  return false;
+}
+
+static IrRef falls(Blocks *b, const Plateau *p) {
+  Elab *e = b->e;
+  const char *name = arena_printf(e->arena, "plateau.%lld", (long long)p->patience);
+  IrType two = {.dtype = IR_F64, .rank = 1, .axes = {2}};
+  bool known = false;
+  for (size_t i = 0; i < b->phase->plateaus.len; i++) known = known || strcmp(b->phase->plateaus.at[i].state, name) == 0;
+  if (!known) {
+    ModelState state = {.name = name, .type = two};
+    VEC_PUSH(e->arena, &b->phase->states, state);
+    VEC_PUSH(e->arena, &b->phase->plateaus, ((ModelPlateau){name, p->patience}));
+  }
+  IrFn *fn = e->scene->fn;
+  return ir_reshape(fn, ir_slice(fn, ir_leaf(fn, IR_STATE, name, two), 0, 0, 1, 1), 0, NULL);
+}
+
+static bool read_rate(Blocks *b, Scope *scope, const AstExpr *x, With *with) {
+  Elab *e = b->e;
   if (x->kind == EX_CALL && x->u.call.callee->kind == EX_NAME && strcmp(x->u.call.callee->u.name, "plateau") == 0) {
-    not_built(e, x->span, "`plateau`");
-    return false;
+    Plateau p;
+    if (!plateau_read(e, scope, x, &p) || !read_rate(b, scope, p.rate, with)) return false;
+    IrFn *fn = e->scene->fn;
+    with->rate = ir_binary(fn, IR_MUL, with->rate, ir_binary(fn, IR_POW, ir_number(fn, IR_F64, p.factor), falls(b, &p)));
+    return true;
   }
   Value *v = elab_expr(e, scope, x);
   if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
@@ -34,7 +83,8 @@ static bool read_rate(Elab *e, Scope *scope, const AstExpr *x, With *with) {
   return true;
 }
 
-static bool read_optimizer(Elab *e, Scope *scope, const AstExpr *x, With *with) {
+static bool read_optimizer(Blocks *b, Scope *scope, const AstExpr *x, With *with) {
+  Elab *e = b->e;
   const char *name = with->optimizer.info->name;
   size_t args = x->kind == EX_CALL ? x->u.call.args.len : 0;
   int place = 0;
@@ -43,7 +93,7 @@ static bool read_optimizer(Elab *e, Scope *scope, const AstExpr *x, With *with) 
   for (size_t i = 0; i < args && good; i++) {
     const AstArg *arg = &x->u.call.args.at[i];
     if ((arg->name.text == NULL && place++ == 0) || (arg->name.text != NULL && strcmp(arg->name.text, "rate") == 0)) {
-      good = read_rate(e, scope, arg->value, with);
+      good = read_rate(b, scope, arg->value, with);
       rated = true;
       continue;
     }
@@ -134,7 +184,7 @@ bool with_read(Blocks *b, Scope *scope, const AstUpdate *u, With *with) {
       }
       found = true;
       with->optimizer = optimizer;
-      good = read_optimizer(e, scope, x, with) && good;
+      good = read_optimizer(b, scope, x, with) && good;
     }
   }
   if (!found && good) {

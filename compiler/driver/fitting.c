@@ -48,11 +48,13 @@ static Slot *add_slot(Store *store, const ModelState *state) {
 }
 
 void fitting_shape_states(const Model *model, Store *store) {
-  for (size_t i = 0; i < model->estimates.len; i++)
-    for (size_t k = 0; k < model->estimates.at[i]->states.len; k++) {
-      Slot *slot = store_find(store, model->estimates.at[i]->states.at[k].name);
-      if (slot != NULL) shape_slot(slot, &model->estimates.at[i]->states.at[k]);
+  for (size_t i = 0; i < model->estimates.len + model->kept.len; i++) {
+    const ModelEstimate *m = i < model->estimates.len ? model->estimates.at[i] : model->kept.at[i - model->estimates.len];
+    for (size_t k = 0; k < m->states.len; k++) {
+      Slot *slot = store_find(store, m->states.at[k].name);
+      if (slot != NULL) shape_slot(slot, &m->states.at[k]);
     }
+  }
 }
 
 void fitting_add_states(const Model *model, Store *store, int64_t fitted) {
@@ -60,19 +62,44 @@ void fitting_add_states(const Model *model, Store *store, int64_t fitted) {
     for (size_t k = 0; k < model->estimates.at[i]->states.len; k++) add_slot(store, &model->estimates.at[i]->states.at[k])->saved = true;
 }
 
+static size_t n_estimates(const Model *model) { return model->estimates.len + model->kept.len; }
+static ModelEstimate *estimate_at(const Model *model, size_t i) {
+  return i < model->estimates.len ? model->estimates.at[i] : model->kept.at[i - model->estimates.len];
+}
+
+static void size_by(Model *model, ModelEstimate *estimate, const HgmStore *file, const char *name) {
+  const HgmArray *array = hgm_store_find(file, name);
+  if (array != NULL && array->rank == 2) model_size_buffer(model, estimate, array->shape[0]);
+}
+
 bool fitting_size_from(Model *model, const char *path, HgmError *error) {
   bool any = false;
-  for (size_t i = 0; i < model->estimates.len; i++) any = any || model_buffer(model->estimates.at[i]) != NULL;
+  for (size_t i = 0; i < n_estimates(model); i++) any = any || model_buffer(estimate_at(model, i)) != NULL;
   HgmStore *file;
   if (!any) return true;
   if (!hgm_store_load(&file, path, error)) return false;
-  for (size_t i = 0; i < model->estimates.len; i++) {
-    const ModelState *buffer = model_buffer(model->estimates.at[i]);
-    const HgmArray *array = buffer == NULL ? NULL : hgm_store_find(file, buffer->name);
-    if (array != NULL && array->rank == 2) model_size_buffer(model, model->estimates.at[i], array->shape[0]);
+  for (size_t i = 0; i < n_estimates(model); i++) {
+    const ModelState *buffer = model_buffer(estimate_at(model, i));
+    if (buffer != NULL) size_by(model, estimate_at(model, i), file, buffer->name);
   }
   hgm_store_destroy(file);
   return true;
+}
+
+void fitting_size_kept(Model *model, const HgmStore *file, const char *prefix) {
+  for (size_t i = 0; i < model->kept.len; i++) {
+    const ModelState *buffer = model_buffer(model->kept.at[i]);
+    const size_t own = strlen("fit:"), n = strlen(prefix);
+    char name[512];
+    if (buffer == NULL || strncmp(buffer->name + own, prefix, n) != 0) continue;
+    snprintf(name, sizeof name, "fit:%s", buffer->name + own + n + (n > 0));
+    size_by(model, model->kept.at[i], file, name);
+  }
+}
+
+void fitting_add_kept(const Model *model, Store *store) {
+  for (size_t i = 0; i < model->kept.len; i++)
+    for (size_t k = 0; k < model->kept.at[i]->states.len; k++) add_slot(store, &model->kept.at[i]->states.at[k])->saved = true;
 }
 
 // ---- states by what they are

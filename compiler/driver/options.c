@@ -36,6 +36,7 @@ static const OptSpec specs[] = {
     {"output", 'o', OPT_TEXT, "OUT", "file by its ending: .h5 .npy .npz .csv .tsv; - for CSV on standard output", AT(output), NO_FLAG, " sample score "},
     {"output", 'o', OPT_TEXT, "OUT.html", "a report with pictures, beside what is printed", AT(output), NO_FLAG, " eval "},
     {"output", 'o', OPT_TEXT, "BIN", "the sampler; with --lib the name that the library's files begin with", AT(output), NO_FLAG, " build "},
+    {"trained", 0, OPT_LIST, "NAME=DIR", "where a run is that the model uses (`use trained … as NAME`)", AT(trained), NO_FLAG, " run check show tune "},
     {"valid", 0, OPT_LIST, "FILE", "validation data instead of a share of the training file", AT(valid), NO_FLAG, " run tune "},
     {"test", 0, OPT_LIST, "FILE", "test data instead of a share of the training file", AT(test), NO_FLAG, " run tune "},
     {"test", 0, OPT_FLAG, NULL, "tries every bijection on random points: both directions, both determinants", AT(trials), NO_FLAG, " check "},

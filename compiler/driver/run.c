@@ -15,6 +15,7 @@
 #include "compiler/driver/same_data.h"
 #include "compiler/driver/simulate.h"
 #include "compiler/driver/train.h"
+#include "compiler/driver/trained.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/sha256.h"
 
@@ -53,6 +54,7 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   bool old = r->old != NULL;
   SessionSource source = {.path = o->positional.at[0], .seed = old && !o->has_seed ? r->old->seed : o->seed, .precision = o->precision, .sets = o->sets};
   if (old && o->precision == NULL) source.precision = r->old->precision;
+  source.manifest = r->old;
   for (int i = 0; old && o->sets.len == 0 && i < r->old->n_notes; i++)
     if (strncmp(r->old->notes[i].name, "set:", 4) == 0)
       VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
@@ -156,6 +158,17 @@ static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
   return true;
 }
 
+typedef struct Notes {
+  Arena *arena;
+  HgmManifestPair **pairs;
+  int *n;
+} Notes;
+
+static void add_note(void *data, const char *name, const char *value) {
+  Notes *notes = data;
+  add_pair(notes->arena, notes->pairs, notes->n, name, value);
+}
+
 static bool save_manifest(Run *r, HgmError *error) {
   Arena *arena = r->session.arena;
   const Model *model = r->session.model;
@@ -175,6 +188,7 @@ static bool save_manifest(Run *r, HgmError *error) {
     if (p->turned) add_pair(arena, &notes, &m.n_notes, arena_printf(arena, "set:%s", p->name), p->value);
   }
   add_pair(arena, &notes, &m.n_notes, "model_hash", r->hash);
+  trained_notes(model, arena, add_note, &(Notes){arena, &notes, &m.n_notes});
   if (r->uses_scratch) add_pair(arena, &notes, &m.n_notes, "memory", arena_printf(arena, "%lld", (long long)r->memory));
   m.sources = sources;
   m.params = params;
@@ -214,7 +228,10 @@ static bool prepare(Run *r, HgmError *error) {
                            .ranks = r->ranks,
                            .resumed = r->old != NULL,
                            .position = {.best = NAN}};
-  if (!open_datasets(r, error)) return false;
+  train_add_weights(session, r->training.store);
+  char last[4096];
+  if (r->old != NULL && session->model->trained.len > 0 && !hgm_run_file(r->options->output, "last.h5", last, sizeof last, error)) return false;
+  if (!trained_load(session, r->training.store, last, error) || !open_datasets(r, error)) return false;
   fitting_size(&r->training);
   train_begin_weights(session, r->training.store);
   double weights = 0;

@@ -38,6 +38,7 @@ void model_hash(const Session *session, const char *precision, char text[65]) {
     hash_text(&sha, model->params.at[i].name);
     hash_text(&sha, model->params.at[i].value);
   }
+  for (size_t i = 0; i < model->trained.len; i++) hash_text(&sha, model->trained.at[i]->sum);
   hash_text(&sha, arena_printf(session->arena, "%llu", (unsigned long long)model->seed));
   hgm_sha256_end(&sha, text);
 }
@@ -52,6 +53,7 @@ static bool open_session(OpenRun *run, const Options *options, int *exit_code) {
                           .n_files = (size_t)m->n_sources,
                           .seed = m->seed,
                           .precision = options->precision != NULL ? options->precision : m->precision};
+  source.manifest = m;
   for (int i = 0; i < m->n_sources && source.text == NULL; i++)
     if (strcmp(m->sources[i].name, m->model) == 0) source.text = m->sources[i].value;
   for (int i = 0; i < m->n_notes; i++)

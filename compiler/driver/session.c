@@ -1,4 +1,5 @@
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/trained.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,6 +107,8 @@ bool session_open(Session *session, const Options *options, const SessionSource 
                         .stdlib = session_stdlib(arena),
                         .search = getenv("HGM_PATH"),
                         .checksum = hgm_sha256_of,
+                        .trained = trained_find,
+                        .trained_context = &(TrainedPlaces){&options->trained, source->manifest},
                         .seed = source->seed,
                         .trials = options->trials,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};

@@ -36,7 +36,8 @@ typedef struct SessionSource {
   uint64_t seed;
   const char *precision; // "f32" (NULL) or "f64"
   Strings sets;
-  bool silent; // diagnostics are not printed
+  bool silent;                        // diagnostics are not printed
+  const struct HgmManifest *manifest; // of a run that is opened again: it knows the trained runs that it used
 } SessionSource;
 
 // Prints diagnostics to stderr. False: *exit_code says why.

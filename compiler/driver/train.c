@@ -8,6 +8,7 @@
 #include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
+#include "compiler/driver/trained.h"
 #include "compiler/driver/watch.h"
 
 // ---- weights
@@ -22,6 +23,7 @@ static void begin_one(void *data, int64_t index, int thread) {
   (void)thread;
   Beginning *b = data;
   const ModelWeight *weight = &b->session->model->weights.at[index];
+  if (trained_has(b->session->model, weight->name)) return;
   Arena *arena = arena_create();
   IrEnv env = {.events = 1, .seed = b->session->model->seed};
   IrArray value;
@@ -179,6 +181,17 @@ static void say_trouble(Phase *p, double spread) {
   }
 }
 
+// As ReduceLROnPlateau of PyTorch: the rate falls when more epochs than the patience have passed without a gain.
+static void step_plateaus(const Phase *p, double number) {
+  for (size_t i = 0; i < p->model->plateaus.len && !isnan(number); i++) {
+    Slot *slot = store_find(p->t->store, p->model->plateaus.at[i].state);
+    const double waited = p->t->position.bad_epochs == 0 ? 0 : slot_number(slot, 1) + 1;
+    const bool falls = waited > (double)p->model->plateaus.at[i].patience;
+    if (falls) slot_set(slot, 0, slot_number(slot, 0) + 1);
+    slot_set(slot, 1, falls ? 0 : waited);
+  }
+}
+
 static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   Training *t = p->t;
   Position *at = &t->position;
@@ -190,6 +203,7 @@ static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   if (ok && gallery_is_due(p)) ok = gallery_draw(p, &spread, error);
   phase_exchange_averages(p);
   if (!ok) return false;
+  step_plateaus(p, p->model->watch != NULL ? watched : valid);
   double rate = (double)t->events_trained / ((now_ms() - progress->started_ms) / 1e3);
   progress_clear(progress);
   if (!t->session->options->quiet)

@@ -175,7 +175,7 @@ static void wrong_imports_are_refused(void **state) {
   expect_in(load_file(&f, "missing.hgm", NULL, NULL), "missing", "import-missing");
   expect_in(load_file(&f, "unknown.hgm", NULL, NULL), "unknown param", "no-such-param");
   expect_in(load_file(&f, "range.hgm", NULL, NULL), "range", "param-range");
-  expect_in(load_file(&f, "trained.hgm", NULL, NULL), "trained", "not-built");
+  expect_in(load_file(&f, "trained.hgm", NULL, NULL), "trained", "trained-missing");
   expect_in(load_file(&f, "pinned.hgm", NULL, NULL), "pin", "pin-mismatch");
   expect_in(load_file(&f, "no_such_file.hgm", NULL, NULL), "no file", "import-missing");
   sweep(&f);

@@ -1,0 +1,92 @@
+// Trained runs inside other programs: `use trained "runs/teacher" as teacher`.
+//
+// The run's saved sources are read under the name, as `use … as` reads a file, with the params and the seed that the run had; its
+// blocks are left out. Its data blocks are only described: `x: teacher.events.x` is read from columns of the same names and prepared with the
+// numbers that the run was fitted with. Weights and fitted states keep their names behind the prefix, and the driver loads them.
+#include <string.h>
+
+#include "lang/block.h"
+
+const Trained *trained_of(const Blocks *b, const Scope *scope) {
+  for (const Scope *s = scope; s != NULL; s = s->parent)
+    for (size_t i = 0; i < b->trained.len; i++)
+      if (b->trained.at[i]->scope == s) return b->trained.at[i];
+  return NULL;
+}
+
+DataBlock *trained_block(const Trained *t, const char *name) {
+  for (size_t i = 0; i < t->data.len; i++)
+    if (strcmp(t->data.at[i]->decl->name.text, name) == 0) return t->data.at[i];
+  return NULL;
+}
+
+// `teacher.events`: a data block of a trained run; NULL: none.
+DataBlock *trained_block_at(const Blocks *b, const char *path) {
+  const char *point = strchr(path, '.');
+  for (size_t i = 0; point != NULL && i < b->trained.len; i++) {
+    const char *prefix = b->trained.at[i]->model->prefix;
+    if (strlen(prefix) == (size_t)(point - path) && strncmp(prefix, path, (size_t)(point - path)) == 0) return trained_block(b->trained.at[i], point + 1);
+  }
+  return NULL;
+}
+
+// The saved file that `name` means beside `from`.
+const ModelSource *saved_file(Arena *arena, const ModelSources *files, const char *from, const char *name) {
+  const char *slash = strrchr(from, '/');
+  const char *beside = slash == NULL ? name : arena_printf(arena, "%.*s/%s", (int)(slash - from), from, name);
+  for (size_t i = 0; i < files->len; i++)
+    if (strcmp(files->at[i].path, beside) == 0) return &files->at[i];
+  for (size_t i = 0; i < files->len; i++) { // found by HGM_PATH then
+    size_t len = strlen(files->at[i].path), n = strlen(name);
+    if (len >= n && strcmp(files->at[i].path + len - n, name) == 0 && (len == n || files->at[i].path[len - n - 1] == '/')) return &files->at[i];
+  }
+  return NULL;
+}
+
+static bool pin_agrees(Blocks *b, const AstDecl *d, const char *sum) {
+  const char *pin = d->u.use.pin;
+  if (pin == NULL) return true;
+  size_t n = strlen(pin);
+  if (n >= 7 + 6 && strncmp(pin, "sha256:", 7) == 0 && strncmp(pin + 7, sum, n - 7) == 0) return true;
+  Diag *diag = elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "the weights of %s have checksum %.8s…, the pin says %s", d->u.use.path, sum, pin);
+  diag_help(b->e->diags, diag, "restore the run, or write `pin \"sha256:%s\"`", sum);
+  return false;
+}
+
+static const char *folder_of(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path));
+}
+
+ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from) {
+  Elab *e = b->e;
+  const char *name = d->u.use.as.text, *problem = "this command does not open runs";
+  if (name == NULL) {
+    Diag *diag = elab_error(e, DIAG_ARGUMENTS, d->u.use.path_span, "a trained run is used under a name");
+    diag_help(e->diags, diag, "`use trained \"%s\" as teacher`", d->u.use.path);
+    return NULL;
+  }
+  ModelTrained *t = ARENA_NEW(e->arena, ModelTrained);
+  *t = (ModelTrained){.prefix = name, .path = d->u.use.path};
+  const ModelOptions *o = b->options;
+  if (o->trained == NULL || !o->trained(o->trained_context, e->arena, t, folder_of(e->arena, from), &problem)) {
+    Diag *diag = elab_error(e, DIAG_TRAINED_MISSING, d->u.use.path_span, "`%s` is not a finished run: %s", d->u.use.path, problem);
+    diag_help(e->diags, diag, "`--trained %s=DIR` gives another place", name);
+    return NULL;
+  }
+  if (!pin_agrees(b, d, t->sum)) return NULL;
+  VEC_PUSH(e->arena, &e->model->trained, t);
+  return t;
+}
+
+// Values that a trained net or flow is given are prepared as in its run.
+bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span) {
+  const DataField *want = type->field, *have = v->type == NULL ? NULL : v->type->field;
+  if (want == NULL || want->block->trained == NULL || have == NULL || have == want || have->like == want) return true;
+  Diag *d = elab_error(e, DIAG_TRAINED_COLUMNS, span, "`%s` is prepared with numbers of its own, and the trained run `%s` knows those of `%s`", have->name,
+                       want->block->trained->model->prefix, want->name);
+  diag_label(e->diags, d, have->span, "declared here");
+  diag_help(e->diags, d, "`%s: %s.%s.%s` reads the same columns in the same units, and prepares them with the same numbers", have->label,
+            want->block->trained->model->prefix, want->block->decl->name.text, want->label);
+  return false;
+}
