@@ -298,19 +298,32 @@ static Value *categorical_log_prob(Elab *e, const Distribution *d, Value *x, Spa
   return value_is_error(own) ? own : tensor_sum_axes(e, IR_SUM, own, 1u << (own->u.tensor.type.shape.rank - 1), false, span);
 }
 
-// log of the sum over the parts of weight times density; parts are whole, so components are added before.
+// (copies, components) as (copies, parts, components)
+static Value *once_a_part(Elab *e, const Distribution *d, Value *x, Span span) {
+  Extents parts, one = d->copies, all = d->copies;
+  if (!distribution_shape(e, d->b, &parts)) return value_error(e);
+  if (one.rank + parts.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a mixture of so many axes");
+  for (int i = 0; i < parts.rank; i++) {
+    one.axes[one.rank++] = i == 0 ? 1 : parts.axes[i];
+    all.axes[all.rank++] = parts.axes[i];
+  }
+  return tensor_combine(e, IR_ADD, tensor_reshape(e, x, one, span), tensor_fill(e, span, all, 0), span);
+}
+
+// log of the sum over the parts of weight times density; parts are whole, so components are added before. Of copies (n, m) each has a sum
+// of its own.
 static Value *mixture_log_prob(Elab *e, const Distribution *d, Value *x, Span span) {
-  if (d->copies.rank > 0) return elab_not_built(e, span, "the density of several mixtures at once");
-  Value *each = component_log_prob(e, d->b, x, span);
+  const int copies = d->copies.rank;
+  Value *each = component_log_prob(e, d->b, copies > 0 ? once_a_part(e, d, x, span) : x, span);
   if (value_is_error(each)) return each;
   each = elab_cast(e, each, IR_F64);
-  uint32_t rest = ((1u << each->u.tensor.type.shape.rank) - 1) & ~1u;
+  uint32_t rest = ((1u << each->u.tensor.type.shape.rank) - 1) & ~((2u << copies) - 1);
   Value *parts = tensor_sum_axes(e, IR_SUM, each, rest, false, span);
   Value *weights = elab_cast(e, elab_softmax_log(e, elab_real(e, d->a, span), 0, span), IR_F64);
   Value *joint = add(e, parts, weights, span);
-  Value *top = tensor_apply(e, IR_STOP, tensor_sum_axes(e, IR_AMAX, joint, 1, true, span), span);
-  Value *sum = tensor_sum_axes(e, IR_SUM, tensor_apply(e, IR_EXP, sub(e, joint, top, span), span), 1, false, span);
-  return add(e, tensor_reshape(e, top, (Extents){0}, span), tensor_apply(e, IR_LOG, sum, span), span);
+  Value *top = tensor_apply(e, IR_STOP, tensor_sum_axes(e, IR_AMAX, joint, 1u << copies, true, span), span);
+  Value *sum = tensor_sum_axes(e, IR_SUM, tensor_apply(e, IR_EXP, sub(e, joint, top, span), span), 1u << copies, false, span);
+  return add(e, tensor_reshape(e, top, d->copies, span), tensor_apply(e, IR_LOG, sum, span), span);
 }
 
 static Value *component_log_prob(Elab *e, const Value *law, Value *x, Span span) {

@@ -189,7 +189,11 @@ static Value *index_tensor(Elab *e, Scope *scope, const AstExpr *x, Value *v) {
       axis += rank - named;
       continue;
     }
-    if (ix->kind == IX_SPLICE) return elab_not_built(e, ix->span, "`*` in an index of a value");
+    if (ix->kind == IX_SPLICE) {
+      Diag *d = elab_error(e, DIAG_INDEX, ix->span, "`*%s` stands for axes, and an index names elements", ix->name.text);
+      diag_help(e->diags, d, "`...` stands for the axes between; `normal[*s]` and `real[*s, n]` take the axes of s");
+      return value_error(e);
+    }
     int used;
     v = apply_index(e, scope, ix, v, axis, &used);
     if (value_is_error(v)) return v;

@@ -240,6 +240,7 @@ uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t alig
     if (old) memcpy(s->constants.at, old, s->constants.len);
     s->constants.cap = cap;
   }
+  memset(s->constants.at + s->constants.len, 0, at - s->constants.len);
   memcpy(s->constants.at + at, bytes, n);
   s->constants.len = at + n;
   return at;

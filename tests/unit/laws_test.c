@@ -205,6 +205,28 @@ static void classes_and_their_divergence(void **state) {
   leave(&l);
 }
 
+// Copies of a mixture are independent: densities add up.
+static void mixtures_side_by_side(void **state) {
+  (void)state;
+  Loaded l = load("data d { x = \"x\" }\nscore {\n  v = [[x, 1], [2, x], [0, -1]]\n"
+                  "  all = log_prob(mixture_law([0, 1, x], normal([[0, 0], [1, 2], [x, 3]], 0.5))[3], v)\n"
+                  "  sum = log_prob(mixture_law([0, 1, x], normal([[0, 0], [1, 2], [x, 3]], 0.5)), v[0]) + log_prob(mixture_law([0, 1, x], normal([[0, 0], [1, "
+                  "2], [x, 3]], 0.5)), v[1])\n"
+                  "      + log_prob(mixture_law([0, 1, x], normal([[0, 0], [1, 2], [x, 3]], 0.5)), v[2])\n"
+                  "  one = log_prob(mixture_law([x, 0], normal([-1, 1], 0.5))[2], [x, 3])\n}\n");
+  static const double x[2] = {0.5, -1};
+  for (int i = 0; i < 2; i++) {
+    near("copies", of(&l, "all", x, 2)[i], of(&l, "sum", x, 2)[i], 1e-12);
+    double total = 0, at[2] = {x[i], 3};
+    for (int c = 0; c < 2; c++) {
+      double p = exp(x[i]) * exp(-2 * (at[c] + 1) * (at[c] + 1)) + exp(-2 * (at[c] - 1) * (at[c] - 1));
+      total += log(p / (1 + exp(x[i]))) - log(0.5) - 0.5 * log(2 * PI);
+    }
+    near("numbers", of(&l, "one", x, 2)[i], total, 1e-12);
+  }
+  leave(&l);
+}
+
 static void without_a_closed_form(void **state) {
   (void)state;
   expect("data d { x = \"x\" }\nscore { k = kl(normal(0, 1), laplace(0, 1)) + x }\n", "distribution");
@@ -212,11 +234,13 @@ static void without_a_closed_form(void **state) {
   expect("data d { x = \"x\" }\nscore { k = log_prob(beta_law(-1, 2), x) }\n", "distribution");
   expect("data d { x = \"x\" }\nscore { k = log_prob(von_mises(0, 0), x) }\n", "distribution");
   expect("data d { x = \"x\" }\nscore { z ~ poisson(0); k = z + x }\n", "distribution");
+  expect("data d { x = \"x\" }\nscore { s = [2, 3]; k = sum([x, x][*s]) }\n", "index");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(draws_follow_their_laws),       cmocka_unit_test(counts_follow_their_probabilities),
                                      cmocka_unit_test(angles_turn_around_their_mean), cmocka_unit_test(closed_forms_are_integrals),
-                                     cmocka_unit_test(classes_and_their_divergence),  cmocka_unit_test(without_a_closed_form)};
+                                     cmocka_unit_test(classes_and_their_divergence),  cmocka_unit_test(mixtures_side_by_side),
+                                     cmocka_unit_test(without_a_closed_form)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
