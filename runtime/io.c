@@ -62,13 +62,27 @@ bool hgm_io_sync_directory_of(const HgmIo *io, const char *path) {
   return fine;
 }
 
+bool hgm_io_may_write(const char *path, bool force, HgmError *error) {
+  struct stat info;
+  if (stat(path, &info) == 0) {
+    if (!S_ISREG(info.st_mode)) return hgm_fail(error, 2, "%s: exists and is no ordinary file", path);
+    return force || hgm_fail(error, 2, "%s: exists; add --force to replace it", path);
+  }
+  char directory[PATH_MAX] = ".";
+  const char *slash = strrchr(path, '/');
+  if (slash != NULL && snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path) >= (int)sizeof directory)
+    return hgm_fail(error, 2, "%s: the name is too long", path);
+  if (access(directory, W_OK | X_OK) == 0) return true;
+  return hgm_fail(error, 2, "%s: nothing can be written into %s: %s", path, directory, strerror(errno));
+}
+
 static bool replace(const HgmIo *io, const char *path, const void *bytes, size_t n, mode_t mode, HgmError *error) {
   if (io == NULL) io = &hgm_io_system;
   char temporary[PATH_MAX];
   if (snprintf(temporary, sizeof temporary, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temporary)
     return hgm_fail(error, 2, "%s: the name is too long", path);
   int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  if (file < 0) return hgm_fail(error, 2, "%s: cannot be created: %s", temporary, strerror(errno));
+  if (file < 0) return hgm_fail(error, 2, "%s: cannot be created: %s", path, strerror(errno));
   const char *what = "cannot be written";
   bool fine = hgm_io_write_all(io, file, bytes, n);
   if (fine) what = "cannot be synced to disk", fine = io->sync(io->data, file) == 0;

@@ -23,6 +23,8 @@ bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t
 bool hgm_io_replace_program(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error);
 bool hgm_io_write_all(const HgmIo *io, int file, const void *bytes, size_t n); // false: errno is set
 bool hgm_io_sync_directory_of(const HgmIo *io, const char *path);              // false: errno is set
+// Whether a file may be written to `path`, asked before hours of work: what exists wants `force`, a directory must take it.
+bool hgm_io_may_write(const char *path, bool force, HgmError *error);
 // The whole file, a NUL byte behind it (not counted in *n); freed by the caller.
 bool hgm_io_read_file(const char *path, char **bytes, size_t *n, HgmError *error);
 

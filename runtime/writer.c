@@ -43,17 +43,7 @@ static const struct Ending *ending_of(const char *path, HgmError *error) {
 bool hgm_writer_check(const char *path, bool force, HgmError *error) {
   if (ending_of(path, error) == NULL) return false;
   if (strcmp(path, "-") == 0) return true;
-  struct stat info;
-  if (stat(path, &info) == 0) {
-    if (!S_ISREG(info.st_mode)) return hgm_fail(error, 2, "%s: exists and is no ordinary file", path);
-    return force || hgm_fail(error, 2, "%s: exists; add --force to replace it", path);
-  }
-  char directory[PATH_MAX] = ".";
-  const char *slash = strrchr(path, '/');
-  if (slash != NULL && snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path) >= (int)sizeof directory)
-    return hgm_fail(error, 2, "%s: the name is too long", path);
-  if (access(directory, W_OK | X_OK) == 0) return true;
-  return hgm_fail(error, 2, "%s: nothing can be written into %s: %s", path, directory, strerror(errno));
+  return hgm_io_may_write(path, force, error);
 }
 
 // ---- output

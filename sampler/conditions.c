@@ -85,7 +85,7 @@ static bool check_values(const Conditions *s, const HgmBundleColumn *c, int plac
   char text[512];
   hgm_column_report_text(s->table, place, report, text, sizeof text);
   if (report->infinite > 0 || (report->nan > 0 && !c->allows_nan))
-    return hgm_fail(error, 1, "%s, counted from 0; correct the file or leave those rows out", text);
+    return hgm_fail(error, 1, "%s (rows count from 0); correct the file or leave those rows out", text);
   for (int64_t i = 0; c->kind == HGM_FIELD_CATEGORY && i < s->rows * c->elements; i++)
     if (!is_listed(c, values[i]))
       return hgm_fail(error, 1, "column `%s` of %s has the value %g in row %lld, which the model does not list", c->name, hgm_table_name(s->table), values[i],

@@ -1,21 +1,12 @@
 // hgmc build RUN [GENERATOR] -o BIN [--lib] [--target T]: a standalone sampler, or a library.
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "compiler/build/sampler_file.h"
 #include "compiler/driver/library.h"
 #include "compiler/driver/pack.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/io.h"
-
-// Whether `path` may be written: asked before the compiler runs.
-static bool check_output(const char *path, bool force, HgmError *error) {
-  struct stat info;
-  if (stat(path, &info) != 0) return true;
-  if (!S_ISREG(info.st_mode)) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: exists and is no ordinary file", path);
-  return force || hgm_fail(error, EXIT_ENVIRONMENT, "%s: exists; add --force to replace it", path);
-}
 
 static bool write_sampler(const Options *options, const void *bundle, size_t bundle_size, HgmError *error) {
   size_t size;
@@ -45,7 +36,7 @@ int verb_build(const Options *options) {
   PackTargets targets;
   OpenRun run;
   int exit_code = EXIT_DONE;
-  if (!(options->lib ? library_check(options, &error) : check_output(options->output, options->force, &error)) ||
+  if (!(options->lib ? library_check(options, &error) : hgm_io_may_write(options->output, options->force, &error)) ||
       !pack_targets(&targets, options->target, &error))
     return report_error(&error);
   if (open_run(&run, options, options->positional.at[0], &exit_code) && !build(&run, options, &targets, &error)) exit_code = report_error(&error);

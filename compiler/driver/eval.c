@@ -136,10 +136,10 @@ static int compare_files(const Options *options) {
 
 int verb_eval(const Options *options) {
   HgmError error = {0};
-  if (options->output != NULL && !options->force && access(options->output, F_OK) == 0) {
-    hgm_fail(&error, EXIT_ENVIRONMENT, "%s exists; --force writes over it", options->output);
+  const char *json = options->json != NULL && strcmp(options->json, "-") != 0 ? options->json : NULL;
+  if ((options->output != NULL && !hgm_io_may_write(options->output, options->force, &error)) ||
+      (json != NULL && !hgm_io_may_write(json, options->force, &error)))
     return report_error(&error);
-  }
   if (options->against != NULL && options->positional.len == 0) return compare_files(options);
   if (options->positional.len == 0) {
     hgm_fail(&error, EXIT_ENVIRONMENT, "eval wants a run, or two files: hgmc eval RUN --data FILE, hgmc eval --data A --against B");

@@ -126,7 +126,8 @@ static bool keep_rows(const Fitting *f, HgmError *error) {
   Slot *rows = slot_of(f, "rows");
   for (int64_t i = 0; i < f->rows.rows; i++)
     for (int64_t j = 0; j < n; j++) slot_set(rows, i * n + j, f->rows.values[chosen[i] * n + j]);
-  put(f, "count", &(double){(double)f->rows.rows});
+  const double count = (double)f->rows.rows;
+  put(f, "count", &count);
   return true;
 }
 

@@ -215,7 +215,7 @@ static void profile_figures(Evaluation *e, EvalMetric *m, const HgmProfile *trut
 
 bool measure_profile(Evaluation *e, EvalMetric *m, HgmError *error) {
   Arena *arena = e->session->arena;
-  Cells c;
+  Cells c = {0};
   bool has_fake = m->fake[0] != NULL;
   if (!cells_of(e, m, &c, error)) return false;
   int *cell = cell_numbers(arena, &c, m->truth[1], m->truth[2], e->n_truth);

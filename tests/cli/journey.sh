@@ -29,7 +29,11 @@ $HGMC eval run --data $ROOT/examples/data/jets.h5 -o report.html > log 2>&1; [ $
 [ "$(grep -o '<svg' report.html | wc -l)" -eq "$(grep -cE '[0-9]  \([0-9.]+ \+- ' log)" ] || fail "a picture of each column"
 tail -n 1 report.html | grep -qF '</html>' || fail "a whole page"
 expect_exit 2 $HGMC eval run --data $ROOT/examples/data/jets.h5 -o report.html
-expect_text "report.html exists; --force"
+expect_text "report.html: exists; add --force to replace it"
+expect_exit 2 $HGMC eval run --data $ROOT/examples/data/jets.h5 --json eval.json
+expect_text "eval.json: exists; add --force to replace it"
+expect_exit 2 $HGMC eval run --data $ROOT/examples/data/jets.h5 -o nowhere/report.html
+expect_text "nowhere/report.html: nothing can be written into nowhere: No such file or directory"
 expect_exit 0 $HGMC inspect run
 expect_text "sha256"
 expect_exit 2 $HGMC run $jets --epochs 1 -o run
