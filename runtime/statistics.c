@@ -23,23 +23,22 @@ static void run_block(void *data, int64_t block, int thread) {
   Work *work = data;
   const int64_t n = work->elements, begin = block * BLOCK_ROWS;
   const int64_t end = begin + BLOCK_ROWS < work->rows ? begin + BLOCK_ROWS : work->rows;
-  double *first = work->first + block * n, *second = work->second + block * n;
-  for (int64_t j = 0; j < n; j++) {
-    first[j] = work->pass == PASS_MIN_MAX ? INFINITY : 0;
-    second[j] = work->pass == PASS_MIN_MAX ? -INFINITY : 0;
-  }
-  for (int64_t i = begin; i < end; i++) {
-    const double weight = work->weights == NULL ? 1 : work->weights[i], *row = work->values + i * n;
-    for (int64_t j = 0; j < n; j++) {
-      const double x = row[j];
+  const Pass pass = work->pass;
+  for (int64_t j = 0; j < n; j++) { // its results in registers: each addition waits for the one before
+    const double mean = pass == PASS_SQUARES ? work->mean[j] : 0;
+    double first = pass == PASS_MIN_MAX ? INFINITY : 0, second = pass == PASS_MIN_MAX ? -INFINITY : 0;
+    for (int64_t i = begin; i < end; i++) {
+      const double weight = work->weights == NULL ? 1 : work->weights[i], x = work->values[i * n + j];
       if (!isfinite(x)) continue;
-      switch (work->pass) {
-      case PASS_MEAN: first[j] += weight * x, second[j] += weight; break;
-      case PASS_SQUARES: first[j] += weight * (x - work->mean[j]) * (x - work->mean[j]), second[j] += weight * (x - work->mean[j]); break;
-      case PASS_MAX_ABS: first[j] = fabs(x) > first[j] ? fabs(x) : first[j]; break;
-      case PASS_MIN_MAX: first[j] = x < first[j] ? x : first[j], second[j] = x > second[j] ? x : second[j]; break;
+      switch (pass) {
+      case PASS_MEAN: first += weight * x, second += weight; break;
+      case PASS_SQUARES: first += weight * (x - mean) * (x - mean), second += weight * (x - mean); break;
+      case PASS_MAX_ABS: first = fabs(x) > first ? fabs(x) : first; break;
+      case PASS_MIN_MAX: first = x < first ? x : first, second = x > second ? x : second; break;
       }
     }
+    work->first[block * n + j] = first;
+    work->second[block * n + j] = second;
   }
 }
 

@@ -62,8 +62,14 @@ void slot_set(Slot *slot, int64_t i, double value) {
   }
 }
 
+void slot_set_all(Slot *slot, const double *values) {
+  for (int64_t i = 0; slot->dtype == HGM_F32 && i < slot->n; i++) ((float *)slot->data)[i] = (float)values[i];
+  for (int64_t i = 0; slot->dtype != HGM_F32 && i < slot->n; i++) slot_set(slot, i, values[i]);
+}
+
 void slot_fill(Slot *slot, double value) {
-  for (int64_t i = 0; i < slot->n; i++) slot_set(slot, i, value);
+  for (int64_t i = 0; slot->dtype == HGM_F32 && i < slot->n; i++) ((float *)slot->data)[i] = (float)value;
+  for (int64_t i = 0; slot->dtype != HGM_F32 && i < slot->n; i++) slot_set(slot, i, value);
 }
 
 const Table *tables_find(const Tables *tables, const char *name) {

@@ -30,6 +30,7 @@ Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n); // t
 Slot *store_find(const Store *store, const char *name);                     // NULL: no such slot
 void *slot_next(Store *store, Slot *slot);                                  // its second buffer, made when first wanted
 void slot_commit(Slot *slot);                                               // next becomes data
+void slot_set_all(Slot *slot, const double *values);                        // n of them
 void slot_fill(Slot *slot, double value);
 double slot_number(const Slot *slot, int64_t i);
 void slot_set(Slot *slot, int64_t i, double value);

@@ -29,8 +29,7 @@ static void begin_one(void *data, int64_t index, int thread) {
   IrArray value;
   const char *message;
   if (!ir_eval(weight->init, &env, arena, &value, &message)) b->failures[index] = weight->name;
-  else
-    for (int64_t i = 0; i < value.n; i++) slot_set(b->slots[index], i, value.data[i]);
+  else slot_set_all(b->slots[index], value.data);
   arena_destroy(arena);
 }
 

@@ -10,11 +10,13 @@ void eval_reshape(Eval *e, const IrValue *v, double *y) { memcpy(y, eval_in(e, v
 static void copy_strided(const Eval *e, const IrValue *v, const int64_t *steps, int64_t start, double *y) {
   Extents x = eval_extents(e, &v->type);
   int64_t index[IR_MAX_RANK] = {0}, n = eval_size(e, &v->type);
+  int64_t row = x.rank > 0 ? x.at[x.rank - 1] : 1, step = x.rank > 0 ? steps[x.rank - 1] : 0;
   const double *a = eval_in(e, v, 0);
-  for (int64_t k = 0; k < n; k++, eval_next(&x, index)) {
+  if (x.rank > 0) x.rank--; // over rows, the last axis
+  for (int64_t k = 0; k < n; k += row, eval_next(&x, index)) {
     int64_t at = start;
     for (int i = 0; i < x.rank; i++) at += index[i] * steps[i];
-    y[k] = a[at];
+    for (int64_t j = 0; j < row; j++) y[k + j] = a[at + j * step];
   }
 }
 
