@@ -435,4 +435,5 @@ void data_programs(Blocks *b, DataBlock *d) {
   scene_close(e);
   data_simulate(b, d);
   rounds(b, d);
+  data_domains(b, d);
 }

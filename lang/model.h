@@ -51,6 +51,7 @@ typedef struct ModelColumn {
   VEC(const char *) texts; // TEXT_CATEGORY: values are 0.. in this order
   const char *unit;        // declared, or NULL
   const char *order;       // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
+  double half_turn;        // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
   bool allows_nan;         // under missing(nan …): NaN is no error
   double missing;
   bool has_missing; // declared sentinel: no warning
@@ -76,6 +77,14 @@ typedef struct ModelFitRound {
   VEC(ModelFit) fits;
 } ModelFitRound; // rounds in order: later ones use earlier statistics
 
+// What a step of a chain takes: low < x < high, or low <= x <= high where closed. Looked at when a preparation gives no number.
+typedef struct ModelDomain {
+  const char *output;       // of `domains`: the step's operand, f64 [e, ...]
+  const char *field, *step; // gen.pt, log
+  double low, high;
+  bool closed;
+} ModelDomain;
+
 typedef struct ModelField {
   const char *name; // gen.pt
   int64_t elements; // prepared numbers
@@ -89,7 +98,9 @@ typedef struct ModelData {
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
-  IrFn *prepare;  // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  IrFn *prepare; // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  IrFn *domains; // column:* and fitted states -> operands of steps that take not every number
+  VEC(ModelDomain) limits;
   IrFn *simulate; // of a block without columns: outputs column:NAME of its fields; else NULL
   bool has_weight;
   double split[3];

@@ -47,7 +47,7 @@ static bool open_dataset(Bench *b, size_t block, HgmError *error) {
   if (!files_of_block(session, &b->options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
   if (files.of[SPLIT_TRAIN].len == 0 && !files_of_run(b, data, &files.of[SPLIT_TRAIN], error)) return false;
   return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, b->run.store, error) &&
-         open_run_weights(&b->run, error) && dataset_prepare(dataset, session, error);
+         open_run_weights(&b->run, error) && dataset_prepare(dataset, session, b->run.store, error);
 }
 
 // ---- what is measured

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/driver/domain.h"
 #include "runtime/estimate.h"
 #include "runtime/matrix.h"
 #include "runtime/statistics.h"
@@ -143,6 +144,23 @@ static bool listed(const ModelColumn *column, double value) {
   return column->has_missing && value == column->missing;
 }
 
+// What is used all the same: counts that are not whole, angles beyond half a turn.
+static void say_oddities(const Dataset *dataset, const ModelColumn *column, const double *values) {
+  bool counts = column->kind == COLUMN_INTEGER;
+  if (!counts && column->half_turn == 0) return;
+  int64_t elements = column_elements(column), odd = 0, first = 0;
+  for (int64_t i = 0; i < dataset->rows * elements; i++) {
+    double x = values[i];
+    bool is_odd = counts ? x != floor(x) && !isnan(x) : fabs(x) > column->half_turn * (1 + 1e-6);
+    if ((column->has_missing && x == column->missing) || !is_odd) continue;
+    if (odd++ == 0) first = i;
+  }
+  if (odd == 0) return;
+  fprintf(stderr, "warning: column `%s` of %s has %lld values %s, the first in row %lld: %g; %s\n", column->name, hgm_table_name(dataset->table),
+          (long long)odd, counts ? "that are no whole numbers" : "beyond half a turn", (long long)(first / elements), values[first],
+          counts ? "`dequantize` takes counts, and what is generated is rounded down" : "they are wrapped");
+}
+
 // NaN, infinities, values that a category does not list; -999 and constant columns are worth a warning.
 static bool check_values(Dataset *dataset, const ModelColumn *column, int i, const HgmColumnReport *report, HgmError *error) {
   char text[512];
@@ -154,6 +172,7 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
                                          : "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file");
   if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);
   if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
+  say_oddities(dataset, column, dataset->columns[i]);
   if (column->kind != COLUMN_CATEGORY) return true;
   const double *values = dataset->columns[i];
   for (int64_t row = 0; row < dataset->rows * column_elements(column); row++)
@@ -435,8 +454,10 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
   double *first = places[0], *second = places[1];
   for (int64_t i = 0; i < rows * n; i++)
     if (!isfinite(values[i]) && !(fit->some && isnan(values[i])))
-      return hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
-                      fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
+      return domain_blame(dataset, session, store, fit->field, dataset->chosen[SPLIT_TRAIN], rows, error)
+                 ? false
+                 : hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
+                            fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
   switch (fit->kind) {
   case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
   case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
@@ -506,7 +527,7 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   return true;
 }
 
-bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error) {
+bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
   Arena *arena = session->arena;
   Table weights = {0};
   bool ok = true;
@@ -529,7 +550,7 @@ bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error) {
     ok = rows != NULL && run_over(bound, rows, dataset->rows, names, data, bytes, (int)n, error);
     bound_destroy(bound);
   }
-  ok = ok && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
+  ok = ok && domain_prepared(dataset, session, store, error) && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
   for (size_t i = 0; ok && dataset->scratch != NULL && i < dataset->tables.list.len; i++) { // training takes what it needs window by window
     const Table *table = &dataset->tables.list.at[i];
     hgm_scratch_past((void *)(uintptr_t)table->data, dtype_bytes(table->dtype) * (size_t)(table->elements * dataset->rows));

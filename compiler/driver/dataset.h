@@ -50,9 +50,9 @@ bool dataset_check(Session *session, const ModelData *data, const Strings *files
 // How the components of four-vectors stand in the file goes into states; once those are a run's (known), the file must agree. Before what
 // reads columns is run.
 bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error);
-bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error); // `where`, then the split
-bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error); // statistics -> states of the store
-bool dataset_prepare(Dataset *dataset, Session *session, HgmError *error);           // prep:* and weight:* tables
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
+bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
+bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
 int64_t column_elements(const ModelColumn *column); // numbers of one event

@@ -63,7 +63,7 @@ static bool open_blocks(const Options *options, OpenRun *run, Evaluation *e, Hgm
 
 // Event weights come out of the preparations.
 static bool weigh(OpenRun *run, Dataset *dataset, HgmError *error) {
-  return dataset->data == NULL || !dataset->data->has_weight || dataset_prepare(dataset, &run->session, error);
+  return dataset->data == NULL || !dataset->data->has_weight || dataset_prepare(dataset, &run->session, run->store, error);
 }
 
 static bool weigh_all(OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {

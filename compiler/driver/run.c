@@ -114,7 +114,7 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error)) return false;
     compile_steps_ahead(r);
     if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
-        !dataset_prepare(dataset, session, error))
+        !dataset_prepare(dataset, session, r->training.store, error))
       return false;
     timeline_add(session->options->timeline, begin, "%s: read, cut, split, fitted and prepared", data->name);
     if (!r->options->quiet)

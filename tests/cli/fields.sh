@@ -80,6 +80,22 @@ awk -F, 'NR > 1 { for (i = 1; i < 5; i++) m[i] += $i; aa += $1 * $1; ab += $1 * 
 expect_exit 0 "$HGMC" score joint --data joint.csv -o js.csv
 paste -d, joint.csv js.csv | awk -F, 'NR > 1 { d = $6 + log(3 * $4); n++; s += d; if (d > 1 || d < -1.5) bad++ } END { if (s / n > 0.05 || s / n < -0.05 || bad > n / 50) exit 1 }' || fail "densities of quantiles"
 
+# values that a step does not take: how many, where, and what can be done; odd ones that are used all the same are said
+awk 'BEGIN { print "a,b,n,phi,iso"; for (i = 0; i < 500; i++) printf "%g,%g,%g,%g,%g\n", i == 77 || i == 80 ? -1.5 : i + 1, i == 300 ? 1.2 : i / 500, i == 9 ? 3.5 : i % 4, i == 5 ? 4.1 : sin(i), i % 2 ? 0 : i == 40 ? -3 : 2 }' > bad.csv
+expect_of_field() { # EXIT TEXT FIELD …
+  local code=$1 text=$2; shift 2
+  printf '%s\n' "data d { $*; split 1 }" 'net f(z: real[1]) -> real = z |> dense(1)' 'train { z ~ normal[1]; update f { minimize (f(z) - sum(flatten(x)))^2; with sgd(0) }' '  batch 100' '  steps 1 }' > bad.hgm
+  rm -rf bad
+  expect_exit "$code" "$HGMC" run bad.hgm --train bad.csv -o bad --quiet
+  expect_text "$text"
+}
+expect_of_field 1 '`log` of `x` takes positive numbers, and 2 of 500 rows of bad.csv have others: the first is row 77 with -1.5' 'x = "a" |> log |> standardize'
+expect_of_field 1 'the first is row 77 with -1.5' 'x = "a" |> log'
+expect_of_field 1 '`logit` of `x` takes numbers from 0 to 1, and 1 of 500 rows of bad.csv have others: the first is row 300 with 1.2' 'x = "b" |> logit |> standardize'
+expect_of_field 1 '`log` of `x` takes positive numbers, and 1 of 500 rows of bad.csv have others: the first is row 40 with -3' 'iso = "iso" |> hurdle(0); x = iso.size |> log |> standardize'
+expect_of_field 0 'column `n` of bad.csv has 1 values that are no whole numbers, the first in row 9: 3.5' 'x = "n" |> dequantize |> standardize'
+expect_of_field 0 'column `phi` of bad.csv has 1 values beyond half a turn, the first in row 5: 4.1; they are wrapped' 'x = "phi" in rad |> wrap |> standardize'
+
 data=$ROOT/../shared/data
 [ -d "$data" ] || exit 0
 # components in the order px py pz E, which an attribute names: masses come out right, and what is written has that order

@@ -111,7 +111,7 @@ static void open_data(Dump *d, const char *path) {
   }
   check(dataset_cut(&d->dataset, &d->session, d->store, &error), &error);
   check(dataset_fit(&d->dataset, &d->session, d->store, &error), &error);
-  check(dataset_prepare(&d->dataset, &d->session, &error), &error);
+  check(dataset_prepare(&d->dataset, &d->session, d->store, &error), &error);
   if (d->events > d->dataset.n[SPLIT_TRAIN]) d->events = d->dataset.n[SPLIT_TRAIN];
   d->rows = d->dataset.chosen[SPLIT_TRAIN];
   put_rows(d, "train", d->dataset.chosen[SPLIT_TRAIN], d->dataset.n[SPLIT_TRAIN]);
