@@ -73,6 +73,7 @@ static void each_program(Model *m, Visit *visit, void *data) {
   for (size_t i = 0; i < m->phases.len; i++) {
     ModelPhase *p = m->phases.at[i];
     if (p->validate != NULL) visit(p->validate, data);
+    for (size_t k = 0; k < p->selections.len; k++) visit(p->selections.at[k].keep, data);
     for (size_t u = 0; u < p->updates.len; u++) {
       visit(p->updates.at[u].step, data);
       if (p->updates.at[u].control != NULL) visit(p->updates.at[u].control, data);

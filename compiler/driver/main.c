@@ -12,8 +12,9 @@ typedef struct Verb {
 } Verb;
 
 static const Verb verbs[] = {
-    {"run", verb_run},   {"sample", verb_sample},   {"score", verb_score},     {"eval", verb_eval},   {"build", verb_build},       {"check", verb_check},
-    {"show", verb_show}, {"inspect", verb_inspect}, {"explain", verb_explain}, {"bench", verb_bench}, {"selftest", verb_selftest}, {"tune", verb_tune},
+    {"run", verb_run},           {"sample", verb_sample}, {"score", verb_score},     {"eval", verb_eval},       {"build", verb_build},
+    {"check", verb_check},       {"show", verb_show},     {"inspect", verb_inspect}, {"explain", verb_explain}, {"bench", verb_bench},
+    {"selftest", verb_selftest}, {"tune", verb_tune},     {"diff", verb_diff},       {"lock", verb_lock},
 };
 
 // Stages of a compilation take and free tens of megabytes one after the other. Kept in the process they serve the next stage, in

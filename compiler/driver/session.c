@@ -1,4 +1,5 @@
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/lock.h"
 #include "compiler/driver/trained.h"
 
 #include <errno.h>
@@ -128,7 +129,10 @@ bool session_open(Session *session, const Options *options, const SessionSource 
     *exit_code = EXIT_USER;
     return false;
   }
-  return true;
+  HgmError error = {0};
+  if (source->text != NULL || source->unlocked || strcmp(source->path, "-") == 0 || lock_agrees(session, source->path, &error)) return true;
+  *exit_code = report_error(&error);
+  return false;
 }
 
 void session_close(Session *session) {

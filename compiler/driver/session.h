@@ -38,6 +38,7 @@ typedef struct SessionSource {
   Strings sets;
   bool silent;                        // diagnostics are not printed
   const struct HgmManifest *manifest; // of a run that is opened again: it knows the trained runs that it used
+  bool unlocked;                      // MODEL.lock is not looked at
 } SessionSource;
 
 // Prints diagnostics to stderr. False: *exit_code says why.

@@ -14,6 +14,8 @@ int verb_show(const Options *options);
 int verb_inspect(const Options *options);
 int verb_bench(const Options *options);
 int verb_tune(const Options *options);
+int verb_diff(const Options *options);
+int verb_lock(const Options *options);
 int verb_explain(const Options *options);
 int verb_selftest(const Options *options);
 

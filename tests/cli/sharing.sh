@@ -1,0 +1,39 @@
+# Two experiments that share one definition: what differs in model terms; and imports that are pinned by their content.
+. "$ROOT/tests/cli/lib.bash"
+mkdir parts
+cat > parts/nets.hgm <<'E2'
+param width = 16
+data d { x = ["a", "b"] |> standardize }
+net f(x: d.x) -> d.x = x |> dense(width) |> tanh |> dense(2)
+E2
+cat > a.hgm <<'E2'
+use "parts/nets.hgm"
+train { update f { minimize mse(f(x), x); with adam(1e-3) }; batch 64; epochs 10 }
+E2
+cat > b.hgm <<'E2'
+use "parts/nets.hgm" (width = 32)
+train { update f { minimize mae(f(x), x); with adam(1e-3) }; batch 64; epochs 20 }
+fit middle = average(f(x))
+score { r = norm(f(x) - middle) }
+E2
+expect_exit 0 $HGMC diff a.hgm a.hgm; expect_text "no difference: 82 parameters each"
+expect_exit 0 $HGMC diff a.hgm b.hgm
+for text in "~ weight f.dense_1.w: 2 x 16 -> 2 x 32" "~ training train: epochs: 10 -> 20" "mse(f(x), x)" "mae(f(x), x)" "+ fit middle: fit middle = average(f(x))" "82 parameters against 162"; do
+  expect_text "$text"
+done
+expect_exit 2 $HGMC diff a.hgm none.hgm
+# ---- pins
+expect_exit 0 $HGMC lock a.hgm; expect_text "a.lock: 1 import pinned"
+[ "$(cat a.lock)" = "sha256:$(sha256sum < parts/nets.hgm | cut -c1-64)  parts/nets.hgm" ] || fail "a.lock holds the sum of parts/nets.hgm"
+expect_exit 0 $HGMC check a.hgm
+mkdir moved; cp -r a.hgm a.lock parts moved; expect_exit 0 $HGMC check moved/a.hgm
+sed -i 's/tanh/relu/' parts/nets.hgm
+expect_exit 1 $HGMC check a.hgm; expect_text "parts/nets.hgm has changed"; expect_text "hgmc lock"
+expect_exit 0 $HGMC check b.hgm
+expect_exit 0 $HGMC lock a.hgm; expect_exit 0 $HGMC check a.hgm
+sed 's/parts.nets/parts\/other/' a.hgm > c.hgm; cp parts/nets.hgm parts/other.hgm; cp a.lock c.lock
+expect_exit 1 $HGMC check c.hgm; expect_text "which the model does not import"
+echo "something" > a.lock
+expect_exit 1 $HGMC check a.hgm; expect_text "line 1 of a.lock"
+: > a.lock
+expect_exit 1 $HGMC check a.hgm; expect_text "pins 0 imports, the model has 1"
