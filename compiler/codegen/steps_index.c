@@ -18,7 +18,7 @@ void steps_of_gather(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   const IrType *x = ir_type_of(s->fn, v->operands[0]), *index = ir_type_of(s->fn, v->operands[1]);
   int batch = v->attr.batch, axis = v->attr.axis, own = index->rank - batch;
-  if (x->axes[axis] < 0) ir_fail("codegen: gather over events is not built yet");
+  if (x->axes[axis] < 0) ir_fail("codegen: a gather over events");
   step_put_into_memory(s, s->views[v->operands[0]].place);
   Step t = step_new(s, STEP_GATHER, r, place);
   step_loops_of_place(s, &t);
