@@ -1,5 +1,6 @@
 # make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
+#                                                    make examples   trains all a little, one table
 # BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
 # V=1             shows the commands
 
@@ -48,7 +49,7 @@ all: $(O)/hgmc plugins
 deps:
 	@tests/deps.sh $(PACKAGES)
 	@tests/deps.sh $(SMALL_PACKAGES) || true
-.PHONY: all plugins tests check check-long demo bench oracle asan fuzz fmt lint clean deps golden
+.PHONY: all plugins tests check check-long demo bench examples oracle asan fuzz fmt lint clean deps golden
 .DELETE_ON_ERROR:
 
 define module_rule
@@ -153,6 +154,10 @@ $(O)/bench/worker: bench/worker.c $(LIBS)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
 	@bench/run.sh $(O)/bench/worker $(CASES)
+
+# ---- every example for a few steps: one table (HGM_DATA=folder, EXAMPLES="gan wgan", STEPS=20)
+examples: $(O)/hgmc
+	@examples/try.sh $(CURDIR)/$(O)/hgmc $(EXAMPLES)
 
 # ---- a minute of each fuzzer (clang's libFuzzer)
 FUZZ_parser := tests/fuzz/parser_fuzz.c $(addprefix lang/,layout.c ast_build.c ast_decl.c syntax.c ast_print.c diag.c diag_print.c source.c) \
