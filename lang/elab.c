@@ -54,8 +54,10 @@ Binding *scope_bind_lazy(Elab *e, Scope *scope, const char *name, Span span, Laz
 
 Binding *scope_own(const Scope *scope, const char *name) {
   if (scope->order.len >= SMALL_SCOPE) return map_get(&scope->names, name);
-  for (size_t i = scope->order.len; i > 0; i--)
-    if (strcmp(scope->order.at[i - 1]->name, name) == 0) return scope->order.at[i - 1];
+  for (size_t i = scope->order.len; i > 0; i--) {
+    const char *other = scope->order.at[i - 1]->name;
+    if (other[0] == name[0] && strcmp(other, name) == 0) return scope->order.at[i - 1];
+  }
   return NULL;
 }
 
@@ -113,9 +115,9 @@ static Value *make_binding(Elab *e, Scope *at, Binding *b) {
 
 Value *scope_value(Elab *e, Scope *scope, AstName name) {
   Scope *at = scope;
-  while (at != NULL && scope_own(at, name.text) == NULL) at = at->parent;
+  Binding *b = NULL;
+  while (at != NULL && (b = scope_own(at, name.text)) == NULL) at = at->parent;
   if (at == NULL) return unknown_name(e, scope, name);
-  Binding *b = scope_own(at, name.text);
   b->used = true;
   if (b->value != NULL && b->value->kind == VALUE_FIT) return fit_read(e, b->value, name.span);
   if (b->value != NULL) return is_word(b->value) ? word_value(e, b->value, name.span) : b->value;

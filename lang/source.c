@@ -30,9 +30,13 @@ SourceFile *source_add(Sources *sources, const char *path, const char *text, siz
 
 SourceFile *source_of(const Sources *sources, Span span) {
   if (span.begin == 0) return NULL;
-  for (size_t i = 0; i < sources->files.len; i++) {
-    SourceFile *file = sources->files.at[i];
-    if (span.begin >= file->base && span.begin - file->base <= file->len) return file;
+  size_t low = 0, high = sources->files.len; // files lie in ascending order
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    SourceFile *file = sources->files.at[middle];
+    if (span.begin < file->base) high = middle;
+    else if (span.begin - file->base > file->len) low = middle + 1;
+    else return file;
   }
   return NULL;
 }
