@@ -179,6 +179,17 @@ static void eval_item(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalIt
   }
 }
 
+// `watch roc(score, truth)` would keep the worst.
+static void smallest_is_best(Metrics *m, const ModelPhase *phase) {
+  Elab *e = m->b->e;
+  for (size_t i = 0; i < m->out->uses.len; i++) {
+    const ModelMetricUse *use = &m->out->uses.at[i];
+    if (use->expr != phase->watch || use->metric == NULL || metric_info[use->metric->kind].better != METRIC_HIGHER) continue;
+    Diag *d = elab_error(e, DIAG_WATCH_LARGE, phase->watch->span, "`watch` keeps the smallest, and `%s` is better when it is large", use->metric->text);
+    diag_help(e->diags, d, "write `watch -%s`", source_text(e, phase->watch->span));
+  }
+}
+
 // Metrics and formulas see every observable of the block, wherever it stands.
 static void measures(Metrics *m, const AstDecl *decl) {
   for (size_t i = 0; decl != NULL && i < decl->u.evaluate.items.len; i++) {
@@ -188,7 +199,10 @@ static void measures(Metrics *m, const AstDecl *decl) {
   }
   const Model *model = m->b->e->model;
   for (size_t i = 0; i < model->phases.len; i++)
-    if (model->phases.at[i]->watch != NULL) metrics_formula(m, model->phases.at[i]->watch, model->phases.at[i]);
+    if (model->phases.at[i]->watch != NULL) {
+      metrics_formula(m, model->phases.at[i]->watch, model->phases.at[i]);
+      smallest_is_best(m, model->phases.at[i]);
+    }
 }
 
 static Value *make_item(Elab *e, Scope *scope, void *data) {
