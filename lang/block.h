@@ -57,7 +57,7 @@ struct DataBlock {
   Scope *scope;           // where it was declared
   const Trained *trained; // of a trained run: described, never read; NULL: of this program
   VEC(DataField *) fields;
-  DataField *weight; // NULL: none
+  const AstExpr *weight; // a formula of columns; NULL: none
   VEC(const AstExpr *) cuts;
 };
 

@@ -214,6 +214,22 @@ static bool is_group(const DataBlock *d, const AstDatum *item) {
   return d->model->groups.len > 0 && x != NULL && x->kind == EX_NAME && strcmp(x->u.name, "group") == 0;
 }
 
+static bool mentions_column(const AstExpr *x) {
+  if (x->kind == EX_STRING) return strchr(x->u.string, '{') == NULL;
+  if (x->kind == EX_BINARY) return mentions_column(x->u.binary.left) || mentions_column(x->u.binary.right);
+  if (x->kind == EX_UNARY) return mentions_column(x->u.unary.operand);
+  if (x->kind == EX_UNIT) return mentions_column(x->u.unit.operand);
+  if (x->kind == EX_PIPE) return mentions_column(x->u.pipe.left);
+  for (size_t i = 0; x->kind == EX_CALL && i < x->u.call.args.len; i++)
+    if (mentions_column(x->u.call.args.at[i].value)) return true;
+  return false;
+}
+
+// The event weight is any formula of columns: nothing undoes it.
+static bool is_weight(const AstDatum *item) {
+  return strcmp(item->name.text, "weight") == 0 && item->type == NULL && !item->source->record && mentions_column(item->source->value);
+}
+
 static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   Elab *e = b->e;
   switch (item->kind) {
@@ -229,6 +245,12 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   }
   case DT_FIELD: break;
   }
+  if (is_weight(item)) {
+    d->weight = item->source->value;
+    d->model->has_weight = true;
+    if (d->weight->kind == EX_PIPE) elab_error(e, DIAG_PREPARATION, item->span, "event weights are taken as they are, without a chain");
+    return;
+  }
   if (is_group(d, item)) {
     if (data_name_is_new(e, d, item->name)) VEC_PUSH(e->arena, &d->fields, field_of_groups(b, d, item->name, item->source->value->span));
     return;
@@ -240,12 +262,6 @@ static void datum(Blocks *b, DataBlock *d, const AstDatum *item) {
   if (!data_name_is_new(e, d, item->name)) return;
   DataField *f = field_make(b, d, field_outer(b, d), item->name, item->type, item->source);
   if (f == NULL) return;
-  if (strcmp(f->label, "weight") == 0 && !f->record && f->shape.rank == 0) {
-    d->weight = f;
-    d->model->has_weight = true;
-    if (f->chain.len > 0) elab_error(e, DIAG_PREPARATION, item->span, "event weights are taken as they are, without a chain");
-    return;
-  }
   VEC_PUSH(e->arena, &d->fields, f);
 }
 
@@ -422,14 +438,26 @@ static void cuts(Blocks *b, DataBlock *d, IrFn *fn) {
   if (keep != IR_NONE) ir_output(fn, "keep", ir_cast(fn, keep, IR_I32));
 }
 
+static void weights(Blocks *b, DataBlock *d, IrFn *fn) {
+  Elab *e = b->e;
+  if (d->weight == NULL) return;
+  Scope *scope = scope_new(e, d->scope);
+  fields_bind(b, scope, d, true);
+  Value *v = elab_expr(e, scope, with_columns(b, d, scope, d->weight));
+  if (value_is_error(v)) return;
+  if (v->kind != VALUE_TENSOR || v->u.tensor.type.shape.rank != 0) {
+    Diag *diag = elab_error(e, DIAG_TYPE, d->weight->span, "an event weight is one number, found %s", value_text(e->arena, v));
+    diag_help(e->diags, diag, "`weight = \"genWeight\"`, `weight = \"distance\"^-2`");
+    return;
+  }
+  ir_output(fn, "weight", ir_cast(fn, elab_per_event(e, elab_real(e, v, d->weight->span)), e->model->real));
+}
+
 void data_programs(Blocks *b, DataBlock *d) {
   Elab *e = b->e;
   Scene *scene = scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "%s.prepare", d->model->name), "data");
   for (size_t i = 0; i < d->fields.len; i++) prepare_field(b, d, d->fields.at[i], scene->fn);
-  if (d->weight != NULL) {
-    IrRef weight = field_source(e, d->weight, field_own(e, d->weight));
-    ir_output(scene->fn, "weight", ir_cast(scene->fn, weight, e->model->real));
-  }
+  weights(b, d, scene->fn);
   cuts(b, d, scene->fn);
   d->model->prepare = scene->fn;
   scene_close(e);

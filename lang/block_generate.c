@@ -15,7 +15,8 @@ typedef struct Output {
   VEC(const DataField *) made;   // generated, without columns
   VEC(IrRef) made_values;        // of each, f64
   IrRef *column;                 // by column: its value, IR_NONE: not yet
-  bool *making, *given;
+  bool *making, *given;          // given: read, and written as it is
+  bool *read;                    // given, though perhaps written anew
 } Output;
 
 static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out);
@@ -153,9 +154,9 @@ static void mark_given(const DataField *f, Output *out) {
   if (split_part_of(f) != NULL) f = split_part_of(f)->whole;
   for (size_t i = 0; f->split == NULL && i < f->fields.len; i++) mark_given(f->fields.at[i], out);
   for (size_t i = 0; i < f->items.len; i++) {
-    out->given[f->items.at[i].own] = true;
+    out->given[f->items.at[i].own] = out->read[f->items.at[i].own] = true;
     for (size_t k = 0; k < f->items.at[i].terms.len; k++)
-      if (f->items.at[i].terms.at[k].column >= 0) out->given[f->items.at[i].terms.at[k].column] = true;
+      if (f->items.at[i].terms.at[k].column >= 0) out->given[f->items.at[i].terms.at[k].column] = out->read[f->items.at[i].terms.at[k].column] = true;
   }
 }
 
@@ -237,7 +238,7 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
   for (size_t i = 0; i < out->data->model->columns.len; i++) {
     const ModelColumn *c = &out->data->model->columns.at[i];
     IrRef x = column_value(out, (int)i, NULL);
-    if (out->given[i]) VEC_PUSH(e->arena, &g->given, c);
+    if (out->read[i]) VEC_PUSH(e->arena, &g->given, c);
     if (x == IR_NONE) continue;
     ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), column_as_in_file(g->fn, c, x));
     VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = c->name, .like = c, .given = out->given[i]});
@@ -280,13 +281,23 @@ static void write_extra(Blocks *b, const DataBlock *d, const Scope *body, ModelG
   }
 }
 
+// `generate between given x { x = … }`: what is given is taken, and what is generated takes its place.
+static void written_anew(Output *out) {
+  for (size_t i = 0; i < out->fields.len; i++) {
+    const DataField *f = out->fields.at[i], *part = split_part_of(f);
+    if (part != NULL) f = part->whole;
+    for (size_t k = 0; k < f->items.len; k++) out->given[f->items.at[k].own] = false;
+  }
+}
+
 static Output output_new(Elab *e, DataBlock *d) {
   size_t n = d == NULL ? 0 : d->model->columns.len;
   Output out = {.e = e,
                 .data = d,
                 .column = ARENA_ARRAY(e->arena, IrRef, n + 1),
                 .making = ARENA_ARRAY(e->arena, bool, n + 1),
-                .given = ARENA_ARRAY(e->arena, bool, n + 1)};
+                .given = ARENA_ARRAY(e->arena, bool, n + 1),
+                .read = ARENA_ARRAY(e->arena, bool, n + 1)};
   for (size_t i = 0; i < n; i++) out.column[i] = IR_NONE;
   return out;
 }
@@ -386,6 +397,7 @@ void generate_block(Blocks *b, const Generator *g) {
     const Binding *x = scope_own(body, d->fields.at[k]->label);
     if (x != NULL && x->value != NULL) generated(e, d->fields.at[k], x->value, x->span, &out);
   }
+  written_anew(&out);
   if (d != NULL && good) write_columns(b, &out, model);
   if (d != NULL && good) write_made(b, &decl->u.generate.given, &out, model);
   if (d != NULL && good) generate_where(b, g, body, &out, model);

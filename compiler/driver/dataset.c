@@ -511,7 +511,7 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   double sum = 0;
   for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
   double mean = sum / (double)dataset->n[SPLIT_TRAIN];
-  if (!(mean > 0))
+  if (!(mean > 0) || !isfinite(mean))
     return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
                     mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;

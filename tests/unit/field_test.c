@@ -176,6 +176,22 @@ static void the_group_of_a_row_is_a_class(void **state) {
   leave(&l);
 }
 
+static void a_weight_is_any_formula(void **state) {
+  (void)state;
+  Loaded l = load("data d { x = \"x\"; weight = \"r\"^-2 * exp(\"u\") }\ngenerate between given x { x = x / 2 }\n");
+  const double r[2] = {2, 4}, u[2] = {0, 1}, x[2] = {6, 8};
+  give(&l, "column:r", r, 2);
+  give(&l, "column:u", u, 2);
+  give(&l, "column:x", x, 2);
+  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[0], 0.25);
+  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[1], exp(1) / 16);
+  const ModelGenerator *g = l.model->generators.at[0]; // what is given is generated anew
+  near(run(&l, g->fn, 2, "out:x")[1], 4);
+  assert_false(g->outputs.at[0].given);
+  assert_int_equal(g->given.len, 1);
+  leave(&l);
+}
+
 static void what_cannot_be_is_refused(void **state) {
   (void)state;
   expect("data d { x = \"x\" |> hurdle(0) |> log }\n", "preparation");
@@ -203,6 +219,7 @@ int main(void) {
       cmocka_unit_test(classes_are_written_with_their_values),
       cmocka_unit_test(a_generator_reads_one_block_and_writes_another),
       cmocka_unit_test(the_group_of_a_row_is_a_class),
+      cmocka_unit_test(a_weight_is_any_formula),
       cmocka_unit_test(what_cannot_be_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
