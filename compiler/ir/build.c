@@ -154,7 +154,7 @@ IrRef ir_broadcast(IrFn *fn, IrRef a, int rank, const int64_t *axes, const int8_
 IrRef ir_broadcast_like(IrFn *fn, IrRef a, IrRef like) {
   IrType own = *ir_type_of(fn, a), target = *ir_type_of(fn, like);
   if (ir_same_axes(&own, &target)) return a;
-  int8_t order[IR_MAX_RANK] = {0};
+  int8_t order[IR_MAX_RANK];
   int extra = target.rank - own.rank;
   for (int i = 0; i < target.rank; i++) order[i] = (int8_t)(i < extra ? -1 : i - extra);
   return ir_broadcast(fn, a, target.rank, target.axes, order);

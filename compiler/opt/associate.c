@@ -206,7 +206,7 @@ static IrRef multiply(Rewrite *rw, const char *a, const char *b, const char *res
 
 static IrRef build(Rewrite *rw, IrRef reader, IrRef t) {
   Triple triple;
-  Plan plan = {0};
+  Plan plan;
   char middle[IR_MAX_RANK + 1];
   bool sound = unfold(rw->from, t, ir_at(rw->from, reader), &triple) && best_plan(&triple, &plan);
   if (!sound || !intermediate(&triple, &plan, middle)) ir_fail("associate: value %u", reader);

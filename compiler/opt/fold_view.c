@@ -71,7 +71,7 @@ static IrRef fold_transpose(Rewrite *rw, const IrValue *v) {
   if (moves_ones) return opt_reshape(rw, x, v->type.rank, v->type.axes);
   if (inner->op == IR_BROADCAST) return transpose_broadcast(rw, v, inner);
   if (inner->op != IR_TRANSPOSE) return IR_NONE;
-  int8_t order[IR_MAX_RANK] = {0};
+  int8_t order[IR_MAX_RANK];
   for (int i = 0; i < v->type.rank; i++) order[i] = inner->attr.order[v->attr.order[i]];
   return transpose(rw, inner->operands[0], order);
 }
