@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Both commands of the README on a bare system: a debootstrap of each suite, a clone of HEAD in it, `make demo` twice, `make check`.
-# Run by hand as root; needs debootstrap and the network, some 3 GB a suite and 5 to 20 minutes.
+# Run by hand as root; needs debootstrap and the network, some 3 GB a suite and 5 to 20 minutes, hours on a machine that is full (HGM_LIMIT=7200).
 #   tests/fresh.sh [bookworm|trixie|noble …]  MIRROR: of the packages, else what apt here reads (noble: an Ubuntu mirror has to be named);
 #                                             LOGS: the folder of the logs SUITE.STEP, else build/fresh; KEEP=1: leaves the system for a look
 set -u
@@ -14,7 +14,7 @@ logs=${LOGS:-build/fresh}; mkdir -p "$logs" || exit 2
 status=0
 
 inside() { # in the system, with as few of this shell's variables as can be
-  chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${JOBS:+JOBS=$JOBS} "$@"
+  chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 ${JOBS:+JOBS=$JOBS} ${HGM_LIMIT:+HGM_LIMIT=$HGM_LIMIT} "$@"
 }
 
 step() { # name command …: says how long it took and how it ended

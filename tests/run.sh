@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 build=$1; shift
 accept=; [ "${1:-}" = --accept ] && { accept=1; shift; }
 pattern=${1:-}
-limit=900; [ -n "${HGM_LONG:-}" ] && limit=14400 # seconds a test
+limit=${HGM_LIMIT:-900}; [ -n "${HGM_LONG:-}" ] && limit=14400 # seconds a test; HGM_LIMIT for a machine that has much else to do
 passed=0 failed=0 skipped=0 names=()
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 export HGMC=$PWD/$build/hgmc BUILD_DIR=$PWD/$build HGM_STDLIB=$PWD/stdlib HGM_CACHE=

@@ -5,7 +5,7 @@ fail() { echo "expected: $*"; [ -e log ] && tail -n 15 log; exit 1; }
 # expect_exit CODE command …: runs it, output in ./log
 expect_exit() {
   local code=$1; shift
-  timeout 300 "$@" > log 2>&1 < /dev/null
+  timeout "${HGM_LIMIT:-300}" "$@" > log 2>&1 < /dev/null
   local status=$?
   [ $status -eq "$code" ] || fail "exit $code, got $status: $*"
 }
