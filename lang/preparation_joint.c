@@ -32,7 +32,7 @@ IrRef whiten_log_jacobian(IrFn *fn, const PrepStep *step) { // the determinant's
   return add(fn, ir_fill(fn, step->in, 0), each);
 }
 
-// ---- quantile: a number between two of the knots has the share of rows below it, and that share is made normal
+// ---- quantile: a number between two of the knots becomes the share of rows below it
 
 typedef struct Place {
   IrRef below, width; // the knot at or below x, and how far the next one is
@@ -77,12 +77,12 @@ static IrRef level_of(IrFn *fn, const PrepStep *step, IrRef x, const Place *p) {
 IrRef quantile_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   x = in_a_row(fn, step, x);
   Place p = find(fn, step, x);
-  return reshape_to(fn, ir_unary(fn, IR_NORMAL_ICDF, level_of(fn, step, x, &p)), &step->in);
+  return reshape_to(fn, level_of(fn, step, x, &p), &step->in);
 }
 
 IrRef quantile_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
   double k = step->setting[0];
-  IrRef level = mul(fn, ir_unary(fn, IR_ERFC, mul(fn, in_a_row(fn, step, y), number(fn, -0.70710678118654752440))), number(fn, 0.5));
+  IrRef level = in_a_row(fn, step, y);
   IrRef share = clamp(fn, divide(fn, sub(fn, level, number(fn, edge(step))), number(fn, 1 - 2 * edge(step))), 0, 1), at = mul(fn, share, number(fn, k));
   Place p = between(fn, step, ir_binary(fn, IR_MIN, ir_unary(fn, IR_FLOOR, at), number(fn, k - 1)));
   return reshape_to(fn, add(fn, p.below, mul(fn, p.width, sub(fn, at, p.index))), &step->in);
@@ -91,7 +91,6 @@ IrRef quantile_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
 IrRef quantile_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
   x = in_a_row(fn, step, x);
   Place p = find(fn, step, x);
-  IrRef y = ir_unary(fn, IR_NORMAL_ICDF, level_of(fn, step, x, &p)), half_square = mul(fn, mul(fn, y, y), number(fn, 0.5));
-  double constant = log((1 - 2 * edge(step)) / step->setting[0]) + 0.5 * log(2 * 3.14159265358979323846);
-  return reshape_to(fn, add(fn, sub(fn, half_square, ir_unary(fn, IR_LOG, p.width)), number(fn, constant)), &step->in);
+  double constant = log((1 - 2 * edge(step)) / step->setting[0]);
+  return reshape_to(fn, sub(fn, number(fn, constant), ir_unary(fn, IR_LOG, p.width)), &step->in);
 }

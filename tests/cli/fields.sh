@@ -61,7 +61,7 @@ expect_text "shower.share is not generated"
 # matrices and tables as statistics: the sampler carries them; what is drawn lies between the least and the greatest value, and is as correlated
 awk 'BEGIN { srand(7); print "a,b,c,q"; for (i = 0; i < 3000; i++) { x = rand() + rand(); y = rand(); printf "%.6f,%.6f,%.6f,%.6f\n", x, 3 * x + y, 2 - y, exp(3 * rand()) } }' > joint.csv
 cat > joint.hgm <<'E1'
-data d { x = ["a", "b", "c"] |> whiten; q = "q" |> quantile(100) }
+data d { x = ["a", "b", "c"] |> whiten; q = "q" |> quantile(100) |> probit }
 flow f(x, q) { base normal; scale_shift }
 train { update f { minimize -log_prob(f, x, q); with sgd(0) }
   batch 100
