@@ -1,6 +1,6 @@
 """Trains one flow here and in nflows on jets_response.h5 from the same weights over the same batches, and compares what both learnt.
 
-    BUILD_DIR=build/release .venv/bin/python tests/oracle/train_beside.py [--seeds 1 2 3] [--epochs 16] [--layers 4] [--width 32] [--smear 0.2]
+    BUILD_DIR=build/release .venv/bin/python tests/oracle/train_beside.py [--seeds 1 2 3] [--epochs 12] [--layers 4] [--width 32] [--smear 0.2]
 
 The columns are prepared once, in numpy, as examples/jets.hgm prepares them. Then each is smeared by a normal of --smear of its spread: atoms, rounded
 values and sharp edges, at which a density grows without end or falls to zero, become smooth; without that the last digits of a training decide where it ends.
@@ -248,7 +248,7 @@ def report(parts, seeds, hgm, nflows):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, value in (("epochs", 16), ("layers", 4), ("width", 32), ("threads", 1), ("rows", 0)):
+    for name, value in (("epochs", 12), ("layers", 4), ("width", 32), ("threads", 1), ("rows", 0)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--smear", type=float, default=0.2)
