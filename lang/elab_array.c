@@ -247,50 +247,51 @@ Value *tensor_stack(Elab *e, const Values *items, Span span) {
 
 // ---- cutting
 
-static const bool *picked_angles(Elab *e, const TensorType *t, int axis, const int64_t *index, int64_t n) {
+// Places on an axis: listed, or a progression. A long one is never written out.
+typedef struct Places {
+  const int64_t *listed; // NULL: first, first + step, …
+  int64_t first, step, n;
+} Places;
+
+static int64_t place(const Places *p, int64_t i) { return p->listed != NULL ? p->listed[i] : p->first + i * p->step; }
+
+static const bool *picked_angles(Elab *e, const TensorType *t, int axis, const Places *p) {
   if (t->circular == NULL || axis != t->shape.rank - 1) return t->circular;
-  bool *flags = ARENA_ARRAY(e->arena, bool, n > 0 ? n : 1), any = false;
-  for (int64_t i = 0; i < n; i++) flags[i] = t->circular[index[i]], any = any || flags[i];
+  bool *flags = ARENA_ARRAY(e->arena, bool, p->n > 0 ? p->n : 1), any = false;
+  for (int64_t i = 0; i < p->n; i++) flags[i] = t->circular[place(p, i)], any = any || flags[i];
   return any ? flags : NULL;
 }
 
-static bool is_progression(const int64_t *index, int64_t n, int64_t *step) {
-  *step = n > 1 ? index[1] - index[0] : 1;
-  for (int64_t i = 1; i < n; i++)
-    if (index[i] - index[i - 1] != *step) return false;
-  return *step != 0;
+static IrRef picked_ir(Elab *e, IrRef v, int axis, const Places *p) {
+  IrFn *fn = e->scene->fn;
+  if (p->n == 0) return ir_slice(fn, v, axis, 0, 0, 1);
+  if (p->listed == NULL) return ir_slice(fn, v, axis, p->first, place(p, p->n - 1) + (p->step > 0 ? 1 : -1), p->step);
+  double *numbers = ARENA_ARRAY(e->arena, double, p->n);
+  for (int64_t i = 0; i < p->n; i++) numbers[i] = (double)p->listed[i];
+  return ir_gather(fn, v, ir_const(fn, ir_type(IR_I32, 1, &p->n), numbers), 0, axis);
+}
+
+static Value *pick(Elab *e, Value *v, int axis, const Places *p, Span span) {
+  const Tensor *t = &v->u.tensor;
+  TensorType type = t->type;
+  if (p->listed == NULL && p->step == 1 && p->n == type.shape.axes[axis]) return v;
+  type.circular = picked_angles(e, &t->type, axis, p);
+  type.p4 = type.p4 && axis != type.shape.rank - 1;
+  type.shape.axes[axis] = p->n;
+  IrRef r = t->ir != IR_NONE ? picked_ir(e, t->ir, tensor_offset(e, t) + axis, p) : IR_NONE;
+  return tensor_like(e, span, type, r, t->belongs, &t->hidden);
 }
 
 Value *elab_index_static(Elab *e, Value *v, int axis, const int64_t *index, int64_t n, Span span) {
-  const Tensor *t = &v->u.tensor;
-  TensorType type = t->type;
-  int64_t step, extent = type.shape.axes[axis];
-  bool line = is_progression(index, n, &step);
-  if (line && n == extent && step == 1) return v;
-  type.circular = picked_angles(e, &t->type, axis, index, n);
-  type.p4 = type.p4 && axis != type.shape.rank - 1;
-  type.shape.axes[axis] = n;
-  IrRef r = IR_NONE;
-  if (t->ir != IR_NONE) {
-    int at = tensor_offset(e, t) + axis;
-    IrFn *fn = e->scene->fn;
-    if (n == 0) r = ir_slice(fn, t->ir, at, 0, 0, 1);
-    else if (line) r = ir_slice(fn, t->ir, at, index[0], index[n - 1] + (step > 0 ? 1 : -1), step);
-    else {
-      double *numbers = ARENA_ARRAY(e->arena, double, n);
-      for (int64_t i = 0; i < n; i++) numbers[i] = (double)index[i];
-      r = ir_gather(fn, t->ir, ir_const(fn, ir_type(IR_I32, 1, &n), numbers), 0, at);
-    }
-  }
-  Value *out = tensor_like(e, span, type, r, t->belongs, &t->hidden);
-  return out;
+  Places p = {.first = n > 0 ? index[0] : 0, .step = n > 1 ? index[1] - index[0] : 1, .n = n};
+  for (int64_t i = 1; i < n && p.listed == NULL; i++)
+    if (p.step == 0 || index[i] - index[i - 1] != p.step) p.listed = index;
+  return pick(e, v, axis, &p, span);
 }
 
 Value *tensor_slice(Elab *e, Value *v, int axis, int64_t from, int64_t to, int64_t step, Span span) {
   int64_t n = step > 0 ? (to > from ? (to - from + step - 1) / step : 0) : (from > to ? (from - to - step - 1) / -step : 0);
-  int64_t *index = ARENA_ARRAY(e->arena, int64_t, n > 0 ? n : 1);
-  for (int64_t i = 0; i < n; i++) index[i] = from + i * step;
-  return elab_index_static(e, v, axis, index, n, span);
+  return pick(e, v, axis, &(Places){.first = from, .step = step, .n = n}, span);
 }
 
 // Weights: the gathered axis goes first, so that events of the index stand in front of the result.
