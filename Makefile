@@ -93,7 +93,7 @@ $(O)/stub/stub: $(STUB_OBJECTS)
 	$(call say,LD)$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
 
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
-LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
+LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -U_FORTIFY_SOURCE -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
                   -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections $(WARN) -I. -MMD -MP
 LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c one.c philox.c program_file.c redraw.c))
 LIBRARY_ENTRIES := open close size column work_bytes sample sample_f64 transform transform_f64 score score_f64
