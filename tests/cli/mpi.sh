@@ -4,6 +4,7 @@
 command -v mpirun > /dev/null || { echo "no mpirun here (apt-get install openmpi-bin libopenmpi-dev)"; exit 77; }
 [ -e "$(dirname "$HGMC")/hgm_mpi.so" ] || { echo "the MPI plugin was not built (apt-get install libopenmpi-dev)"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_odls_base_sigkill_timeout=4 # the same for Open MPI 5
 export OMPI_MCA_odls_base_sigkill_timeout=4 # where the machine is busy a second is too little to say what happened
 together() { local n=$1; shift; timeout 200 mpirun -n "$n" "$HGMC" run "$@" --threads 1 > log 2>&1 < /dev/null; }
 
@@ -37,7 +38,7 @@ stopped_by() { # DIR SIGNAL WHOM EPOCHS: starts 2 processes, waits for a checkpo
   local mpi=$!
   for _ in $(seq 600); do [ -s "$1/last.h5" ] && break; sleep 0.02; done
   [ -s "$1/last.h5" ] || fail "a checkpoint"
-  if [ "$3" = mpirun ]; then kill "$2" $mpi; else kill "$2" "$(pgrep -P $mpi | tail -n 1)"; fi
+  if [ "$3" = mpirun ]; then kill "$2" $mpi; else kill "$2" "$(grep -oE '[0-9]+' /proc/$mpi/task/$mpi/children | tail -n 1)"; fi
   wait $mpi; status=$?
 }
 stopped_by dead -KILL last 20
