@@ -62,7 +62,7 @@ static void make_events(Worker *w, const ModelData *data) {
   if (!dataset_cut(d, &w->session, w->store, &error)) fail(&error);
   for (int s = 0; s < SPLIT_COUNT; s++) d->n[s] = 0;
   for (int64_t i = 0; i < d->rows; i++) d->chosen[SPLIT_TRAIN][d->n[SPLIT_TRAIN]++] = i;
-  if (!dataset_fit(d, &w->session, w->store, &error) || !dataset_prepare(d, &w->session, &error)) fail(&error);
+  if (!dataset_fit(d, &w->session, w->store, &error) || !dataset_prepare(d, &w->session, w->store, &error)) fail(&error);
 }
 
 // Answers how many events of the data it took.
