@@ -96,7 +96,9 @@ static bool bench_training(Bench *b, HgmError *error) {
     const ModelPhase *model = session->model->phases.at[i];
     b->training = (Training){.session = session, .store = b->run.store, .datasets = b->datasets, .position = {.best = NAN}};
     Phase phase = {.t = &b->training, .model = model};
-    bool ok = phase_open(&phase, error) && open_run_weights(&b->run, error);
+    bool ok = phase_open(&phase, error);
+    if (ok) phase_leave_states(&phase);
+    ok = ok && open_run_weights(&b->run, error);
     if (ok) measure(b, model->name, model->updates.len == 1 ? model->updates.at[0].step : NULL, phase.batch, train_step, &phase);
     phase_close(&phase);
     if (!ok) return false;

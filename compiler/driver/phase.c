@@ -212,6 +212,14 @@ bool phase_open(Phase *p, HgmError *error) {
   return true;
 }
 
+void phase_leave_states(Phase *p) {
+  for (size_t i = 0; i < p->model->states.len; i++) {
+    Slot *slot = store_find(p->t->store, p->model->states.at[i].name);
+    if (slot != NULL) slot->saved = false;
+  }
+  if (p->sums != NULL) p->sums->saved = false;
+}
+
 void phase_close(Phase *p) {
   for (int i = 0; i < p->n_sources; i++) window_close(p->sources[i].window);
   for (size_t i = 0; p->updates != NULL && i < p->model->updates.len; i++) {
@@ -220,11 +228,7 @@ void phase_close(Phase *p) {
   }
   bound_destroy(&p->validate);
   hgm_room_close(&p->room);
-  for (size_t i = 0; i < p->model->states.len; i++) { // the next phase starts anew
-    Slot *slot = store_find(p->t->store, p->model->states.at[i].name);
-    if (slot != NULL) slot->saved = false;
-  }
-  if (p->sums != NULL) p->sums->saved = false;
+  phase_leave_states(p); // the next phase starts anew
 }
 
 // ---- sums of an epoch

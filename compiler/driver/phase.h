@@ -44,6 +44,8 @@ int64_t phase_batch(const ModelPhase *model);
 uint32_t phase_tile(const ModelPhase *model);
 bool phase_open(Phase *p, HgmError *error);
 void phase_close(Phase *p);
+// Its optimizers' memory belongs into checkpoints no more, nor is it wanted of one: a finished run has none.
+void phase_leave_states(Phase *p);
 bool phase_step(Phase *p, HgmError *error);
 size_t phase_losses(const ModelPhase *model); // of all its updates
 const ModelLoss *phase_loss(const ModelPhase *model, size_t i);
