@@ -96,8 +96,17 @@ void event_tables(Evaluation *e, EventTable *truth, EventTable *fake) {
 }
 
 // n rows of a table that follow `first`.
-static HgmEvents part(const EventTable *t, int64_t first, int64_t n) {
-  return (HgmEvents){t->x + first * t->d, t->weights == NULL ? NULL : t->weights + first, n, t->d};
+static HgmEvents slice(const HgmEvents *e, int64_t first, int64_t n) {
+  return (HgmEvents){e->x + first * e->d, e->weights == NULL ? NULL : e->weights + first, n, e->d};
+}
+
+static HgmEvents part(const EventTable *t, int64_t first, int64_t n) { return slice(&(HgmEvents){t->x, t->weights, t->n, t->d}, first, n); }
+
+// Events of a batch: each of `batches` takes two of the truth and one of the generated events; at most `most`.
+static bool batch_events(int64_t truth, int64_t fake, int batches, int64_t most, int64_t *n, HgmError *error) {
+  *n = truth / (2 * batches) < fake / batches ? truth / (2 * batches) : fake / batches;
+  if (*n > most) *n = most;
+  return *n >= 2 || hgm_fail(error, EXIT_USER, "%lld true and %lld generated events are too few", (long long)truth, (long long)fake);
 }
 
 // ---- optimal transport
@@ -108,9 +117,8 @@ static const double sinkhorn_epsilon = 0.1;
 bool measure_sinkhorn(Evaluation *e, EvalMetric *m, HgmError *error) {
   EventTable truth, fake;
   event_tables(e, &truth, &fake);
-  int64_t n = truth.n / (2 * PAIRS) < fake.n / PAIRS ? truth.n / (2 * PAIRS) : fake.n / PAIRS;
-  if (n > MOST_EVENTS) n = MOST_EVENTS;
-  if (n < 2) return hgm_fail(error, EXIT_USER, "%lld true and %lld generated events are too few", (long long)truth.n, (long long)fake.n);
+  int64_t n;
+  if (!batch_events(truth.n, fake.n, PAIRS, MOST_EVENTS, &n, error)) return false;
   double value[PAIRS], floor_[PAIRS];
   for (int k = 0; k < PAIRS; k++) {
     HgmEvents a = part(&truth, 2 * k * n, n), b = part(&truth, (2 * k + 1) * n, n), c = part(&fake, k * n, n);
@@ -139,10 +147,6 @@ static bool unweighted(Evaluation *e, const EventTable *t, int64_t most, HgmEven
     out->n++;
   }
   return out->n >= 4 || hgm_fail(error, EXIT_USER, "%lld events are too few", (long long)out->n);
-}
-
-static HgmEvents slice(const HgmEvents *e, int64_t first, int64_t n) {
-  return (HgmEvents){e->x + first * e->d, e->weights == NULL ? NULL : e->weights + first, n, e->d};
 }
 
 // Two halves of the truth, dealt at random, a number of times: mean and spread of what is between them.
@@ -238,9 +242,8 @@ bool measure_kernel_distance(Evaluation *e, EvalMetric *m, HgmError *error) {
   HgmEvents a, b;
   event_tables(e, &truth, &fake);
   if (!unweighted(e, &truth, INT64_MAX, &a, error) || !unweighted(e, &fake, INT64_MAX, &b, error)) return false;
-  int64_t n = a.n / (2 * KERNEL_BATCHES) < b.n / KERNEL_BATCHES ? a.n / (2 * KERNEL_BATCHES) : b.n / KERNEL_BATCHES;
-  if (n > KERNEL_EVENTS) n = KERNEL_EVENTS;
-  if (n < 2) return hgm_fail(error, EXIT_USER, "%lld true and %lld generated events are too few", (long long)a.n, (long long)b.n);
+  int64_t n;
+  if (!batch_events(a.n, b.n, KERNEL_BATCHES, KERNEL_EVENTS, &n, error)) return false;
   double value[KERNEL_BATCHES], floor_[KERNEL_BATCHES];
   for (int k = 0; k < KERNEL_BATCHES; k++) {
     HgmEvents p = slice(&a, 2 * k * n, n), q = slice(&a, (2 * k + 1) * n, n), r = slice(&b, k * n, n);
