@@ -313,7 +313,8 @@ int verb_tune(const Options *options) {
   }
   if (!write_table(&t, ranks, &error)) return report_error(&error);
   print_table(&t, ranks);
-  if (t.trials[ranks[0]].failure != NULL) return hgm_fail(&error, EXIT_USER, "no trial came to its end"), report_error(&error);
+  if (t.trials[ranks[0]].failure != NULL)
+    return hgm_fail(&error, EXIT_USER, "no trial came to its end; %s/trial-000.log has all that the defaults said", t.directory), report_error(&error);
   print_best(&t, &t.trials[ranks[0]]);
   return EXIT_DONE;
 }
