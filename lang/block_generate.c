@@ -1,153 +1,7 @@
-// Samplers and scores: what is drawn and computed, and the way back from prepared numbers to columns of the file.
+// Samplers: what is given, what is drawn and computed, and which events stay.
 #include <string.h>
 
-#include "lang/block.h"
-#include "lang/unit.h"
-
-static const double pi = 3.14159265358979323846;
-
-// The columns of one data block on their way out.
-typedef struct Output {
-  Elab *e;
-  DataBlock *data;
-  VEC(const DataField *) fields; // generated, without parts
-  VEC(IrRef) sources;            // of each: the formula's value in physical numbers, f64
-  VEC(const DataField *) made;   // generated, without columns
-  VEC(IrRef) made_values;        // of each, f64
-  IrRef *column;                 // by column: its value, IR_NONE: not yet
-  bool *making, *given;          // given: read, and written as it is
-  bool *read;                    // given, though perhaps written anew
-} Output;
-
-static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out);
-
-// ---- from a value to a field
-
-static bool add_leaf(Elab *e, const DataField *f, const Value *v, Output *out) {
-  IrFn *fn = e->scene->fn;
-  if (v->kind != VALUE_TENSOR) return false;
-  if (f->made != NULL) {
-    VEC_PUSH(e->arena, &out->made, f);
-    VEC_PUSH(e->arena, &out->made_values, over_events(e, v));
-    return true;
-  }
-  IrRef y = elab_per_event(e, v), x;
-  if (f->classes != NULL) {
-    double *values = ARENA_ARRAY(e->arena, double, f->classes->n);
-    for (int64_t i = 0; i < f->classes->n; i++) values[i] = f->classes->values.len > 0 ? f->classes->values.at[i] : (double)i;
-    IrType row = {.dtype = IR_F64, .rank = 1, .axes = {f->classes->n}};
-    if (v->u.tensor.type.element != ELEMENT_CLASS) y = ir_argmax(fn, y, ir_type_of(fn, y)->rank - 1); // one number for each: the largest wins
-    x = ir_gather(fn, ir_const(fn, row, values), ir_cast(fn, y, IR_I32), 0, 0);
-  } else {
-    x = field_inverse(e, f, ir_cast(fn, y, IR_F64));
-  }
-  VEC_PUSH(e->arena, &out->fields, f);
-  VEC_PUSH(e->arena, &out->sources, x);
-  return true;
-}
-
-static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out) {
-  if (!f->record) return add_leaf(e, f, v, out);
-  if (v->kind != VALUE_RECORD || v->u.record.fields.len != f->fields.len) return false;
-  for (size_t i = 0; i < f->fields.len; i++)
-    if (!leaves_of(e, f->fields.at[i], v->u.record.fields.at[i].value, out)) return false;
-  return true;
-}
-
-static void generated(Elab *e, const DataField *f, Value *v, Span span, Output *out) {
-  if (value_is_error(v)) return;
-  bool class = f->classes != NULL && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS && v->u.tensor.type.classes->n == f->classes->n;
-  if (v->type != f->prepared && !class) {
-    Value *vector = elab_flatten(e, v, span);
-    if (value_is_error(vector)) return;
-    v = elab_unflatten(e, vector, f->prepared, span);
-    if (value_is_error(v)) return;
-  }
-  if (!leaves_of(e, f, v, out)) elab_error(e, DIAG_OUTPUT_TYPE, span, "`%s` of the data is not %s", f->name, value_text(e->arena, v));
-}
-
-// ---- from fields to columns
-
-static IrRef item_of(IrFn *fn, const DataField *f, IrRef source, size_t item) {
-  if (!f->vector) return source;
-  source = ir_reshape(fn, source, 2, (int64_t[]){IR_EVENTS, (int64_t)f->items.len});
-  return ir_reshape(fn, ir_slice(fn, source, 1, (int64_t)item, (int64_t)item + 1, 1), 1, (int64_t[]){IR_EVENTS});
-}
-
-static IrRef in_range(Elab *e, const DataField *f, IrRef x) {
-  if (!f->angle) return x;
-  IrFn *fn = e->scene->fn;
-  double factor = 1;
-  unit_convert(f->unit == NULL ? "rad" : f->unit, "rad", &factor);
-  IrRef half = ir_number(fn, IR_F64, pi / factor), turn = ir_number(fn, IR_F64, 2 * pi / factor);
-  return ir_binary(fn, IR_SUB, half, ir_binary(fn, IR_MOD, ir_binary(fn, IR_SUB, half, x), turn));
-}
-
-static IrRef column_value(Output *out, int column, const DataField *needs);
-
-static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item, IrRef x) {
-  IrFn *fn = out->e->scene->fn;
-  for (size_t k = item->terms.len; k-- > 0;) {
-    const DataTerm *t = &item->terms.at[k];
-    IrRef other = t->column < 0 ? ir_number(fn, IR_F64, t->number) : column_value(out, t->column, f);
-    if (other == IR_NONE) return IR_NONE;
-    x = formula_step(fn, formula_inverse(t->op), x, other);
-  }
-  return in_range(out->e, f, x);
-}
-
-static void needs_column(Output *out, int column, const DataField *needs) {
-  const char *name = out->data->model->columns.at[column].name;
-  Diag *d =
-      elab_error(out->e, DIAG_INVERSE_NEEDS, needs->span, "`%s = %s` is undone with %s, which is neither generated nor given", needs->label, needs->text, name);
-  diag_help(out->e->diags, d, "generate the field of %s too, or say `generate given …`", name);
-}
-
-static IrRef part_source(const Output *out, const DataField *part) {
-  for (size_t i = 0; i < out->fields.len; i++)
-    if (split_part_of(out->fields.at[i]) == part) return out->sources.at[i];
-  return IR_NONE;
-}
-
-// A field that is split, from its parts; IR_NONE: none is generated, or only one is, which is reported.
-static IrRef joined(Output *out, const DataField *f) {
-  IrRef first = part_source(out, f->fields.at[0]), second = part_source(out, f->fields.at[1]);
-  if (first != IR_NONE && second != IR_NONE) return split_join(out->e, f, first, second);
-  if (first == IR_NONE && second == IR_NONE) return IR_NONE;
-  const DataField *there = f->fields.at[first == IR_NONE], *lacks = f->fields.at[first != IR_NONE];
-  Diag *d = elab_error(out->e, DIAG_INVERSE_NEEDS, there->span, "`%s` is undone with %s and %s, and %s is not generated", f->label, there->name, lacks->name,
-                       lacks->name);
-  diag_help(out->e->diags, d, "generate a field of each part");
-  return IR_NONE;
-}
-
-static IrRef column_value(Output *out, int column, const DataField *needs) {
-  if (out->column[column] != IR_NONE) return out->column[column];
-  if (out->given[column]) return out->column[column] = field_column(out->e, out->data, column);
-  for (size_t i = 0; i < out->fields.len && !out->making[column]; i++)
-    for (size_t k = 0; k < out->fields.at[i]->items.len; k++) {
-      const DataField *f = out->fields.at[i];
-      if (f->items.at[k].own != column) continue;
-      out->making[column] = true;
-      IrRef x = undo_formula(out, f, &f->items.at[k], item_of(out->e->scene->fn, f, out->sources.at[i], k));
-      out->making[column] = false;
-      return out->column[column] = x;
-    }
-  for (size_t i = 0; i < out->data->fields.len && !out->making[column]; i++) {
-    const DataField *f = out->data->fields.at[i];
-    for (size_t k = 0; f->split != NULL && k < f->items.len; k++) {
-      if (f->items.at[k].own != column) continue;
-      IrRef source = joined(out, f);
-      if (source == IR_NONE) continue;
-      out->making[column] = true;
-      IrRef x = undo_formula(out, f, &f->items.at[k], item_of(out->e->scene->fn, f, source, k));
-      out->making[column] = false;
-      return out->column[column] = x;
-    }
-  }
-  if (needs != NULL) needs_column(out, column, needs);
-  return IR_NONE;
-}
+#include "lang/block_output.h"
 
 // Given fields are read; those without a column are drawn here as in training.
 static void mark_given(const DataField *f, Output *out) {
@@ -237,7 +91,7 @@ static void write_columns(Blocks *b, Output *out, ModelGenerator *g) {
   Elab *e = b->e;
   for (size_t i = 0; i < out->data->model->columns.len; i++) {
     const ModelColumn *c = &out->data->model->columns.at[i];
-    IrRef x = column_value(out, (int)i, NULL);
+    IrRef x = output_column(out, (int)i);
     if (out->read[i]) VEC_PUSH(e->arena, &g->given, c);
     if (x == IR_NONE) continue;
     ir_output(g->fn, arena_printf(e->arena, "out:%s", c->name), column_as_in_file(g->fn, c, x));
@@ -288,18 +142,6 @@ static void written_anew(Output *out) {
     if (part != NULL) f = part->whole;
     for (size_t k = 0; k < f->items.len; k++) out->given[f->items.at[k].own] = false;
   }
-}
-
-static Output output_new(Elab *e, DataBlock *d) {
-  size_t n = d == NULL ? 0 : d->model->columns.len;
-  Output out = {.e = e,
-                .data = d,
-                .column = ARENA_ARRAY(e->arena, IrRef, n + 1),
-                .making = ARENA_ARRAY(e->arena, bool, n + 1),
-                .given = ARENA_ARRAY(e->arena, bool, n + 1),
-                .read = ARENA_ARRAY(e->arena, bool, n + 1)};
-  for (size_t i = 0; i < n; i++) out.column[i] = IR_NONE;
-  return out;
 }
 
 static bool generates(const ModelGenerator *g) {
@@ -395,7 +237,7 @@ void generate_block(Blocks *b, const Generator *g) {
   }
   for (size_t k = 0; d != NULL && k < d->fields.len; k++) {
     const Binding *x = scope_own(body, d->fields.at[k]->label);
-    if (x != NULL && x->value != NULL) generated(e, d->fields.at[k], x->value, x->span, &out);
+    if (x != NULL && x->value != NULL) output_add(&out, d->fields.at[k], x->value, x->span);
   }
   written_anew(&out);
   if (d != NULL && good) write_columns(b, &out, model);
@@ -409,65 +251,4 @@ void generate_block(Blocks *b, const Generator *g) {
   }
   scene_close(e);
   VEC_PUSH(e->arena, &e->model->generators, model);
-}
-
-// ---- scores
-
-static void one_score(Elab *e, const Binding *x) {
-  Value *v = x->value;
-  if (v == NULL || value_is_error(v)) return;
-  bool number = v->kind == VALUE_TENSOR && v->u.tensor.type.shape.rank == 0;
-  if (!number && !value_is_number(v)) {
-    if (x->used) return; // a step on the way
-    Diag *d = elab_error(e, DIAG_TYPE, x->span, "a score is one number per event, `%s` is %s", x->name, value_text(e->arena, v));
-    diag_help(e->diags, d, "say `sum(…)` or `mean(…)`");
-    return;
-  }
-  v = elab_real(e, v, x->span);
-  if (v->kind == VALUE_TENSOR) ir_output(e->scene->fn, arena_printf(e->arena, "score:%s", x->name), over_events(e, v));
-}
-
-static bool reads_column(const IrFn *fn, const char *column) {
-  for (size_t i = 0; i < fn->values.len; i++)
-    if (fn->values.at[i].op == IR_INPUT && strncmp(fn->values.at[i].attr.name, "column:", 7) == 0 && strcmp(fn->values.at[i].attr.name + 7, column) == 0)
-      return true;
-  return false;
-}
-
-// Fields that training draws are columns of the file that is scored, those of them that the scores use.
-static const ModelData *with_made_columns(Elab *e, const DataBlock *d) {
-  ModelData *data = arena_dup(e->arena, d->model, sizeof *d->model);
-  data->columns.len = 0;
-  data->columns.cap = 0;
-  data->columns.at = NULL;
-  for (size_t i = 0; i < d->model->columns.len; i++) VEC_PUSH(e->arena, &data->columns, d->model->columns.at[i]);
-  for (size_t i = 0; i < d->fields.len; i++)
-    if (d->fields.at[i]->made != NULL && reads_column(e->scene->fn, d->fields.at[i]->label)) VEC_PUSH(e->arena, &data->columns, *d->fields.at[i]->column);
-  return data;
-}
-
-// Somewhere an axis of events goes away.
-bool couples_events(const IrFn *fn, Arena *arena) {
-  bool *reached = ARENA_ARRAY(arena, bool, fn->values.len + 1), coupled = false;
-  for (size_t i = 0; i < fn->outputs.len; i++) reached[fn->outputs.at[i].value] = true;
-  for (size_t i = fn->values.len; i-- > 0 && !coupled;) {
-    const IrValue *v = &fn->values.at[i];
-    for (uint32_t k = 0; reached[i] && k < v->n_operands; k++) {
-      reached[v->operands[k]] = true;
-      coupled = coupled || ir_event_axes(ir_type_of(fn, v->operands[k])) > ir_event_axes(&v->type);
-    }
-  }
-  return coupled;
-}
-
-void score_block(Blocks *b, const Generator *g) {
-  Elab *e = b->e;
-  Scene *scene = scene_open(e, SCENE_SCORE, "score", "score");
-  Scope *scope = scope_new(e, fields_scope(b, g->scope, false));
-  elab_statements(e, scope, &g->decl->u.score.body);
-  for (size_t i = 0; i < scope->order.len; i++) one_score(e, scope->order.at[i]);
-  e->model->score = scene->fn;
-  if (couples_events(scene->fn, e->arena)) e->model->score_batch = e->model->phases.len > 0 ? e->model->phases.at[e->model->phases.len - 1]->batch : 1;
-  if (b->data.len > 0) e->model->score_data = with_made_columns(e, b->data.at[0]);
-  scene_close(e);
 }
