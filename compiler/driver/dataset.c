@@ -4,139 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/driver/dataset_columns.h"
 #include "compiler/driver/domain.h"
-#include "runtime/estimate.h"
-#include "runtime/matrix.h"
-#include "runtime/statistics.h"
-
-static bool every_column(const void *context, const ModelColumn *column) {
-  (void)context;
-  (void)column;
-  return true;
-}
-
-int64_t column_elements(const ModelColumn *column) {
-  int64_t n = 1;
-  for (int i = 0; i < column->rank; i++) n *= column->shape[i];
-  return n;
-}
-
-static const char *column_path(Arena *arena, const ModelColumn *column) {
-  return column->group == NULL ? column->name : arena_printf(arena, "%s/%s", column->group, column->name);
-}
-
-static const char *shape_text(Arena *arena, int rank, const int64_t *shape) {
-  const char *text = "(N";
-  for (int i = 0; i < rank; i++) text = arena_printf(arena, "%s, %lld", text, (long long)shape[i]);
-  return arena_printf(arena, "%s)", text);
-}
-
-// Absent (in one of the files), or there in a form that cannot be read: the table says which.
-static void column_refused(Session *session, const HgmTable *table, const ModelColumn *column, const char *reason) {
-  if (hgm_table_find(table, column_path(session->arena, column)) >= 0) {
-    diag_add(session->diags, DIAG_COLUMN_UNREADABLE, column->span, "%s", reason);
-    return;
-  }
-  Diag *d = diag_add(session->diags, DIAG_COLUMN_MISSING, column->span, "%s", reason);
-  char list[1024];
-  int near[3];
-  if (hgm_table_nearest(table, column_path(session->arena, column), near) > 0)
-    diag_help(session->diags, d, "its columns are %s", hgm_table_list(table, list, sizeof list));
-}
-
-// The column's index in the table, or -1 after a diagnostic.
-static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
-  const char *path = column_path(session->arena, column);
-  int place;
-  HgmError refusal = {0};
-  if (!hgm_table_require(table, path, &place, &refusal)) {
-    column_refused(session, table, column, refusal.text);
-    return -1;
-  }
-  const HgmColumn *found = hgm_table_column(table, place);
-  if (found->kind == HGM_COLUMN_TEXT && column->kind != COLUMN_TEXT_CATEGORY) {
-    Diag *d = diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds text", path, hgm_table_name(table));
-    diag_help(session->diags, d, "`class of [\"a\", \"b\"]` with the texts that occur reads it");
-    return -1;
-  }
-  if (found->kind != HGM_COLUMN_TEXT && column->kind == COLUMN_TEXT_CATEGORY && found->n_texts == 0) {
-    diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds numbers, the field lists texts", path, hgm_table_name(table));
-    return -1;
-  }
-  if (found->elements != column_elements(column)) {
-    Diag *d = diag_add(session->diags, DIAG_COLUMN_SHAPE, column->span, "`%s` of %s is %s, the field wants %s", path, hgm_table_name(table),
-                       shape_text(session->arena, found->rank, found->shape), shape_text(session->arena, column->rank, column->shape));
-    const char *declared = "";
-    for (int i = 0; i < found->rank; i++) declared = arena_printf(session->arena, "%s%s%lld", declared, i ? ", " : "", (long long)found->shape[i]);
-    if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
-    return -1;
-  }
-  return place;
-}
-
-// A file that has none of the columns, nor names like theirs, is another file: one message instead of one a column.
-static bool is_another_file(Session *session, const HgmTable *table, const ModelColumn *const *columns, size_t n, HgmError *error) {
-  int near[3];
-  const char *names = "";
-  for (size_t i = 0; i < n; i++) {
-    const char *path = column_path(session->arena, columns[i]);
-    if (hgm_table_find(table, path) >= 0 || hgm_table_nearest(table, path, near) > 0) return false;
-    if (i < 6) names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", path);
-  }
-  char list[1024];
-  if (n < 2) return false;
-  hgm_fail(error, EXIT_USER, "%s has none of the columns that the model reads: %s%s; it has %s; is it the right file?", hgm_table_name(table), names,
-           n > 6 ? arena_printf(session->arena, " and %zu more", n - 6) : "", hgm_table_list(table, list, sizeof list));
-  return true;
-}
-
-// The wanted columns' places in the table. False: what is wrong was printed at the columns' places in the model, or is in error.
-static bool find_columns(Session *session, const HgmTable *table, const ModelData *data, bool (*wanted)(const void *, const ModelColumn *), const void *context,
-                         int *places, HgmError *error) {
-  const ModelColumn **columns = ARENA_ARRAY(session->arena, const ModelColumn *, data->columns.len + 1);
-  size_t n = 0;
-  for (size_t i = 0; i < data->columns.len; i++)
-    if (wanted(context, &data->columns.at[i]) && !data->columns.at[i].which_group) columns[n++] = &data->columns.at[i];
-  if (is_another_file(session, table, columns, n, error)) return false;
-  int before = session->diags->errors;
-  for (size_t i = 0; i < n; i++) places[columns[i] - data->columns.at] = find_column(session, table, columns[i]);
-  if (session->diags->errors == before) return true;
-  diags_print(stderr, session->diags, false, 0); // those of the model were printed: only the new ones are shown
-  return hgm_fail(error, EXIT_USER, "%s does not fit the model", hgm_table_name(table));
-}
-
-// The files' paths without patterns; of data from several groups once for each group: FILE:/qcd, …, then FILE:/t, ….
-static bool expand_files(Arena *arena, const ModelData *data, const Strings *files, Strings *out, HgmError *error) {
-  char **paths;
-  int n;
-  if (!hgm_paths_expand(&paths, &n, files->at, (int)files->len, error)) return false;
-  for (size_t g = 0; g < (data->groups.len > 0 ? data->groups.len : 1); g++)
-    for (int i = 0; i < n; i++) {
-      const char *inside = strstr(paths[i], ":/") != NULL ? "/" : ":/";
-      VEC_PUSH(arena, out, data->groups.len == 0 ? arena_strdup(arena, paths[i]) : arena_printf(arena, "%s%s%s", paths[i], inside, data->groups.at[g]));
-    }
-  hgm_paths_free(paths, n);
-  return true;
-}
-
-static bool open_table(HgmTable **table, Arena *arena, const ModelData *data, const Strings *files, HgmError *error) {
-  Strings paths = {0};
-  return expand_files(arena, data, files, &paths, error) && hgm_table_open(table, paths.at, (int)paths.len, error);
-}
-
-bool dataset_check(Session *session, const ModelData *data, const Strings *files, HgmError *error) {
-  HgmTable *table;
-  if (!open_table(&table, session->arena, data, files, error)) return false;
-  int *places = ARENA_ARRAY(session->arena, int, data->columns.len + 1);
-  bool ok = find_columns(session, table, data, every_column, NULL, places, error);
-  int64_t rows;
-  int n = 0;
-  for (size_t i = 0; i < data->columns.len; i++)
-    if (!data->columns.at[i].which_group) places[n++] = places[i];
-  ok = ok && hgm_table_check_rows(table, places, n, &rows, error);
-  hgm_table_close(table);
-  return ok;
-}
 
 static bool listed(const ModelColumn *column, double value) {
   for (size_t i = 0; i < column->values.len; i++)
@@ -247,7 +116,7 @@ static bool count_rows(Dataset *dataset, const DataFiles *files, HgmError *error
     dataset->begin[s] = row;
     if (files->of[s].len == 0) continue;
     HgmTable *table;
-    if (!open_table(&table, dataset->arena, dataset->data, &files->of[s], error)) return false;
+    if (!dataset_table(&table, dataset->arena, dataset->data, &files->of[s], error)) return false;
     row += hgm_table_rows(table);
     hgm_table_close(table);
   }
@@ -287,13 +156,13 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   *dataset = (Dataset){.data = data, .arena = arena};
   Strings all = {0};
   for (int s = 0; s < SPLIT_COUNT; s++)
-    if (files->of[s].len > 0 && !expand_files(arena, data, &files->of[s], &all, error)) return false;
+    if (files->of[s].len > 0 && !dataset_paths(arena, data, &files->of[s], &all, error)) return false;
   if (!hgm_table_open(&dataset->table, all.at, (int)all.len, error)) return false;
   dataset->columns = ARENA_ARRAY(arena, double *, data->columns.len + 1);
   dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
   int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
-  if (wanted == NULL) wanted = every_column;
-  if (!find_columns(session, dataset->table, data, wanted, context, dataset->places, error)) return false;
+  if (wanted == NULL) wanted = dataset_every;
+  if (!dataset_columns(session, dataset->table, data, wanted, context, dataset->places, error)) return false;
   for (size_t i = 0; i < data->columns.len; i++) {
     if (!wanted(context, &data->columns.at[i]) || data->columns.at[i].which_group) continue;
     places[n] = dataset->places[i];
@@ -335,9 +204,8 @@ static int split_of(const Dataset *dataset, int64_t row) {
   return SPLIT_COUNT;
 }
 
-// Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * elements.
-static bool run_over(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs,
-                     HgmError *error) {
+bool dataset_run(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs,
+                 HgmError *error) {
   for (int64_t at = 0; at < n; at += CHUNK) {
     for (int k = 0; k < n_outputs; k++)
       if (!bound_output(bound, outputs[k], data[k] + (size_t)at * bytes[k])) return hgm_fail(error, EXIT_INTERNAL, "no output %s", outputs[k]);
@@ -391,7 +259,7 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
       char *data = (char *)keep;
       size_t bytes = sizeof *keep;
       const int64_t *rows = all_rows(dataset, error);
-      if (rows == NULL || !run_over(bound, rows, dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error)) return false;
+      if (rows == NULL || !dataset_run(bound, rows, dataset->rows, (const char *[]){"keep"}, &data, &bytes, 1, error)) return false;
     }
   }
   for (int s = 0; s < SPLIT_COUNT; s++)
@@ -414,90 +282,12 @@ bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn
   char *data = (char *)kept;
   size_t bytes = sizeof *kept;
   bool ok = left != NULL && kept != NULL && bound_create(&bound, session, keep, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
-            run_over(&bound, rows->at, rows->n, (const char *[]){"keep"}, &data, &bytes, 1, error);
+            dataset_run(&bound, rows->at, rows->n, (const char *[]){"keep"}, &data, &bytes, 1, error);
   bound_destroy(&bound);
   for (int64_t i = 0; ok && i < rows->n; i++)
     if (kept[i] != 0) left[n++] = rows->at[i];
   if (ok) *rows = (Rows){left, n};
   return ok;
-}
-
-// Statistics of a field's numbers together, or tables. Rows that are no part of the fit have NaN.
-static bool fit_joint(Session *session, const ModelFit *fit, const double *values, int64_t rows, double *const *places, int64_t *degenerate, HgmError *error) {
-  int64_t n = fit->n, kept = 0;
-  Arena *arena = arena_create();
-  double *some = fit->some ? arena_alloc(arena, sizeof(double) * (size_t)(rows * n + 1)) : NULL;
-  for (int64_t i = 0; fit->some && i < rows; i++)
-    if (!isnan(values[i * n])) memcpy(some + kept++ * n, values + i * n, sizeof(double) * (size_t)n);
-  HgmRows of = {fit->some ? some : values, NULL, fit->some ? kept : rows, n};
-  bool ok = of.rows > 1 || hgm_fail(error, EXIT_USER, "`%s` is fitted on %lld rows; it wants two", fit->field, (long long)of.rows);
-  if (fit->kind == FIT_QUANTILES) {
-    ok = ok && hgm_estimate_quantiles(session->pool, &of, fit->lengths[0] / n - 1, places[0], error);
-    for (int64_t j = 0; ok && j < n; j++) *degenerate += places[0][j * (fit->lengths[0] / n)] == places[0][(j + 1) * (fit->lengths[0] / n) - 1];
-  } else {
-    double *covariance = arena_alloc(arena, sizeof(double) * (size_t)(n * n));
-    ok = ok && hgm_estimate_moments(session->pool, &of, true, places[0], covariance, error);
-    if (ok) *degenerate = hgm_matrix_cholesky(n, covariance, places[2], places[1], places[3]);
-  }
-  arena_destroy(arena);
-  return ok;
-}
-
-static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
-  int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
-  double *places[4] = {NULL};
-  for (int k = 0; k < 4 && fit->states[k] != NULL; k++) {
-    Slot *slot = store_add(store, fit->states[k], HGM_F64, fit->lengths[k]);
-    slot->saved = true;
-    places[k] = slot->data;
-  }
-  double *first = places[0], *second = places[1];
-  for (int64_t i = 0; i < rows * n; i++)
-    if (!isfinite(values[i]) && !(fit->some && isnan(values[i])))
-      return domain_blame(dataset, session, store, fit->field, dataset->chosen[SPLIT_TRAIN], rows, error)
-                 ? false
-                 : hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
-                            fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
-  switch (fit->kind) {
-  case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
-  case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
-  case FIT_WHITEN:
-  case FIT_QUANTILES:
-    if (!fit_joint(session, fit, values, rows, places, &degenerate, error)) return false;
-    break;
-  case FIT_MINMAX: degenerate = hgm_statistics_min_max(session->pool, values, rows, n, first, second); break;
-  }
-  if (degenerate > 0)
-    fprintf(stderr, "warning: %lld of the numbers of `%s` are constant on the training split, or follow from the others\n", (long long)degenerate, fit->field);
-  return true;
-}
-
-bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error) {
-  for (size_t r = 0; r < dataset->data->rounds.len; r++) {
-    const ModelFitRound *round = &dataset->data->rounds.at[r];
-    int n = (int)round->fits.len;
-    Arena *scratch = arena_create();
-    const char **names = ARENA_ARRAY(scratch, const char *, n + 1);
-    char **data = ARENA_ARRAY(scratch, char *, n + 1);
-    size_t *bytes = ARENA_ARRAY(scratch, size_t, n + 1);
-    HgmScratch *room = NULL; // of this round alone
-    bool ok = dataset->scratch == NULL || hgm_scratch_open(&room, dataset->folder, error);
-    for (int k = 0; k < n && ok; k++) {
-      names[k] = round->fits.at[k].output;
-      bytes[k] = sizeof(double) * (size_t)round->fits.at[k].n;
-      size_t all = bytes[k] * (size_t)dataset->n[SPLIT_TRAIN];
-      ok = (data[k] = room == NULL ? arena_alloc(scratch, all) : hgm_scratch_take(room, all, error)) != NULL;
-    }
-    Bound bound = {0};
-    ok = ok && bound_create(&bound, session, round->fn, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
-         run_over(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
-    bound_destroy(&bound);
-    for (int k = 0; ok && k < n; k++) ok = fit_statistic(dataset, session, store, &round->fits.at[k], (const double *)(void *)data[k], error);
-    arena_destroy(scratch);
-    hgm_scratch_close(room);
-    if (!ok) return false;
-  }
-  return true;
 }
 
 static double weight_of(const Table *weights, int64_t row) {
@@ -547,7 +337,7 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
       if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
     }
     const int64_t *rows = all_rows(dataset, error);
-    ok = rows != NULL && run_over(bound, rows, dataset->rows, names, data, bytes, (int)n, error);
+    ok = rows != NULL && dataset_run(bound, rows, dataset->rows, names, data, bytes, (int)n, error);
     bound_destroy(bound);
   }
   ok = ok && domain_prepared(dataset, session, store, error) && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);

@@ -53,6 +53,9 @@ bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error)
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
 bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
 bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
+// Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * bytes[k].
+bool dataset_run(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs,
+                 HgmError *error);
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
 int64_t column_elements(const ModelColumn *column); // numbers of one event
