@@ -118,7 +118,7 @@ class Jets:
             field("reco.btag", "Jet_btagDeepB").logit(1e-3).standardize(),
             field("reco.qgl", "Jet_qgl").missing(-1, -0.1).standardize(),
             field("reco.breg", "Jet_bRegCorr").standardize(),
-            field("reco.frac", "Jet_chHEF", "Jet_neHEF", "Jet_chEmEF", "Jet_neEmEF").logit(1e-3).standardize(),
+            field("reco.frac", "Jet_chHEF", "Jet_neHEF", "Jet_chEmEF", "Jet_neEmEF").zero_below(2e-4).logit(1e-3).standardize(),
             field("reco.n", "Jet_nConstituents").dequantize().standardize(),
             field("reco.mu", "Jet_nMuons").dequantize().standardize(),
             field("reco.id", "Jet_jetId").levels(0, 2, 6).dequantize().standardize(),

@@ -59,6 +59,9 @@ class Field:
     def log1p(self):
         return self.map(np.log1p, lambda x: -np.log1p(x))
 
+    def zero_below(self, threshold):
+        return self.map(lambda x: np.where(x < threshold, 0, x))
+
     def logit(self, eps):
         share = lambda x: eps + (1 - 2 * eps) * x
         return self.map(lambda x: np.log(share(x) / (1 - share(x))), lambda x: np.log((1 - 2 * eps) / (share(x) * (1 - share(x)))))

@@ -54,7 +54,7 @@ def prepare(path, smear):
     turn = jet("phi") - gen("phi")
     x = [np.log(jet("pt") / gen("pt")), np.arctan(10 * (jet("eta") - gen("eta"))), np.arctan(10 * (turn - 2 * np.pi * np.round(turn / (2 * np.pi)))),
          np.log1p(jet("mass")), jet("area"), logit(jet("btagDeepB")), np.where(jet("qgl") == -1, -0.1, jet("qgl")), jet("bRegCorr"),
-         *(logit(jet(name)) for name in ("chHEF", "neHEF", "chEmEF", "neEmEF")), jet("nConstituents") + uniform(), jet("nMuons") + uniform(),
+         *(logit(np.where(jet(name) < 2e-4, 0, jet(name))) for name in ("chHEF", "neHEF", "chEmEF", "neEmEF")), jet("nConstituents") + uniform(), jet("nMuons") + uniform(),
          level(jet("jetId"), [0, 2, 6]) + uniform(), level(jet("puId"), [0, 4, 6, 7]) + uniform()]
     c = [np.log(gen("pt")), gen("eta"), np.log1p(gen("mass")), gen("nMuons"), gen("muonPtRel"), raw["Pileup_nPU"]]
     flags = [np.sin(gen("phi")), np.cos(gen("phi"))] + [(gen("partonFlavour") == flavour).astype(float) for flavour in (0, 1, 2, 3, 4, 5, 21)]
