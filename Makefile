@@ -1,6 +1,6 @@
 # make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
-#                                                    make examples   trains all a little, one table
+#                                                    make examples   trains all at reduced size, one table, half an hour at most
 # BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
 # V=1             shows the commands
 
@@ -155,7 +155,7 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
 	@bench/run.sh $(O)/bench/worker $(CASES)
 
-# ---- every example for a few steps: one table (HGM_DATA=folder, EXAMPLES="gan wgan", STEPS=20)
+# ---- every example at reduced size: one table, each headline metric in its band (EXAMPLES="flows/ wgan", SEED=2, STEPS=20, HGM_DATA=folder)
 examples: $(O)/hgmc
 	@examples/try.sh $(CURDIR)/$(O)/hgmc $(EXAMPLES)
 

@@ -5,7 +5,7 @@ set -eu
 hgmc=$(realpath "$1"); cd "$(dirname "$0")"
 runs=../runs; mkdir -p $runs
 echo "== train: a smaller flow than jets.hgm says, so that this takes a minute or two"
-"$hgmc" run jets.hgm --train data/jets.h5 -o $runs/demo --force --epochs 12 --set layers=6 --set width=64 || [ $? -eq 1 ]
+"$hgmc" run flows/jets.hgm --train data/jets.h5 -o $runs/demo --force --epochs 12 --set layers=6 --set width=64 || [ $? -eq 1 ]
 echo; echo "== sample: 20,000 reconstructed jets for the given generator jets"
 "$hgmc" sample $runs/demo --given data/jets.h5 -n 20k -o $runs/demo/fake.h5 --force
 echo; echo "== score: log-density of each jet in physical units"

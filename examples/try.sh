@@ -1,42 +1,71 @@
 #!/usr/bin/env bash
-# Trains the examples for a few steps each and prints one table: does each read its data, train, draw and evaluate?
-# usage: examples/try.sh HGMC [NAME …]; HGM_DATA names the folder with the files (default ../shared/data), STEPS=20 how long each phase is.
-# An example whose file is not there is left out, and so are distances to the nearest training event, which take minutes. Exit 1 if any failed.
+# Trains every example at reduced size and prints one table. Exit 1 where one fails or its headline metric leaves its band.
+# usage: examples/try.sh HGMC [PATTERN …]: examples whose name holds one of them; examples/small.tsv says how each is reduced.
+# HGM_DATA names the folder of the files that are not bundled (default ../shared/data); an example whose file is not there is left out.
+# SEED=2 trains with another seed (bands were made from seeds 1 to 3), STEPS=3 only so many steps, and looks at no band.
 set -u
 cd "$(dirname "$0")"
-hgmc=$1; shift
-data=${HGM_DATA:-../../shared/data} steps=${STEPS:-20}
-case $hgmc in /*) ;; *) hgmc=$OLDPWD/$hgmc ;; esac
-case $data in /*) ;; *) data=$PWD/$data ;; esac
-declare -A files=(
-  [gan]= [dirac_gan]= [regularised_gan]= [wgan]= [wgan_gp_ring]= [unrolled_gan]= [subtraction]=
-  [wgan_gp]=jets_response.h5 [bit_gan]=jets_response.h5 [eventgan]=ttbar.h5
-  [subtraction_ee]="base=ee_subtraction.h5 back=ee_subtraction.h5 wanted=ee_subtraction.h5"
-  [lagan]=jet_images.h5 [dcgan]=jet_images.h5 [fcgan]=jet_images.h5 [hybridgan]=jet_images.h5 [image_classifier]=jet_images.h5
-  [cyclegan]="fast=jets_response.h5 full=jets_response.h5")
-order="gan dirac_gan regularised_gan wgan wgan_gp_ring wgan_gp unrolled_gan bit_gan eventgan subtraction subtraction_ee lagan dcgan fcgan hybridgan image_classifier cyclegan"
-scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
-for file in *.hgm; do # short phases, in imported files too
-  sed -E "s/^  steps [0-9_]+/  epochs 1 of $steps steps/; s/^  epochs [0-9_]+( of [0-9_]+ steps)?/  epochs 1 of $steps steps/; s/ every [0-9]+$//; s/ nearest,//; /assert/d" "$file" > "$scratch/$file"
-done
-cd "$scratch" || exit 2
-failed=0
-printf '%-18s %10s %7s  %s\n' example parameters seconds 'losses of the last epoch'
-for name in ${*:-$order}; do
-  train=() missing=
-  for file in ${files[$name]}; do
-    [ -e "$data/${file#*=}" ] || missing=${file#*=}
-    case $file in *=*) train+=(--train "${file%%=*}=$data/${file#*=}") ;; *) train+=(--train "$data/$file") ;; esac
+export HGMC DATA SEED=${SEED:-1} STEPS=${STEPS:-}
+HGMC=$(cd "$OLDPWD"; realpath "$1"); shift
+DATA=$(cd "$OLDPWD"; realpath -m "${HGM_DATA:-$PWD/../../shared/data}")
+export SCRATCH; SCRATCH=$(mktemp -d); trap 'rm -rf "$SCRATCH"' EXIT
+
+# The numbers of an evaluation.json, one a line as `watch` and `assert` name them: name, value, what the truth has
+numbers() {
+  awk -F'": ' '
+    function text(s) { sub(/^ *"/, "", s); return s }
+    function number(s) { sub(/,$/, "", s); return s }
+    /[{]$/ { path[++depth] = text($1); next }
+    /^ *}/ { depth--; next }
+    depth == 1 { printf "%s\t%s\t\n", text($1), number($2) }
+    path[2] == "columns" && depth == 3 { name = text($1); value[name "." path[3]] = number($2) }
+    path[2] == "metrics" && depth == 4 { name = path[3] (path[4] == "metric" ? "" : "." path[4])
+      if (text($1) == "value") v = number($2)
+      if (text($1) == "truth") printf "%s\t%s\t%s\n", name, v, number($2) }
+    END {
+      for (n in value) if (n ~ /^(ks|wasserstein)\./) {
+        kind = n; sub(/\..*/, "", kind); column = substr(n, length(kind) + 2); floor = value[kind "_floor." column]
+        printf "%s\t%s\t%s\n", n, value[n], floor
+        if (!(kind in worst) || value[n] + 0 > worst[kind] + 0) { worst[kind] = value[n]; beside[kind] = floor }
+      }
+      for (k in worst) printf "%s.worst\t%s\t%s\n", k, worst[k], beside[k]
+    }' "$1"
+}
+
+# One line of small.tsv: trains the example, leaves its row of the table in $SCRATCH/NUMBER.row
+one() {
+  local number=$1 name files how headline least most reference
+  IFS=$'\t' read -r name files how headline least most reference <<< "$2"
+  local run=$SCRATCH/$number log=$SCRATCH/$number.log file path train=()
+  exec > "$SCRATCH/$number.row"
+  for file in $files; do
+    [ "$file" = - ] && continue
+    path=data/${file#*=}; [ -e "$path" ] || path=$DATA/${file#*=}
+    [ -e "$path" ] || { printf '%-26s left out: no %s\n' "$name" "${file#*=}"; return; }
+    case $file in *=*) train+=(--train "${file%%=*}=$path") ;; *) train+=(--train "$path") ;; esac
   done
-  if [ -n "$missing" ]; then printf '%-18s left out: no %s\n' "$name" "$missing"; continue; fi
-  start=$SECONDS
-  if ! "$hgmc" run "$name.hgm" "${train[@]}" -o "run_$name" > "$name.log" 2>&1; then
-    failed=1
-    printf '%-18s FAILED: %s\n' "$name" "$(grep -aE 'error|hgmc:' "$name.log" | head -n 1)"
-    continue
-  fi
-  parameters=$(grep -ao '[0-9]* parameters' "$name.log" | head -n 1)
-  losses=$(tr '\r' '\n' < "$name.log" | grep -a '^train.* epoch' | tail -n 1 | sed 's/^[^:]*: //; s/, [^,]*events.s$//')
-  printf '%-18s %10s %7d  %s\n' "$name" "${parameters% *}" $((SECONDS - start)) "$losses"
-done
-exit $failed
+  "$HGMC" run "$name.hgm" "${train[@]}" $how ${STEPS:+--steps $STEPS} --seed "$SEED" --threads 1 -o "$run" > "$log" 2>&1
+  local status=$? # 1 with an evaluation: an assertion of the full size does not hold
+  [ $status -eq 0 ] || { [ $status -eq 1 ] && [ -e "$run/evaluation.json" ]; } ||
+    { printf '%-26s FAILED: %s\n' "$name" "$(grep -aE 'error|hgmc:' "$log" | head -n 1)"; return; }
+  local parameters epochs rate value truth verdict=
+  parameters=$(grep -aoE '[0-9]+ parameters' "$log" | head -n 1)
+  epochs=$(($(wc -l < "$run/metrics.csv") - 1))
+  rate=$(tr '\r' '\n' < "$log" | grep -a ' epoch .*events/s$' | tail -n 1 | sed -E 's/.*, ([^ ]+) events.*/\1/')
+  IFS=$'\t' read -r _ value truth < <(numbers "$run/evaluation.json" | grep -F "$headline"$'\t' | awk -F'\t' -v n="$headline" '$1 == n')
+  if [ -z "$value" ]; then verdict="FAILED: no such metric"
+  elif [ -z "$STEPS" ] && awk -v v="$value" -v a="$least" -v b="$most" 'BEGIN { exit !(v != v + 0 || v < a || v > b) }'; then verdict="LEFT its band"; fi
+  printf '%-26s %10s %6s %9.3g  %-32s %9.4g  %7s to %-7s %s %s\n' "$name" "${parameters% *}" "$epochs" "$rate" "$headline" "$value" "$least" "$most" \
+    "$([ "$reference" = - ] && printf "%.4g truth against truth" "$truth" || echo "$reference")" "$verdict"
+}
+export -f one numbers
+
+printf '%-26s %10s %6s %9s  %-32s %9s  %18s %s\n' system parameters epochs events/s headline value band reference
+number=100
+while IFS= read -r line; do
+  name=${line%%$'\t'*} wanted=$([ $# -eq 0 ] && echo yes)
+  for pattern in "$@"; do case $name in *$pattern*) wanted=yes ;; esac; done
+  [ -n "$wanted" ] && printf '%s\0%s\0' $((number++)) "$line"
+done < <(grep -v '^#' small.tsv) | xargs -0 -r -n 2 -P "$(nproc)" bash -c 'one "$0" "$1"'
+cat "$SCRATCH"/*.row
+! grep -qE 'FAILED|LEFT its band$' "$SCRATCH"/*.row

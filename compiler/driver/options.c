@@ -42,6 +42,7 @@ static const OptSpec specs[] = {
     {"test", 0, OPT_LIST, "FILE", "test data instead of a share of the training file", AT(test), NO_FLAG, " run tune "},
     {"test", 0, OPT_FLAG, NULL, "tries every bijection on random points: both directions, both determinants", AT(trials), NO_FLAG, " check "},
     {"epochs", 0, OPT_COUNT, "N", "instead of the model's number of epochs", AT(epochs), AT(has_epochs), " run tune "},
+    {"steps", 0, OPT_COUNT, "N", "at most so many steps a phase: a first try, or a small version of the model's training", AT(steps), AT(has_steps), " run "},
     {"trials", 0, OPT_COUNT, "N", "how many points to try (24); the first is the defaults", AT(n_trials), AT(has_trials), " tune "},
     {"search", 0, OPT_TEXT, "quasi|random", "how points are spread over the ranges (quasi)", AT(search), NO_FLAG, " tune "},
     {"prune", 0, OPT_COUNT, "K", "the best K-th part goes on, K times as long (3; 1: all go to the end)", AT(prune), AT(has_prune), " tune "},
@@ -111,7 +112,7 @@ static bool belongs(const OptSpec *spec, const char *verb) {
 static void print_overview(FILE *out) {
   fprintf(out, "hgmc: generative models for particle physics, from one file\n\nusage: hgmc VERB …\n\n");
   for (int i = 0; i < N_VERBS; i++) fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
-  fprintf(out, "\n`hgmc VERB --help` lists a verb's options. A first run:\n  hgmc run examples/jets.hgm --train examples/data/jets.h5 -o runs/jets\n");
+  fprintf(out, "\n`hgmc VERB --help` lists a verb's options. A first run:\n  hgmc run examples/flows/jets.hgm --train examples/data/jets.h5 -o runs/jets\n");
 }
 
 static void print_verb(FILE *out, const VerbSpec *verb) {

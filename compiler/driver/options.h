@@ -23,12 +23,12 @@ typedef struct Options {
   int64_t pause_epochs; // run: stop after so many epochs of all phases, to go on later; 0: never. No option has it: tune does
   int64_t n_trials, prune;
   const char *search;
-  int64_t events, epochs, first_event, memory;
+  int64_t events, epochs, steps, first_event, memory;
   double checkpoint_seconds, bench_seconds;
   int threads;
   uint64_t seed;
-  bool has_memory, has_events, has_epochs, has_seed, has_checkpoint, has_trials, has_prune, lib, resume, force, quiet, trials, time_passes, no_cache, no_colour,
-      help;
+  bool has_memory, has_events, has_epochs, has_steps, has_seed, has_checkpoint, has_trials, has_prune, lib, resume, force, quiet, trials, time_passes, no_cache,
+      no_colour, help;
 } Options;
 
 // Parses argv. True to go on. False: nothing to run; *exit_code says what to return (--help: 0, a mistake: 2).

@@ -145,6 +145,7 @@ static void phase_extent(Phase *p) {
   p->steps_per_epoch = m->steps_per_epoch > 0 ? m->steps_per_epoch : most > 0 ? most : 1000;
   int64_t epochs = options->has_epochs ? options->epochs : m->epochs;
   p->total_steps = m->steps > 0 && !options->has_epochs ? m->steps : epochs * p->steps_per_epoch;
+  if (options->has_steps && options->steps < p->total_steps) p->total_steps = options->steps;
 }
 
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {

@@ -214,6 +214,7 @@ static void digest(Run *r, const HgmManifest *m) {
   hgm_sha256_add(&sha, r->hash, strlen(r->hash));
   hgm_sha256_add(&sha, HGM_VERSION, strlen(HGM_VERSION));
   hgm_sha256_add(&sha, &r->options->epochs, sizeof r->options->epochs);
+  hgm_sha256_add(&sha, &r->options->steps, sizeof r->options->steps);
   for (int i = 0; i < m->n_data; i++)
     for (int f = 0; f < m->data[i].n_files; f++) hgm_sha256_add(&sha, m->data[i].files[f].sha256, strlen(m->data[i].files[f].sha256));
   hgm_sha256_end(&sha, r->digest);

@@ -239,9 +239,9 @@ else
 fi
 
 # ---- a run that came to nothing leaves no directory
-expect_exit 2 $HGMC run $ROOT/examples/jets.hgm
+expect_exit 2 $HGMC run $ROOT/examples/flows/jets.hgm
 expect_text "--train"
 [ -z "$(ls runs)" ] || fail "no directory of a run that did not begin, found $(ls runs)"
 mkdir mine
-expect_exit 2 $HGMC run $ROOT/examples/jets.hgm --train nothing.h5 -o mine
+expect_exit 2 $HGMC run $ROOT/examples/flows/jets.hgm --train nothing.h5 -o mine
 [ -d mine ] || fail "a directory that was there before to stay"

@@ -9,15 +9,15 @@ bound() {
   [ "$instructions" -le $(($4 * 5 / 4)) ] || fail "at most $4 instructions and a quarter in $2 of $1, there are $instructions"
 }
 count() { expect_exit 0 $HGMC check "$ROOT/$1" --time-passes --no-cache; cp log "$(basename "$1").counts"; }
-count examples/jets.hgm
-bound examples/jets.hgm jets.prepare 20 1202
-bound examples/jets.hgm jets.fit_1 13 1037
-bound examples/jets.hgm train.update_1 67 14800
-bound examples/jets.hgm train.validate 29 5148
-bound examples/jets.hgm generate 40 6195
+count examples/flows/jets.hgm
+bound examples/flows/jets.hgm jets.prepare 20 1202
+bound examples/flows/jets.hgm jets.fit_1 13 1037
+bound examples/flows/jets.hgm train.update_1 67 14800
+bound examples/flows/jets.hgm train.validate 29 5148
+bound examples/flows/jets.hgm generate 40 6195
 count bench/flow10.hgm
 bound bench/flow10.hgm train.update_1 41 11055
 bound bench/flow10.hgm generate 19 3349
-count examples/zgamma.hgm
-bound examples/zgamma.hgm train.update_1 28 8179
+count examples/vae/zgamma.hgm
+bound examples/vae/zgamma.hgm train.update_1 28 8179
 exit 0

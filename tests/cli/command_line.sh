@@ -5,7 +5,7 @@ for verb in run sample score eval check show inspect selftest explain; do expect
 for verb in run sample score eval check show inspect selftest explain; do expect_exit 0 $HGMC $verb --help; expect_text "usage: hgmc $verb"; done
 expect_exit 2 $HGMC; expect_exit 2 $HGMC rnu; expect_text "did you mean \`run\`"
 expect_exit 2 $HGMC run x.hgm --trian y; expect_text "did you mean --train"
-expect_exit 2 $HGMC run "$ROOT/examples/zgamma.hgm" -o nowhere; expect_text "no file is named for the data block"
+expect_exit 2 $HGMC run "$ROOT/examples/vae/zgamma.hgm" -o nowhere; expect_text "no file is named for the data block"
 echo "param x = 1" > there.hgm
 expect_exit 2 $HGMC check there; expect_text "cannot read there: No such file or directory; did you mean there.hgm"
 expect_exit 2 $HGMC run nothing.hgm --train y.h5; expect_text "nothing.hgm"
@@ -15,7 +15,7 @@ expect_exit 2 $HGMC run x.hgm --train -o y; expect_text "--train needs a value: 
 expect_exit 2 $HGMC run x.hgm --train a.csv b.csv; expect_text "\`b.csv\` is one word too many"
 expect_exit 2 $HGMC score nothing --data x; expect_text "--output is missing"
 expect_exit 0 $HGMC build --help; expect_text "the sampler; with --lib"
-for verb in --help "show $ROOT/examples/jets.hgm"; do # a full disk behind `>` is no success
+for verb in --help "show $ROOT/examples/flows/jets.hgm"; do # a full disk behind `>` is no success
   $HGMC $verb > /dev/full 2> log; [ $? -eq 2 ] || fail "exit 2 where standard output cannot be written"
   expect_text "standard output: cannot be written: No space left on device"
 done

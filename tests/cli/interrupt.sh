@@ -1,7 +1,7 @@
 # SIGTERM finishes the step, saves, says how to go on; the command that it prints ends like a run that was never stopped.
 . "$ROOT/tests/cli/lib.bash"
 $HGMC run $jets --epochs 2 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run"
-for file in jets.hgm data; do cp -r "$ROOT/examples/$file" "${file/jets/my jets}"; done # a name that a shell takes apart
+cp -r "$ROOT/examples/data" .; cp "$ROOT/examples/flows/jets.hgm" "my jets.hgm" # a name that a shell takes apart
 $HGMC run "my jets.hgm" --train data/jets.h5 $quick --epochs 2 -o stopped > log 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ -s stopped/manifest.json ] && break; sleep 0.05; done

@@ -1,8 +1,8 @@
 # The main job on real data: train, sample, score, evaluate, look, and nothing is overwritten.
 . "$ROOT/tests/cli/lib.bash"
-expect_exit 0 $HGMC check $ROOT/examples/jets.hgm --data $ROOT/examples/data/jets.h5
+expect_exit 0 $HGMC check $ROOT/examples/flows/jets.hgm --data $ROOT/examples/data/jets.h5
 expect_text "no errors"
-expect_exit 0 $HGMC show $ROOT/examples/jets.hgm
+expect_exit 0 $HGMC show $ROOT/examples/flows/jets.hgm
 expect_text "response"
 $HGMC run $jets --epochs 1 -o run > log 2>&1; [ $? -le 1 ] || fail "a run (assertions on quality may fail after one epoch)"
 for file in manifest.json metrics.csv best.h5 last.h5 model.h5 evaluation.json report.html; do [ -s run/$file ] || fail "run/$file"; done

@@ -1,7 +1,7 @@
 # Every example of docs/language.md: ```hgm is a file that `hgmc check` accepts, ```hgm wrong is followed by a ```text block with
-# exactly what it prints. ```hgm part is not run. Imports of the examples are looked for in examples/.
+# exactly what it prints. ```hgm part is not run. Imports of the examples are looked for in examples/vae.
 . "$ROOT/tests/cli/lib.bash"
-export HGM_PATH="$ROOT/examples"
+export HGM_PATH="$ROOT/examples/vae"
 awk '
   /^```/ && !open {
     open = 1; out = ""

@@ -16,4 +16,4 @@ same_file() { cmp -s "$1" "$2" || fail "$1 and $2 to be the same bytes"; }
 dump() { h5dump "$1" | tail -n +2; }
 same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }
 quick="--set layers=4 --set width=16 --set bins=4 --quiet"
-jets="$ROOT/examples/jets.hgm --train $ROOT/examples/data/jets.h5 $quick"
+jets="$ROOT/examples/flows/jets.hgm --train $ROOT/examples/data/jets.h5 $quick"

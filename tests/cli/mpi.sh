@@ -18,7 +18,7 @@ diff <(cut -d, -f1-5 one/metrics.csv) <(cut -d, -f1-5 of_4/metrics.csv) > log ||
 
 # sums over pairs: what a process keeps of its events the others read
 sed -e 's/  z ~ normal(mu, exp(logvar \/ 2))/&\n  flat ~ normal[latent]/' -e 's/minimize mse(decoder(z), x).*/minimize mse(decoder(z), x) + mmd(z, flat)/' \
-  "$ROOT/examples/zgamma.hgm" > pairs.hgm
+  "$ROOT/examples/vae/zgamma.hgm" > pairs.hgm
 grep -q 'mmd(z, flat)' pairs.hgm || fail "a program with pairs of events"
 pairs="pairs.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --epochs 1 --quiet"
 $HGMC run $pairs -o pairs_one > log 2>&1; [ $? -le 1 ] || fail "pairs of events in one process"
@@ -32,7 +32,7 @@ together 2 $jets --epochs 1 -o of_2; [ $? -eq 2 ] || fail "a run directory that 
 [ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
 
 # a process is killed; the run ends, and goes on from the last checkpoint with another number of processes
-small="$ROOT/examples/zgamma.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
+small="$ROOT/examples/vae/zgamma.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
 stopped_by() { # DIR SIGNAL WHOM EPOCHS: starts 2 processes, waits for a checkpoint
   mpirun -n 2 "$HGMC" run $small --epochs "$4" --threads 1 -o "$1" > log 2>&1 < /dev/null &
   local mpi=$!

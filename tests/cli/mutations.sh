@@ -3,7 +3,7 @@
 # BUILD=asan make check runs them under the sanitizers.
 . "$ROOT/tests/cli/lib.bash"
 count=${HGM_LONG:+3000}; count=${count:-240}
-ls "$ROOT"/examples/*.hgm "$ROOT"/bench/*.hgm "$ROOT"/tests/golden/error/*.hgm > files
+ls "$ROOT"/examples/*/*.hgm "$ROOT"/bench/*.hgm "$ROOT"/tests/golden/error/*.hgm > files
 [ -d "$ROOT/../shared/design/programs" ] && ls "$ROOT"/../shared/design/programs/*.hgm | grep -v -e 13-iaf -e 13-maf >> files # those take seconds each
 awk -v count="$count" -v seed="${HGM_SEED:-1}" '
   function token(text) { # the next token of text: a word, a number, a string, a line end or one character
@@ -41,7 +41,7 @@ awk -v count="$count" -v seed="${HGM_SEED:-1}" '
       close(out)
     }
   }' files
-export HGM_PATH="$ROOT/examples:$ROOT/../shared/design/programs"
+export HGM_PATH="$(printf '%s:' "$ROOT"/examples/*)$ROOT/../shared/design/programs"
 export ASAN_OPTIONS="detect_leaks=1:exitcode=99" UBSAN_OPTIONS="exitcode=99"
 try() { # FILE: a line on standard output when it fails
   timeout 240 "$HGMC" check "$1" > "$1.log" 2>&1 < /dev/null

@@ -1,7 +1,7 @@
 # A run goes on only with the data that it began with: the file may have moved, but another size, other bytes or another number of files is
 # refused, and the checkpoint stays as it is.
 . "$ROOT/tests/cli/lib.bash"
-model="$ROOT/examples/zgamma.hgm"; data=$ROOT/examples/data/zgamma.h5
+model="$ROOT/examples/vae/zgamma.hgm"; data=$ROOT/examples/data/zgamma.h5
 expect_exit 0 $HGMC run $model --train $data --epochs 1 -o run --quiet
 cp run/last.h5 before.h5
 mkdir elsewhere; cp "$data" elsewhere/moved.h5

@@ -56,7 +56,7 @@ for way in "-f GZIP=9" "-f SHUF -f GZIP=4 -f FLET" "-l CONTI" "-f NONE -l CHUNK=
   expect_exit 0 ./sim --score packed.h5 --quiet -o score2.csv --force
   same_file score.csv score2.csv
 done
-expect_exit 0 $HGMC run "$ROOT/examples/zgamma.hgm" --train "$ROOT/examples/data/zgamma.h5" --epochs 1 --quiet -o frame # a pandas table
+expect_exit 0 $HGMC run "$ROOT/examples/vae/zgamma.hgm" --train "$ROOT/examples/data/zgamma.h5" --epochs 1 --quiet -o frame # a pandas table
 expect_exit 0 $HGMC build frame --target native --quiet -o framesim
 expect_exit 0 $HGMC score frame --data "$ROOT/examples/data/zgamma.h5" --quiet -o score.csv --force
 expect_exit 0 ./framesim --score "$ROOT/examples/data/zgamma.h5" --quiet -o score2.csv --force

@@ -1,7 +1,7 @@
 # Data that does not fit --memory goes to a scratch file and is shuffled within windows: the same bits for any number of threads and after
 # kill -9 and --resume, the same fitted statistics as in memory, nothing left behind, a clear error where the disk is full.
 . "$ROOT/tests/cli/lib.bash"
-small="$ROOT/examples/jets.hgm --train $ROOT/examples/data/jets.h5 --set layers=4 --set width=16 --set bins=4 --epochs 3"
+small="$ROOT/examples/flows/jets.hgm --train $ROOT/examples/data/jets.h5 --set layers=4 --set width=16 --set bins=4 --epochs 3"
 run() { $HGMC run $small "$@" > log 2>&1; [ $? -le 1 ] || fail "run $*"; }
 run --threads 1 --memory 3M -o one
 rows=$(sed -n 's/.*shuffled within windows of \([0-9]*\).*/\1/p' log)

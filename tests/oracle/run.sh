@@ -7,9 +7,9 @@ cd "$(dirname "$0")/../.."
 [ -n "$python" ] || { echo "no python with numpy and torch: make oracle installs them into .venv, HGM_PYTHON names another"; exit 77; }
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 how=; [ "${1:-}" = --evaluate ] && { how=--evaluate; shift; }
-cases=(image:tests/oracle/image.hgm:- vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/zgamma.hgm:examples/data/zgamma.h5
-       zmumu:examples/zmumu.hgm:examples/data/zmumu.csv wgan_gp:examples/wgan_gp.hgm:examples/data/jets.h5
-       jets:examples/jets.hgm:examples/data/jets.h5)
+cases=(image:tests/oracle/image.hgm:- vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/vae/zgamma.hgm:examples/data/zgamma.h5
+       zmumu:examples/flows/zmumu.hgm:examples/data/zmumu.csv wgan_gp:examples/gan/wgan_gp.hgm:examples/data/jets.h5
+       jets:examples/flows/jets.hgm:examples/data/jets.h5)
 pairs=()
 for case in "${cases[@]}"; do
   IFS=: read -r name model data <<< "$case"

@@ -2,7 +2,7 @@
 
     BUILD_DIR=build/release .venv/bin/python tests/oracle/train_beside.py [--seeds 1 2 3] [--epochs 12] [--layers 4] [--width 32] [--smear 0.2]
 
-The columns are prepared once, in numpy, as examples/jets.hgm prepares them. Then each is smeared by a normal of --smear of its spread: atoms, rounded
+The columns are prepared once, in numpy, as examples/flows/jets.hgm prepares them. Then each is smeared by a normal of --smear of its spread: atoms, rounded
 values and sharp edges, at which a density grows without end or falls to zero, become smooth; without that the last digits of a training decide where it ends.
 Both sides read the same numbers, begin with the weights that hgm draws from the seed (oracle_dump), take the batches in hgm's order (Philox) and keep
 the weights of the best validation loss. What is left to differ is arithmetic. Compared on the test split, for each seed: the negative log-likelihood

@@ -249,10 +249,10 @@ static void load_tree_file(const char *path, int64_t weights) {
 
 static void examples_are_accepted(void **state) {
   (void)state;
-  load_tree_file("examples/zgamma.hgm", 0);
-  load_tree_file("examples/zgamma_narrow.hgm", 0);
-  load_tree_file("examples/zmumu.hgm", 0);
-  load_tree_file("examples/jets.hgm", 0);
+  load_tree_file("examples/vae/zgamma.hgm", 0);
+  load_tree_file("examples/vae/zgamma_narrow.hgm", 0);
+  load_tree_file("examples/flows/zmumu.hgm", 0);
+  load_tree_file("examples/flows/jets.hgm", 0);
 }
 
 static void benchmarks_have_the_peers_weights(void **state) {
