@@ -299,6 +299,16 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
   return physical ? field_physical(e, f, name.span) : field_prepared(e, f, name.span);
 }
 
+// Where the chain keeps one number a column, prepared values have the places of the columns too.
+static int64_t hook_place(const Elab *e, const Value *v, const char *name) {
+  (void)e;
+  const DataField *f = v->type->field;
+  if (f == NULL || f->record || extents_elements(&v->u.tensor.type.shape) != (int64_t)f->items.len) return -1;
+  for (size_t i = 0; i < f->items.len; i++)
+    if (strcmp(f->block->model->columns.at[f->items.at[i].own].name, name) == 0) return (int64_t)i;
+  return -1;
+}
+
 static bool is_the_data(Elab *e, const DataField *f, const Value *v) {
   const Value *known = map_get(cache(e, false), f->name);
   return known == v || (known != NULL && value_same(known, v));
@@ -373,6 +383,7 @@ void fields_hooks(Elab *e) {
   e->hooks = (ElabHooks){.field_type = hook_type,
                          .field_named = hook_named,
                          .data_field = hook_field,
+                         .column_place = hook_place,
                          .physical = hook_physical,
                          .weight_of = hook_weight,
                          .fields_meet = fields_meet,

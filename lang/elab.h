@@ -99,6 +99,7 @@ typedef struct ElabHooks {
   const FieldType *(*field_type)(Elab *e, const Value *data, const char *name);   // NULL: no such field; "gen" or "gen.pt"
   const FieldType *(*field_named)(Elab *e, const Scope *scope, const char *name); // a field of any data block in scope (flow variables)
   Value *(*data_field)(Elab *e, const Value *data, AstName name);                 // base.x where values are wanted; reports record-field
+  int64_t (*column_place)(const Elab *e, const Value *v, const char *name);       // which number of a field that column is; -1: none
   Value *(*physical)(Elab *e, Value *v, Span span);                               // fills prepared and log_jacobian
   Value *(*weight_of)(Elab *e, Value *v, Span span);
   bool (*fields_meet)(Elab *e, const FieldType *type, const Value *v, Span span); // v may stand for a field of that type; false: reported

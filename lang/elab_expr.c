@@ -175,7 +175,7 @@ static Value *no_member(Elab *e, const Value *object, AstName name, const char *
   Diag *d = elab_error(e, DIAG_RECORD_FIELD, name.span, "%s has no `%s`", value_text(e->arena, object), name.text);
   if (object->span.begin != 0) diag_label(e->diags, d, object->span, "%s", elab_way(e, object));
   if (list != NULL) diag_help(e->diags, d, "it has %s", list);
-  else diag_help(e->diags, d, "records, fields of data, flows and bijections have members");
+  else diag_help(e->diags, d, "records, fields of data, their columns, flows and bijections have members");
   return value_error(e);
 }
 
@@ -190,9 +190,17 @@ static Value *record_member(Elab *e, Value *object, AstName name) {
   return no_member(e, object, name, list);
 }
 
-static Value *p4_member(Elab *e, Value *object, AstName name) {
+// x.pt1 of a field x = ["pt1", "pt2"]
+static Value *column_member(Elab *e, Value *object, AstName name) {
+  int64_t place = object->type == NULL || e->hooks.column_place == NULL ? -1 : e->hooks.column_place(e, object, name.text);
+  if (place < 0) return no_member(e, object, name, NULL);
+  Extents row = {1, {extents_elements(&object->u.tensor.type.shape)}};
+  return tensor_reshape(e, elab_index_static(e, tensor_reshape(e, object, row, name.span), 0, &place, 1, name.span), (Extents){0}, name.span);
+}
+
+static Value *tensor_member(Elab *e, Value *object, AstName name) {
   static const char *const parts[] = {"e", "px", "py", "pz"};
-  if (!object->u.tensor.type.p4) return no_member(e, object, name, NULL);
+  if (!object->u.tensor.type.p4) return column_member(e, object, name);
   Extents rest = object->u.tensor.type.shape;
   rest.rank--;
   for (int64_t i = 0; i < 4; i++) {
@@ -217,7 +225,7 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   switch (object->kind) {
   case VALUE_ERROR: return object;
   case VALUE_RECORD: return record_member(e, object, name);
-  case VALUE_TENSOR: return p4_member(e, object, name);
+  case VALUE_TENSOR: return tensor_member(e, object, name);
   case VALUE_FLOW:
   case VALUE_BIJECTION: return direction_member(e, object, name, span);
   case VALUE_MODULE: return scope_value(e, object->u.module, name);

@@ -22,6 +22,20 @@ awk -F, 'NR == FNR { a[FNR] = $4; next } FNR > 1 && ($1 - 10 * a[FNR])^2 > 1e-6 
 expect_exit 2 "$HGMC" run translate.hgm --train a.csv -o other --quiet
 expect_text "say NAME=FILE for each"
 
+# numbers of a field by the names of their columns: read, of a net, in physical units, and of what is generated
+cat > named.hgm <<'E1'
+data d { x: real[2, 2] = "{px,py,pz,E}" |> scale(0.1) }
+net f(x: d.x) -> d.x = 2 * x
+train { learnt = f(x).pz; update g { minimize (g(x) - learnt)^2; with sgd(0) }; batch 100; steps 1 }
+net g(x: d.x) -> real = x |> flatten |> dense(1)
+generate { x = [[1.0, 2.0], [3.0, 4.0]] }
+score { read = x.pz - x[1, 0]; made = f(x).py - 2 * x[0, 1]; file = physical(x).E }
+evaluate { assert abs(mean(batch(x.pz)) - 30) < 1e-4 }
+E1
+expect_exit 0 "$HGMC" run named.hgm --train a.csv -o named --quiet
+expect_exit 0 "$HGMC" score named --data a.csv -o named.csv
+awk -F, 'NR == FNR { e[FNR] = $4; next } FNR > 1 && ($1 != 0 || $2 != 0 || ($3 - e[FNR])^2 > 1e-8) { exit 1 }' a.csv named.csv || fail "columns by their names"
+
 # a spike and its size, layers of cells: sampled, built and scored; the cells of a layer add up to its total
 awk 'BEGIN { print "e,iso,a,b,c,d"; for (i = 1; i <= 600; i++) { t = i % 50 + 1; u = (i % 11) / 20; printf "%d,%.4f,%.4f,%.4f,%.4f,%.4f\n", t, i % 3 ? 0 : exp(sin(i)), t * u * 0.3, t * u * 0.7, t * 0.1, t * 0.2 } }' > cells.csv
 cat > cells.hgm <<'E1'
