@@ -126,8 +126,7 @@ void params_finish(Blocks *b); // checks all, fills model->params, refuses unkno
 DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
 void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
-typedef VEC(const char *) Words;
-bool data_family(Arena *arena, const char *text, Words *out);          // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family
+bool data_family(Arena *arena, const char *text, Strings *out);        // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
 IrRef event_condition(Elab *e, Value *v, Span span);                   // of `where`: bool [e]; IR_NONE: reported
 void data_domains(Blocks *b, DataBlock *d);                            // the program that finds values which a step does not take (block_domain.c)

@@ -274,7 +274,7 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl) {
   d->trained = trained_of(b, scope);
   d->model->name = d->trained == NULL ? decl->name.text : arena_printf(e->arena, "%s.%s", d->trained->model->prefix, decl->name.text);
   d->model->span = decl->span;
-  Words groups = {0};
+  Strings groups = {0};
   if (decl->u.data.from != NULL && !data_family(e->arena, decl->u.data.from, &groups)) {
     Diag *diag = elab_error(e, DIAG_PREPARATION, decl->span, "the family \"%s\" does not name groups", decl->u.data.from);
     diag_help(e->diags, diag, "`from \"{qcd,t}\"` reads the groups qcd and t, one behind the other");

@@ -107,10 +107,25 @@ static void wrong_kind(const Argument *a, const Value *v, const char *wanted, co
   diag_help(e->diags, d, "%s", help);
 }
 
+// In the order in which elab_flatten puts them.
+static void name_components(Arena *arena, const Value *v, const char *name, Strings *names) {
+  if (v->kind == VALUE_RECORD) {
+    for (size_t i = 0; i < v->u.record.fields.len; i++) {
+      const RecordField *f = &v->u.record.fields.at[i];
+      const char *own = f->name != NULL ? f->name : arena_printf(arena, "[%zu]", i); // of a tuple
+      name_components(arena, f->value, *name == 0 ? own : arena_printf(arena, "%s.%s", name, own), names);
+    }
+    return;
+  }
+  int64_t n = v->kind == VALUE_TENSOR ? extents_elements(&v->u.tensor.type.shape) : 1;
+  for (int64_t k = 0; k < n; k++) VEC_PUSH(arena, names, n == 1 ? name : arena_printf(arena, "%s[%lld]", name, (long long)k));
+}
+
 static bool value_argument(const Argument *a) {
   Elab *e = a->m->b->e;
   Value *v = elab_expr(e, a->m->names, a->expr);
   if (value_is_error(v)) return false;
+  if (v->kind == VALUE_RECORD) name_components(e->arena, v, "", &a->metric->components);
   if (v->kind != VALUE_TENSOR) v = value_is_number(v) ? elab_tensor(e, v, a->expr->span) : elab_flatten(e, v, a->expr->span);
   if (value_is_error(v)) return false;
   bool number = v->u.tensor.type.shape.rank == 0;

@@ -11,7 +11,7 @@
 enum { MAX_FAMILY = 100000 };
 
 // False: a brace is not closed or the family is too large.
-bool data_family(Arena *arena, const char *text, Words *out) {
+bool data_family(Arena *arena, const char *text, Strings *out) {
   const char *open = strchr(text, '{');
   if (open == NULL) {
     VEC_PUSH(arena, out, text);
@@ -36,7 +36,7 @@ int data_column(Blocks *b, DataBlock *d, const char *name, Span span) {
   return (int)d->model->columns.len - 1;
 }
 
-static bool family(Blocks *b, DataField *f, const AstExpr *x, Words *out) {
+static bool family(Blocks *b, DataField *f, const AstExpr *x, Strings *out) {
   if (data_family(b->e->arena, x->u.string, out)) return true;
   Diag *d = elab_error(b->e, DIAG_PREPARATION, x->span, "the family \"%s\" does not name columns", x->u.string);
   diag_help(b->e->diags, d, "\"{a,b}_{x,y}\" are the four columns a_x, a_y, b_x, b_y");
@@ -54,7 +54,7 @@ static void refuse_source(Elab *e, const AstExpr *x) {
 }
 
 // One side of a formula as terms: a family of columns, or a number.
-static bool operand(Blocks *b, DataField *f, const AstExpr *x, Words *names, double *number) {
+static bool operand(Blocks *b, DataField *f, const AstExpr *x, Strings *names, double *number) {
   Elab *e = b->e;
   if (x->kind == EX_STRING) return family(b, f, x, names);
   if (x->kind == EX_BINARY || x->kind == EX_LIST) {
@@ -83,7 +83,7 @@ static bool formula(Blocks *b, DataField *f, const AstExpr *x) {
   }
   size_t first = f->items.len;
   if (!items_of(b, f, x->u.binary.left)) return false;
-  Words names = {0};
+  Strings names = {0};
   double number = 0;
   if (!operand(b, f, x->u.binary.right, &names, &number)) return false;
   size_t n = f->items.len - first;
@@ -129,7 +129,7 @@ static bool items_of(Blocks *b, DataField *f, const AstExpr *x) {
   size_t first = f->items.len;
   switch (x->kind) {
   case EX_STRING: {
-    Words names = {0};
+    Strings names = {0};
     if (!family(b, f, x, &names)) return false;
     f->vector = f->vector || names.len > 1;
     for (size_t i = 0; i < names.len; i++) VEC_PUSH(e->arena, &f->items, (DataItem){.own = data_column(b, f->block, names.at[i], x->span), .span = x->span});

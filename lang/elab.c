@@ -91,7 +91,7 @@ static Value *unknown_name(Elab *e, Scope *scope, AstName name) {
   return value_error(e);
 }
 
-// Words without a list (`training`, `step`) are worth something else in each scene.
+// Strings without a list (`training`, `step`) are worth something else in each scene.
 static bool is_word(const Value *v) { return v->kind == VALUE_CALLABLE && v->u.callable.kind == CALL_BUILTIN && v->u.callable.builtin->parameters == NULL; }
 
 static Value *word_value(Elab *e, const Value *v, Span span) {

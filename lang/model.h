@@ -27,10 +27,10 @@
 
 // What `hgmc tune` may try for a param.
 typedef struct ModelTune {
-  bool whole, log;           // of a range: whole numbers; logarithmic
-  double low, high;          // of a range, both included
-  VEC(const char *) choices; // as text; none: a range
-  bool active;               // its `when` holds with the params as they are; true without one
+  bool whole, log;  // of a range: whole numbers; logarithmic
+  double low, high; // of a range, both included
+  Strings choices;  // as text; none: a range
+  bool active;      // its `when` holds with the params as they are; true without one
 } ModelTune;
 typedef struct ModelParam {
   const char *name, *value, *doc;
@@ -47,12 +47,12 @@ typedef struct ModelColumn {
   int rank;
   int64_t shape[4]; // of one event; rank 0: a number
   ModelColumnKind kind;
-  VEC(double) values;      // CATEGORY: the listed values (the column holds these; generated columns too)
-  VEC(const char *) texts; // TEXT_CATEGORY: values are 0.. in this order
-  const char *unit;        // declared, or NULL
-  const char *order;       // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
-  double half_turn;        // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
-  bool allows_nan;         // under missing(nan …): NaN is no error
+  VEC(double) values; // CATEGORY: the listed values (the column holds these; generated columns too)
+  Strings texts;      // TEXT_CATEGORY: values are 0.. in this order
+  const char *unit;   // declared, or NULL
+  const char *order;  // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
+  double half_turn;   // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
+  bool allows_nan;    // under missing(nan …): NaN is no error
   double missing;
   bool has_missing; // declared sentinel: no warning
   Span span;
@@ -94,7 +94,7 @@ typedef struct ModelField {
 
 typedef struct ModelData {
   const char *name;
-  VEC(const char *) groups; // data … from "{a,b}": the rows of each, one group behind the other; empty: as the columns say
+  Strings groups; // data … from "{a,b}": the rows of each, one group behind the other; empty: as the columns say
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
@@ -148,7 +148,7 @@ typedef struct ModelLoss {
 } ModelLoss;
 
 typedef struct ModelUpdate {
-  VEC(const char *) targets;
+  Strings targets;
   VEC(ModelLoss) losses; // one; with `simultaneous` one a block
   IrFn *step;            // loss, grad_norm, set:*
   double repeat;         // how often in a step, where that is known now
@@ -204,7 +204,8 @@ typedef struct ModelMetric {
   const char *outputs[METRIC_MOST_ARGUMENTS]; // of the program `observables`, f64 [e, …]; NULL: a number, or left out
   double numbers[METRIC_MOST_ARGUMENTS];
   const char *texts[METRIC_MOST_ARGUMENTS]; // of the arguments, as written; NULL: left out
-  VEC(const char *) classes;                // names of a class argument's values
+  Strings classes;                          // names of a class argument's values
+  Strings components;                       // names of a record argument's numbers: pt, frac[0], …; empty: it is no record
   bool listed;                              // stands in `metrics`, not only in a formula
   bool generated;                           // each column that it reads is generated or given: it can look at generated events
   Span span;

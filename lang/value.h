@@ -24,7 +24,7 @@ typedef enum { ELEMENT_REAL, ELEMENT_INT, ELEMENT_BOOL, ELEMENT_CLASS } Element;
 typedef struct ClassValues { // class[n]; values.len 0: 0 .. n - 1 stand for themselves; texts.len > 0: texts are written
   int64_t n;
   VEC(double) values;
-  VEC(const char *) texts;
+  Strings texts;
   bool counts; // drawn from categorical(n): a number too
 } ClassValues;
 

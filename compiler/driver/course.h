@@ -9,7 +9,7 @@
 #include "lang/base/vec.h"
 
 typedef struct Course {
-  VEC(const char *) names;
+  Strings names;
   int64_t rows;
   double *values; // (rows, names); NaN where a number was not finite or not there
 } Course;

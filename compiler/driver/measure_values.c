@@ -207,7 +207,7 @@ static void profile_figures(Evaluation *e, EvalMetric *m, const HgmProfile *trut
   Arena *arena = e->session->arena;
   for (int row = 0; row < c->bins[1]; row++) {
     EvalFigure *figure = measure_figure(e, m, m->model->texts[1], arena_printf(arena, "mean of %s", m->model->texts[0]));
-    if (c->bins[1] > 1) figure->title = arena_printf(arena, "%s, %s in %.4g..%.4g", m->model->text, m->model->texts[2], c->edges[1][row], c->edges[1][row + 1]);
+    if (c->bins[1] > 1) figure->title = arena_printf(arena, "%s in %.3g..%.3g", m->model->texts[2], c->edges[1][row], c->edges[1][row + 1]);
     profile_series(e, figure, truth, c, row, "truth", true);
     if (fake != NULL) profile_series(e, figure, fake, c, row, "generated", false);
   }

@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "compiler/driver/timeline.h"
-
-typedef VEC(const char *) Strings;
+#include "lang/base/vec.h"
 
 typedef struct Options {
   Arena *arena;

@@ -17,6 +17,8 @@
 #define VEC_PUSH(arena, v, ...)                                                                                                                                \
   (((v)->len == (v)->cap ? (void)((v)->at = vec_grow((arena), (v)->at, (v)->len, &(v)->cap, sizeof *(v)->at)) : (void)0), (v)->at[(v)->len++] = (__VA_ARGS__))
 
+typedef VEC(const char *) Strings;
+
 void *vec_grow(Arena *arena, void *at, size_t len, size_t *cap, size_t size);
 
 #endif

@@ -155,6 +155,19 @@ static void observables_look_at_columns(void **state) {
   leave(&l);
 }
 
+static void numbers_of_a_record_have_names(void **state) {
+  (void)state;
+  Loaded l = load("data d { jet = { m = \"m\"; x = [\"a\", \"b\"] |> standardize } }\ngenerate { jet ~ normal[3] }\n"
+                  "evaluate { metrics calibration(jet, draws = 3), profile(jet.m, jet.x[0]) }\n");
+  const ModelEvaluate *e = l.model->evaluate;
+  assert_int_equal(e->metrics.len, 2);
+  static const char *const names[] = {"m", "x[0]", "x[1]"};
+  assert_int_equal(e->metrics.at[0]->components.len, 3);
+  for (int i = 0; i < 3; i++) assert_string_equal(e->metrics.at[0]->components.at[i], names[i]);
+  assert_int_equal(e->metrics.at[1]->components.len, 0);
+  leave(&l);
+}
+
 static void what_cannot_be_is_refused(void **state) {
   (void)state;
   expect("data d { x = \"eta\" |> log }\n", "domain");
@@ -196,6 +209,7 @@ int main(void) {
       cmocka_unit_test(a_sampler_writes_physical_columns),
       cmocka_unit_test(scores_are_densities_in_physical_units),
       cmocka_unit_test(observables_look_at_columns),
+      cmocka_unit_test(numbers_of_a_record_have_names),
       cmocka_unit_test(what_cannot_be_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
