@@ -243,11 +243,14 @@ static void print_text(Work *w) {
   }
 }
 
-// The modules with their kernels, those first that cost most to compile.
-static void print_plan(const Schedule *s, const Tables *t, const Work *w) {
+// The scratch memory of a call, then the modules with their kernels, those first that cost most to compile.
+static void print_plan(const Schedule *s, const Tables *t, const HgmProgram *p, const Work *w) {
   uint32_t *calls = ARENA_ARRAY(s->arena, uint32_t, t->jobs.len + 1);
   for (size_t i = 0; i < t->commands.len; i++) calls[t->commands.at[i].kernel]++;
   printf("%s\n", s->fn->name);
+  printf("  memory: %.2f MB a thread for a tile of %u events, %.2f MB each of at most %u partial sums, %.2f MB of the whole batch, %.0f bytes an event\n",
+         (double)p->tile_bytes / 1e6, p->tile, (double)p->partial_bytes / 1e6, p->max_partials, (double)(p->once_bytes + p->constant_bytes) / 1e6,
+         (double)p->batch_bytes_per_tile / p->tile);
   for (uint32_t i = 0; i < w->n_modules; i++) {
     printf("  module %u, %.1f ms: kernel, calls, LLVM instructions\n", i, w->modules[i].ms);
     for (uint32_t k = 0; k < w->modules[i].n; k++) {
@@ -292,12 +295,12 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   compile_modules(arena, &w, pool);
   double compiled = now_ms();
   print_text(&w);
-  if (asked(options, "plan")) print_plan(&s, &t, &w);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
   for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
   uint64_t *places = ARENA_ARRAY(arena, uint64_t, t.jobs.len + 1);
   Image image = build_image(arena, &w, (uint32_t)t.jobs.len, places);
   HgmProgram program = make_program(&s, &t);
+  if (asked(options, "plan")) print_plan(&s, &t, &program, &w);
   uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
   if (bytes == NULL) ir_fail("out of memory for a compiled program");
   image_free(&image);
