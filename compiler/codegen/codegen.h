@@ -12,6 +12,7 @@ typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
   uint32_t
       tile; // events of a tile: 128 for training and bulk; 1 for single events, whose own axes then lie along the lanes (16 where there are pairs of events)
+  uint64_t batch;    // events of a call, about: more of them are kept less of (remat.c); 0: no matter
   uint32_t partials; // most ranges of tiles with sums of their own: 8, or half of it where their buffers are large
   bool verify;       // LLVM's verifier on every module
   const char *dump;  // NULL, "schedule", "plan", "llvm", "asm": printed to stdout

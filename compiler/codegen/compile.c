@@ -46,7 +46,8 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   LLVMGetVersion(&major, &minor, &patch);
   char *cpu, *features;
   code_target_name(options->cpu, options->features, &cpu, &features);
-  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, partials %u", major, minor, patch, cpu, features, options->tile, options->partials);
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u", major, minor, patch, cpu, features, options->tile,
+                            (unsigned long long)options->batch, options->partials);
   free(cpu);
   free(features);
   return text;
@@ -276,6 +277,7 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   s.place_room = arena_child(arena, (3 * fn->values.len + 64) * sizeof(Place));
   if (s.options.tile != 1 && (s.options.tile == 0 || s.options.tile % CODE_LANES != 0)) ir_fail("codegen: a tile of %u events", s.options.tile);
   if (s.options.tile == 1 && has_pairs(fn)) s.options.tile = CODE_LANES;
+  schedule_remat(&s);
   schedule_views(&s);
   schedule_folds(&s);
   schedule_steps(&s);

@@ -1,5 +1,6 @@
 // Buffers and where they lie. Arrays of a tile are shared by what is alive at different times within a phase, scratch of
-// the ONCE phases likewise over the whole program. Offsets are multiples of 64 bytes.
+// the ONCE phases likewise over the whole program, arrays of the batch by what is alive in different phases. Offsets are
+// multiples of 64 bytes.
 #include "compiler/codegen/product.h"
 
 #include <stdlib.h>
@@ -50,9 +51,11 @@ static void make_scratch(Schedule *s) {
   }
 }
 
-static void use(Schedule *s, uint32_t buffer, int position) {
+// Of the batch, a phase writes and reads what belongs to any tile: only phases tell times apart.
+static void use(Schedule *s, uint32_t buffer, const Group *g, int position) {
   if (buffer == 0) return;
   Buffer *b = &s->buffers.at[buffer - 1];
+  if (b->space == HGM_SPACE_BATCH) position = g->class;
   if (b->first < 0 || position < b->first) b->first = position;
   if (position > b->last) b->last = position;
 }
@@ -62,8 +65,8 @@ static void find_lifetimes(Schedule *s) {
     const Group *g = &s->groups.at[s->order.at[o]];
     for (size_t i = 0; i < g->steps.len; i++) {
       const Step *t = &s->steps.at[g->steps.at[i]];
-      use(s, s->places.at[t->place].buffer, (int)o);
-      for (int k = 0; k < t->n_operands; k++) use(s, s->places.at[t->operand[k].place].buffer, (int)o);
+      use(s, s->places.at[t->place].buffer, g, (int)o);
+      for (int k = 0; k < t->n_operands; k++) use(s, s->places.at[t->operand[k].place].buffer, g, (int)o);
     }
   }
 }
@@ -152,6 +155,6 @@ void schedule_memory(Schedule *s) {
   s->tile_bytes = place_buffers(s, HGM_SPACE_TILE);
   s->once_bytes = place_buffers(s, HGM_SPACE_ONCE);
   s->constant_bytes = place_in_line(s, HGM_SPACE_CONSTANT);
-  s->batch_bytes = place_in_line(s, HGM_SPACE_BATCH);
+  s->batch_bytes = place_buffers(s, HGM_SPACE_BATCH);
   s->partial_bytes = place_in_line(s, HGM_SPACE_PARTIAL);
 }

@@ -1,5 +1,6 @@
 // The schedule of a function: what is computed by which kernel, in which order, in which memory.
 //
+//   remat.c     values of earlier phases that are computed again instead of kept
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
 //   folds.c     what folds add up, and where
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
@@ -146,8 +147,9 @@ typedef struct Schedule {
   Arena *arena, *step_room, *place_room; // room: of the two longest lists, which leave no copies behind when they grow
   const IrFn *fn;
   CodegenOptions options;
-  View *views; // by value; views[].place UINT32_MAX: dead
-  Fold *folds; // by value
+  const int *least; // by value: of a level at least so high (remat.c); NULL: no value
+  View *views;      // by value; views[].place UINT32_MAX: dead
+  Fold *folds;      // by value
   VEC(Place) places;
   VEC(Step) steps;
   VEC(Group) groups;
@@ -167,6 +169,7 @@ typedef struct Schedule {
   } constants;
 } Schedule;
 
+void schedule_remat(Schedule *s);               // remat.c: s->fn with values that are computed again
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
 void schedule_folds(Schedule *s);               // folds.c
 void schedule_steps(Schedule *s);               // steps.c
@@ -180,6 +183,8 @@ void schedule_memory(Schedule *s);              // memory.c
 void schedule_print(const Schedule *s, FILE *out);
 const char *schedule_kind(GroupKind kind);
 
+bool *schedule_needed(const Schedule *s);                           // by value: does an output need it?
+int schedule_class(const Schedule *s, IrRef r, const int *levels);  // from the levels of the values before it
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
 void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group
 bool step_reduces(const Step *t);                                   // to a value without some of its loops or events

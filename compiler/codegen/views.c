@@ -37,13 +37,16 @@ static View whole(const Schedule *s, uint32_t place, const IrType *type) {
   return v;
 }
 
-static void keep_outputs(const IrFn *fn, bool *needed) {
+bool *schedule_needed(const Schedule *s) {
+  const IrFn *fn = s->fn;
+  bool *needed = ARENA_ARRAY(s->arena, bool, fn->values.len + 1);
   for (size_t i = 0; i < fn->outputs.len; i++) needed[fn->outputs.at[i].value] = true;
   for (size_t i = fn->values.len; i-- > 0;) {
     const IrValue *v = &fn->values.at[i];
     if (!needed[i]) continue;
     for (uint32_t k = 0; k < v->n_operands; k++) needed[v->operands[k]] = true;
   }
+  return needed;
 }
 
 bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result) {
@@ -144,7 +147,8 @@ static uint32_t leaf_place(Schedule *s, const IrValue *v) {
 // The same number for every call while parameters and states stay as they are?
 static bool is_constant_op(IrOp op) { return op != IR_COUNTER && op != IR_DRAW; }
 
-static int class_of(const Schedule *s, const IrValue *v, const int *levels) {
+int schedule_class(const Schedule *s, IrRef r, const int *levels) {
+  const IrValue *v = ir_at(s->fn, r);
   bool events = ir_has_events(&v->type), pairs = ir_event_axes(&v->type) == 2;
   int level = events || !is_constant_op(v->op) ? 1 : 0;
   for (uint32_t i = 0; i < v->n_operands; i++) pairs |= ir_event_axes(ir_type_of(s->fn, v->operands[i])) == 2;
@@ -154,6 +158,7 @@ static int class_of(const Schedule *s, const IrValue *v, const int *levels) {
     int l = levels[v->operands[i]] + sums + waits;
     if (l > level) level = l;
   }
+  if (s->least && s->least[r] > level) level = s->least[r];
   return 2 * level + (events ? 1 : 0);
 }
 
@@ -200,15 +205,14 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
 void schedule_views(Schedule *s) {
   const IrFn *fn = s->fn;
   size_t n = fn->values.len;
-  bool *needed = ARENA_ARRAY(s->arena, bool, n + 1);
+  const bool *needed = schedule_needed(s);
   int *levels = ARENA_ARRAY(s->arena, int, n + 1);
   s->views = ARENA_ARRAY(s->arena, View, n + 1);
-  keep_outputs(fn, needed);
   for (size_t i = 0; i < n; i++) {
     const IrValue *v = &fn->values.at[i];
     s->views[i].place = UINT32_MAX;
     if (!needed[i]) continue;
-    int class = class_of(s, v, levels);
+    int class = schedule_class(s, (IrRef)i, levels);
     levels[i] = class / 2;
     View view;
     if (derived_view(s, v, &view)) {

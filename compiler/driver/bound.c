@@ -33,8 +33,8 @@ static void bind_output(Bound *bound, uint32_t i, Store *store) {
   bound->commits[i] = sets;
 }
 
-bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, Store *store, const Tables *tables, HgmError *error) {
-  HgmProgram *program = session_compile(session, fn, tile);
+bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error) {
+  HgmProgram *program = session_compile(session, fn, tile, batch);
   *bound = (Bound){.name = fn->name, .program = program, .pool = session->pool, .store = store, .seed = session->model->seed};
   Arena *arena = store->arena;
   bound->leaf_slots = ARENA_ARRAY(arena, Slot *, program->n_leaves);
@@ -60,7 +60,7 @@ bool bound_work(Bound *bound, const Session *session, int64_t max_events, const 
 }
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
-  return bound_bind(bound, session, fn, tile, store, tables, error) && bound_work(bound, session, max_events, NULL, error);
+  return bound_bind(bound, session, fn, tile, 0, store, tables, error) && bound_work(bound, session, max_events, NULL, error);
 }
 
 void bound_destroy(Bound *bound) {

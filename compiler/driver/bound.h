@@ -35,8 +35,8 @@ typedef struct BoundCall {
 } BoundCall;
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);
-// The two halves of it: the program and what it is bound to; the memory it works in, which may be a room that several share.
-bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, Store *store, const Tables *tables, HgmError *error);
+// The two halves of it: the program (batch: as for session_compile) and what it is bound to; the memory it works in, which may be a room that several share.
+bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error);
 bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error);
 void bound_destroy(Bound *bound);
 // Where a per-event output goes: (events, elements) of the output's dtype. False: the program has no such output.

@@ -93,9 +93,10 @@ static int run(void *data) {
   return 0;
 }
 
-static Compiling compiling_of(const Session *session, const IrFn *fn, uint32_t tile, HgmPool *pool) {
+static Compiling compiling_of(const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, HgmPool *pool) {
   Compiling c = {.fn = fn, .options = codegen_defaults(), .cache = session->cache, .pool = pool, .timeline = {.arena = arena_create()}};
   c.options.tile = tile;
+  c.options.batch = batch;
   c.options.dump = session->options->dump;
   return c;
 }
@@ -116,12 +117,12 @@ static HgmProgram *take(Session *session, Compiling *c) {
 
 // ---- now or ahead
 
-void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile) {
+void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
   if (session->options->dump != NULL) return;                       // texts in order
   HgmPool *pool = hgm_pool_create(hgm_pool_threads(session->pool)); // threads take turns with the session's where both have work
   if (pool == NULL) return;
   Compiling *c = ARENA_NEW(session->arena, Compiling);
-  *c = compiling_of(session, fn, tile, pool);
+  *c = compiling_of(session, fn, tile, batch, pool);
   if (thrd_create(&c->thread, run, c) == thrd_success) {
     VEC_PUSH(session->arena, &session->ahead, c);
     return;
@@ -138,10 +139,10 @@ static HgmProgram *finish(Session *session, size_t i) {
   return take(session, c);
 }
 
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile) {
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
   for (size_t i = 0; i < session->ahead.len; i++)
-    if (session->ahead.at[i]->fn == fn && session->ahead.at[i]->options.tile == tile) return finish(session, i);
-  Compiling c = compiling_of(session, fn, tile, session->pool);
+    if (session->ahead.at[i]->fn == fn && session->ahead.at[i]->options.tile == tile && session->ahead.at[i]->options.batch == batch) return finish(session, i);
+  Compiling c = compiling_of(session, fn, tile, batch, session->pool);
   run(&c);
   return take(session, &c);
 }

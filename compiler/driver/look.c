@@ -42,7 +42,7 @@ static void compile_all(Session *session) {
   }
   for (size_t g = 0; g < model->generators.len; g++) VEC_PUSH(arena, &all, model->generators.at[g]->fn);
   if (model->score != NULL) VEC_PUSH(arena, &all, model->score);
-  for (size_t i = 0; i < all.len; i++) codegen_free(session_compile(session, all.at[i], 128));
+  for (size_t i = 0; i < all.len; i++) codegen_free(session_compile(session, all.at[i], 128, 0));
 }
 
 static bool try_bijections(Session *session, int *exit_code) {

@@ -150,7 +150,7 @@ static void phase_extent(Phase *p) {
 
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
   Session *session = p->t->session;
-  if (!bound_bind(bound, session, fn, phase_tile(p->model), p->t->store, &p->tables, error)) return false;
+  if (!bound_bind(bound, session, fn, phase_tile(p->model), phase_batch_about(p->model), p->t->store, &p->tables, error)) return false;
   uint64_t bytes = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), p->batch);
   if (bytes > *most) *most = bytes;
   return true;
@@ -186,6 +186,12 @@ static void begin_state(Phase *p, const ModelState *state) {
 }
 
 int64_t phase_batch(const ModelPhase *model) { return model->batch > 0 ? model->batch : 256; }
+
+uint64_t phase_batch_about(const ModelPhase *model) {
+  uint64_t batch = 1;
+  while (batch < (uint64_t)phase_batch(model)) batch *= 2;
+  return batch;
+}
 
 uint32_t phase_tile(const ModelPhase *model) {
   uint32_t tile = BULK_TILE;

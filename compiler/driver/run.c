@@ -76,7 +76,8 @@ static void compile_steps_ahead(Run *r) {
   const ModelPhase *first = r->session.model->phases.at[0];
   bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
   for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++)
-    if (!model_reads_buffer(r->session.model, first->updates.at[i].step)) session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first));
+    if (!model_reads_buffer(r->session.model, first->updates.at[i].step))
+      session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first), phase_batch_about(first));
 }
 
 // The order of the rows depends on it where data goes to a scratch file, so a resumed run keeps what it began with.

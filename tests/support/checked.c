@@ -193,6 +193,7 @@ void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
   options.dump = getenv("HGM_TEST_DUMP");
   options.verify = true;
   if (seed % 4 == 2) options.tile = CHECKED_SMALL_TILE;
+  if (seed % 4 == 3) options.batch = CHECKED_LARGE_BATCH;
   HgmProgram *program = codegen_compile(fn, &options, NULL, NULL), *single = NULL;
   options.tile = 1;
   if (seed % 4 == 0 || !getenv("HGM_LONG")) single = codegen_compile(fn, &options, NULL, NULL);

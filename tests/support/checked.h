@@ -7,9 +7,13 @@
 
 #include "compiler/codegen/codegen.h"
 
-enum { CHECKED_MOST_EVENTS = 257, CHECKED_SMALL_TILE = 16 }; // the least with events along the lanes
+enum {
+  CHECKED_MOST_EVENTS = 257,
+  CHECKED_SMALL_TILE = 16,
+  CHECKED_LARGE_BATCH = 1 << 30
+}; // the least with events along the lanes; too many to keep anything of
 
-// seed: of the data; seed % 4 == 2: small tiles. f32: the function's reals, for how far rounding may lead.
+// seed: of the data; seed % 4 == 2: small tiles; 3: compiled for a large batch. f32: the function's reals, for how far rounding may lead.
 void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label);
 
 // Pieces of it. Runs the program on the evaluator's data; outputs by port, in the arena.
