@@ -68,6 +68,7 @@ static void each_program(Model *m, Visit *visit, void *data) {
   IrFn *one[] = {m->score, m->evaluate != NULL ? m->evaluate->observables : NULL, m->evaluate != NULL ? m->evaluate->whole : NULL};
   for (size_t i = 0; i < sizeof one / sizeof *one; i++)
     if (one[i] != NULL) visit(one[i], data);
+  for (size_t i = 0; i < m->measured.len; i++) visit(m->measured.at[i].argument, data);
   for (size_t i = 0; i < m->estimates.len; i++) visit(m->estimates.at[i]->fn, data);
   for (size_t i = 0; i < m->generators.len; i++) visit(m->generators.at[i]->fn, data);
   for (size_t i = 0; i < m->phases.len; i++) {

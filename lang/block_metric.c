@@ -56,10 +56,21 @@ Scope *scores_scope(Blocks *b, Scope *outer) {
 
 // ---- what a metric reads
 
-static void mark(const IrFn *fn, IrRef at, bool *seen) {
+static void mark_measured(const Model *model, const IrFn *fn, const IrValue *v, bool *seen) {
+  for (size_t i = 0; v->op == IR_INPUT && i < model->measured.len; i++) {
+    const ModelMeasured *m = &model->measured.at[i];
+    if (m->reader == fn && strcmp(m->leaf, v->attr.name) == 0) seen[m->of] = true;
+  }
+}
+
+static void mark(const Model *model, const IrFn *fn, IrRef at, bool *seen) {
   for (size_t i = 0; i <= at; i++) seen[i] = i == at;
-  for (IrRef i = at + 1; i-- > 0;)
-    for (uint32_t k = 0; seen[i] && k < fn->values.at[i].n_operands; k++) seen[fn->values.at[i].operands[k]] = true;
+  for (IrRef i = at + 1; i-- > 0;) {
+    if (!seen[i]) continue;
+    const IrValue *v = &fn->values.at[i];
+    for (uint32_t k = 0; k < v->n_operands; k++) seen[v->operands[k]] = true;
+    mark_measured(model, fn, v, seen); // it stands in front of v
+  }
 }
 
 static bool is_written(const Model *model, const char *column) {
@@ -73,7 +84,7 @@ static bool is_written(const Model *model, const char *column) {
 static bool is_generated(Elab *e, IrRef x) {
   const IrFn *fn = e->scene->fn;
   bool *seen = ARENA_ARRAY(e->arena, bool, fn->values.len + 1), all = e->model->generators.len > 0;
-  mark(fn, x, seen);
+  mark(e->model, fn, x, seen);
   for (IrRef i = 0; i <= x; i++) {
     const IrValue *v = &fn->values.at[i];
     if (seen[i] && v->op == IR_INPUT && strncmp(v->attr.name, "column:", 7) == 0) all &= is_written(e->model, v->attr.name + 7);

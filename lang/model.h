@@ -16,6 +16,7 @@
 //   where                output  i32 [e]: of a generator with `where`; 0: to be drawn again
 //   score:NAME           output  f64 [e]
 //   observable:NAME      output  f64 [e]
+//   measured:K           input   f64 [e]: ModelMeasured, of the observables and of `whole`
 //   metric:K.I           output  f64 [e] or [e, n]: argument I of metric K, beside the observables
 //   whole:K              output  f64 scalar: a number of all events, in a formula of metrics
 #ifndef HGM_MODEL_H
@@ -220,6 +221,15 @@ typedef struct ModelMetricUse {
   const char *output;        // of the program `whole`; NULL: none
   double number;
 } ModelMetricUse;
+// A number of the event that an algorithm of the runtime finds: the N-subjettiness of an image.
+typedef struct ModelMeasured {
+  const char *leaf;   // measured:K: an input, f64 [e], of
+  const IrFn *reader; // a program of `evaluate`, in which
+  IrRef of;           // is the image;
+  IrFn *argument;     // column:* -> argument, f64 [e, rows, columns, ...]: the same image
+  int rows, columns, axes;
+  double reach;
+} ModelMeasured;
 typedef struct ModelObservable {
   const char *name, *label, *unit;
   double low, high;
@@ -287,8 +297,9 @@ typedef struct Model {
   VEC(ModelGenerator *) generators;
   IrFn *score; // column:* -> score:*; NULL: no score block
   const ModelData *score_data;
-  int64_t score_batch;     // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
-  ModelEvaluate *evaluate; // NULL: no block and no `watch`
+  int64_t score_batch;         // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
+  VEC(ModelMeasured) measured; // that programs of `evaluate` read
+  ModelEvaluate *evaluate;     // NULL: no block and no `watch`
   ModelSources files;
   VEC(ModelTrial *) trials;
 } Model;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/driver/measure.h"
+#include "compiler/driver/measured.h"
 #include "runtime/metrics_bins.h"
 #include "runtime/philox.h"
 
@@ -14,6 +15,7 @@ typedef struct Calibration {
   EvalMetric *m;
   Generation generation;
   Bound observables;
+  Measured measured;
   Tables tables; // columns of one chunk of generated events
   double *value; // (CHUNK, d) the metric's argument of the chunk
   int64_t n, d;
@@ -46,7 +48,11 @@ static bool open(Calibration *c, HgmError *error) {
   c->generation.given = e->rows;
   c->generation.n_given = c->n;
   c->tables = evaluate_tables(e, &c->generation, e->rows, c->n);
-  if (!bound_create(&c->observables, e->session, e->session->model->evaluate->observables, BULK_TILE, CHUNK, e->store, &c->tables, error)) return false;
+  const IrFn *observables = e->session->model->evaluate->observables;
+  int64_t last[] = {c->n > 0 ? c->n - 1 : 0};
+  if (!measured_open(&c->measured, e->session, observables, e->store, &c->tables, last, 1, error) ||
+      !bound_create(&c->observables, e->session, observables, BULK_TILE, CHUNK, e->store, &c->measured.tables, error))
+    return false;
   bind_outputs(c);
   return true;
 }
@@ -55,6 +61,7 @@ static bool open(Calibration *c, HgmError *error) {
 static bool draw(Calibration *c, int64_t pass, int64_t first, int64_t m, const int64_t *rows, HgmError *error) {
   if (!generation_chunk(&c->generation, pass * c->n + first, m, error)) return false;
   evaluate_put(&c->generation, &c->tables, first, m);
+  if (!measured_run(&c->measured, rows, m, error)) return false;
   if (!bound_run(&c->observables, &(BoundCall){.events = m, .rows = rows, .event_ids = c->generation.ids}, error)) return false;
   for (int64_t i = 0; i < m * c->d; i++) {
     double truth = c->m->truth[0][first * c->d + i];
@@ -125,6 +132,7 @@ bool measure_calibration(Evaluation *e, EvalMetric *m, HgmError *error) {
     }
   ok = ok && judge(&c, error);
   bound_destroy(&c.observables);
+  measured_close(&c.measured);
   generation_close(&c.generation);
   return ok;
 }

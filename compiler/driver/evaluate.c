@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/driver/measured.h"
+
 // ---- columns of truth and of generated events
 
 static EvalColumn *add_column(Evaluation *e, Arena *arena, const char *name) {
@@ -96,14 +98,17 @@ static bool run_batch(Bound *bound, const Targets *targets, const int64_t *rows,
 
 static bool run_observables(const Evaluation *e, const Targets *targets, const Tables *tables, const int64_t *rows, int64_t n, HgmError *error) {
   const ModelEvaluate *block = e->session->model->evaluate;
-  Bound bound;
+  Bound bound = {0};
+  Measured measured;
   int64_t step = block->batch > 0 ? block->batch : CHUNK;
-  bool ok = bound_create(&bound, e->session, block->observables, BULK_TILE, step, e->store, tables, error);
+  bool ok = measured_open(&measured, e->session, block->observables, e->store, tables, rows, n, error) && measured_run(&measured, rows, n, error) &&
+            bound_create(&bound, e->session, block->observables, BULK_TILE, step, e->store, &measured.tables, error);
   for (int64_t at = 0; ok && at < n; at += step) {
     int64_t m = n - at < step ? n - at : step, lacks = block->batch > 0 ? step - m : 0;
     ok = run_batch(&bound, targets, rows, at, m, lacks < at ? lacks : at, e->session->arena, error);
   }
   bound_destroy(&bound);
+  measured_close(&measured);
   return ok;
 }
 
@@ -223,14 +228,17 @@ static bool add_whole(Evaluation *e, HgmError *error) {
   const ModelEvaluate *block = e->session->model->evaluate;
   Arena *arena = e->session->arena;
   if (block == NULL || block->whole == NULL || e->generator == NULL) return true;
-  Bound bound;
-  bool ok = bound_create(&bound, e->session, block->whole, BULK_TILE, e->n_fake, e->store, &e->fake, error);
+  Bound bound = {0};
+  Measured measured;
   const int64_t *rows = counting(arena, e->n_fake);
+  bool ok = measured_open(&measured, e->session, block->whole, e->store, &e->fake, rows, e->n_fake, error) && measured_run(&measured, rows, e->n_fake, error) &&
+            bound_create(&bound, e->session, block->whole, BULK_TILE, e->n_fake, e->store, &measured.tables, error);
   ok = ok && bound_run(&bound, &(BoundCall){.events = e->n_fake, .rows = rows, .event_ids = rows}, error);
   double *numbers = ARENA_ARRAY(arena, double, block->whole->outputs.len + 1);
   for (size_t i = 0; ok && i < block->whole->outputs.len; i++) numbers[i] = slot_number(bound_result(&bound, block->whole->outputs.at[i].name), 0);
   e->whole = numbers;
   bound_destroy(&bound);
+  measured_close(&measured);
   return ok;
 }
 
@@ -309,8 +317,11 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
 
 static bool ask_for(Session *session, Store *store, const Tables *tables, const IrFn *fn, HgmError *error) {
   Bound bound = {0};
-  bool ok = fn == NULL || bound_create(&bound, session, fn, BULK_TILE, CHUNK, store, tables, error);
+  Measured measured = {0};
+  bool ok = fn == NULL || (measured_open(&measured, session, fn, store, tables, NULL, 0, error) &&
+                           bound_create(&bound, session, fn, BULK_TILE, CHUNK, store, &measured.tables, error));
   bound_destroy(&bound);
+  measured_close(&measured);
   return ok;
 }
 
