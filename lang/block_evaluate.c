@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lang/block.h"
+#include "lang/elab_core.h"
 #include "lang/unit.h"
 
 // ---- assertions
@@ -71,7 +72,7 @@ static void range_of(Elab *e, Scope *scope, const AstEvalItem *item, ModelObserv
   if (!o->has_range) elab_error(e, DIAG_TYPE, item->over_from->span, "the range %g..%g is empty", o->low, o->high);
 }
 
-static bool add_observable(Elab *e, ModelEvaluate *out, const char *name, Value *v, Span span, ModelObservable *o) {
+static bool add_observable(Elab *e, const char *name, Value *v, Span span, ModelObservable *o) {
   if (value_is_error(v)) return false;
   if (value_is_number(v)) v = elab_tensor(e, v, span);
   if (v->kind != VALUE_TENSOR || v->u.tensor.type.shape.rank != 0) {
@@ -81,9 +82,9 @@ static bool add_observable(Elab *e, ModelEvaluate *out, const char *name, Value 
   }
   o->name = name;
   o->unit = v->u.tensor.type.unit;
+  if (circular_any(&v->u.tensor.type)) o->period = full_turn(o->unit);
   v = elab_real(e, v, span);
   ir_output(e->scene->fn, arena_printf(e->arena, "observable:%s", name), over_events(e, v));
-  (void)out;
   return true;
 }
 
@@ -128,7 +129,7 @@ static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalI
   Value *v = elab_expr(e, scope, item->value);
   ModelObservable o = {.label = item->label, .log = item->log};
   scope_bind(e, scope, item->name.text, item->name.span, v)->used = true;
-  if (!add_observable(e, out, item->name.text, v, item->value->span, &o)) return;
+  if (!add_observable(e, item->name.text, v, item->value->span, &o)) return;
   if (item->over_from != NULL) range_of(e, scope, item, &o);
   if (item->against != NULL) against(e, scope, item, &o);
   int64_t bins = 0;
@@ -144,7 +145,7 @@ static void add_components(Elab *e, ModelEvaluate *out, const char *name, Value 
     ModelObservable o = {0};
     Value *one = v;
     if (n > 1) one = elab_component(e, v, i, span);
-    if (add_observable(e, out, n > 1 ? arena_printf(e->arena, "%s[%lld]", name, (long long)i) : name, one, span, &o)) VEC_PUSH(e->arena, &out->list, o);
+    if (add_observable(e, n > 1 ? arena_printf(e->arena, "%s[%lld]", name, (long long)i) : name, one, span, &o)) VEC_PUSH(e->arena, &out->list, o);
   }
 }
 

@@ -4,8 +4,6 @@
 
 #include "lang/unit.h"
 
-static const double pi = 3.14159265358979323846;
-
 Output output_new(Elab *e, DataBlock *d) {
   size_t n = d == NULL ? 0 : d->model->columns.len;
   Output out = {.e = e,
@@ -75,9 +73,7 @@ static IrRef item_of(IrFn *fn, const DataField *f, IrRef source, size_t item) {
 static IrRef in_range(Elab *e, const DataField *f, IrRef x) {
   if (!f->angle) return x;
   IrFn *fn = e->scene->fn;
-  double factor = 1;
-  unit_convert(f->unit == NULL ? "rad" : f->unit, "rad", &factor);
-  IrRef half = ir_number(fn, IR_F64, pi / factor), turn = ir_number(fn, IR_F64, 2 * pi / factor);
+  IrRef half = ir_number(fn, IR_F64, full_turn(f->unit) / 2), turn = ir_number(fn, IR_F64, full_turn(f->unit));
   return ir_binary(fn, IR_SUB, half, ir_binary(fn, IR_MOD, ir_binary(fn, IR_SUB, half, x), turn));
 }
 

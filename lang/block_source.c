@@ -202,6 +202,12 @@ static void check_owner(Blocks *b, const DataField *f) {
       }
 }
 
+static bool only_sums(const DataItem *item) {
+  for (size_t i = 0; i < item->terms.len; i++)
+    if (item->terms.at[i].op != BIN_ADD && item->terms.at[i].op != BIN_SUB) return false;
+  return true;
+}
+
 // What the file reader and the writer must know of the field's columns.
 static void describe_columns(Blocks *b, DataField *f) {
   for (size_t i = 0; i < f->items.len; i++) {
@@ -211,9 +217,8 @@ static void describe_columns(Blocks *b, DataField *f) {
       for (int k = 0; k < f->shape.rank && k < 4; k++) c->shape[k] = f->shape.axes[k];
     }
     if (f->p4 && !f->vector) c->order = arena_printf(b->e->arena, "order:%s.%s", f->block->model->name, c->name);
-    double factor = 1;
-    if (f->angle && f->items.at[i].terms.len == 0 && unit_convert(f->unit == NULL ? "rad" : f->unit, "rad", &factor))
-      c->half_turn = 3.14159265358979323846 / factor;
+    if (f->angle && only_sums(&f->items.at[i])) c->period = full_turn(f->unit);
+    if (f->items.at[i].terms.len == 0) c->half_turn = c->period / 2;
     if (f->classes != NULL) {
       c->kind = f->classes->texts.len > 0 ? COLUMN_TEXT_CATEGORY : COLUMN_CATEGORY;
       for (size_t k = 0; k < f->classes->values.len; k++) VEC_PUSH(b->e->arena, &c->values, f->classes->values.at[k]);

@@ -53,6 +53,7 @@ typedef struct ModelColumn {
   const char *unit;   // declared, or NULL
   const char *order;  // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
   double half_turn;   // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
+  double period;      // of an angle, or of the column that a difference of angles is undone to; 0: numbers on a line
   bool allows_nan;    // under missing(nan …): NaN is no error
   double missing;
   bool has_missing; // declared sentinel: no warning
@@ -233,6 +234,7 @@ typedef struct ModelMeasured {
 typedef struct ModelObservable {
   const char *name, *label, *unit;
   double low, high;
+  double period; // of an angle; 0: numbers on a line
   bool has_range, log;
   int bins;
   const ModelData *against; // compared with events of this block instead of those that the generator imitates; NULL: not

@@ -18,5 +18,6 @@ const char *unit_nearest(const char *name); // NULL: none is near
 // How many `to` one `from` is; false when the dimensions differ or a name is unknown. `1` when either is NULL.
 bool unit_convert(const char *from, const char *to, double *factor);
 bool unit_is_angle(const char *name); // NULL: no
+double full_turn(const char *unit);   // 2π in this unit of angle; NULL: rad
 
 #endif

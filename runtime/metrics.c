@@ -6,6 +6,7 @@
 
 #include "runtime/philox.h"
 
+static const double pi = 3.14159265358979323846;
 enum { HALVINGS = 16 };
 
 typedef struct Point {
@@ -21,6 +22,8 @@ static int by_value(const void *a, const void *b) {
 
 static double weight_of(const HgmSample *sample, int64_t i) { return sample->weights == NULL ? 1 : sample->weights[i]; }
 
+static double on_circle(double x, double period) { return period > 0 ? x - period * floor(x / period) : x; }
+
 // The finite values of a sample in ascending order, weights scaled to sum 1. NULL: no memory, or nothing to weigh.
 static Point *sorted(const HgmSample *sample, int64_t *n, HgmError *error) {
   Point *points = malloc((size_t)(sample->n + 1) * sizeof *points);
@@ -30,7 +33,7 @@ static Point *sorted(const HgmSample *sample, int64_t *n, HgmError *error) {
   }
   *n = 0;
   for (int64_t i = 0; i < sample->n; i++)
-    if (isfinite(sample->values[i])) points[(*n)++] = (Point){sample->values[i], weight_of(sample, i)};
+    if (isfinite(sample->values[i])) points[(*n)++] = (Point){on_circle(sample->values[i], sample->period), weight_of(sample, i)};
   qsort(points, (size_t)*n, sizeof *points, by_value);
   double total = 0;
   for (int64_t i = 0; i < *n; i++) total += points[i].weight;
@@ -41,41 +44,82 @@ static Point *sorted(const HgmSample *sample, int64_t *n, HgmError *error) {
   return NULL;
 }
 
-static double standard_deviation(const Point *points, int64_t n) {
+static double mean_direction(const Point *points, int64_t n, double period) {
+  double turn = 2 * pi / period, x = 0, y = 0;
+  for (int64_t i = 0; i < n; i++) {
+    x += points[i].weight * cos(turn * points[i].value);
+    y += points[i].weight * sin(turn * points[i].value);
+  }
+  return atan2(y, x) / turn;
+}
+
+static double standard_deviation(const Point *points, int64_t n, double period) {
   double mean = 0, squares = 0;
   for (int64_t i = 0; i < n; i++) mean += points[i].weight * points[i].value;
-  for (int64_t i = 0; i < n; i++) squares += points[i].weight * (points[i].value - mean) * (points[i].value - mean);
+  if (period > 0) mean = mean_direction(points, n, period);
+  for (int64_t i = 0; i < n; i++) {
+    double d = points[i].value - mean;
+    if (period > 0) d -= period * nearbyint(d / period);
+    squares += points[i].weight * d * d;
+  }
   return squares > 0 ? sqrt(squares) : 0;
 }
 
-// Both distances in one walk over the joined values: between two neighbours F - G is constant.
-static void walk(const Point *a, int64_t n_a, const Point *b, int64_t n_b, double *w1, double *ks) {
-  double difference = 0, last = 0;
-  int64_t i = 0, j = 0;
-  *w1 = *ks = 0;
+// F - G from each of the joined values to the next: (difference, length). Room for n_a + n_b steps; how many there are.
+static int64_t differences(const Point *a, int64_t n_a, const Point *b, int64_t n_b, double period, Point *steps) {
+  double difference = 0, first = 0, last = 0;
+  int64_t i = 0, j = 0, n = 0;
   while (i < n_a || j < n_b) {
     double value = j == n_b || (i < n_a && a[i].value <= b[j].value) ? a[i].value : b[j].value;
-    if (i + j > 0) *w1 += fabs(difference) * (value - last);
+    if (n == 0) first = value;
+    else steps[n - 1].weight = value - last;
     while (i < n_a && a[i].value == value) difference += a[i++].weight;
     while (j < n_b && b[j].value == value) difference -= b[j++].weight;
-    if (fabs(difference) > *ks) *ks = fabs(difference);
+    steps[n++] = (Point){difference, 0};
     last = value;
   }
+  if (n > 0 && period > 0) steps[n - 1].weight = period - (last - first);
+  return n;
+}
+
+// On a circle F - G is known up to a constant, which is chosen so that the area is smallest: its median.
+static double median(Point *steps, int64_t n, double period) {
+  double length = 0;
+  qsort(steps, (size_t)n, sizeof *steps, by_value);
+  for (int64_t k = 0; k < n; k++)
+    if ((length += steps[k].weight) >= period / 2) return steps[k].value;
+  return 0;
+}
+
+// steps: room for n_a + n_b.
+static void compare(const Point *a, int64_t n_a, const Point *b, int64_t n_b, double period, Point *steps, double *w1, double *ks) {
+  int64_t n = differences(a, n_a, b, n_b, period, steps);
+  double middle = period > 0 ? median(steps, n, period) : 0, low = 0, high = 0;
+  *w1 = 0;
+  for (int64_t k = 0; k < n; k++) {
+    *w1 += fabs(steps[k].value - middle) * steps[k].weight;
+    low = fmin(low, steps[k].value), high = fmax(high, steps[k].value);
+  }
+  *ks = period > 0 ? high - low : fmax(-low, high);
 }
 
 bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error) {
   int64_t n_a, n_b;
   *distance = (HgmDistance){0};
-  Point *a = sorted(truth, &n_a, error), *b = a == NULL ? NULL : sorted(other, &n_b, error);
-  if (b != NULL) {
-    walk(a, n_a, b, n_b, &distance->w1, &distance->ks);
-    distance->truth_std = standard_deviation(a, n_a);
+  Point *a = sorted(truth, &n_a, error), *b = a == NULL ? NULL : sorted(other, &n_b, error), *steps = NULL;
+  bool fine = b != NULL;
+  if (fine && (steps = malloc((size_t)(n_a + n_b + 1) * sizeof *steps)) == NULL)
+    fine = hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)(n_a + n_b));
+  if (fine) {
+    compare(a, n_a, b, n_b, truth->period, steps, &distance->w1, &distance->ks);
+    distance->truth_std = standard_deviation(a, n_a, truth->period);
     if (distance->truth_std > 0) distance->w1 /= distance->truth_std;
     distance->left_out = truth->n - n_a + other->n - n_b;
   }
   free(a);
   free(b);
-  return b != NULL;
+  free(steps);
+  return fine;
 }
 
 // ---- truth against truth
@@ -110,15 +154,15 @@ bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *result, 
   int64_t n, n_a, n_b;
   Point *points = sorted(truth, &n, error);
   if (points == NULL) return false;
-  Point *a = malloc((size_t)(n + 1) * sizeof *a), *b = malloc((size_t)(n + 1) * sizeof *b);
-  bool fine = a != NULL && b != NULL;
-  double w1[HALVINGS] = {0}, ks[HALVINGS] = {0}, std = standard_deviation(points, n);
+  Point *a = malloc((size_t)(n + 1) * sizeof *a), *b = malloc((size_t)(n + 1) * sizeof *b), *steps = malloc((size_t)(n + 1) * sizeof *steps);
+  bool fine = a != NULL && b != NULL && steps != NULL;
+  double w1[HALVINGS] = {0}, ks[HALVINGS] = {0}, std = standard_deviation(points, n, truth->period);
   uint64_t key = philox_key(seed, "metrics.halves");
   int done = 0;
   for (int k = 0; fine && n >= 2 && k < HALVINGS; k++) {
     halve(points, n, key, (uint64_t)k, a, &n_a, b, &n_b);
     if (!rescale(a, n_a) || !rescale(b, n_b)) continue; // a half whose negative weights win cannot be compared
-    walk(a, n_a, b, n_b, &w1[done], &ks[done]);
+    compare(a, n_a, b, n_b, truth->period, steps, &w1[done], &ks[done]);
     w1[done++] /= std > 0 ? std : 1;
   }
   mean_and_spread(w1, done, &result->w1, &result->w1_error);
@@ -126,6 +170,7 @@ bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *result, 
   free(points);
   free(a);
   free(b);
+  free(steps);
   return fine || hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)n);
 }
 

@@ -4,6 +4,8 @@
 //   Wasserstein-1   ∫ |F(x) - G(x)| dx  over the two weighted empirical distribution functions (Vallender, Theory Probab.
 //                   Appl. 18 (1974) 784), divided by the standard deviation of the truth (1 where that is 0)
 //   Kolmogorov-Smirnov   max |F(x) - G(x)|
+//   on a circle     ∫ |F - G - m| with the median m of F - G (Rabin, Delon, Gousseau, J. Math. Imaging Vis. 41 (2011) 147), divided by the standard
+//                   deviation about the mean direction; and Kuiper's max (F - G) - min (F - G), which has no origin (Proc. KNAW A 63 (1960) 38)
 //   Spearman        Pearson correlation of weighted mid-ranks: rank of x = Σ w[x' < x] + ½ Σ w[x' = x]
 #ifndef HGM_METRICS_H
 #define HGM_METRICS_H
@@ -17,11 +19,12 @@ typedef struct HgmSample {
   const double *values;  // (n)
   const double *weights; // (n) or NULL
   int64_t n;
+  double period; // of an angle, in the values' unit; 0: numbers on a line
 } HgmSample;
 
 typedef struct HgmDistance {
   double w1; // in standard deviations of the truth
-  double ks;
+  double ks; // of a circle Kuiper's
   double truth_std;
   int64_t left_out; // values of both samples that are not finite
 } HgmDistance;

@@ -109,7 +109,7 @@ static bool judge(Calibration *c, HgmError *error) {
     const Strings *names = &c->m->model->components;
     const char *name = (int64_t)names->len == c->d ? names->at[k] : arena_printf(arena, "[%lld]", (long long)k);
     if (c->d > 1) measure_push(e, c->m, name, (HgmEstimate){value, NAN}, chance)->detail = true;
-    curve(c, &(HgmSample){u, e->weights, c->n}, c->d > 1 ? arena_printf(arena, "%s: %s", c->m->model->text, name) : NULL);
+    curve(c, &(HgmSample){u, e->weights, c->n, 0}, c->d > 1 ? arena_printf(arena, "%s: %s", c->m->model->text, name) : NULL);
   }
   c->m->beside = "by chance";
   measure_push(e, c->m, "", (HgmEstimate){mean, NAN}, chance);

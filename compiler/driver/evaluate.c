@@ -17,7 +17,7 @@ static void add_columns(Evaluation *e, Arena *arena, const Generation *g) {
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
     for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++)
-      add_column(e, arena, g->elements[i] == 1 ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k));
+      add_column(e, arena, g->elements[i] == 1 ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k))->period = output->like->period;
   }
 }
 
@@ -156,6 +156,7 @@ static bool add_observables(Evaluation *e, HgmError *error) {
     EvalColumn *column = add_column(e, arena, block->list.at[i].name);
     const char *output = arena_printf(arena, "observable:%s", column->name);
     column->observable = true;
+    column->period = block->list.at[i].period;
     VEC_PUSH(arena, &truth, (Target){output, column->truth, 1});
     VEC_PUSH(arena, &fake, (Target){output, column->fake, 1});
   }
@@ -177,7 +178,7 @@ static const double *truth_weights(const Session *session, const Dataset *datase
 // ---- observables that are compared with something else
 
 HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c) {
-  return c->against ? (HgmSample){c->truth, c->weights, c->n} : (HgmSample){c->truth, e->weights, e->n_truth};
+  return c->against ? (HgmSample){c->truth, c->weights, c->n, c->period} : (HgmSample){c->truth, e->weights, e->n_truth, c->period};
 }
 
 static bool draw_law(const Evaluation *e, EvalColumn *c, const IrFn *law, HgmError *error) {
@@ -266,7 +267,7 @@ static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {
   for (size_t i = 0; i < e->columns.len; i++) {
     EvalColumn *c = &e->columns.at[i];
-    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake};
+    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake, c->period};
     if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, seed, &c->floor, error))
       return hgm_context(error, "%s", c->name);
   }

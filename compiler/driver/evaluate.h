@@ -20,6 +20,7 @@ typedef struct EvalColumn { // one number of an event: a generated column, one o
   bool against; // its truth is of its own: (n) numbers with `weights`, or NULL
   int64_t n;
   const double *weights;
+  double period; // of an angle; 0: numbers on a line
   HgmDistance distance;
   HgmFloor floor;
 } EvalColumn;

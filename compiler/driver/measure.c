@@ -140,8 +140,8 @@ static HgmEstimate halves_apart(const Histograms *h, const EvalColumn *c) {
   HgmError ignored = {0}; // a half whose negative weights win cannot be compared
   for (int k = 0; k < HALVINGS; k++) {
     deal_halves(&part, k, a, b);
-    HgmSample first = {pick(arena, c->truth, 1, a, n / 2), pick(arena, truth.weights, 1, a, n / 2), n / 2};
-    HgmSample second = {pick(arena, c->truth, 1, b, n - n / 2), pick(arena, truth.weights, 1, b, n - n / 2), n - n / 2};
+    HgmSample first = {pick(arena, c->truth, 1, a, n / 2), pick(arena, truth.weights, 1, a, n / 2), n / 2, 0};
+    HgmSample second = {pick(arena, c->truth, 1, b, n - n / 2), pick(arena, truth.weights, 1, b, n - n / 2), n - n / 2, 0};
     if (!apart(h, &first, &second, &x[k], &ignored)) x[k] = NAN;
   }
   return mean_of(x, HALVINGS);
@@ -170,7 +170,7 @@ static bool of_histograms(Evaluation *e, EvalMetric *m, Distance *distance, HgmE
     Histograms h = {.e = e, .bins = (int)m->model->numbers[0], .distance = distance};
     HgmEstimate value = {0, NAN};
     range_of(&h, c);
-    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake};
+    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake, c->period};
     if (!apart(&h, &truth, &fake, &value.value, error)) return hgm_context(error, "%s", c->name);
     measure_push(e, m, c->name, value, halves_apart(&h, c));
   }
@@ -192,7 +192,7 @@ static HgmSample of_class(Arena *arena, const double *x, const double *weights, 
     w[kept] = weights == NULL ? 1 : weights[row];
     values[kept++] = x[row];
   }
-  return (HgmSample){values, w, kept};
+  return (HgmSample){values, w, kept, 0};
 }
 
 // Two samples of one column with their classes; rows NULL: all.

@@ -307,7 +307,7 @@ bool measure_holes(Evaluation *e, EvalMetric *m, HgmError *error) {
   double range[2][2], truth, fake;
   int bins = (int)m->model->numbers[2];
   if (m->fake[0] == NULL || m->fake[1] == NULL) return hgm_fail(error, EXIT_USER, "generated events do not have both of these values");
-  for (int k = 0; k < 2; k++) hgm_range(&(HgmSample){m->truth[k], e->weights, e->n_truth}, &range[k][0], &range[k][1]);
+  for (int k = 0; k < 2; k++) hgm_range(&(HgmSample){m->truth[k], e->weights, e->n_truth, 0}, &range[k][0], &range[k][1]);
   if (!hgm_holes(m->truth[0], m->truth[1], e->weights, e->n_truth, range[0], range[1], bins, &truth, error) ||
       !hgm_holes(m->fake[0], m->fake[1], NULL, e->n_fake, range[0], range[1], bins, &fake, error))
     return false;

@@ -166,6 +166,7 @@ static void pictures(FILE *out, const Report *r) {
     const HgmSample truth = evaluate_truth(e, c);
     PlotHistogram h = {
         .title = c->name, .unit = unit_of(r->model, c->name), .truth = {truth.values, truth.weights, truth.n}, .fake = {c->fake, NULL, e->n_fake}};
+    if (c->period > 0 && !c->observable) h.low = -c->period / 2, h.high = c->period / 2;
     const ModelObservable *o = observable_of(r->model, c->name);
     if (o != NULL) {
       h.title = o->label != NULL ? o->label : o->name;

@@ -74,16 +74,16 @@ static void histograms(void **state) {
   for (int i = 0; i < 500; i++) x[i] = pow(number(i, steps[0], 0), 2);
   for (int i = 0; i < 300; i++) y[i] = pow(number(i, steps[1], 0), 1.5);
   HgmError error = {0};
-  assert_true(hgm_histogram(&(HgmSample){x, NULL, 500}, 0, 1, BINS, p, &error));
-  assert_true(hgm_histogram(&(HgmSample){y, NULL, 300}, 0, 1, BINS, q, &error));
+  assert_true(hgm_histogram(&(HgmSample){x, NULL, 500, 0}, 0, 1, BINS, p, &error));
+  assert_true(hgm_histogram(&(HgmSample){y, NULL, 300, 0}, 0, 1, BINS, q, &error));
   assert_near(hgm_bins_chi2(p, q, BINS), 0.035713769486200656, 1e-12); // numpy
   assert_near(hgm_bins_js(p, q, BINS), 0.009001679884946937, 1e-12);   // scipy.spatial.distance.jensenshannon squared
   assert_near(hgm_bins_earth(p, q, BINS), 0.06456666666666648, 1e-12); // scipy.stats.wasserstein_distance of bin numbers / 20
   double outside[] = {-5, 0.5, 7}, shares[2];
-  assert_true(hgm_histogram(&(HgmSample){outside, NULL, 3}, 0, 1, 2, shares, &error));
+  assert_true(hgm_histogram(&(HgmSample){outside, NULL, 3, 0}, 0, 1, 2, shares, &error));
   assert_near(shares[0], 1.0 / 3, 1e-12); // what lies outside is not forgotten
   double bad[] = {1, -1};
-  assert_false(hgm_histogram(&(HgmSample){outside, bad, 2}, 0, 1, 2, shares, &error));
+  assert_false(hgm_histogram(&(HgmSample){outside, bad, 2, 0}, 0, 1, 2, shares, &error));
 }
 
 static void profiles(void **state) {

@@ -49,7 +49,7 @@ static void shifted_sample(void **state) {
   enum { N = 1000 };
   double x[N], y[N];
   for (int i = 0; i < N; i++) x[i] = i, y[i] = i + 2.5;
-  HgmSample a = {x, NULL, N}, b = {y, NULL, N};
+  HgmSample a = {x, NULL, N, 0}, b = {y, NULL, N, 0};
   HgmDistance d;
   HgmError error = {0};
   assert_true(hgm_metrics_distance(&a, &b, &d, &error));
@@ -67,7 +67,7 @@ static void uniform_against_its_square(void **state) {
   enum { N = 20000 };
   double *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
   for (int i = 0; i < N; i++) x[i] = (i + 0.5) / N, y[i] = x[i] * x[i];
-  HgmSample a = {x, NULL, N}, b = {y, NULL, N};
+  HgmSample a = {x, NULL, N, 0}, b = {y, NULL, N, 0};
   HgmDistance d;
   HgmError error = {0};
   assert_true(hgm_metrics_distance(&a, &b, &d, &error));
@@ -90,7 +90,7 @@ static void against_brute_force(void **state) {
       wx[i] = negative && i % 4 == 3 ? -0.5 : 0.5 + random_number(&seed);
       wy[i] = negative && i % 5 == 4 ? -0.5 : 0.5 + random_number(&seed);
     }
-    HgmSample a = {x, trial % 5 == 0 ? NULL : wx, n}, b = {y, wy, m};
+    HgmSample a = {x, trial % 5 == 0 ? NULL : wx, n, 0}, b = {y, wy, m, 0};
     HgmDistance d;
     HgmError error = {0};
     double w1, ks;
@@ -101,10 +101,41 @@ static void against_brute_force(void **state) {
   }
 }
 
+// Equal points on a circle: turning one sample by any angle costs that angle, the shorter way round, and changes nothing for two that turn together.
+static void on_a_circle(void **state) {
+  (void)state;
+  enum { N = 500 };
+  double x[N], y[N], turned[N], turned_too[N], period = 360;
+  uint64_t seed = 5;
+  for (int i = 0; i < N; i++) x[i] = 170 + 20 * random_number(&seed), x[i] -= x[i] > 180 ? 360 : 0; // across the seam
+  HgmDistance d, line, other;
+  HgmError error = {0};
+  for (double by = -150; by <= 150; by += 75) {
+    for (int i = 0; i < N; i++) y[i] = x[i] + by, y[i] -= 360 * nearbyint(y[i] / 360);
+    assert_true(hgm_metrics_distance(&(HgmSample){x, NULL, N, period}, &(HgmSample){y, NULL, N, period}, &d, &error));
+    assert_near(d.w1 * d.truth_std, fabs(by), 1e-9);
+    if (by != 0) assert_near(d.ks, 1, 1e-12); // no overlap
+  }
+  for (int i = 0; i < N; i++) y[i] = 360 * random_number(&seed) - 180;
+  assert_true(hgm_metrics_distance(&(HgmSample){x, NULL, N, period}, &(HgmSample){y, NULL, N, period}, &d, &error));
+  for (int i = 0; i < N; i++) turned[i] = x[i] + 77.7, turned_too[i] = y[i] + 77.7;
+  assert_true(hgm_metrics_distance(&(HgmSample){turned, NULL, N, period}, &(HgmSample){turned_too, NULL, N, period}, &other, &error));
+  assert_near(d.w1, other.w1, 1e-9);
+  assert_near(d.ks, other.ks, 1e-12);
+  assert_near(d.truth_std, other.truth_std, 1e-9);
+  assert_true(d.truth_std < 7); // a uniform law of width 20 has 5.8
+  // two halves of a line that do not reach the seam lie as far apart as on the circle
+  for (int i = 0; i < N; i++) x[i] = -20 + 10 * random_number(&seed), y[i] = 10 + 10 * random_number(&seed);
+  assert_true(hgm_metrics_distance(&(HgmSample){x, NULL, N, period}, &(HgmSample){y, NULL, N, period}, &d, &error));
+  assert_true(hgm_metrics_distance(&(HgmSample){x, NULL, N, 0}, &(HgmSample){y, NULL, N, 0}, &line, &error));
+  assert_near(d.w1 * d.truth_std, line.w1 * line.truth_std, 1e-9);
+  assert_near(d.truth_std, line.truth_std, 1e-2);
+}
+
 static void what_cannot_be_compared(void **state) {
   (void)state;
   double x[] = {1, 2, NAN, INFINITY}, w[] = {1, -1, 1, 1};
-  HgmSample a = {x, NULL, 4}, b = {x, w, 4};
+  HgmSample a = {x, NULL, 4, 0}, b = {x, w, 4, 0};
   HgmDistance d;
   HgmError error = {0};
   assert_true(hgm_metrics_distance(&a, &a, &d, &error));
@@ -112,7 +143,7 @@ static void what_cannot_be_compared(void **state) {
   assert_false(hgm_metrics_distance(&a, &b, &d, &error));
   assert_non_null(strstr(error.text, "sum to 0"));
   error = (HgmError){0};
-  HgmSample none = {x, NULL, 0};
+  HgmSample none = {x, NULL, 0, 0};
   assert_false(hgm_metrics_distance(&none, &a, &d, &error));
 }
 
@@ -122,7 +153,7 @@ static void halves_of_the_truth(void **state) {
   double *x = malloc(N * sizeof *x);
   uint64_t seed = 11;
   for (int i = 0; i < N; i++) x[i] = random_number(&seed);
-  HgmSample a = {x, NULL, N};
+  HgmSample a = {x, NULL, N, 0};
   HgmFloor f, again;
   HgmError error = {0};
   assert_true(hgm_metrics_floor(&a, 1, &f, &error));
@@ -182,8 +213,9 @@ static void correlations(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shifted_sample),          cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
-      cmocka_unit_test(what_cannot_be_compared), cmocka_unit_test(halves_of_the_truth),        cmocka_unit_test(correlations),
+      cmocka_unit_test(shifted_sample), cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
+      cmocka_unit_test(on_a_circle),    cmocka_unit_test(what_cannot_be_compared),    cmocka_unit_test(halves_of_the_truth),
+      cmocka_unit_test(correlations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
