@@ -5,16 +5,17 @@
 # SEED=2 trains with another seed (bands were made from seeds 1 to 3), STEPS=3 only so many steps, and looks at no band.
 set -u
 cd "$(dirname "$0")"
+ROOT=$(realpath ..)
 export HGMC DATA SEED=${SEED:-1} STEPS=${STEPS:-}
 HGMC=$(cd "$OLDPWD"; realpath "$1"); shift
-DATA=$(cd "$OLDPWD"; realpath -m "${HGM_DATA:-$PWD/../../shared/data}")
+DATA=$(cd "$OLDPWD"; realpath -m "${HGM_DATA:-$ROOT/../shared/data}")
 export SCRATCH; SCRATCH=$(mktemp -d); trap 'rm -rf "$SCRATCH"' EXIT
 
 # The numbers of an evaluation.json, one a line as `watch` and `assert` name them: name, value, what the truth has
 numbers() {
   awk -F'": ' '
     function text(s) { sub(/^ *"/, "", s); return s }
-    function number(s) { sub(/,$/, "", s); return s }
+    function number(s) { sub(/,$/, "", s); return s == "null" ? "" : s }
     /[{]$/ { path[++depth] = text($1); next }
     /^ *}/ { depth--; next }
     depth == 1 { printf "%s\t%s\t\n", text($1), number($2) }
@@ -32,40 +33,59 @@ numbers() {
     }' "$1"
 }
 
-# One line of small.tsv: trains the example, leaves its row of the table in $SCRATCH/NUMBER.row
-one() {
-  local number=$1 name files how headline least most reference
-  IFS=$'\t' read -r name files how headline least most reference <<< "$2"
-  local run=$SCRATCH/$number log=$SCRATCH/$number.log file path train=()
-  exec > "$SCRATCH/$number.row"
-  for file in $files; do
-    [ "$file" = - ] && continue
-    path=data/${file#*=}; [ -e "$path" ] || path=$DATA/${file#*=}
-    [ -e "$path" ] || { printf '%-26s left out: no %s\n' "$name" "${file#*=}"; return; }
-    case $file in *=*) train+=(--train "${file%%=*}=$path") ;; *) train+=(--train "$path") ;; esac
+# Command line for the second column of small.tsv: FILE and NAME=FILE are data, NAME@EXAMPLE is a trained run of further up
+inputs() {
+  local word path
+  for word in "$@"; do
+    case $word in
+      -) continue ;;
+      *@*) path=$SCRATCH/${word#*@}
+        [ -e "$path.wanted" ] || { echo "left out: needs ${word#*@}"; return 1; }
+        until [ -e "$path.done" ]; do sleep 0.2; done
+        train+=(--trained "${word%@*}=$path") ;;
+      *) path=data/${word#*=}; [ -e "$path" ] || path=$DATA/${word#*=}
+        [ -e "$path" ] || { echo "left out: no ${word#*=}"; return 1; }
+        case $word in *=*) train+=(--train "${word%%=*}=$path") ;; *) train+=(--train "$path") ;; esac ;;
+    esac
   done
+}
+
+# One line of small.tsv: trains the example in $SCRATCH/NAME, prints its row of the table
+one() {
+  local name files how headline least most reference
+  IFS=$'\t' read -r name files how headline least most reference <<< "$1"
+  local run=$SCRATCH/$name log=$SCRATCH/$name.log train=()
+  printf '%-26s ' "$name"
+  inputs $files || return
   "$HGMC" run "$name.hgm" "${train[@]}" $how ${STEPS:+--steps $STEPS} --seed "$SEED" --threads 1 -o "$run" > "$log" 2>&1
   local status=$? # 1 with an evaluation: an assertion of the full size does not hold
   [ $status -eq 0 ] || { [ $status -eq 1 ] && [ -e "$run/evaluation.json" ]; } ||
-    { printf '%-26s FAILED: %s\n' "$name" "$(grep -aE 'error|hgmc:' "$log" | head -n 1)"; return; }
+    { echo "FAILED: $(grep -aE 'error|hgmc:' "$log" | head -n 1)"; return; }
   local parameters epochs rate value truth verdict=
   parameters=$(grep -aoE '[0-9]+ parameters' "$log" | head -n 1)
-  epochs=$(($(wc -l < "$run/metrics.csv") - 1))
+  epochs=$(tr '\r' '\n' < "$log" | grep -ac ' epoch .*events/s$')
   rate=$(tr '\r' '\n' < "$log" | grep -a ' epoch .*events/s$' | tail -n 1 | sed -E 's/.*, ([^ ]+) events.*/\1/')
   IFS=$'\t' read -r _ value truth < <(numbers "$run/evaluation.json" | grep -F "$headline"$'\t' | awk -F'\t' -v n="$headline" '$1 == n')
   if [ -z "$value" ]; then verdict="FAILED: no such metric"
   elif [ -z "$STEPS" ] && awk -v v="$value" -v a="$least" -v b="$most" 'BEGIN { exit !(v != v + 0 || v < a || v > b) }'; then verdict="LEFT its band"; fi
-  printf '%-26s %10s %6s %9.3g  %-32s %9.4g  %7s to %-7s %s %s\n' "$name" "${parameters% *}" "$epochs" "$rate" "$headline" "$value" "$least" "$most" \
-    "$([ "$reference" = - ] && printf "%.4g truth against truth" "$truth" || echo "$reference")" "$verdict"
+  [ "$reference" = - ] && reference=${truth:+$(printf '%.4g' "$truth") truth against truth}
+  printf '%10s %6s %9.3g  %-32s %9.4g  %7s to %-7s %s %s\n' "${parameters% *}" "$epochs" "$rate" "$headline" "$value" "$least" "$most" \
+    "$reference" "$verdict"
 }
-export -f one numbers
+# leaves the row in a file, so that the table has the order of small.tsv
+row() { one "$2" > "$SCRATCH/$1.row" 2>&1; touch "$SCRATCH/${2%%$'\t'*}.done"; }
+export -f row one inputs numbers
 
-printf '%-26s %10s %6s %9s  %-32s %9s  %18s %s\n' system parameters epochs events/s headline value band reference
-number=100
+number=100 rows=()
 while IFS= read -r line; do
-  name=${line%%$'\t'*} wanted=$([ $# -eq 0 ] && echo yes)
+  name=${line%%$'\t'*}
+  wanted=$([ $# -eq 0 ] && echo yes)
   for pattern in "$@"; do case $name in *$pattern*) wanted=yes ;; esac; done
-  [ -n "$wanted" ] && printf '%s\0%s\0' $((number++)) "$line"
-done < <(grep -v '^#' small.tsv) | xargs -0 -r -n 2 -P "$(nproc)" bash -c 'one "$0" "$1"'
+  [ -n "$wanted" ] || continue
+  mkdir -p "$SCRATCH/${name%/*}"; touch "$SCRATCH/$name.wanted"
+  rows+=($((number++)) "$line")
+done < <(grep -v '^#' small.tsv)
+printf '%s\0' "${rows[@]}" | xargs -0 -r -n 2 -P "$(nproc)" bash -c 'row "$0" "$1"'
+printf '%-26s %10s %6s %9s  %-32s %9s  %18s %s\n' system parameters epochs events/s headline value band reference
 cat "$SCRATCH"/*.row
 ! grep -qE 'FAILED|LEFT its band$' "$SCRATCH"/*.row

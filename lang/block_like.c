@@ -40,12 +40,42 @@ static void items_like(Blocks *b, DataField *f, const DataField *other) {
   }
 }
 
+static DataField *copy_of(Blocks *b, DataBlock *d, const char *outer, AstName name, const DataField *other);
+
+// A field whose chain ends in a step that makes two parts of it, and the parts.
+static void split_like(Elab *e, DataField *f, const DataField *other) {
+  VEC_PUSH(e->arena, &f->chain, arena_dup(e->arena, other->split, sizeof *other->split));
+  split_parts(e, f);
+  for (size_t i = 0; i < f->fields.len; i++) f->fields.at[i]->like = other->fields.at[i];
+}
+
+// The part of this block that is as that one: of a field that is as the other's whole, which the block has under the same name, or gets.
+static const DataField *part_like(Blocks *b, DataBlock *d, const DataField *part, Span span) {
+  const DataField *whole = NULL;
+  for (size_t i = 0; i < d->fields.len && whole == NULL; i++)
+    if (d->fields.at[i]->like == part->whole) whole = d->fields.at[i];
+  if (whole == NULL) {
+    AstName name = {part->whole->label, span};
+    if (!data_name_is_new(b->e, d, name)) return NULL;
+    DataField *made = copy_of(b, d, field_outer(b, d), name, part->whole);
+    VEC_PUSH(b->e->arena, &d->fields, made);
+    whole = made;
+  }
+  return whole->fields.at[part->part];
+}
+
 static DataField *copy_of(Blocks *b, DataBlock *d, const char *outer, AstName name, const DataField *other) {
   Elab *e = b->e;
-  DataField *f = field_begin(b, d, outer, name, other->record);
+  const DataField *part = split_part_of(other);
+  if (part != NULL && (part = part_like(b, d, part, name.span)) == NULL) return NULL;
+  DataField *f = field_begin(b, d, outer, name, other->record && other->split == NULL);
   f->like = other;
-  for (size_t i = 0; i < other->fields.len; i++)
-    field_add_part(e, f, copy_of(b, d, f->name, (AstName){other->fields.at[i]->label, name.span}, other->fields.at[i]));
+  f->of = part;
+  for (size_t i = 0; i < other->fields.len && f->record; i++) {
+    DataField *inner = copy_of(b, d, f->name, (AstName){other->fields.at[i]->label, name.span}, other->fields.at[i]);
+    if (inner == NULL) return NULL;
+    field_add_part(e, f, inner);
+  }
   if (f->record) return f;
   f->vector = other->vector;
   f->shape = other->shape;
@@ -56,7 +86,8 @@ static DataField *copy_of(Blocks *b, DataBlock *d, const char *outer, AstName na
   f->text = other->text;
   items_like(b, f, other);
   chain_like(e, f, other);
-  field_types(e, f);
+  if (other->split != NULL) split_like(e, f, other);
+  else field_types(e, f);
   return f;
 }
 

@@ -67,12 +67,14 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
     if (strcmp(r->old->notes[i].name, "model_hash") == 0 && strcmp(r->old->notes[i].value, r->hash) != 0)
       return hgm_fail(error, EXIT_USER, "%s was trained with another model, other params, seed or precision than %s; train into a new directory", o->output,
                       o->positional.at[0]);
-  if (r->session.model->phases.len == 0) return hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to run", o->positional.at[0]);
+  if (r->session.model->phases.len == 0 && r->session.model->estimates.len == 0)
+    return hgm_fail(error, EXIT_USER, "%s has no `train` block and no `fit`, so there is nothing to run", o->positional.at[0]);
   return true;
 }
 
 // The first phase's steps, while the data are prepared. Most mistakes in data show while they are read, before this.
 static void compile_steps_ahead(Run *r) {
+  if (r->session.model->phases.len == 0) return; // fits of a trained run's values
   const ModelPhase *first = r->session.model->phases.at[0];
   bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
   for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++)
