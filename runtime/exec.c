@@ -403,11 +403,11 @@ static bool exchange(const Run *r, HgmError *error) {
   for (uint32_t i = 0; i < r->program->n_pointers; i++) pairs |= r->program->pointers[i].space == HGM_SPACE_ALL;
   if (r->sums) {
     for (int k = 0; k <= ranks->n; k++) begin[k] = first_partial(r, k) * (int64_t)r->program->partial_bytes;
-    fine = ranks->gather(ranks, HGM_RANKS_STEP, r->work->partial, begin, error);
+    fine = ranks->gather(ranks, r->work->partial, begin, error);
   }
   if (fine && pairs) {
     for (int k = 0; k <= ranks->n; k++) begin[k] = tile_of(r, first_partial(r, k)) * (int64_t)r->program->batch_bytes_per_tile;
-    fine = ranks->gather(ranks, HGM_RANKS_STEP, r->work->batch, begin, error);
+    fine = ranks->gather(ranks, r->work->batch, begin, error);
   }
   free(begin);
   return fine;

@@ -9,16 +9,17 @@
 
 #include "runtime/error.h"
 
-// Calls of one channel meet in order. A process that fails leaves STEP for FAILED, where it finds those that failed with it.
-typedef enum { HGM_RANKS_STEP, HGM_RANKS_FAILED, HGM_RANKS_CLOSE, HGM_RANKS_N_CHANNELS } HgmRanksChannel;
-
 typedef struct HgmRanks HgmRanks;
 struct HgmRanks {
   int rank, n;
   bool (*stopping)(void); // this process was told to stop: it does not wait for others longer than `patience_ms`; set by the user of the ranks
   double patience_ms;
-  // Bytes begin[r] to begin[r + 1] of `buffer` are rank r's; all get all, in place. begin: (n + 1). False: a rank is gone, or patience has ended.
-  bool (*gather)(HgmRanks *ranks, HgmRanksChannel channel, void *buffer, const int64_t *begin, HgmError *error);
+  bool ended; // another rank has failed and says why: nothing is left to say here
+  // Bytes begin[r] to begin[r + 1] of `buffer` are rank r's; all get all, in place. begin: (n + 1). False: a rank has failed or is gone.
+  bool (*gather)(HgmRanks *ranks, void *buffer, const int64_t *begin, HgmError *error);
+  // After an error of this rank: waits until every other one has failed too, or waits in a later gather and so in vain, however long that takes.
+  // *first: the first that failed; *all: every one did. False: a rank is gone.
+  bool (*fail)(HgmRanks *ranks, int *first, bool *all);
   void (*close)(HgmRanks *ranks);                // waits for all ranks
   void (*abort)(HgmRanks *ranks, int exit_code); // ends all ranks at once; does not return
   void *backend;

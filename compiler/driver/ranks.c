@@ -46,24 +46,24 @@ bool ranks_open(HgmRanks **ranks, HgmError *error) {
 bool ranks_first(const HgmRanks *ranks) { return ranks == NULL || ranks->rank == 0; }
 
 // Each process gives `each` bytes: its own lie at rank * each of `bytes`.
-static bool gather_even(HgmRanks *ranks, HgmRanksChannel channel, void *bytes, size_t each, HgmError *error) {
+static bool gather_even(HgmRanks *ranks, void *bytes, size_t each, HgmError *error) {
   int64_t *begin = malloc(sizeof *begin * (size_t)(ranks->n + 1));
   if (begin == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   for (int r = 0; r <= ranks->n; r++) begin[r] = r * (int64_t)each;
-  bool fine = ranks->gather(ranks, channel, bytes, begin, error);
+  bool fine = ranks->gather(ranks, bytes, begin, error);
   free(begin);
   return fine;
 }
 
 // One byte of each process; freed by the caller. NULL: the error says why.
-static unsigned char *gather_bytes(HgmRanks *ranks, HgmRanksChannel channel, unsigned char mine, HgmError *error) {
+static unsigned char *gather_bytes(HgmRanks *ranks, unsigned char mine, HgmError *error) {
   unsigned char *bytes = calloc((size_t)ranks->n, 1);
   if (bytes == NULL) {
     hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
     return NULL;
   }
   bytes[ranks->rank] = mine;
-  if (gather_even(ranks, channel, bytes, 1, error)) return bytes;
+  if (gather_even(ranks, bytes, 1, error)) return bytes;
   free(bytes);
   return NULL;
 }
@@ -71,7 +71,7 @@ static unsigned char *gather_bytes(HgmRanks *ranks, HgmRanksChannel channel, uns
 bool ranks_together(HgmRanks *ranks, int *exit_code, int *failed, HgmError *error) {
   *failed = *exit_code == EXIT_DONE ? -1 : 0;
   if (ranks == NULL) return *failed < 0;
-  unsigned char *codes = gather_bytes(ranks, HGM_RANKS_STEP, (unsigned char)*exit_code, error);
+  unsigned char *codes = gather_bytes(ranks, (unsigned char)*exit_code, error);
   if (codes == NULL) *failed = ranks->rank, *exit_code = error->exit_code;
   for (int r = ranks->n - 1; codes != NULL && r >= 0; r--)
     if (codes[r] != EXIT_DONE) *failed = r, *exit_code = codes[r];
@@ -82,7 +82,7 @@ bool ranks_together(HgmRanks *ranks, int *exit_code, int *failed, HgmError *erro
 bool ranks_any(HgmRanks *ranks, bool mine, bool *any, HgmError *error) {
   *any = mine;
   if (ranks == NULL) return true;
-  unsigned char *bytes = gather_bytes(ranks, HGM_RANKS_STEP, mine, error);
+  unsigned char *bytes = gather_bytes(ranks, mine, error);
   for (int r = 0; bytes != NULL && r < ranks->n; r++) *any = *any || bytes[r];
   free(bytes);
   return bytes != NULL;
@@ -93,7 +93,7 @@ bool ranks_same(HgmRanks *ranks, const char *what, const void *bytes, size_t n, 
   char *all = calloc((size_t)ranks->n, n);
   if (all == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   memcpy(all + (size_t)ranks->rank * n, bytes, n);
-  bool fine = gather_even(ranks, HGM_RANKS_STEP, all, n, error);
+  bool fine = gather_even(ranks, all, n, error);
   for (int r = 1; r < ranks->n && fine; r++)
     if (memcmp(all, all + (size_t)r * n, n) != 0)
       fine = hgm_fail(error, EXIT_USER, "process %d of %d has another %s than the first; all must see the same files and run the same hgmc", r, ranks->n, what);
@@ -105,7 +105,7 @@ static bool broadcast(HgmRanks *ranks, void *bytes, size_t n, HgmError *error) {
   int64_t *begin = malloc(sizeof *begin * (size_t)(ranks->n + 1));
   if (begin == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   for (int r = 0; r <= ranks->n; r++) begin[r] = r == 0 ? 0 : (int64_t)n;
-  bool fine = ranks->gather(ranks, HGM_RANKS_STEP, bytes, begin, error);
+  bool fine = ranks->gather(ranks, bytes, begin, error);
   free(begin);
   return fine;
 }
@@ -156,25 +156,14 @@ void ranks_speak(const HgmRanks *ranks, Hush *hush, bool show) {
   hush->kept = NULL;
 }
 
-static bool always(void) { return true; }
-
 void ranks_fail(HgmRanks *ranks, const HgmError *error) {
-  if (ranks == NULL) {
-    report_error(error);
-    return;
-  }
-  bool (*stopping)(void) = ranks->stopping;
-  double patience = ranks->patience_ms;
-  ranks->stopping = always; // the others may be anywhere: this wait ends soon
-  ranks->patience_ms = 50;
-  HgmError alone = {0};
-  unsigned char *bytes = gather_bytes(ranks, HGM_RANKS_FAILED, true, &alone);
-  ranks->stopping = stopping;
-  ranks->patience_ms = patience;
-  if (bytes == NULL && !ranks_first(ranks)) fprintf(stderr, "process %d of %d: ", ranks->rank, ranks->n);
-  if (bytes == NULL || ranks_first(ranks)) report_error(error);
-  if (bytes == NULL) ranks->abort(ranks, error->exit_code);
-  free(bytes);
+  bool all = true;
+  int first = 0;
+  if (ranks != NULL && ranks->ended) return;
+  bool gone = ranks != NULL && !ranks->fail(ranks, &first, &all), mine = ranks == NULL || gone || first == ranks->rank;
+  if (mine && !ranks_first(ranks)) fprintf(stderr, "process %d of %d: ", ranks->rank, ranks->n);
+  if (mine) report_error(error);
+  if (gone || (mine && !all)) ranks->abort(ranks, error->exit_code); // others wait for what never comes
 }
 
 void ranks_close(HgmRanks *ranks) {

@@ -20,7 +20,7 @@
 bool ranks_open(HgmRanks **ranks, HgmError *error);
 // The last thing a process does: waits until all are there.
 void ranks_close(HgmRanks *ranks);
-// After an error in the middle of training. Where all have failed alike the first reports it; else this one does, and the others are ended.
+// After an error in the middle of training: the first of the processes that have failed reports its own, and all end.
 void ranks_fail(HgmRanks *ranks, const HgmError *error);
 
 bool ranks_first(const HgmRanks *ranks); // this process writes the run directory and speaks

@@ -6,7 +6,20 @@ command -v mpirun > /dev/null || { echo "no mpirun here (apt-get install openmpi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_odls_base_sigkill_timeout=4 # the same for Open MPI 5
 export OMPI_MCA_odls_base_sigkill_timeout=4 # where the machine is busy a second is too little to say what happened
-together() { local n=$1; shift; timeout 200 mpirun -n "$n" "$HGMC" run "$@" --threads 1 > log 2>&1 < /dev/null; }
+# Each process's messages go to a file of its own, so that neither mpirun's nor another's come between. $ALTER is run in process $ALTERED before.
+cat > one_of << 'end'
+rank=$OMPI_COMM_WORLD_RANK
+echo $$ > "process.$rank"
+[ "$rank" != "$ALTERED" ] || eval "$ALTER"
+exec "$HGMC" run "$@" --threads 1 2> "said.$rank"
+end
+export ALTERED= ALTER=
+together() { local n=$1; shift; rm -f said.*; timeout 200 mpirun -n "$n" sh one_of "$@" > mpirun.log 2>&1 < /dev/null; local status=$?; cat said.* > log; return $status; }
+# only_says RANK TEXT: of all processes that one alone has messages, and TEXT is among them
+only_says() {
+  grep -qF -- "$2" "said.$1" || fail "process $1 to say «$2»"
+  for file in said.*; do [ "$file" = "said.$1" ] || ! grep -q . "$file" || fail "nothing in $file"; done
+}
 
 $HGMC run $jets --epochs 1 -o one > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
 for n in 2 4; do
@@ -25,29 +38,39 @@ $HGMC run $pairs -o pairs_one > log 2>&1; [ $? -le 1 ] || fail "pairs of events 
 together 2 $pairs -o pairs_two; [ $? -le 1 ] || fail "pairs of events in two processes"
 same_weights pairs_one/model.h5 pairs_two/model.h5
 
+# What all find alike the first says, also where it is the last to find it: the others do not wait for a compiler, and it does.
+export HGM_CACHE=$PWD/cache
 together 3 $jets --epochs 1 -o of_3; [ $? -eq 1 ] || fail "three processes to be refused"
-expect_text "3 processes cannot share them evenly"
-[ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
+only_says 0 "3 processes cannot share them evenly"
+ALTERED=0 ALTER='HGM_CACHE=' together 3 $jets --epochs 1 -o again_3; [ $? -eq 1 ] || fail "three processes to be refused"
+only_says 0 "3 processes cannot share them evenly"
+export HGM_CACHE=
 together 2 $jets --epochs 1 -o of_2; [ $? -eq 2 ] || fail "a run directory that exists to be refused"
-[ "$(grep -c '^hgmc:' log)" -eq 1 ] || fail "one message, not one a process"
+only_says 0 "of_2: holds a run already"
+# what one alone finds that one says: before training, and in the middle of it
+ALTERED=1 ALTER='HGM_STDLIB=/nowhere' together 2 $jets --epochs 1 -o no_library; [ $? -eq 2 ] || fail "a process without the library to end the run"
+only_says 1 "the standard library is not in /nowhere"
+ALTERED=0 ALTER='mkdir -p no_room/best.h5.tmp$$' together 2 $jets --epochs 1 -o no_room; [ $? -eq 2 ] || fail "a first process that cannot save to end the run"
+only_says 0 "no_room/best.h5: cannot be created: Is a directory"
 
 # a process is killed; the run ends, and goes on from the last checkpoint with another number of processes
-small="$ROOT/examples/vae/zgamma.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
-stopped_by() { # DIR SIGNAL WHOM EPOCHS: starts 2 processes, waits for a checkpoint
-  mpirun -n 2 "$HGMC" run $small --epochs "$4" --threads 1 -o "$1" > log 2>&1 < /dev/null &
-  local mpi=$!
-  for _ in $(seq 600); do [ -s "$1/last.h5" ] && break; sleep 0.02; done
-  [ -s "$1/last.h5" ] || fail "a checkpoint"
-  if [ "$3" = mpirun ]; then kill "$2" $mpi; else kill "$2" "$(grep -oE '[0-9]+' /proc/$mpi/task/$mpi/children | tail -n 1)"; fi
-  wait $mpi; status=$?
+sed '/patience/d' "$ROOT/examples/vae/zgamma.hgm" > small.hgm
+small="small.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
+training() { # DIR: two processes that train for hours, and have saved
+  mpirun -n 2 sh one_of $small --epochs 100000 -o "$1" > mpirun.log 2>&1 < /dev/null &
+  mpi=$!
+  await $mpi test -s "$1/last.h5"
 }
-stopped_by dead -KILL last 20
-[ $status -ne 0 ] || fail "the run to end with an error"
+ended() { wait $mpi; local status=$?; cat said.* mpirun.log > log; [ $status -ne 0 ] || fail "the run to end with an error"; }
+training dead
+kill -KILL "$(cat process.1)"; ended
 expect_text "the last checkpoint is whole"
-$HGMC run $small --epochs 20 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
-together 4 $small --epochs 20 -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
+epochs=$(($(wc -l < dead/metrics.csv) + 2))
+$HGMC run $small --epochs $epochs -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
+together 4 $small --epochs $epochs -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
 same_weights whole/model.h5 dead/model.h5
 
-stopped_by stopped -INT mpirun 5000
+training stopped
+kill -INT $mpi; ended
 expect_text "stopped after step"
 expect_text "--resume goes on"
