@@ -29,7 +29,9 @@ static void domains_of(Elab *e, DataBlock *d, const DataField *f, IrFn *fn) {
       limit.output = arena_printf(e->arena, "domain:%s", step->name);
       limit.field = f->name;
       limit.step = step->info->name;
-      ir_output(fn, limit.output, split_is_masked(f) ? ir_select(fn, split_on(e, f), x, ir_number(fn, IR_F64, 0.5)) : x);
+      IrRef seen = step->info->kind == PREP_FRACTIONS ? prep_fractions(fn, step, x) : x;
+      limit.sums = step->info->kind == PREP_FRACTIONS;
+      ir_output(fn, limit.output, split_is_masked(f) ? ir_select(fn, split_on(e, f), seen, ir_number(fn, IR_F64, 0.5)) : seen);
       VEC_PUSH(e->arena, &d->model->limits, limit);
     }
     x = prep_forward(fn, step, x);

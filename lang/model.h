@@ -85,6 +85,7 @@ typedef struct ModelDomain {
   const char *field, *step; // gen.pt, log
   double low, high;
   bool closed;
+  bool sums; // the last number of an event is the sum of the others
 } ModelDomain;
 
 typedef struct ModelField {

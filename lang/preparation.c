@@ -97,6 +97,7 @@ static int64_t copies(const PrepStep *step) {
   case PREP_WHITEN:
   case PREP_QUANTILE:
   case PREP_SEGMENTS:
+  case PREP_FRACTIONS:
   case PREP_COUNT: return 1;
   }
   return 1;
@@ -351,6 +352,7 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
     IrRef u = scaled_share(fn, step, x);
     return sub(fn, ir_unary(fn, IR_LOG, u), ir_unary(fn, IR_LOG1P, negate(fn, u)));
   }
+  case PREP_FRACTIONS: return fractions_forward(fn, step, x);
   case PREP_ARCTAN: return ir_binary(fn, IR_ATAN2, mul(fn, x, number(fn, s[0])), number(fn, 1));
   case PREP_PROBIT: return ir_unary(fn, IR_NORMAL_ICDF, clamp(fn, x, 1e-15, 1 - 1e-15));
   case PREP_SCALE: return mul(fn, x, number(fn, s[0]));
@@ -387,6 +389,7 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
     IrRef share = sub(fn, ir_unary(fn, IR_SIGMOID, y), number(fn, s[0]));
     return clamp(fn, divide(fn, share, number(fn, 1 - 2 * s[0])), 0, 1);
   }
+  case PREP_FRACTIONS: return fractions_inverse(fn, step, y);
   case PREP_ARCTAN: {
     IrRef at = clamp(fn, y, -pi / 2 + 1e-7, pi / 2 - 1e-7);
     return divide(fn, ir_unary(fn, IR_SIN, at), mul(fn, ir_unary(fn, IR_COS, at), number(fn, s[0])));
@@ -426,6 +429,7 @@ IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) {
     IrRef both = add(fn, ir_unary(fn, IR_LOG, u), ir_unary(fn, IR_LOG1P, negate(fn, u)));
     return sub(fn, number(fn, log(1 - 2 * s[0])), both);
   }
+  case PREP_FRACTIONS: return fractions_log_jacobian(fn, step, x);
   case PREP_ARCTAN: {
     IrRef t = mul(fn, x, number(fn, s[0]));
     return sub(fn, number(fn, log(fabs(s[0]))), ir_unary(fn, IR_LOG1P, mul(fn, t, t)));

@@ -65,6 +65,8 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x);
 IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 // Elementwise log |dy/dx| at x, of the shape of x; IR_NONE when it is zero everywhere.
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
+// What `fractions` asks to lie in 0..1: its numbers x (e, n) and their sum, (e, n + 1).
+IrRef prep_fractions(IrFn *fn, const PrepStep *step, IrRef x);
 int64_t prep_state_numbers(const PrepStep *step, int which);
 bool prep_has_density(const PrepStep *step); // false: sincos, one_hot: no density in x
 // A step that splits: names of its two parts, how many numbers each has, and a part of y.

@@ -15,10 +15,14 @@ static inline IrRef clamp(IrFn *fn, IrRef x, double low, double high) {
 }
 static inline IrRef reshape_to(IrFn *fn, IrRef x, const IrType *type) { return ir_reshape(fn, x, type->rank, type->axes); }
 
-// whiten (preparation_joint.c)
+// in preparation_joint.c: whiten
 IrRef whiten_forward(IrFn *fn, const PrepStep *step, IrRef x);
 IrRef whiten_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 IrRef whiten_log_jacobian(IrFn *fn, const PrepStep *step);
+// fractions
+IrRef fractions_forward(IrFn *fn, const PrepStep *step, IrRef x);
+IrRef fractions_inverse(IrFn *fn, const PrepStep *step, IrRef y);
+IrRef fractions_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
 // quantile
 IrRef quantile_forward(IrFn *fn, const PrepStep *step, IrRef x);
 IrRef quantile_inverse(IrFn *fn, const PrepStep *step, IrRef y);

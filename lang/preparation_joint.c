@@ -1,4 +1,4 @@
-// Preparations whose statistics are matrices and tables: whiten, quantile.
+// Preparations that look at all numbers of a field, or at tables: whiten, fractions, quantile.
 #include <math.h>
 
 #include "lang/preparation_ir.h"
@@ -30,6 +30,45 @@ IrRef whiten_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
 IrRef whiten_log_jacobian(IrFn *fn, const PrepStep *step) { // the determinant's, dealt to the numbers in equal parts
   IrRef each = divide(fn, negate(fn, ir_reshape(fn, state(fn, step, 3, 1, 1, 0), 0, NULL)), number(fn, (double)numbers(step)));
   return add(fn, ir_fill(fn, step->in, 0), each);
+}
+
+// ---- fractions: y_k = x_k / rest_k, rest_k = 1 - x_1 - … - x_(k-1)
+
+static const double slack = 1e-6; // of a sum of rounded fractions
+
+static IrRef rests(IrFn *fn, IrRef x) { return sub(fn, number(fn, 1), ir_cumsum(fn, x, 1, false, true)); }
+
+IrRef prep_fractions(IrFn *fn, const PrepStep *step, IrRef x) {
+  x = in_a_row(fn, step, x);
+  IrRef sum = ir_reshape(fn, ir_sum(fn, x, 2), 2, (int64_t[]){IR_EVENTS, 1});
+  return ir_concat(fn, (IrRef[]){x, mul(fn, sum, number(fn, 1 / (1 + slack)))}, 2, 1);
+}
+
+IrRef fractions_forward(IrFn *fn, const PrepStep *step, IrRef x) {
+  IrRef all = prep_fractions(fn, step, x), high = ir_amax(fn, all, 2), low = negate(fn, ir_amax(fn, negate(fn, all), 2));
+  IrRef bad = ir_binary(fn, IR_OR, ir_binary(fn, IR_LT, low, number(fn, 0)), ir_binary(fn, IR_LT, number(fn, 1), high));
+  x = in_a_row(fn, step, x);
+  IrRef rest = rests(fn, x), some = ir_binary(fn, IR_LT, number(fn, 0), rest);
+  IrRef y = ir_select(fn, some, clamp(fn, divide(fn, x, rest), 0, 1), number(fn, 0));
+  IrRef refused = ir_broadcast(fn, bad, 2, ir_type_of(fn, y)->axes, (int8_t[]){0, -1});
+  return reshape_to(fn, ir_select(fn, refused, number(fn, NAN), y), &step->in);
+}
+
+IrRef fractions_inverse(IrFn *fn, const PrepStep *step, IrRef y) {
+  int64_t n = numbers(step);
+  IrRef *x = ARENA_ARRAY(fn->arena, IrRef, n), rest = IR_NONE;
+  y = clamp(fn, in_a_row(fn, step, y), 0, 1);
+  for (int64_t k = 0; k < n; k++) {
+    IrRef share = ir_slice(fn, y, 1, k, k + 1, 1), left = sub(fn, number(fn, 1), share);
+    x[k] = k == 0 ? share : mul(fn, share, rest);
+    rest = k == 0 ? left : mul(fn, rest, left);
+  }
+  return reshape_to(fn, ir_concat(fn, x, (uint32_t)n, 1), &step->in);
+}
+
+IrRef fractions_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x) { // of a triangle
+  IrRef rest = ir_binary(fn, IR_MAX, rests(fn, in_a_row(fn, step, x)), number(fn, 1e-12));
+  return reshape_to(fn, negate(fn, ir_unary(fn, IR_LOG, rest)), &step->in);
 }
 
 // ---- quantile: a number between two of the knots becomes the share of rows below it

@@ -22,9 +22,13 @@ static void look(const ModelDomain *limit, const double *x, int64_t elements, co
   }
 }
 
-static const char *takes(const ModelDomain *limit) { return limit->closed ? "numbers from 0 to 1" : limit->low == 0 ? "positive numbers" : "numbers above -1"; }
+static const char *takes(const ModelDomain *limit) {
+  if (limit->sums) return "numbers from 0 to 1 with a sum of at most 1";
+  return limit->closed ? "numbers from 0 to 1" : limit->low == 0 ? "positive numbers" : "numbers above -1";
+}
 
 static const char *cure(const ModelDomain *limit) {
+  if (limit->sums) return "`where` leaves such rows out; numbers that may sum to more are no fractions of one whole";
   return limit->closed ? "`scale` or `minmax` brings them there, `clip(0, 1)` cuts them off there, and `where` leaves such rows out"
                        : "`where` leaves such rows out, `hurdle(0)` keeps zeros apart, and `arctan(k)` takes any number";
 }

@@ -147,3 +147,23 @@ awk -F, 'NR > 1 { n[$1]++; m[$1] += $2; if ((NR - 1 > 5000) != $1) exit 1 } END 
 expect_exit 0 "$HGMC" sample which -n 20 -o which_drawn.csv
 grep -q qcd which_drawn.csv && grep -q ',t$' which_drawn.csv || fail "groups by their names"
 expect_exit 1 "$HGMC" run which.hgm --train "$data/ttbar.h5" -o other --quiet
+
+# fractions of one whole: what is drawn never sums to more; a row that does is named
+cat > fractions.hgm <<'E1'
+data d { f = ["a", "b", "c"] |> fractions |> logit(1e-3) |> standardize }
+flow p(f) { base normal; repeat 2 { linear_lu; affine_coupling(subnet = mlp([8])) } }
+train { update p { minimize -log_prob(p, f); with adam(3e-3) }
+  batch 100
+  steps 20 }
+generate { f ~ p }
+score { l = log_prob(p, physical(f)) }
+E1
+awk 'BEGIN { print "a,b,c"; for (i = 1; i <= 800; i++) { a = (1 + sin(i)) / 2; b = (1 - a) * (1 + sin(2.3 * i)) / 2; c = i % 5 ? (1 - a - b) / 3 : 1 - a - b; printf "%.7f,%.7f,%.7f\n", a, b, c > 0 ? c : 0 } }' > whole.csv
+expect_exit 0 "$HGMC" run fractions.hgm --train whole.csv -o whole --quiet
+expect_exit 0 "$HGMC" sample whole -n 3000 -o parts.csv
+awk -F, 'FNR > 1 && ($1 < 0 || $2 < 0 || $3 < 0 || $1 + $2 + $3 > 1.000001) { exit 1 }' parts.csv || fail "fractions of one whole"
+expect_exit 0 "$HGMC" score whole --data whole.csv -o density.csv
+sed '500s/.*/0.7,0.2,0.3/' whole.csv > more.csv
+expect_exit 1 "$HGMC" run fractions.hgm --train more.csv -o other --quiet
+expect_text "takes numbers from 0 to 1 with a sum of at most 1"
+expect_text "row 498 with 1.2"

@@ -33,6 +33,7 @@ static Trial trial_of(PrepKind kind) {
     t.setting[0] = 1e-3;
     memcpy(t.x, (double[]){0, 0.01, 0.2, 0.5, 0.7, 0.99, 1}, sizeof t.x);
     break;
+  case PREP_FRACTIONS: memcpy(t.x, (double[]){0.01, 0.05, 0.2, 0.5, 0.12, 0.3, 0.28}, sizeof t.x); break;
   case PREP_PROBIT: memcpy(t.x, (double[]){0.001, 0.01, 0.2, 0.5, 0.7, 0.9, 0.999}, sizeof t.x); break;
   case PREP_ARCTAN: t.setting[0] = 10; break;
   case PREP_SCALE: t.setting[0] = -2.5; break;
@@ -264,6 +265,34 @@ static void quantiles_are_shares(void **state) {
   arena_destroy(arena);
 }
 
+static void fractions_are_shares_of_the_rest(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  PrepStep *s = prep_step_new(arena, prep_find("fractions"), "f.1");
+  s->in = (IrType){.dtype = IR_F64, .rank = 2, .axes = {IR_EVENTS, 3}};
+  prep_shape(s);
+  IrFn *fn = ir_fn_new(arena, "test");
+  IrRef x = ir_leaf(fn, IR_INPUT, "x", s->in), wild = ir_leaf(fn, IR_INPUT, "wild", s->in), y = prep_forward(fn, s, x);
+  ir_output(fn, "y", y);
+  ir_output(fn, "back", prep_inverse(fn, s, y));
+  ir_output(fn, "j", ir_sum(fn, prep_log_jacobian(fn, s, x), 2));
+  ir_output(fn, "drawn", prep_inverse(fn, s, wild));
+  double in[18] = {0.2, 0.4, 0.3, 0, 1, 0, 0.5, 0.5, 1e-7, 0.7, 0.5, 0.1, 0.1, -0.2, 0.3, 1.2, 0, 0};
+  double expected[9] = {0.2, 0.5, 0.75, 0, 1, 0, 0.5, 1, 0}, any[18];
+  for (int i = 0; i < 18; i++) any[i] = 1.4 * sin(3 * i + 1);
+  IrArray leaves[2] = {{"x", 18, in}, {"wild", 18, any}}, out[4];
+  const char *error = NULL;
+  if (!ir_eval(fn, &(IrEnv){.events = 6, .leaves = leaves, .n_leaves = 2}, arena, out, &error)) fail_msg("%s", error);
+  for (int i = 0; i < 9; i++) assert_true(fabs(out[0].data[i] - expected[i]) < 1e-12 && fabs(out[1].data[i] - in[i]) < 2e-7);
+  for (int i = 9; i < 18; i++) assert_true(isnan(out[0].data[i])); // a sum of 1.3, a negative one, one above 1
+  assert_true(fabs(out[2].data[0] + log(0.8) + log(0.4)) < 1e-12); // dy/dx is a triangle with 1, 1/0.8, 1/0.4
+  for (int e = 0; e < 6; e++) {
+    const double *d = &out[3].data[3 * e];
+    assert_true(d[0] >= 0 && d[1] >= 0 && d[2] >= 0 && d[0] + d[1] + d[2] <= 1 + 1e-15);
+  }
+  arena_destroy(arena);
+}
+
 static void segments_are_totals_and_shares(void **state) {
   (void)state;
   Arena *arena = arena_create();
@@ -343,11 +372,17 @@ static void names_of_the_table_are_found(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_inverse_undoes_its_step),     cmocka_unit_test(every_jacobian_is_the_slope),
-      cmocka_unit_test(forwards_are_their_formulas),       cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
-      cmocka_unit_test(a_flag_stands_behind_the_values),   cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
-      cmocka_unit_test(whitened_numbers_are_uncorrelated), cmocka_unit_test(quantiles_are_shares),
-      cmocka_unit_test(segments_are_totals_and_shares),    cmocka_unit_test(bits_are_binary_digits_of_the_interval),
+      cmocka_unit_test(every_inverse_undoes_its_step),
+      cmocka_unit_test(every_jacobian_is_the_slope),
+      cmocka_unit_test(forwards_are_their_formulas),
+      cmocka_unit_test(wrap_and_dequantize_keep_their_ranges),
+      cmocka_unit_test(a_flag_stands_behind_the_values),
+      cmocka_unit_test(a_constant_column_is_not_divided_by_zero),
+      cmocka_unit_test(whitened_numbers_are_uncorrelated),
+      cmocka_unit_test(quantiles_are_shares),
+      cmocka_unit_test(fractions_are_shares_of_the_rest),
+      cmocka_unit_test(segments_are_totals_and_shares),
+      cmocka_unit_test(bits_are_binary_digits_of_the_interval),
       cmocka_unit_test(names_of_the_table_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
