@@ -158,7 +158,7 @@ train { update p { minimize -log_prob(p, f); with adam(3e-3) }
 generate { f ~ p }
 score { l = log_prob(p, physical(f)) }
 E1
-awk 'BEGIN { print "a,b,c"; for (i = 1; i <= 800; i++) { a = (1 + sin(i)) / 2; b = (1 - a) * (1 + sin(2.3 * i)) / 2; c = i % 5 ? (1 - a - b) / 3 : 1 - a - b; printf "%.7f,%.7f,%.7f\n", a, b, c > 0 ? c : 0 } }' > whole.csv
+awk 'BEGIN { print "a,b,c"; for (i = 1; i <= 800; i++) { a = (1 + sin(i)) / 2; b = (1 - a) * (1 + sin(2.3 * i)) / 2; c = i % 5 ? (1 - a - b) / 3 : 1 - a - b; printf "%.7f,%.7f,%.7f\n", a, b, (c > 0 ? c : 0) } }' > whole.csv
 expect_exit 0 "$HGMC" run fractions.hgm --train whole.csv -o whole --quiet
 expect_exit 0 "$HGMC" sample whole -n 3000 -o parts.csv
 awk -F, 'FNR > 1 && ($1 < 0 || $2 < 0 || $3 < 0 || $1 + $2 + $3 > 1.000001) { exit 1 }' parts.csv || fail "fractions of one whole"
