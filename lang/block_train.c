@@ -185,6 +185,15 @@ static Span head_of(const AstDecl *decl) { // the word `train`, not the whole bl
   return (Span){decl->span.begin, decl->span.begin + 5 < decl->span.end ? decl->span.begin + 5 : decl->span.end};
 }
 
+static void check_batch(Elab *e, const ModelPhase *phase, const AstDecl *decl) {
+  for (size_t i = 0; i < decl->u.train.items.len; i++) {
+    const AstTrainItem *item = decl->u.train.items.at[i];
+    if (item->kind != TI_BATCH || phase->batch != 1 || !phase->normalises) continue;
+    Diag *d = elab_error(e, DIAG_BATCH_ONE, item->span, "a batch of one event has no spread to normalise by");
+    diag_help(e->diags, d, "`batch 2` or more, or `layer_norm` instead of `batch_norm`");
+  }
+}
+
 static void one_phase(Blocks *b, const TrainScope *t) {
   Elab *e = b->e;
   ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
@@ -224,6 +233,7 @@ static void one_phase(Blocks *b, const TrainScope *t) {
   AstDecl head = *t->decl;
   head.span = phase->span;
   check_length(e, phase, &head, e->diags->errors == errors_before);
+  check_batch(e, phase, t->decl);
   VEC_PUSH(e->arena, &e->model->phases, phase);
 }
 

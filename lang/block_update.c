@@ -134,6 +134,7 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     Moves moves = {0};
     if (step_gradients(e, u, &targets, total, &moves)) step_weights(e, &(StepPlace){.phase = phase, .norm = norm}, &with, &moves);
     for (size_t i = 0; i < targets.len; i++) running_outputs(e, targets.at[i].path);
+    phase->normalises = phase->normalises || e->scene->running.len > 0;
     VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), outputs.loss, norm});
   }
   phase_data(b, phase, e->scene->fn, &loss);

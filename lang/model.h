@@ -181,6 +181,7 @@ typedef struct ModelPhase {
   int64_t watch_every;                                     // epochs, or steps where the phase counts in steps; 0: each epoch
   VEC(ModelPlateau) plateaus;
   bool keep_last;
+  bool normalises; // over the batch, of which there have to be two events
   Span span;
 } ModelPhase;
 

@@ -13,6 +13,12 @@ static bool listed(const ModelColumn *column, double value) {
   return column->has_missing && value == column->missing;
 }
 
+static bool whole_values(const ModelColumn *column) {
+  bool whole = true;
+  for (size_t i = 0; i < column->values.len; i++) whole = whole && column->values.at[i] == floor(column->values.at[i]);
+  return whole;
+}
+
 // What is used all the same: counts that are not whole, angles beyond half a turn.
 static void say_oddities(const Dataset *dataset, const ModelColumn *column, const double *values) {
   bool counts = column->kind == COLUMN_INTEGER;
@@ -44,10 +50,13 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   say_oddities(dataset, column, dataset->columns[i]);
   if (column->kind != COLUMN_CATEGORY) return true;
   const double *values = dataset->columns[i];
-  for (int64_t row = 0; row < dataset->rows * column_elements(column); row++)
-    if (!listed(column, values[row]))
-      return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which the model does not list; add it to the list", column->name,
-                      hgm_table_name(dataset->table), values[row], (long long)(row / column_elements(column)));
+  for (int64_t row = 0; row < dataset->rows * column_elements(column); row++) {
+    if (listed(column, values[row])) continue;
+    bool label = values[row] == floor(values[row]) || !whole_values(column);
+    return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which %s", column->name, hgm_table_name(dataset->table), values[row],
+                    (long long)(row / column_elements(column)),
+                    label ? "the model does not list; add it to the list" : "is no class: labels are whole numbers; what is measured is `real`");
+  }
   return true;
 }
 

@@ -82,12 +82,13 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
   static const char cure[] =
       "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
   const Slot *result = bound_result(bound, loss->output);
+  const char *block = loss->name;
   const char *term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Bound again = *bound;
   int64_t k = 0;
   if (!find_event(&again, loss, call, &k, error))
-    return hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: each event alone is finite, their sum is not; %s", term, fn->name, (long long)step,
-                    cure);
+    return hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld: each event alone is finite, their sum is not; %s", term, block,
+                    (long long)step, cure);
   term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Arena *arena = arena_create();
   int64_t row = call->rows != NULL ? call->rows[k] : call->first_event + k, id = call->event_ids != NULL ? call->event_ids[k] : row;
@@ -107,13 +108,13 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
   IrRef at = ir_eval(fn, &env, arena, outputs, &message) ? origin(fn, loss, w.bad) : IR_NONE;
   IrOp op = at == IR_NONE ? IR_CONST : ir_at(fn, at)->op;
   if (op == IR_PARAM || op == IR_STATE)
-    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, fn->name,
+    hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld: the step before made `%s` so, its gradient was not finite; %s", term, block,
              (long long)step, ir_at(fn, at)->attr.name, cure);
   else if (at == IR_NONE)
-    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld, event %lld; %s", term, fn->name, (long long)step, (long long)id, cure);
+    hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld, event %lld; %s", term, block, (long long)step, (long long)id, cure);
   else
-    hgm_fail(error, EXIT_USER, "%s of %s is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s", term,
-             fn->name, (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row,
+    hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s",
+             term, block, (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row,
              cure);
   arena_destroy(arena);
   return false;

@@ -49,14 +49,19 @@ static void shuffle(const Phase *p, Source *s, int64_t round) {
   s->round = round;
 }
 
-static int64_t batches_of(const Phase *p, const Source *s) { return (s->train.n + p->batch - 1) / p->batch; }
+// One event has no spread to normalise by: as the rest of a round it joins the batch before.
+static bool rest_joins(const Phase *p, const Source *s) { return p->model->normalises && s->train.n > p->batch && s->train.n % p->batch == 1; }
 
-// Rows of batch `index`, counted over all rounds; the last of a round is short.
+static int64_t batches_of(const Phase *p, const Source *s) { return (s->train.n + p->batch - 1) / p->batch - rest_joins(p, s); }
+
+static int64_t most_events(const Phase *p) { return p->batch + p->model->normalises; }
+
+// Rows of batch `index`, counted over all rounds; the last of a round is short, or has one more.
 static const int64_t *batch_rows(const Phase *p, Source *s, int64_t index, int64_t *n) {
   int64_t batches = batches_of(p, s), at = index % batches * p->batch, rows = s->train.n;
   shuffle(p, s, index / batches);
   if (s->window != NULL) window_enter(s->window, index / batches, at);
-  *n = rows - at < p->batch ? rows - at : p->batch;
+  *n = index % batches == batches - 1 ? rows - at : p->batch;
   return s->order + at;
 }
 
@@ -105,6 +110,9 @@ static bool select_rows(Phase *p, Source *source, HgmError *error) {
         !dataset_select(dataset, p->t->session, p->t->store, selection->keep, &source->valid, error))
       return false;
   }
+  if (p->model->normalises && source->train.n == 1)
+    return hgm_fail(error, EXIT_USER, "%s: one event of %s is left to train on, which has no spread to normalise by; `batch_norm` needs two", p->model->name,
+                    hgm_table_name(dataset->table));
   const char *split = source->train.n == 0 ? "train on" : source->valid.n == 0 && dataset->n[SPLIT_VALID] > 0 ? "validate" : NULL;
   if (split == NULL) return true;
   return hgm_fail(error, EXIT_USER, "%s: `where` leaves no event of %s to %s", p->model->name, hgm_table_name(dataset->table), split);
@@ -151,7 +159,7 @@ static void phase_extent(Phase *p) {
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
   Session *session = p->t->session;
   if (!bound_bind(bound, session, fn, phase_tile(p->model), phase_batch_about(p->model), p->t->store, &p->tables, error)) return false;
-  uint64_t bytes = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), p->batch);
+  uint64_t bytes = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), most_events(p));
   if (bytes > *most) *most = bytes;
   return true;
 }
@@ -169,8 +177,8 @@ static bool open_programs(Phase *p, HgmError *error) {
   }
   bool fine = hgm_room_open(&p->room, most, error);
   for (size_t i = 0; i < n && fine; i++) {
-    fine = bound_work(&p->updates[i], t->session, p->batch, &p->room, error);
-    if (fine && p->controls[i].program != NULL) fine = bound_work(&p->controls[i], t->session, p->batch, &p->room, error);
+    fine = bound_work(&p->updates[i], t->session, most_events(p), &p->room, error);
+    if (fine && p->controls[i].program != NULL) fine = bound_work(&p->controls[i], t->session, most_events(p), &p->room, error);
   }
   return fine;
 }
