@@ -170,6 +170,40 @@ static void unrolled_steps_see_the_draws_of_the_step(void **state) {
   leave(&l);
 }
 
+static double logistic(double x) { return 1 / (1 + exp(-x)); }
+
+// The loss at the players' numbers, and its slope along the one that `net` moves.
+static void loss_is(const char *net, const char *loss, double value, double slope) {
+  char train[512];
+  snprintf(train, sizeof train, "train { update %s { minimize %s; with sgd(1) }; batch 3; steps 9 }\n", net, loss);
+  Loaded l = game(train);
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  bool judge = strcmp(net, "judge") == 0;
+  near(run(&l, step, 3, "loss")[0], value);
+  near((judge ? psi : theta) - run(&l, step, 3, judge ? "set:judge.psi" : "set:gen.theta")[0], slope);
+  leave(&l);
+}
+
+// psi x: -1/2, 1, -1/4; psi theta: -3/8; the mean of x: -1/6.
+static void losses_of_the_library_are_right(void **state) {
+  (void)state;
+  loss_is("judge", "d_hinge(2 * judge(x), judge(gen()))", 3.5 / 3 + 0.625, -1 + theta);
+  loss_is("gen", "g_hinge(judge(gen()))", 0.375, 0.5);
+  double value = 0, slope = 0;
+  for (int i = 0; i < 3; i++) {
+    value += (log1p(exp(psi * events[i])) - 0.8 * psi * events[i]) / 3;
+    slope += (logistic(psi * events[i]) - 0.8) * events[i] / 3;
+  }
+  loss_is("judge", "bce(judge(x), smooth(1, 0.2))", value, slope);
+  loss_is("judge", "bce(judge(x), smooth(flip(0, 1), 0.4, towards = 0.5))", value, slope);
+  loss_is("judge", "bce(judge(gen()), smooth(flip(1, 1), 0.2))", log1p(exp(-0.375)), logistic(-0.375) * theta);
+  double apart = -1.0 / 6 - theta;
+  loss_is("judge", "feature_matching(judge(x), judge(gen()) + 0 * x)", psi * psi * apart * apart, 2 * psi * apart * apart);
+  double a = psi * theta, b = psi, w = logistic(2 * (a - b)), mean = w * a + (1 - w) * b;
+  loss_is("judge", "against(2)([judge(gen()), judge(1)])", mean, w * (1 + 2 * (a - mean)) * theta + (1 - w) * (1 + 2 * (b - mean)));
+  loss_is("judge", "against(0)([judge(gen()), judge(1)])", (a + b) / 2, (theta + 1) / 2);
+}
+
 static void what_is_no_game_is_refused(void **state) {
   (void)state;
   expect(PLAYERS "train { update judge { minimize judge(x); with sgd(1), ema(1.5) }; update gen { minimize x * gen(); with sgd(1) }; batch 3; steps 1 }\n",
@@ -188,10 +222,15 @@ static void what_is_no_game_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(repeat_and_when_follow_the_step),          cmocka_unit_test(weights_are_bounded_and_averaged),
-      cmocka_unit_test(a_simultaneous_step_is_one_program),       cmocka_unit_test(batches_are_reduced_and_paired),
-      cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated), cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
-      cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step), cmocka_unit_test(what_is_no_game_is_refused),
+      cmocka_unit_test(repeat_and_when_follow_the_step),
+      cmocka_unit_test(weights_are_bounded_and_averaged),
+      cmocka_unit_test(a_simultaneous_step_is_one_program),
+      cmocka_unit_test(batches_are_reduced_and_paired),
+      cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated),
+      cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
+      cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step),
+      cmocka_unit_test(losses_of_the_library_are_right),
+      cmocka_unit_test(what_is_no_game_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
