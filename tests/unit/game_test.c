@@ -200,8 +200,8 @@ static void losses_of_the_library_are_right(void **state) {
   double apart = -1.0 / 6 - theta;
   loss_is("judge", "feature_matching(judge(x), judge(gen()) + 0 * x)", psi * psi * apart * apart, 2 * psi * apart * apart);
   double a = psi * theta, b = psi, w = logistic(2 * (a - b)), mean = w * a + (1 - w) * b;
-  loss_is("judge", "against(2)([judge(gen()), judge(1)])", mean, w * (1 + 2 * (a - mean)) * theta + (1 - w) * (1 + 2 * (b - mean)));
-  loss_is("judge", "against(0)([judge(gen()), judge(1)])", (a + b) / 2, (theta + 1) / 2);
+  loss_is("judge", "against_several(2)([judge(gen()), judge(1)])", mean, w * (1 + 2 * (a - mean)) * theta + (1 - w) * (1 + 2 * (b - mean)));
+  loss_is("judge", "against_several(0)([judge(gen()), judge(1)])", (a + b) / 2, (theta + 1) / 2);
 }
 
 static void what_is_no_game_is_refused(void **state) {
