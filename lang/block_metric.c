@@ -419,10 +419,6 @@ static bool member_is_there(Metrics *m, const MetricInfo *info, const ModelPhase
 static void use_metric(Metrics *m, const AstExpr *x, const MetricInfo *info, const Reference *r, const ModelPhase *phase) {
   Elab *e = m->b->e;
   ModelMetricUse use = {.expr = x, .member = r->member};
-  if (metric_kind(info) == METRIC_SAMPLER_BYTES) {
-    not_built(e, x->span, "the budget `%s`", info->name);
-    return;
-  }
   if (r->at != NULL) {
     Value *v = elab_expr(e, m->names, r->at);
     if (value_is_error(v) || !elab_setting_number(e, v, r->at->span, "this number", &use.at)) return;

@@ -1,4 +1,6 @@
 // hgmc build RUN [GENERATOR] -o BIN [--lib] [--target T]: a standalone sampler, or a library.
+#include "compiler/driver/build.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,32 @@ static bool build(OpenRun *run, const Options *options, const PackTargets *targe
   bool fine = options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, bytes, size, error);
   free(bytes);
   return fine;
+}
+
+static bool sampler_bytes(OpenRun *run, double *bytes, HgmError *error) {
+  PackTargets targets;
+  HgmBundle bundle;
+  size_t packed_size, size = 0;
+  if (!pack_targets(&targets, NULL, error) || !pack_run(&bundle, run, &targets, NULL, false, error)) return false;
+  uint8_t *packed = hgm_bundle_pack(&bundle, &packed_size);
+  uint8_t *file = packed == NULL ? NULL : sampler_file(build_stub(), packed, packed_size, &size, error);
+  *bytes = (double)size;
+  bool fine = file != NULL;
+  free(file);
+  free(packed);
+  return fine || (error->text[0] == '\0' && hgm_fail(error, EXIT_ENVIRONMENT, "out of memory"));
+}
+
+bool build_sampler_bytes(const Options *options, const char *directory, double *bytes, HgmError *error) {
+  Options silent = *options;
+  silent.quiet = true;
+  silent.timeline = NULL;
+  silent.dump = NULL;
+  OpenRun run;
+  int exit_code = EXIT_DONE;
+  bool ok = open_run(&run, &silent, directory, &exit_code) ? sampler_bytes(&run, bytes, error) : hgm_fail(error, exit_code, "the sampler could not be built");
+  close_run(&run);
+  return ok;
 }
 
 int verb_build(const Options *options) {

@@ -44,3 +44,9 @@ const double *course_column(const Course *course, const char *name, Arena *arena
   }
   return NULL;
 }
+
+double course_seconds(const char *directory, Arena *arena) {
+  Course course;
+  const double *seconds = course_read(&course, directory, arena) ? course_column(&course, "seconds", arena) : NULL;
+  return seconds != NULL && course.rows > 0 ? seconds[course.rows - 1] : 0;
+}

@@ -18,5 +18,7 @@ typedef struct Course {
 bool course_read(Course *course, const char *directory, Arena *arena);
 // The column of this name as (rows), or NULL.
 const double *course_column(const Course *course, const char *name, Arena *arena);
+// Seconds of training to the end of the last epoch that the file has; 0: none.
+double course_seconds(const char *directory, Arena *arena);
 
 #endif

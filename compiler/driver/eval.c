@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/driver/course.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/run_files.h"
@@ -87,6 +88,8 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
   if (options->has_events && options->events < n) n = options->events;
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
+  e->training_seconds = course_seconds(run->directory, session->arena);
+  e->run = run->directory;
   return evaluate_ask(session, run->store, &dataset->tables, error) && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
          weigh_all(run, dataset, e, error) && evaluate_model(e, session, run->store, dataset, rows, n, error) && evaluate_listed(e, error);
 }

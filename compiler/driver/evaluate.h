@@ -72,7 +72,9 @@ typedef struct Evaluation {
   double spearman, pearson; // largest absolute difference of the correlation matrices
   int spearman_pair[2], pearson_pair[2];
   double events_per_second, parameters, training_seconds;
-  bool failed; // a metric could not be computed: the error is in `error`
+  double sampler_bytes; // 0: not asked yet
+  const char *run;      // directory with the weights, for what is asked of its sampler; NULL: training goes on
+  bool failed;          // a metric could not be computed: the error is in `error`
   HgmError error;
 } Evaluation;
 

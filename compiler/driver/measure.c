@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/driver/build.h"
 #include "runtime/metrics_bins.h"
 #include "runtime/philox.h"
 
@@ -289,6 +290,13 @@ static bool of_all_events(const Evaluation *e, const char *output, double *value
   return false;
 }
 
+// Asked once, the sampler is built for it.
+static bool sampler_bytes(Evaluation *e, double *value) {
+  if (e->sampler_bytes == 0 && !e->failed) e->failed = e->run == NULL || !build_sampler_bytes(e->session->options, e->run, &e->sampler_bytes, &e->error);
+  *value = e->sampler_bytes;
+  return !e->failed;
+}
+
 bool evaluate_number(void *data, const ModelMetricUse *use, double *value) {
   Evaluation *e = data;
   if (use->output != NULL) return of_all_events(e, use->output, value);
@@ -300,6 +308,7 @@ bool evaluate_number(void *data, const ModelMetricUse *use, double *value) {
   case METRIC_PARAMETERS: *value = e->parameters; return true;
   case METRIC_EVENTS_PER_SECOND: *value = e->events_per_second; return e->generator != NULL;
   case METRIC_TRAINING_TIME: *value = e->training_seconds; return true;
+  case METRIC_SAMPLER_BYTES: return sampler_bytes(e, value);
   default: return of_metric(e, use, value);
   }
 }

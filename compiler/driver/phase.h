@@ -28,6 +28,7 @@ typedef struct Phase {
   Source *sources;
   int n_sources; // 0: draws only
   int64_t batch, steps_per_epoch, total_steps;
+  double seconds_before;     // of training, when this process began the phase
   Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
   HgmRoom room;              // that the updates work in, one after the other
   Bound validate;

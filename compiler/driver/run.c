@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/driver/course.h"
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/gallery.h"
@@ -257,9 +258,12 @@ static bool prepare(Run *r, HgmError *error) {
   }
   char path[4096];
   Store *nothing = store_new(session->arena);
-  return same_data(r->old, &now, hgm_run_path(r->directory), error) && hgm_run_file(hgm_run_path(r->directory), "last.h5", path, sizeof path, error) &&
-         snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
-         hgm_run_metrics_keep(r->directory, r->training.position.phase, r->training.position.epoch, NULL, error);
+  const char *directory = hgm_run_path(r->directory);
+  bool ok = same_data(r->old, &now, directory, error) && hgm_run_file(directory, "last.h5", path, sizeof path, error) &&
+            snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
+            hgm_run_metrics_keep(r->directory, r->training.position.phase, r->training.position.epoch, NULL, error);
+  if (ok) r->training.seconds = course_seconds(directory, session->arena);
+  return ok;
 }
 
 static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
@@ -287,7 +291,7 @@ static int evaluate(Run *r, HgmError *error) {
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
-  Evaluation e = {.training_seconds = r->training.train_seconds, .blocks = r->training.datasets};
+  Evaluation e = {.training_seconds = r->training.seconds, .run = hgm_run_path(r->directory), .blocks = r->training.datasets};
   char path[4096];
   if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) || !evaluate_listed(&e, error) ||
       !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error) ||

@@ -141,8 +141,8 @@ static bool write_metrics(Phase *p, double valid, double watched, double spread,
   VEC(const char *) names = {0};
   VEC(double) values = {0};
   const Position *at = &p->t->position;
-  const char *const first[] = {"epoch", "phase", "step", "loss", "validation", "watched", "events_per_second"};
-  const double numbers[] = {at->epoch, at->phase, at->step, phase_mean(p, phase_losses(p->model) - 1, false), valid, watched, rate};
+  const char *const first[] = {"epoch", "phase", "step", "loss", "validation", "watched", "events_per_second", "seconds"};
+  const double numbers[] = {at->epoch, at->phase, at->step, phase_mean(p, phase_losses(p->model) - 1, false), valid, watched, rate, p->t->seconds};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     VEC_PUSH(arena, &names, first[i]);
     VEC_PUSH(arena, &values, numbers[i]);
@@ -203,7 +203,8 @@ static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   phase_exchange_averages(p);
   if (!ok) return false;
   step_plateaus(p, p->model->watch != NULL ? watched : valid);
-  double rate = (double)t->events_trained / ((now_ms() - progress->started_ms) / 1e3);
+  double elapsed = (now_ms() - progress->started_ms) / 1e3, rate = (double)t->events_trained / elapsed;
+  t->seconds = p->seconds_before + elapsed;
   progress_clear(progress);
   if (!t->session->options->quiet)
     fprintf(stderr, "%s epoch %.0f: %s%s%s, %.3g events/s\n", p->model->name, at->epoch, losses_text(p),
@@ -253,6 +254,7 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
   Progress progress = progress_start("training", t->session->options->quiet, (int64_t)at->step * p->batch);
   double saved_ms = now_ms();
   t->events_trained = 0;
+  p->seconds_before = t->seconds;
   while (at->step < (double)p->total_steps && !out_of_patience(p)) {
     if (is_paused(p)) return TRAIN_PAUSED;
     while (at->step_in_epoch < (double)p->steps_per_epoch && at->step < (double)p->total_steps) {
@@ -272,7 +274,6 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
     }
     if (!end_epoch(p, &progress, error)) return TRAIN_FAILED;
   }
-  t->train_seconds = (now_ms() - progress.started_ms) / 1e3;
   return TRAIN_DONE;
 }
 

@@ -17,7 +17,7 @@ typedef struct Training {
   Position position;
   bool resumed;
   int64_t events_trained;
-  double train_seconds; // this process, for the rate
+  double seconds; // of training so far, whole epochs of the runs that it resumes included
 } Training;
 
 typedef enum { TRAIN_DONE, TRAIN_PAUSED, TRAIN_INTERRUPTED, TRAIN_FAILED } TrainResult;

@@ -76,3 +76,26 @@ expect_text "negative weights" # transport has no meaning with them; the others 
 sed -i 's/, sinkhorn//' signed.hgm
 expect_exit 0 "$HGMC" run signed.hgm --train look.csv -o signed --force
 expect_text "classifier: "
+
+# budgets: the sampler is the one that `build` makes, the seconds are those of all epochs, also where `eval` asks
+cat > budget.hgm <<'END'
+param most = 9000000
+data d { x = "x" |> standardize }
+flow f(x) { base normal; scale_shift }
+train { update f { minimize -log_prob(f, x); with adam(1e-2) }
+  batch 100
+  steps 200 }
+generate { x ~ f }
+evaluate { metrics ks; events 100; assert sampler_bytes < most; assert training_time > 1e-6 }
+END
+printf 'x\n%s\n' "$(seq 0.001 0.01 3)" > x.csv
+expect_exit 0 "$HGMC" run budget.hgm --train x.csv -o budget --quiet
+expect_exit 0 "$HGMC" build budget -o sampler
+size=$(stat -c %s sampler)
+expect_exit 0 "$HGMC" run budget.hgm --train x.csv -o budget_above --set most=$((size + 1000)) --quiet
+expect_exit 1 "$HGMC" run budget.hgm --train x.csv -o budget_below --set most=$((size - 1000)) --quiet
+expect_text "assert failed (line 8): sampler_bytes < most"
+expect_exit 0 "$HGMC" eval budget --data x.csv
+sed -i '2,$d' budget/metrics.csv # a course without epochs
+expect_exit 1 "$HGMC" eval budget --data x.csv
+expect_text "assert failed (line 8): training_time > 1e-6"
