@@ -31,7 +31,7 @@ typedef struct Watch {
   bool *bad;
 } Watch;
 
-static void watch(void *data, IrRef value, const double *numbers, int64_t n) {
+static void watch(void *data, IrRef value, double *numbers, int64_t n) {
   Watch *w = data;
   for (int64_t i = 0; i < n; i++) w->bad[value] |= !isfinite(numbers[i]);
 }

@@ -219,9 +219,9 @@ typedef struct IrEnv {
   uint32_t pass;
   const IrArray *leaves; // inputs, params, states, counters by name
   size_t n_leaves;
-  bool round_f32;                                                           // round every f32 value and partial sum to float, as plain float32 code does
-  int f64_bits;                                                             // not 0: round every f64 value and partial sum to so many bits: how rounding grows
-  void (*watch)(void *data, IrRef value, const double *numbers, int64_t n); // sees each value once it is computed; may be NULL
+  bool round_f32;                                                     // round every f32 value and partial sum to float, as plain float32 code does
+  int f64_bits;                                                       // not 0: round every f64 value and partial sum to so many bits: how rounding grows
+  void (*watch)(void *data, IrRef value, double *numbers, int64_t n); // sees each value once it is computed, and may change it; may be NULL
   void *watch_data;
 } IrEnv;
 // Outputs in the order of fn->outputs, allocated in arena; false with a message when a leaf is missing or has the wrong size.

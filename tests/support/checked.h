@@ -16,6 +16,9 @@ enum {
 // seed: of the data; seed % 4 == 2: small tiles; 3: compiled for a large batch. f32: the function's reals, for how far rounding may lead.
 void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label);
 
+// What one function compiled gives that another, with the same leaves and outputs, should not; NULL: nothing.
+const char *checked_difference(Arena *arena, const IrFn *compiled, const IrFn *meant, uint64_t seed, bool f32);
+
 // Pieces of it. Runs the program on the evaluator's data; outputs by port, in the arena.
 void **checked_execute(Arena *arena, const HgmProgram *program, const IrEnv *env, int threads);
 IrArray *checked_evaluate(Arena *arena, const IrFn *fn, const IrEnv *env); // by output

@@ -334,6 +334,56 @@ static void test_no_events(void **state) {
   arena_destroy(arena);
 }
 
+// Decisions that the last bits of tanh make may fall either way: float32's tanh of these numbers is the number itself or its neighbour.
+static void test_open_decisions(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "open");
+  IrRef x = ir_binary(fn, IR_MUL, leaf(fn, IR_INPUT, "x", IR_F32, 2, (int64_t[]){IR_EVENTS, 8}), ir_number(fn, IR_F32, 1e-3));
+  IrRef t = ir_unary(fn, IR_TANH, x), both = ir_concat(fn, (IrRef[]){t, x}, 2, 1);
+  ir_output(fn, "less", ir_select(fn, ir_binary(fn, IR_LT, x, t), ir_binary(fn, IR_ADD, x, ir_number(fn, IR_F32, 1)), x));
+  ir_output(fn, "whole", ir_unary(fn, IR_FLOOR, ir_binary(fn, IR_DIV, t, x)));
+  ir_output(fn, "rest", ir_binary(fn, IR_MOD, t, x));
+  ir_output(fn, "largest", ir_argmax(fn, both, 1));
+  ir_output(fn, "order", ir_sort(fn, both, 1, 16, false));
+  checked_check(fn, 1, true, "open decisions");
+  arena_destroy(arena);
+}
+
+// Exchanges an op of the function for a related one.
+static bool make_fault(IrFn *fn, uint64_t seed) {
+  static const IrOp others[IR_OP_COUNT] = {[IR_ADD] = IR_SUB,  [IR_SUB] = IR_ADD,     [IR_MUL] = IR_ADD,  [IR_MAX] = IR_MIN,  [IR_MIN] = IR_MAX,
+                                           [IR_EXP] = IR_SINH, [IR_FLOOR] = IR_ROUND, [IR_TANH] = IR_SIN, [IR_SUM] = IR_AMAX, [IR_LT] = IR_EQ};
+  size_t n = fn->values.len;
+  for (size_t i = 0; i < n; i++) {
+    IrValue *v = &fn->values.at[(seed * 7919 + i) % n];
+    if (!others[v->op]) continue;
+    v->op = others[v->op];
+    return true;
+  }
+  return false;
+}
+
+// What compiled code does otherwise is found, however many decisions are open; now and then it reaches only a comparison that it does not turn.
+static void test_faults(void **state) {
+  (void)state;
+  enum { PROGRAMS = 24 };
+  int made = 0, found = 0;
+  for (uint64_t seed = 0; seed < PROGRAMS; seed++) {
+    Arena *arena = arena_create();
+    IrDtype real = seed % 2 ? IR_F32 : IR_F64;
+    RandomOptions options = {.ops = 12};
+    IrFn *meant = random_program(arena, seed, real, &options), *wrong = random_program(arena, seed, real, &options);
+    assert_null(checked_difference(arena, meant, meant, seed, real == IR_F32));
+    bool fault = make_fault(wrong, seed);
+    made += fault;
+    found += fault && checked_difference(arena, wrong, meant, seed, real == IR_F32);
+    arena_destroy(arena);
+  }
+  printf("%d of %d faults are found\n", found, made);
+  assert_true(made >= PROGRAMS * 9 / 10 && found >= made * 9 / 10);
+}
+
 // More outputs: the slopes of the loss by the first real leaves, unless an op on the way has no derivative.
 static void add_gradients(IrFn *fn) {
   enum { MOST = 8 };
@@ -401,10 +451,11 @@ static void test_targets(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),    cmocka_unit_test(test_network),       cmocka_unit_test(test_contractions),
-                                     cmocka_unit_test(test_phases), cmocka_unit_test(test_constants),     cmocka_unit_test(test_no_events),
-                                     cmocka_unit_test(test_pairs),  cmocka_unit_test(test_skipped_zeros), cmocka_unit_test(test_one_refuses),
-                                     cmocka_unit_test(test_images), cmocka_unit_test(test_targets),       cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sum),         cmocka_unit_test(test_network),        cmocka_unit_test(test_contractions), cmocka_unit_test(test_phases),
+      cmocka_unit_test(test_constants),   cmocka_unit_test(test_no_events),      cmocka_unit_test(test_pairs),        cmocka_unit_test(test_skipped_zeros),
+      cmocka_unit_test(test_one_refuses), cmocka_unit_test(test_open_decisions), cmocka_unit_test(test_faults),       cmocka_unit_test(test_images),
+      cmocka_unit_test(test_targets),     cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED")) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
