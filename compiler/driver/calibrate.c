@@ -119,6 +119,7 @@ static bool judge(Calibration *c, HgmError *error) {
 
 bool measure_calibration(Evaluation *e, EvalMetric *m, HgmError *error) {
   Calibration c = {.e = e, .m = m};
+  if (e->given != NULL) return hgm_fail(error, EXIT_USER, "translated events have no truth of their own, so nothing can be calibrated");
   if (m->fake[0] == NULL) return hgm_fail(error, EXIT_USER, "generated events do not have this value, so nothing can be drawn of it");
   int64_t draws = (int64_t)m->model->numbers[1];
   if (draws > MOST_DRAWS / 2) return hgm_fail(error, EXIT_USER, "%lld draws an event are more than %d", (long long)draws, MOST_DRAWS / 2);

@@ -8,6 +8,7 @@
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/run_files.h"
+#include "compiler/driver/simulate.h"
 #include "compiler/driver/verbs.h"
 
 // The file that the run was trained on is judged on its test split, any other file on all events that pass the cuts.
@@ -38,8 +39,9 @@ static int64_t choose_rows(const Dataset *dataset, bool test_only, Arena *arena,
 static int finish(const Options *options, Evaluation *e, const OpenRun *run, HgmError *error) {
   if (options->json == NULL || strcmp(options->json, "-") != 0) evaluate_print(stdout, e);
   if (options->json != NULL && !evaluate_write_json(e, options->json, error)) return report_error(error);
-  Report report = {.title = options->data.at[0], .evaluation = e};
-  if (run != NULL) report = (Report){run->manifest->model, e, run->session.model, run->manifest, run->directory};
+  Report report = {.evaluation = e};
+  if (run == NULL) report.title = options->data.at[0];
+  else report = (Report){run->manifest->model, e, run->session.model, run->manifest, run->directory};
   if (options->output != NULL && !report_write(&report, options->output, error)) return report_error(error);
   return run == NULL || evaluate_assertions(e, &run->session) ? EXIT_DONE : EXIT_USER;
 }
@@ -73,21 +75,50 @@ static bool weigh_all(OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *e
   return ok;
 }
 
+// The truth: the file's events, or draws where the model draws its data.
+static bool open_truth(const Options *options, OpenRun *run, const ModelData *data, Dataset *dataset, HgmError *error) {
+  Session *session = &run->session;
+  DataFiles files = {0};
+  if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
+  const bool named = files.of[SPLIT_TRAIN].len > 0;
+  if (data->columns.len == 0 && named)
+    return hgm_fail(error, EXIT_USER, "the model draws its data `%s`, so no file is compared with: `hgmc eval %s`", data->name, run->directory);
+  if (data->columns.len == 0) return dataset_simulate(dataset, session, run->store, data, error);
+  if (!named)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data `%s`: `hgmc eval %s --data %sFILE`", data->name, run->directory,
+                    run->session.model->data.len > 1 ? arena_printf(session->arena, "%s=", data->name) : "");
+  return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, run->store, error);
+}
+
+// What a translation begins with.
+static bool open_given(const Options *options, OpenRun *run, Evaluation *e, HgmError *error) {
+  const Model *model = run->session.model;
+  const ModelGenerator *first = model->generators.len > 0 ? model->generators.at[0] : NULL;
+  if (first == NULL || first->given_data == NULL || first->given_data == first->data) return true;
+  Dataset *given = &e->blocks[model_data_index(model, first->given_data)];
+  int64_t *rows;
+  if (given->data == NULL && !open_truth(options, run, first->given_data, given, error)) return false;
+  bool drawn = given->table == NULL;
+  e->given = given;
+  e->given_rows.n = choose_rows(given, drawn || is_training_file(run->manifest, given), run->session.arena, &rows);
+  e->given_rows.at = rows;
+  return e->given_rows.n > 1 ||
+         hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to translate", first->given_data->name, (long long)e->given_rows.n);
+}
+
 static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
   Session *session = &run->session;
   if (session->model->data.len == 0) return hgm_fail(error, EXIT_USER, "the model has no data block to compare with");
   if (options->has_seed) session->model->seed = options->seed;
   const ModelData *data =
       session->model->data.at[session->model->generators.len > 0 ? model_data_index(session->model, session->model->generators.at[0]->data) : 0];
-  DataFiles files = {0};
-  if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error) || !dataset_open(dataset, session, data, &files, NULL, NULL, error) ||
-      !dataset_cut(dataset, session, run->store, error) || !open_blocks(options, run, e, error))
-    return false;
-  bool test_only = is_training_file(run->manifest, dataset);
-  if (test_only && !options->quiet) fprintf(stderr, "note: the run was trained on this file, so its test split is used\n");
+  if (!open_truth(options, run, data, dataset, error) || !open_blocks(options, run, e, error)) return false;
+  bool drawn = dataset->table == NULL, test_only = drawn || is_training_file(run->manifest, dataset);
+  if (test_only && !drawn && !options->quiet) fprintf(stderr, "note: the run was trained on this file, so its test split is used\n");
   int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
+  if (!open_given(options, run, e, error)) return false;
   if (options->has_events && options->events < n) n = options->events;
-  if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", hgm_table_name(dataset->table), (long long)n);
+  if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", data->name, (long long)n);
   e->training_seconds = course_seconds(run->directory, session->arena);
   e->run = run->directory;
   return evaluate_ask(session, run->store, &dataset->tables, error) && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
@@ -143,7 +174,7 @@ int verb_eval(const Options *options) {
   if ((options->output != NULL && !hgm_io_may_write(options->output, options->force, &error)) ||
       (json != NULL && !hgm_io_may_write(json, options->force, &error)))
     return report_error(&error);
-  if (options->against != NULL && options->positional.len == 0) return compare_files(options);
+  if (options->against != NULL && options->positional.len == 0 && options->data.len > 0) return compare_files(options);
   if (options->positional.len == 0) {
     hgm_fail(&error, EXIT_ENVIRONMENT, "eval wants a run, or two files: hgmc eval RUN --data FILE, hgmc eval --data A --against B");
     return report_error(&error);

@@ -277,10 +277,11 @@ bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *erro
 static bool generate(Evaluation *e, HgmError *error) {
   Arena *arena = e->session->arena;
   Generation g;
-  bool ok = generation_open(&g, e->session, e->generator, BULK_TILE, e->store, &e->dataset->tables, error);
+  const Dataset *given = e->given != NULL ? e->given : e->dataset;
+  bool ok = generation_open(&g, e->session, e->generator, BULK_TILE, e->store, &given->tables, error);
   if (ok) {
-    g.given = e->rows;
-    g.n_given = e->n_truth;
+    g.given = e->given != NULL ? e->given_rows.at : e->rows;
+    g.n_given = e->given != NULL ? e->given_rows.n : e->n_truth;
     add_columns(e, arena, &g);
     take_truth(e, &g, e->dataset, e->rows);
     e->fake = evaluate_tables(e, &g, e->rows, e->n_fake);
@@ -308,7 +309,7 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
   e->rows = rows;
   e->generator = any ? model->generators.at[0] : NULL;
   e->n_truth = n;
-  e->n_fake = any ? n : 0;
+  e->n_fake = !any ? 0 : e->given != NULL && e->given_rows.n < n ? e->given_rows.n : n;
   e->weights = truth_weights(session, dataset, rows, n);
   for (size_t i = 0; i < model->weights.len; i++) e->parameters += model->weights.at[i].fixed ? 0 : (double)ir_elements(&model->weights.at[i].type);
   if (any && !generate(e, error)) return false;

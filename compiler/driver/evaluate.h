@@ -60,8 +60,10 @@ typedef struct Evaluation {
   Session *session;
   Store *store;
   const Dataset *dataset;
-  Dataset *blocks;                 // by data block of the model, for observables `against` another one; NULL: there are none
-  const int64_t *rows;             // of the truth, in the tables of the data set
+  Dataset *blocks;      // by data block of the model, for observables `against` another one; NULL: there are none
+  const int64_t *rows;  // of the truth, in the tables of the data set
+  const Dataset *given; // of a translation: the block that is translated, and rows of it; NULL: the truth's own conditions
+  Rows given_rows;
   Tables fake;                     // column:* of the generated events
   const ModelGenerator *generator; // NULL: the truth alone
   VEC(EvalColumn) columns;

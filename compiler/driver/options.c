@@ -82,7 +82,7 @@ static const VerbSpec verbs[] = {
     {"run", "MODEL.hgm --train DATA", "check, compile, train, keep the best weights, evaluate; writes a run directory", 1, 1, {NULL}},
     {"sample", "RUN [GENERATOR] -n N -o OUT", "draw events in the training file's layout, names and units", 1, 2, {"output"}},
     {"score", "RUN --data FILE -o OUT", "the model's score values, event by event", 1, 1, {"data", "output"}},
-    {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, {"data"}},
+    {"eval", "RUN --data FILE | --data A --against B", "metrics beside truth against truth", 0, 1, {NULL}},
     {"build", "RUN [GENERATOR] -o BIN", "a standalone sampler: one static file that draws and scores; --lib a library", 1, 2, {"output"}},
     {"check", "MODEL.hgm [--data FILE]", "all static checks; with --data the columns too, with --test bijections on random points", 1, 1, {NULL}},
     {"show", "MODEL.hgm", "layers, shapes, parameter counts, every default", 1, 1, {NULL}},

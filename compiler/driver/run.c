@@ -20,8 +20,6 @@
 #include "compiler/driver/verbs.h"
 #include "runtime/sha256.h"
 
-enum { SIMULATED_EVENTS = 10000 }; // that metrics look at where `events` does not say
-
 typedef struct Run {
   const Options *options;
   Session session;
@@ -106,8 +104,7 @@ static bool open_datasets(Run *r, HgmError *error) {
         !files_of_block(session, &r->options->test, data, &files.of[SPLIT_TEST], error))
       return false;
     if (data->columns.len == 0) {
-      int64_t n = model->evaluate != NULL && model->evaluate->events > 0 ? model->evaluate->events : SIMULATED_EVENTS;
-      if (data->simulate != NULL && !dataset_simulate(dataset, session, r->training.store, data, n, error)) return false;
+      if (data->simulate != NULL && !dataset_simulate(dataset, session, r->training.store, data, error)) return false;
       continue;
     }
     if (files.of[SPLIT_TRAIN].len == 0)
@@ -285,13 +282,16 @@ static int evaluate(Run *r, HgmError *error) {
   if (block == NULL || !block->declared || session->model->data.len == 0) return EXIT_DONE;
   if (first == NULL && block->metrics.len == 0) return EXIT_DONE;
   Dataset *dataset = &r->training.datasets[first == NULL ? 0 : model_data_index(session->model, first->data)];
-  if (first != NULL && first->given_data != NULL && first->given_data != first->data)
-    return EXIT_DONE; // a translation: events of two blocks are not compared here
   int split = dataset->data == NULL ? SPLIT_COUNT : dataset->n[SPLIT_TEST] > 0 ? SPLIT_TEST : SPLIT_VALID;
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
   Evaluation e = {.training_seconds = r->training.seconds, .run = hgm_run_path(r->directory), .blocks = r->training.datasets};
+  if (first != NULL && first->given_data != NULL && first->given_data != first->data) {
+    e.given = &r->training.datasets[model_data_index(session->model, first->given_data)];
+    e.given_rows = (Rows){e.given->chosen[split], e.given->n[split]};
+    if (e.given_rows.n == 0) return EXIT_DONE;
+  }
   char path[4096];
   if (!evaluate_model(&e, session, r->training.store, dataset, dataset->chosen[split], n, error) || !evaluate_listed(&e, error) ||
       !hgm_run_file(hgm_run_path(r->directory), "evaluation.json", path, sizeof path, error) || !evaluate_write_json(&e, path, error) ||

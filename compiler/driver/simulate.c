@@ -2,14 +2,18 @@
 
 #include <string.h>
 
+enum { EVENTS = 10000 };
+
 static void choose(Dataset *dataset, Arena *arena, Split split, int64_t first, int64_t n) {
   dataset->n[split] = n;
   dataset->chosen[split] = ARENA_ARRAY(arena, int64_t, n + 1);
   for (int64_t i = 0; i < n; i++) dataset->chosen[split][i] = first + i;
 }
 
-bool dataset_simulate(Dataset *dataset, Session *session, Store *store, const ModelData *data, int64_t n, HgmError *error) {
+bool dataset_simulate(Dataset *dataset, Session *session, Store *store, const ModelData *data, HgmError *error) {
   Arena *arena = session->arena;
+  const ModelEvaluate *block = session->model->evaluate;
+  int64_t n = block != NULL && block->events > 0 ? block->events : EVENTS;
   Bound bound;
   static const Tables none = {0};
   if (!bound_create(&bound, session, data->simulate, BULK_TILE, CHUNK, store, &none, error)) return false;

@@ -4,7 +4,8 @@
 
 #include "compiler/driver/dataset.h"
 
-// n events to validate with and n to test with, as tables column:NAME. The data set has no table and no rows to train on.
-bool dataset_simulate(Dataset *dataset, Session *session, Store *store, const ModelData *data, int64_t n, HgmError *error);
+// As many events as `evaluate` wants, or 10,000, to validate with and as many to test with, as tables column:NAME. The data set has no table and no rows to
+// train on.
+bool dataset_simulate(Dataset *dataset, Session *session, Store *store, const ModelData *data, HgmError *error);
 
 #endif

@@ -13,12 +13,21 @@ train { update shift { minimize mse(shift(a), a) + mean(shift(a))^2; minimize su
   steps 3 }
 generate forth given a { b = shift(a) * 10 }
 generate back given b { a = shift(b) / 10 }
+evaluate { metrics wasserstein; assert wasserstein.worst < 1e-4 }
 E1
 expect_exit 0 "$HGMC" run translate.hgm --train one=a.csv --train two=b.csv -o run --quiet
 h5dump -n run/model.h5 > log; expect_text "one.c.1.mean"; grep -q "two.d" log && fail "no statistics of the second block"
 expect_exit 0 "$HGMC" sample run forth --given a.csv -o forth.csv
 expect_exit 0 "$HGMC" sample run back --given b.csv -o back.csv
 awk -F, 'NR == FNR { a[FNR] = $4; next } FNR > 1 && ($1 - 10 * a[FNR])^2 > 1e-6 { exit 1 }' a.csv <(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^E/) e = i } { print $e }' forth.csv) || fail "energies ten times as large"
+# what is translated is compared with the other block, here the same events; in eval too
+grep -q '"wasserstein"' run/evaluation.json || fail "metrics of translated events"
+expect_exit 0 "$HGMC" eval run --data one=a.csv --data two=b.csv
+expect_text "42 generated events against 42"
+expect_exit 1 "$HGMC" eval run --data one=b.csv --data two=b.csv --quiet
+expect_text "assert failed (line 9): wasserstein.worst < 1e-4"
+expect_exit 2 "$HGMC" eval run --data two=b.csv
+expect_text 'no file is named for the data `one`'
 expect_exit 2 "$HGMC" run translate.hgm --train a.csv -o other --quiet
 expect_text "say NAME=FILE for each"
 

@@ -42,6 +42,10 @@ expect_exit 1 "$HGMC" run exact.hgm -o shifted --set start=1.0 --quiet
 expect_text "assert failed (line 23): abs(mean(batch(x[1])) - 0.25) < 0.2"
 expect_text "assert failed (line 24): classifier < 0.6"
 
+expect_exit 0 "$HGMC" eval exact --quiet # the truth is drawn here too
+expect_exit 1 "$HGMC" eval exact --data exact/metrics.csv
+expect_text 'the model draws its data `d`, so no file is compared with'
+
 cat > look.hgm <<'END'
 data d { a = "a" |> standardize; kind: class[2] = "kind"; split 0.5 / 0.2 / 0.3 }
 net judge(a: d.a) -> real = a |> mlp([8]) |> dense(1)
