@@ -142,7 +142,7 @@ static void measure(Job *jobs, size_t n) {
 
 int main(int argc, char **argv) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, &error);
+  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, false, &error);
   if (!t) {
     fprintf(stderr, "%s\n", error.text);
     return 2;

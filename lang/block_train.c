@@ -194,6 +194,11 @@ static void check_batch(Elab *e, const ModelPhase *phase, const AstDecl *decl) {
   }
 }
 
+static void tell_phase(const Blocks *b, const ModelPhase *phase) {
+  const Elab *e = b->e;
+  if (b->options->phase_read != NULL && e->model->phases.len == 0 && e->diags->errors == 0) b->options->phase_read(b->options->phase_context, e->model, phase);
+}
+
 static void one_phase(Blocks *b, const TrainScope *t) {
   Elab *e = b->e;
   ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
@@ -216,9 +221,11 @@ static void one_phase(Blocks *b, const TrainScope *t) {
     if (item->kind != TI_UPDATE) continue;
     number++;
     if (updates == 1 || !at_once) update_block(b, phase, t, item->update, number);
-    if (updates == 1) update_validate(b, phase, t, item->update, number);
   }
   if (updates > 1 && at_once) updates_at_once(b, phase, t);
+  tell_phase(b, phase);
+  for (size_t i = 0; i < t->decl->u.train.items.len && updates == 1; i++)
+    if (t->decl->u.train.items.at[i]->kind == TI_UPDATE) update_validate(b, phase, t, t->decl->u.train.items.at[i]->update, 1);
   if (updates > 1 && phase->plateaus.len > 0 && phase->watch == NULL) {
     Diag *d = elab_error(e, DIAG_WATCH_WHAT, phase->span, "two losses: nothing says when `plateau` is on one");
     diag_help(e->diags, d, "add `watch`, as in `watch wasserstein`");

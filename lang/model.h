@@ -319,6 +319,9 @@ typedef struct ModelOptions {
   // fills what a trained run is of its prefix and path, seen from a folder; false: `problem` says why. NULL: runs are not opened
   bool (*trained)(void *context, Arena *arena, ModelTrained *run, const char *folder, const char **problem);
   void *trained_context;
+  // The first train block's updates are there and nothing wrong was found so far: its steps may be compiled while the rest is read. NULL: not wanted.
+  void (*phase_read)(void *context, const Model *model, const ModelPhase *phase);
+  void *phase_context;
   uint64_t seed; // fixed draws (permutations) depend on it
   IrDtype real;
   bool trials;                                                 // make programs that try bijections

@@ -436,7 +436,7 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
     const HgmPort *port = &p->outputs[i];
     if (call->ranks && port->per_event && call->outputs[i])
       return hgm_fail(error, 3, "%s: \"%s\" of each event is wanted of several ranks", p->name, port->name);
-    if (call->outputs[i] || port->per_event || work->discard[i]) continue;
+    if (call->outputs[i] || port->per_event || port->in_place > 0 || work->discard[i]) continue;
     work->discard[i] = take(work, number_bytes(port->dtype) * (uint64_t)port->elements);
     if (!work->discard[i]) return hgm_fail(error, 2, "out of memory");
   }
@@ -461,6 +461,7 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
   for (int i = 0; i < work->threads; i++) work->lanes[i].phase = -1;
   for (uint32_t i = 0; i < program->n_phases; i++) {
     if (program->phases[i].constant && call->prepared) continue;
+    if (program->phases[i].commits && call->proceed && !call->proceed(call->context)) break;
     start_phase(&r, i);
     if (!r.phase->events) run_once(&r, pool);
     else if (r.tiles > 0) {

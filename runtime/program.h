@@ -65,6 +65,7 @@ typedef struct HgmCommand {
 
 typedef struct HgmPhase {
   bool events, constant;
+  bool commits; // stores over leaves: run only if HgmCall.proceed agrees
   uint32_t first_command, n_commands;
 } HgmPhase;
 
@@ -78,6 +79,7 @@ typedef struct HgmPort {
   uint8_t kind;               // leaves: 0 input, 1 param, 2 state, 3 counter
   uint8_t space;              // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
   uint32_t phase, last_phase; // per event: loaded before each of these phases / stored after `phase`
+  uint32_t in_place;          // outputs: leaf + 1 over whose array it is stored; its own array is not looked at
 } HgmPort;
 
 typedef struct HgmProgram {
@@ -104,7 +106,8 @@ typedef struct HgmProgram {
   uint32_t pitch;        // numbers from one row of a per-event array to the next, at least tile
 } HgmProgram;
 
-// What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays.
+// What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays, but for those
+// that are stored in place.
 typedef struct HgmCall {
   const void *const *leaves; // by leaf: array (counters, params, states), or the table's base (per event)
   const int64_t *strides;    // by leaf, per event: numbers from one row to the next
@@ -116,7 +119,10 @@ typedef struct HgmCall {
   uint64_t seed;
   uint32_t pass;
   HgmRanks *ranks; // NULL: alone; else each rank runs its ranges of tiles, and no per-event output can be wanted
-  bool prepared;   // parameters and states are those of the last call with this work space: CONSTANT phases are left out
+  // Asked before leaves are stored over, when all outputs are there but those named `set:…`. NULL: yes. No ends the run.
+  bool (*proceed)(void *context);
+  void *context;
+  bool prepared; // parameters and states are those of the last call with this work space: CONSTANT phases are left out
 } HgmCall;
 
 // Memory for the large arrays of several programs that run in turn, never at once (the updates of a game): as much as the largest needs.

@@ -7,7 +7,7 @@
 
 #include "runtime/buffer.h"
 
-enum { PAGE = 4096, FORMAT = 2, ALIGN = 64 };
+enum { PAGE = 4096, FORMAT = 3, ALIGN = 64 };
 static const char magic[8] = "hgmprog\n";
 
 // The first bytes of a packed program. Everything behind `checksum` is under it.
@@ -199,6 +199,8 @@ static bool tables_are_sound(const HgmProgram *p) {
     const HgmCommand *c = &p->commands[i];
     if (c->kernel >= p->n_kernels || c->first_pointer > p->n_pointers || c->n_pointers > p->n_pointers - c->first_pointer) return false;
   }
+  for (uint32_t i = 0; i < p->n_outputs; i++)
+    if (p->outputs[i].in_place > p->n_leaves) return false;
   for (uint32_t i = 0; i < p->n_pointers; i++)
     if (!pointer_is_sound(p, &p->pointers[i])) return false;
   return p->tile > 0 && p->pitch >= p->tile;

@@ -5,6 +5,8 @@
 #ifndef HGM_CODEGEN_H
 #define HGM_CODEGEN_H
 
+#include <stdatomic.h>
+
 #include "compiler/ir/ir.h"
 #include "runtime/program.h"
 
@@ -12,10 +14,15 @@ typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
   uint32_t
       tile; // events of a tile: 128 for training and bulk; 1 for single events, whose own axes then lie along the lanes (16 where there are pairs of events)
-  uint64_t batch;    // events of a call, about: more of them are kept less of (remat.c); 0: no matter
-  uint32_t partials; // most ranges of tiles with sums of their own: 8, or half of it where their buffers are large
-  bool verify;       // LLVM's verifier on every module
-  const char *dump;  // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
+  uint64_t batch;          // events of a call, about: more of them are kept less of (remat.c); 0: no matter
+  uint32_t partials;       // most ranges of tiles with sums of their own: 8, or half of it where their buffers are large
+  bool verify;             // LLVM's verifier on every module
+  bool in_place;           // new weights and states over the old ones where that does no harm (HgmPort.in_place)
+  bool quick;              // for a program that runs a few times over: code of its own loops is made in half the time and runs half as fast
+  const atomic_bool *stop; // turns true when nobody wants the program any more; NULL: it is wanted
+  void (*scheduled)(void *context, const HgmProgram *tables); // told all but the code before that is made; NULL: nobody is
+  void *context;
+  const char *dump; // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
 } CodegenOptions;
 
 typedef struct CodegenStats { // for --time-passes and the tests that bound instruction counts
@@ -27,7 +34,7 @@ CodegenOptions codegen_defaults(void);
 // What code depends on besides the function: version of LLVM, processor, features, options. For the keys of caches.
 char *codegen_identity(Arena *arena, const CodegenOptions *options);
 // Compiles kernels in parallel on the pool (may be NULL). Never fails on a verified function; ir_fail on our own errors.
-// The program as one piece of bytes (runtime/program_file.h): freed with free().
+// The program as one piece of bytes (runtime/program_file.h): freed with free(). NULL: stopped.
 uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size);
 // The same, loaded: ready to run.
 HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats);

@@ -11,14 +11,18 @@
 // Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together.
 enum { MODULE_SIZE = 800, PARTIALS_BYTES = 32 << 20 };
 
+typedef enum { WITH_CARE, QUICKLY, EFFORTS } Effort; // of making machine code
+
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
+  Effort effort;
   char name[24];
   unsigned instructions;
 } Job;
 
 typedef struct Module { // kernels that are compiled together
-  uint32_t first, n;    // in the order
+  Effort effort;
+  uint32_t first, n; // in the order
   LLVMMemoryBufferRef object;
   double ms;  // emission and machine code
   char *text; // what --dump asks for
@@ -26,7 +30,7 @@ typedef struct Module { // kernels that are compiled together
 
 typedef struct Work {
   const CodegenOptions *options;
-  CodeTarget **targets; // by thread
+  CodeTarget **targets[EFFORTS]; // by thread
   Job *jobs;
   const Job **order; // the largest first
   Module *modules;
@@ -46,8 +50,8 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   LLVMGetVersion(&major, &minor, &patch);
   char *cpu, *features;
   code_target_name(options->cpu, options->features, &cpu, &features);
-  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u", major, minor, patch, cpu, features, options->tile,
-                            (unsigned long long)options->batch, options->partials);
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s", major, minor, patch, cpu, features, options->tile,
+                            (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->in_place ? ", in place" : "");
   free(cpu);
   free(features);
   return text;
@@ -64,14 +68,22 @@ static char *module_text(CodeModule *m) {
   return text;
 }
 
+static bool is_stopped(const CodegenOptions *o) { return o->stop != NULL && atomic_load(o->stop); }
+
+static const CodeTarget *target_of(const Work *w, Effort effort, int thread) {
+  CodeTarget **target = &w->targets[effort][thread];
+  HgmError error = {0};
+  if (*target == NULL) *target = code_target_create(w->options->cpu, w->options->features, effort == QUICKLY, &error);
+  if (*target == NULL) ir_fail("%s", error.text);
+  return *target;
+}
+
 static void compile_module(void *data, int64_t index, int thread) {
   Work *w = data;
+  if (is_stopped(w->options)) return;
   Module *module = &w->modules[index];
-  HgmError error = {0};
   double begin = now_ms();
-  if (!w->targets[thread]) w->targets[thread] = code_target_create(w->options->cpu, w->options->features, &error);
-  if (!w->targets[thread]) ir_fail("%s", error.text);
-  CodeModule *m = code_module_create(w->targets[thread], w->order[module->first]->name);
+  CodeModule *m = code_module_create(target_of(w, module->effort, thread), w->order[module->first]->name);
   for (uint32_t i = 0; i < module->n; i++) {
     Job *job = &w->jobs[w->order[module->first + i] - w->jobs];
     unsigned before = code_module_instructions(m);
@@ -93,6 +105,7 @@ static int size_of(const Job *job) {
 
 static int by_size(const void *x, const void *y) {
   const Job *a = *(const Job *const *)x, *b = *(const Job *const *)y;
+  if (a->effort != b->effort) return a->effort < b->effort ? -1 : 1;
   return size_of(a) != size_of(b) ? (size_of(a) > size_of(b) ? -1 : 1) : (a > b) - (a < b);
 }
 
@@ -101,8 +114,12 @@ static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *op
   for (uint32_t i = 0; i < n; i++) w.order[i] = &jobs[i];
   qsort(w.order, n, sizeof *w.order, by_size);
   for (int i = 0, size = MODULE_SIZE; i < (int)n; i++) {
+    Effort effort = w.order[i]->effort;
     size += size_of(w.order[i]);
-    if (size > MODULE_SIZE) w.modules[w.n_modules++].first = (uint32_t)i, size = size_of(w.order[i]);
+    if (size > MODULE_SIZE || w.modules[w.n_modules - 1].effort != effort) {
+      w.modules[w.n_modules++] = (Module){.effort = effort, .first = (uint32_t)i};
+      size = size_of(w.order[i]);
+    }
     w.modules[w.n_modules - 1].n++;
   }
   return w;
@@ -110,12 +127,12 @@ static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *op
 
 static void compile_modules(Arena *arena, Work *w, HgmPool *pool) {
   int threads = pool ? hgm_pool_threads(pool) : 1;
-  w->targets = ARENA_ARRAY(arena, CodeTarget *, threads);
+  for (int e = 0; e < EFFORTS; e++) w->targets[e] = ARENA_ARRAY(arena, CodeTarget *, threads);
   if (pool) hgm_pool_run(pool, w->n_modules, compile_module, w);
   else
     for (uint32_t i = 0; i < w->n_modules; i++) compile_module(w, i, 0);
   for (int i = 0; i < threads; i++)
-    if (w->targets[i]) code_target_destroy(w->targets[i]);
+    for (int e = 0; e < EFFORTS; e++) code_target_destroy(w->targets[e][i]);
 }
 
 // ---- tables
@@ -126,24 +143,29 @@ typedef struct Tables {
   VEC(HgmPhase) phases;
   VEC(Job) jobs;
   Kernel *kernels; // by position in the order
-  Map known;       // hash of the key as text -> job + 1
+  KernelSet known; // by place: the job
 } Tables;
 
-static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
-  char *hash = arena_printf(s->arena, "%016llx %zu", hash_bytes(kernel->key.at, kernel->key.len), kernel->key.len);
-  uintptr_t found = (uintptr_t)map_get(&t->known, hash);
-  if (found) {
-    const NestKey *other = &t->jobs.at[found - 1].kernel->key;
-    if (other->len == kernel->key.len && memcmp(other->at, kernel->key.at, other->len) == 0) return (uint32_t)(found - 1);
-  }
-  Job job = {.kernel = kernel};
-  snprintf(job.name, sizeof job.name, "kernel_%zu", t->jobs.len);
-  VEC_PUSH(s->arena, &t->jobs, job);
-  if (!found) map_put(s->arena, &t->known, hash, (void *)(uintptr_t)t->jobs.len);
-  return (uint32_t)(t->jobs.len - 1);
+// Loops of a program that runs a few times, or of small values once a step, are not worth the passes that make them fast.
+static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
+  bool small = kernel->once && kernel->kind == GROUP_NEST && kernel->nest->mode != NEST_FLAT;
+  return kernel->kind == GROUP_NEST && (options->quick || small) ? QUICKLY : WITH_CARE;
 }
 
-static void add_command(Schedule *s, Tables *t, const Group *group, const Kernel *kernel) {
+static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
+  size_t place = kernel_set_add(&t->known, kernel);
+  if (place < t->jobs.len) return (uint32_t)place;
+  Job job = {.kernel = kernel, .effort = effort_for(&s->options, kernel)};
+  snprintf(job.name, sizeof job.name, "kernel_%zu", t->jobs.len);
+  VEC_PUSH(s->arena, &t->jobs, job);
+  return (uint32_t)place;
+}
+
+// Of the group at this position in the order.
+static void add_command(Schedule *s, Tables *t, uint32_t position) {
+  const Group *group = &s->groups.at[s->order.at[position]];
+  const Kernel *kernel = &t->kernels[position];
+  bool commits = position == s->first_commit;
   HgmCommand c = {find_job(s, t, kernel), (uint32_t)t->pointers.len, kernel->n_slots, kernel->split};
   for (uint32_t i = 0; i < kernel->n_slots; i++) {
     const Buffer *b = &s->buffers.at[kernel->slots[i].buffer - 1];
@@ -153,8 +175,8 @@ static void add_command(Schedule *s, Tables *t, const Group *group, const Kernel
   }
   VEC_PUSH(s->arena, &t->commands, c);
   HgmPhase *phase = t->phases.len ? &t->phases.at[t->phases.len - 1] : NULL;
-  if (!phase || phase->first_command + phase->n_commands != t->commands.len - 1 || s->last_class != group->class) {
-    HgmPhase p = {class_has_events(group->class), group->class == CLASS_CONSTANT, (uint32_t)t->commands.len - 1, 1};
+  if (!phase || phase->first_command + phase->n_commands != t->commands.len - 1 || s->last_class != group->class || commits) {
+    HgmPhase p = {class_has_events(group->class), group->class == CLASS_CONSTANT, commits, (uint32_t)t->commands.len - 1, 1};
     VEC_PUSH(s->arena, &t->phases, p);
     s->phase_of_class[group->class] = (uint32_t)t->phases.len - 1;
     s->last_class = group->class;
@@ -223,6 +245,11 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .max_partials = most_partials(s)};
 }
 
+static void drop_objects(Work *w) {
+  for (uint32_t i = 0; i < w->n_modules; i++)
+    if (w->modules[i].object != NULL) LLVMDisposeMemoryBuffer(w->modules[i].object);
+}
+
 // The objects laid out to an image; where each kernel begins in it.
 static Image build_image(Arena *arena, Work *w, uint32_t n_jobs, uint64_t *places) {
   HgmError error = {0};
@@ -230,7 +257,7 @@ static Image build_image(Arena *arena, Work *w, uint32_t n_jobs, uint64_t *place
   ImageObject *objects = ARENA_ARRAY(arena, ImageObject, w->n_modules + 1);
   for (uint32_t i = 0; i < w->n_modules; i++) objects[i] = (ImageObject){LLVMGetBufferStart(w->modules[i].object), LLVMGetBufferSize(w->modules[i].object)};
   if (!image_build(&image, objects, w->n_modules, &error)) ir_fail("%s", error.text);
-  for (uint32_t i = 0; i < w->n_modules; i++) LLVMDisposeMemoryBuffer(w->modules[i].object);
+  drop_objects(w);
   for (uint32_t i = 0; i < n_jobs; i++)
     if (!image_place(&image, w->jobs[i].name, &places[i])) ir_fail("codegen: %s is not in the image", w->jobs[i].name);
   return image;
@@ -283,25 +310,33 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   schedule_steps(&s);
   schedule_partials(&s);
   schedule_groups(&s);
-  schedule_memory(&s);
+  schedule_buffers(&s);
   s.phase_of_class = ARENA_ARRAY(arena, uint32_t, s.classes + 1);
   s.last_class = -1;
-  Tables t = {.kernels = ARENA_ARRAY(arena, Kernel, s.order.len + 1)};
+  Tables t = {.kernels = ARENA_ARRAY(arena, Kernel, s.order.len + 1), .known = {.arena = arena}};
   for (size_t i = 0; i < s.order.len; i++) t.kernels[i] = kernel_build(&s, &s.groups.at[s.order.at[i]]);
+  if (s.options.in_place) schedule_in_place(&s, t.kernels);
+  schedule_memory(&s);
   kernels_share_numbers(&s, t.kernels, s.order.len);
-  for (size_t i = 0; i < s.order.len; i++) add_command(&s, &t, &s.groups.at[s.order.at[i]], &t.kernels[i]);
+  for (uint32_t i = 0; i < s.order.len; i++) add_command(&s, &t, i);
   finish_ports(&s);
   if (asked(options, "schedule")) schedule_print(&s, stdout);
   double scheduled = now_ms();
+  HgmProgram program = make_program(&s, &t);
+  if (options->scheduled != NULL) options->scheduled(options->context, &program);
   Work w = divide(arena, t.jobs.at, (uint32_t)t.jobs.len, options);
   compile_modules(arena, &w, pool);
   double compiled = now_ms();
+  if (is_stopped(options)) {
+    drop_objects(&w);
+    arena_destroy(arena);
+    return NULL;
+  }
   print_text(&w);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
   for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
   uint64_t *places = ARENA_ARRAY(arena, uint64_t, t.jobs.len + 1);
   Image image = build_image(arena, &w, (uint32_t)t.jobs.len, places);
-  HgmProgram program = make_program(&s, &t);
   if (asked(options, "plan")) print_plan(&s, &t, &program, &w);
   uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
   if (bytes == NULL) ir_fail("out of memory for a compiled program");
@@ -318,6 +353,7 @@ HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPo
   size_t size;
   HgmError error = {0};
   uint8_t *bytes = codegen_pack(fn, options, pool, stats, &size);
+  if (bytes == NULL) return NULL;
   HgmProgram *program = hgm_program_load(bytes, size, &error);
   free(bytes);
   if (program == NULL) ir_fail("%s", error.text);

@@ -205,7 +205,7 @@ LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r) {
   LLVMTypeRef element = point_memory_element(m, dtype), vector = nest_vector(e, dtype);
   switch ((ReadKind)r->kind) {
   case READ_REGISTER: return e->values[r->index];
-  case READ_NUMBER: return nest_constant(e, dtype, r->number);
+  case READ_NUMBER: return nest_constant(e, dtype, e->nest->numbers[r->index]);
   case READ_IOTA: return read_iota(e, r);
   case READ_PARTIAL: return read_partials(e, t, r);
   case READ_LOCAL: {

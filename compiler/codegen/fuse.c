@@ -276,5 +276,7 @@ void schedule_groups(Schedule *s) {
   schedule_recompute(s);
   mark_memory(s);
   order_groups(s);
+  s->first_commit = (uint32_t)s->order.len;
+  if (s->options.in_place) schedule_commits_last(s);
   schedule_first_partials(s);
 }

@@ -3,26 +3,57 @@
 
 #include <string.h>
 
-static void key_number(Arena *arena, NestKey *key, int64_t x) { key_add(arena, key, &x, sizeof x); }
+// ---- identity
 
-NestKey kernel_key(Arena *arena, const Kernel *k) {
-  NestKey key = {0};
-  key_number(arena, &key, k->kind);
-  switch (k->kind) {
-  case GROUP_INVERSE: {
-    const int64_t numbers[] = {k->inverse.f64, k->inverse.upper, k->inverse.n, k->inverse.row_stride, k->inverse.column_stride};
-    key_add(arena, &key, numbers, sizeof numbers);
-    return key;
-  }
-  case GROUP_PRODUCT: key_add(arena, &key, &k->product, sizeof k->product); break;
-  case GROUP_GRADIENT: key_add(arena, &key, &k->gradient, sizeof k->gradient); break;
-  case GROUP_NEST:
-  case GROUP_PAIRS:
-  case GROUP_DEAD: break;
-  }
-  nest_key(arena, k->nest, &key);
-  return key;
+static const double *numbers_of(const Kernel *k) { return k->nest != NULL ? k->nest->numbers : NULL; }
+static size_t numbers_bytes(const Kernel *k) { return k->nest != NULL ? sizeof(double) * k->nest->n_numbers : 0; }
+
+static uint64_t hash_of(const Kernel *k, bool numbers) {
+  const int64_t inverse[] = {k->kind, k->inverse.f64, k->inverse.upper, k->inverse.n, k->inverse.row_stride, k->inverse.column_stride};
+  uint64_t hash = hash_words(0xcbf29ce484222325ull, inverse, sizeof inverse);
+  hash = hash_words(hash, &k->product, sizeof k->product);
+  hash = hash_words(hash, &k->gradient, sizeof k->gradient);
+  if (k->nest != NULL) hash = nest_hash(hash, k->nest);
+  return numbers && k->nest != NULL ? hash_words(hash, numbers_of(k), numbers_bytes(k)) : hash;
 }
+
+static bool same_inverse(const Inverse *a, const Inverse *b) {
+  return a->f64 == b->f64 && a->upper == b->upper && a->n == b->n && a->row_stride == b->row_stride && a->column_stride == b->column_stride;
+}
+
+static bool same_kernel(const Kernel *a, const Kernel *b, bool numbers) {
+  if (a->kind != b->kind || !same_inverse(&a->inverse, &b->inverse) || (a->nest == NULL) != (b->nest == NULL)) return false;
+  if (memcmp(&a->product, &b->product, sizeof a->product) != 0 || memcmp(&a->gradient, &b->gradient, sizeof a->gradient) != 0) return false;
+  if (a->nest == NULL) return true;
+  return nest_same(a->nest, b->nest) && (!numbers || numbers_bytes(a) == 0 || memcmp(numbers_of(a), numbers_of(b), numbers_bytes(a)) == 0);
+}
+
+static uint32_t *free_place(const KernelSet *set, uint64_t hash) {
+  size_t i = hash & (set->size - 1);
+  while (set->table[i] != 0) i = (i + 1) & (set->size - 1);
+  return &set->table[i];
+}
+
+static void grow(KernelSet *set) {
+  set->size = set->size == 0 ? 256 : 2 * set->size;
+  set->table = ARENA_ARRAY(set->arena, uint32_t, set->size);
+  for (size_t i = 0; i < set->distinct.len; i++) *free_place(set, set->hashes.at[i]) = (uint32_t)i + 1;
+}
+
+size_t kernel_set_add(KernelSet *set, const Kernel *kernel) {
+  uint64_t hash = hash_of(kernel, !set->but_for_numbers);
+  if (2 * set->distinct.len >= set->size) grow(set);
+  for (size_t i = hash & (set->size - 1); set->table[i] != 0; i = (i + 1) & (set->size - 1)) {
+    size_t known = set->table[i] - 1;
+    if (set->hashes.at[known] == hash && same_kernel(set->distinct.at[known], kernel, !set->but_for_numbers)) return known;
+  }
+  VEC_PUSH(set->arena, &set->distinct, kernel);
+  VEC_PUSH(set->arena, &set->hashes, hash);
+  *free_place(set, hash) = (uint32_t)set->distinct.len;
+  return set->distinct.len - 1;
+}
+
+// ---- from groups
 
 static void build_inverse(Schedule *s, Kernel *k, const Step *t) {
   const Access *a = &t->operand[0];
@@ -58,7 +89,7 @@ static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
 }
 
 Kernel kernel_build(Schedule *s, const Group *group) {
-  Kernel k = {.kind = group->kind, .cost = group->cost};
+  Kernel k = {.kind = group->kind, .cost = group->cost, .once = !class_has_events(group->class)};
   switch (group->kind) {
   case GROUP_NEST:
   case GROUP_PAIRS:
@@ -70,7 +101,6 @@ Kernel kernel_build(Schedule *s, const Group *group) {
   case GROUP_GRADIENT: build_gradient(s, &k, group); break;
   case GROUP_DEAD: ir_fail("codegen: a group of kind %d", (int)group->kind);
   }
-  k.key = kernel_key(s->arena, &k);
   return k;
 }
 

@@ -117,7 +117,7 @@ static uint64_t place_buffers(Schedule *s, HgmSpace space) {
   size_t n = 0, active = 0;
   uint64_t end = 0;
   for (size_t i = 0; i < s->buffers.len; i++)
-    if (s->buffers.at[i].space == space && s->buffers.at[i].first >= 0) list[n++] = &s->buffers.at[i];
+    if (s->buffers.at[i].space == space && s->buffers.at[i].first >= 0 && s->buffers.at[i].alias == 0) list[n++] = &s->buffers.at[i];
   qsort(list, n, sizeof *list, by_first);
   for (size_t i = 0; i < n; i++) {
     size_t kept = 0;
@@ -147,9 +147,21 @@ static uint64_t place_in_line(Schedule *s, HgmSpace space) {
   return end;
 }
 
-void schedule_memory(Schedule *s) {
+static void place_aliases(Schedule *s) {
+  for (size_t i = 0; i < s->buffers.len; i++) {
+    Buffer *b = &s->buffers.at[i];
+    if (b->alias == 0) continue;
+    b->space = HGM_SPACE_PARTIAL;
+    b->offset = s->buffers.at[b->alias - 1].offset;
+  }
+}
+
+void schedule_buffers(Schedule *s) {
   make_buffers(s);
   make_scratch(s);
+}
+
+void schedule_memory(Schedule *s) {
   find_lifetimes(s);
   extend_ports(s);
   s->tile_bytes = place_buffers(s, HGM_SPACE_TILE);
@@ -157,4 +169,5 @@ void schedule_memory(Schedule *s) {
   s->constant_bytes = place_in_line(s, HGM_SPACE_CONSTANT);
   s->batch_bytes = place_buffers(s, HGM_SPACE_BATCH);
   s->partial_bytes = place_in_line(s, HGM_SPACE_PARTIAL);
+  place_aliases(s);
 }

@@ -148,7 +148,10 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   NestRead r = {.dtype = (int32_t)p->dtype, .index = -1, .base = a->base};
   for (int l = 0; l < t->loops; l++) r.stride[l] = t->extent[l] == 1 ? 0 : a->stride[l];
   switch (p->kind) {
-  case PLACE_NUMBER: r = (NestRead){.kind = READ_NUMBER, .dtype = (int32_t)p->dtype, .index = -1, .number = p->number}; return r;
+  case PLACE_NUMBER:
+    r = (NestRead){.kind = READ_NUMBER, .dtype = (int32_t)p->dtype, .index = (int32_t)b->nest->n_numbers};
+    b->nest->numbers[b->nest->n_numbers++] = p->number;
+    return r;
   case PLACE_IOTA:
     r.kind = READ_IOTA;
     r.divide = p->divide;
@@ -288,6 +291,15 @@ static void flatten(Nest *n) {
   memset(n->extent, 0, sizeof n->extent);
 }
 
+static size_t numbers_read(const Schedule *s, const Group *group) {
+  size_t n = 0;
+  for (size_t i = 0; i < group->steps.len; i++) {
+    const Step *t = &s->steps.at[group->steps.at[i]];
+    for (int k = 0; k < t->n_operands; k++) n += s->places.at[t->operand[k].place].kind == PLACE_NUMBER;
+  }
+  return n;
+}
+
 Nest *nest_build(Schedule *s, const Group *group) {
   Nest *nest = ARENA_NEW(s->arena, Nest);
   Build b = {.s = s, .group = group, .nest = nest, .n = group->steps.len};
@@ -297,6 +309,7 @@ Nest *nest_build(Schedule *s, const Group *group) {
   nest->steps = ARENA_ARRAY(s->arena, NestStep, b.n);
   nest->n_steps = (uint32_t)b.n;
   b.steps = ARENA_ARRAY(s->arena, const Step *, b.n);
+  nest->numbers = ARENA_ARRAY(s->arena, double, numbers_read(s, group));
   for (size_t i = 0; i < b.n; i++) {
     b.steps[i] = &s->steps.at[group->steps.at[i]];
     nest->steps[i].slot = nest->steps[i].local = nest->steps[i].site_slot = -1;
@@ -324,34 +337,45 @@ Nest *nest_build(Schedule *s, const Group *group) {
   return nest;
 }
 
-void key_add(Arena *arena, NestKey *key, const void *bytes, size_t n) {
-  enum { WORDS = 8 };
-  const uint8_t *from = bytes;
-  size_t most = n + n / (WORDS * sizeof(uint32_t)) + WORDS;
-  while (key->cap - key->len < most) key->at = vec_grow(arena, key->at, key->len, &key->cap, 1);
-  while (n > 0) {
-    uint8_t *mask = &key->at[key->len++];
-    *mask = 0;
-    for (int w = 0; w < WORDS && n > 0; w++) {
-      uint32_t word = 0;
-      size_t part = n < sizeof word ? n : sizeof word;
-      memcpy(&word, from, part);
-      from += part;
-      n -= part;
-      if (word == 0) continue;
-      *mask |= (uint8_t)(1 << w);
-      memcpy(key->at + key->len, &word, sizeof word);
-      key->len += sizeof word;
-    }
+// ---- identity
+
+// FNV-1a by words: most of them are zero.
+uint64_t hash_words(uint64_t hash, const void *words, size_t n) {
+  const unsigned char *from = words;
+  for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
+    uint64_t word;
+    memcpy(&word, from + i, sizeof word);
+    hash = (hash ^ word) * 0x100000001b3ull;
+    hash ^= hash >> 29;
   }
+  return hash;
 }
 
-void nest_key(Arena *arena, const Nest *nest, NestKey *key) {
-  const int64_t head[] = {nest->mode,  nest->outer,   nest->pairs,      nest->lanes,   nest->lane_loop, nest->tile,
-                          nest->pitch, nest->n_slots, nest->n_segments, nest->n_steps, nest->n_locals};
-  key_add(arena, key, head, sizeof head);
-  key_add(arena, key, nest->extent, sizeof nest->extent);
-  key_add(arena, key, nest->segments, sizeof *nest->segments * nest->n_segments);
-  key_add(arena, key, nest->steps, sizeof *nest->steps * nest->n_steps);
-  key_add(arena, key, nest->locals, sizeof *nest->locals * nest->n_locals);
+enum { NEST_HEAD = 12 };
+
+static void head_of(const Nest *n, int64_t head[NEST_HEAD]) {
+  const int64_t all[NEST_HEAD] = {n->mode,  n->outer,   n->pairs,      n->lanes,   n->lane_loop, n->tile,
+                                  n->pitch, n->n_slots, n->n_segments, n->n_steps, n->n_locals,  n->n_numbers};
+  memcpy(head, all, sizeof all);
+}
+
+uint64_t nest_hash(uint64_t hash, const Nest *n) {
+  int64_t head[NEST_HEAD];
+  head_of(n, head);
+  hash = hash_words(hash, head, sizeof head);
+  hash = hash_words(hash, n->extent, sizeof n->extent);
+  hash = hash_words(hash, n->segments, sizeof *n->segments * n->n_segments);
+  hash = hash_words(hash, n->steps, sizeof *n->steps * n->n_steps);
+  return hash_words(hash, n->locals, sizeof *n->locals * n->n_locals);
+}
+
+static bool same_bytes(const void *a, const void *b, size_t n) { return n == 0 || memcmp(a, b, n) == 0; }
+
+bool nest_same(const Nest *a, const Nest *b) {
+  int64_t x[NEST_HEAD], y[NEST_HEAD];
+  head_of(a, x);
+  head_of(b, y);
+  return same_bytes(x, y, sizeof x) && same_bytes(a->extent, b->extent, sizeof a->extent) &&
+         same_bytes(a->segments, b->segments, sizeof *a->segments * a->n_segments) && same_bytes(a->steps, b->steps, sizeof *a->steps * a->n_steps) &&
+         same_bytes(a->locals, b->locals, sizeof *a->locals * a->n_locals);
 }

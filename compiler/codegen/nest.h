@@ -20,9 +20,8 @@ typedef enum {
 typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_OTHER, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
 
 typedef struct NestRead {
-  int32_t kind, dtype, index; // index: step, local or slot
+  int32_t kind, dtype, index; // index: step, local, slot or number
   int32_t unused;
-  double number;
   int64_t base, divide, modulo, stride[NEST_LOOPS]; // modulo 0: no row wraps
 } NestRead;
 
@@ -62,16 +61,17 @@ typedef struct Nest {
   NestStep *steps;
   NestLocal *locals;
   NestSlot *slots;
+  double *numbers; // in the order in which steps read them
+  uint32_t n_numbers;
   int64_t elements; // FLAT: how many; not part of the kernel
 } Nest;
 
 Nest *nest_build(Schedule *s, const Group *group);
 void nest_choose_lanes(Nest *nest, int cost); // nest_lanes.c: LANES; joins loops, then chooses
 void nest_emit(CodeModule *m, const char *name, const Nest *nest);
-// The kernel's identity: bytes appended to key.
-typedef VEC(uint8_t) NestKey;
-void key_add(Arena *arena, NestKey *key, const void *bytes, size_t n); // words that are zero, which most are, take a bit each
-void nest_key(Arena *arena, const Nest *nest, NestKey *key);
+bool nest_same(const Nest *a, const Nest *b);                    // the same code, but for numbers
+uint64_t hash_words(uint64_t hash, const void *words, size_t n); // goes on with n bytes, a multiple of 8
+uint64_t nest_hash(uint64_t hash, const Nest *nest);             // numbers left out
 
 // One lane-wise op (emit_point.c) on registers: reals and i32 as 16 lanes, bool as <16 x i1>.
 LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands);

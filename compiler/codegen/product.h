@@ -8,8 +8,8 @@ typedef struct Product {  // rows of events times weights: Y[n] = sum over k of 
   int32_t w, x;           // operands of the step
   int32_t n_loop, k_loop; // k_loop: the last of the reduced loops, which all lie evenly or
   int32_t pieces;         // 1: only the last does: one chain over pieces, the other reduced loops around it
+  int32_t zeros;          // one event: X has many zeros, which are skipped
   int64_t n, k;
-  int32_t zeros, unused; // one event: X has many zeros, which are skipped
 } Product;
 
 typedef struct Gradient { // D[a][b] = sum over events of A[a] B[b]

@@ -9,6 +9,7 @@
 //   pairs.c     what is computed for pairs of events: in the kernels of its sums, kept nowhere
 //   recompute.c cheap values once more where they are read, instead of kept
 //   memory.c    buffers and their places
+//   in_place.c  which of them lie over others
 //
 // Classes. A value of parameters and states alone is CONSTANT: class 0. Any other without the event axis is computed ONCE, one
 // with it for every EVENT. A sum over events ends a phase: class = 2 level + (events ? 1 : 0); level 1 and one more for each
@@ -136,6 +137,7 @@ typedef struct Buffer {
   uint64_t offset, bytes;
   int64_t row_bytes; // of one row: of all events of a tile, or of one number
   int first, last;   // in use from the first to the last of these groups (position in the order of all)
+  uint32_t alias;    // buffer + 1 of PARTIAL whose first range it lies in
 } Buffer;
 
 typedef struct WeightCopy { // weights.c: weights that a product reads in an order of its own
@@ -158,8 +160,9 @@ typedef struct Schedule {
   VEC(HgmPort) outputs;
   VEC(const char *) sites;
   VEC(WeightCopy) copies;
-  VEC(uint32_t) order; // groups in the order they run
-  int classes;         // number of classes
+  VEC(uint32_t) order;   // groups in the order they run
+  uint32_t first_commit; // position of the first that may store over what was read before; order.len: none does
+  int classes;           // number of classes
   uint32_t *phase_of_class;
   int last_class; // of the commands so far
   uint64_t data_bytes, tile_bytes, once_bytes, constant_bytes, batch_bytes, partial_bytes;
@@ -179,7 +182,9 @@ void product_weights(Schedule *s, Step *t);     // weights.c: their order in mem
 void schedule_groups(Schedule *s);              // fuse.c
 void schedule_pairs(Schedule *s, uint32_t sum); // pairs.c: the group of one sum over pairs, with all that it needs
 void schedule_recompute(Schedule *s);           // recompute.c
-void schedule_memory(Schedule *s);              // memory.c
+void schedule_commits_last(Schedule *s);        // in_place.c: new weights behind all else
+void schedule_buffers(Schedule *s);             // memory.c: what arrays there are
+void schedule_memory(Schedule *s);              // memory.c: where they lie
 void schedule_print(const Schedule *s, FILE *out);
 const char *schedule_kind(GroupKind kind);
 

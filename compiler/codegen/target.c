@@ -57,7 +57,7 @@ void code_target_name(const char *cpu, const char *features, char **cpu_name, ch
   LLVMDisposeMessage(host_features);
 }
 
-CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *error) {
+CodeTarget *code_target_create(const char *cpu, const char *features, bool quick, HgmError *error) {
   call_once(&llvm_started, start_llvm);
   CodeTarget *t = calloc(1, sizeof *t);
   if (!t) ir_fail("out of memory");
@@ -74,7 +74,8 @@ CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *
   LLVMTargetRef target;
   char *message = NULL;
   if (LLVMGetTargetFromTriple(t->triple, &target, &message)) ir_fail("LLVM has no X86 target: %s", message);
-  t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
+  LLVMCodeGenOptLevel level = quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
+  t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level, LLVMRelocPIC, LLVMCodeModelSmall);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(t->machine);
   char *text = LLVMCopyStringRepOfTargetData(layout);
   t->layout = copy(text);

@@ -9,7 +9,7 @@
 //   LLVMMemoryBufferRef object = code_module_object(m);                     // verified, compiled: an ELF object
 //   code_module_destroy(m);
 //
-// Rules kept here (measured): X86 only; codegen level Default, no IR passes, no post-RA scheduler, no loop strength reduction;
+// Rules kept here (measured): X86 only; codegen level Default (None for what runs seldom), no IR passes, no post-RA scheduler, no loop strength reduction;
 // position-independent small-model code without unwind tables; every function carries target-cpu, target-features and
 // min-legal-vector-width. IR keeps 16 lanes on AVX2 too, so that bits do not depend on the machine.
 // A context is never shared between threads. Nothing here sets a fast-math flag.
@@ -34,8 +34,8 @@ typedef struct CodeTarget {
 
 // The processor and features that code_target_create takes: those given, or the host's. Freed by the caller.
 void code_target_name(const char *cpu, const char *features, char **cpu_name, char **feature_list);
-// cpu, features NULL: the host's. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
-CodeTarget *code_target_create(const char *cpu, const char *features, HgmError *error);
+// cpu, features NULL: the host's. quick: LLVM's level None. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
+CodeTarget *code_target_create(const char *cpu, const char *features, bool quick, HgmError *error);
 void code_target_destroy(CodeTarget *target);
 
 typedef struct CodeModule {

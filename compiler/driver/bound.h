@@ -31,11 +31,16 @@ typedef struct BoundCall {
   const int64_t *event_ids; // (events), or NULL: first_event + k
   int64_t first_event;
   uint32_t pass;
-  HgmRanks *ranks; // that share the events; NULL: alone
+  HgmRanks *ranks;                // that share the events; NULL: alone
+  bool (*proceed)(void *context); // HgmCall.proceed: whether new weights may be stored over the old
+  void *context;
 } BoundCall;
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);
-// The two halves of it: the program (batch: as for session_compile) and what it is bound to; the memory it works in, which may be a room that several share.
+// A program that goes once over so many rows: for few, code that is made fast is worth more than fast code.
+bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t rows, Store *store, const Tables *tables, HgmError *error);
+// The two halves of it for a step of training, which stores in place: the program (batch: as for session_compile) and what it is bound to; the memory it works in, which
+// may be a room that several share.
 bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error);
 bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error);
 void bound_destroy(Bound *bound);
@@ -45,6 +50,6 @@ Slot *bound_result(const Bound *bound, const char *name); // the slot of an outp
 bool bound_run(Bound *bound, const BoundCall *call, HgmError *error);
 // A handle for single events of a program compiled with EVENT_TILE, on the weights of now. NULL: the error says why.
 HgmOne *bound_one(Bound *bound, HgmError *error);
-void bound_commit(Bound *bound); // the step's new weights and states take the place of the old
+void bound_commit(Bound *bound); // new weights and states that are not stored in place take the place of the old
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <threads.h>
 
+#include "compiler/driver/phase.h"
 #include "compiler/opt/opt.h"
 #include "runtime/program_file.h"
 #include "runtime/sha256.h"
@@ -17,7 +18,12 @@ struct Compiling {
   Timeline timeline; // in an arena of its own
   CodegenStats stats;
   HgmProgram *program;
+  atomic_bool stop;
   thrd_t thread;
+  mtx_t lock; // of the two below
+  cnd_t is_scheduled;
+  bool scheduled;   // or ended
+  HgmProgram needs; // its sizes; what it points to is gone
 };
 
 // ---- the key
@@ -62,6 +68,10 @@ static uint8_t *compile(Compiling *c, size_t *size) {
   Arena *arena = arena_create();
   IrFn *optimised = opt_run(arena, c->fn, NULL, NULL);
   double optimised_ms = now_ms();
+  if (atomic_load(&c->stop)) {
+    arena_destroy(arena);
+    return NULL;
+  }
   if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, c->fn);
   if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
   uint8_t *packed = codegen_pack(optimised, &c->options, c->pool, &c->stats, size);
@@ -78,27 +88,47 @@ static HgmProgram *find(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
   return kept;
 }
 
-static int run(void *data) {
-  Compiling *c = data;
+static void tell_scheduled(void *context, const HgmProgram *tables) {
+  Compiling *c = context;
+  mtx_lock(&c->lock);
+  c->scheduled = true;
+  if (tables != NULL) c->needs = *tables;
+  cnd_broadcast(&c->is_scheduled);
+  mtx_unlock(&c->lock);
+}
+
+static void make(Compiling *c) {
   char key[HGM_CACHE_KEY + 1];
   if (c->cache != NULL) c->program = find(c, key);
-  if (c->program != NULL) return 0;
+  if (c->program != NULL) return;
   size_t size;
   HgmError error = {0};
   uint8_t *packed = compile(c, &size);
+  if (packed == NULL) return;
   c->program = hgm_program_load(packed, size, &error);
   if (c->program == NULL) ir_fail("%s", error.text);
   if (c->cache != NULL) hgm_cache_keep(c->cache, key, packed, size);
   free(packed);
+}
+
+static int run(void *data) {
+  Compiling *c = data;
+  make(c);
+  tell_scheduled(c, c->program);
   return 0;
 }
 
-static Compiling compiling_of(const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, HgmPool *pool) {
-  Compiling c = {.fn = fn, .options = codegen_defaults(), .cache = session->cache, .pool = pool, .timeline = {.arena = arena_create()}};
-  c.options.tile = tile;
-  c.options.batch = batch;
-  c.options.dump = session->options->dump;
-  return c;
+static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind, HgmPool *pool) {
+  *c = (Compiling){.fn = fn, .options = codegen_defaults(), .cache = session->cache, .pool = pool, .timeline = {.arena = arena_create()}};
+  c->options.tile = tile;
+  c->options.batch = batch;
+  c->options.in_place = kind == CODE_STEP;
+  c->options.quick = kind == CODE_QUICK;
+  c->options.dump = session->options->dump;
+  c->options.stop = &c->stop;
+  c->options.scheduled = tell_scheduled;
+  c->options.context = c;
+  if (mtx_init(&c->lock, mtx_plain) != thrd_success || cnd_init(&c->is_scheduled) != thrd_success) ir_fail("no lock can be made");
 }
 
 // What it did is the session's now.
@@ -109,6 +139,8 @@ static HgmProgram *take(Session *session, Compiling *c) {
     timeline_span(timeline, e->begin_ms, e->end_ms, arena_strdup(timeline->arena, e->what));
   }
   arena_destroy(c->timeline.arena);
+  mtx_destroy(&c->lock);
+  cnd_destroy(&c->is_scheduled);
   session->stats.kernels += c->stats.kernels;
   session->stats.commands += c->stats.commands;
   session->stats.instructions += c->stats.instructions;
@@ -122,13 +154,35 @@ void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint
   HgmPool *pool = hgm_pool_create(hgm_pool_threads(session->pool)); // threads take turns with the session's where both have work
   if (pool == NULL) return;
   Compiling *c = ARENA_NEW(session->arena, Compiling);
-  *c = compiling_of(session, fn, tile, batch, pool);
+  begin(c, session, fn, tile, batch, CODE_STEP, pool);
   if (thrd_create(&c->thread, run, c) == thrd_success) {
     VEC_PUSH(session->arena, &session->ahead, c);
     return;
   }
   hgm_pool_destroy(pool);
-  arena_destroy(c->timeline.arena);
+  take(session, c);
+}
+
+void session_compile_phase(void *session, const Model *model, const ModelPhase *phase) {
+  for (size_t i = 0; i < phase->updates.len; i++)
+    if (!model_reads_buffer(model, phase->updates.at[i].step))
+      session_compile_ahead(session, phase->updates.at[i].step, phase_tile(phase), phase_batch_about(phase));
+}
+
+static size_t find_ahead(const Session *session, const IrFn *fn, uint32_t tile) {
+  size_t i = 0;
+  while (i < session->ahead.len && (session->ahead.at[i]->fn != fn || session->ahead.at[i]->options.tile != tile)) i++;
+  return i;
+}
+
+uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int64_t events) {
+  size_t i = find_ahead(session, fn, tile);
+  if (i == session->ahead.len) return 0;
+  Compiling *c = session->ahead.at[i];
+  mtx_lock(&c->lock);
+  while (!c->scheduled) cnd_wait(&c->is_scheduled, &c->lock);
+  mtx_unlock(&c->lock);
+  return hgm_room_bytes(&c->needs, hgm_pool_threads(session->pool), events);
 }
 
 static HgmProgram *finish(Session *session, size_t i) {
@@ -139,15 +193,17 @@ static HgmProgram *finish(Session *session, size_t i) {
   return take(session, c);
 }
 
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
-  for (size_t i = 0; i < session->ahead.len; i++)
-    if (session->ahead.at[i]->fn == fn && session->ahead.at[i]->options.tile == tile && session->ahead.at[i]->options.batch == batch) return finish(session, i);
-  Compiling c = compiling_of(session, fn, tile, batch, session->pool);
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
+  size_t i = find_ahead(session, fn, tile);
+  if (i < session->ahead.len) return finish(session, i);
+  Compiling c;
+  begin(&c, session, fn, tile, batch, kind, session->pool);
   run(&c);
   return take(session, &c);
 }
 
 void session_drop_ahead(Session *session) {
+  for (size_t i = 0; i < session->ahead.len; i++) atomic_store(&session->ahead.at[i]->stop, true);
   while (session->ahead.len > 0) hgm_program_free(finish(session, 0));
 }
 

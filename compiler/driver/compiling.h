@@ -1,18 +1,28 @@
 // From a function to a program that runs: out of the cache, or optimised and compiled; at once, or in a thread of its own
 // while the session does other things.
 //
-//   session_compile_ahead(session, step, 128, 0);  ... read and prepare data ...  program = session_compile(session, step, 128, 0);
+//   session_compile_ahead(session, step, 128, 2048);  ... read and prepare data ...  program = session_compile(session, step, 128, 2048, CODE_STEP);
 //
-// A compilation ahead shares nothing with the session but what neither changes: the function and where the cache lies.
+// A compilation ahead shares nothing with the session but what neither changes: the function and where the cache lies. So it may begin
+// while the rest of the model is still read.
 #ifndef HGM_DRIVER_COMPILING_H
 #define HGM_DRIVER_COMPILING_H
 
 #include "compiler/driver/session.h"
 
+typedef enum {
+  CODE_PLAIN,
+  CODE_STEP, // of training: stores in place (CodegenOptions.in_place)
+  CODE_QUICK // for a program that runs a few times over (CodegenOptions.quick)
+} CodeKind;
+
 // Honours --time-passes and --dump. tile: events of a tile; batch: of a call, about (codegen.h). Waits for a compilation ahead of the same function.
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch);
-void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch);
-void session_drop_ahead(Session *session); // waits for those that nobody wanted
+HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind);
+void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch); // CODE_STEP
+void session_compile_phase(void *session, const Model *model, const ModelPhase *phase);      // its steps, ahead: ModelOptions.phase_read
+// What a program that is compiled ahead needs of a room (hgm_room_bytes), known long before its code; 0: it is not compiled ahead.
+uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int64_t events);
+void session_drop_ahead(Session *session); // stops those that nobody wants any more
 void session_print_times(const Session *session);
 
 #endif

@@ -263,7 +263,7 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
   for (int64_t i = 0; i < dataset->rows; i++) keep[i] = 1;
   if (dataset->data->prepare != NULL) {
     Bound *bound = &dataset->prepare;
-    if (!bound_create(bound, session, dataset->data->prepare, BULK_TILE, CHUNK, store, &dataset->tables, error)) return false;
+    if (!bound_create_over(bound, session, dataset->data->prepare, dataset->rows, store, &dataset->tables, error)) return false;
     if (hgm_port_find(bound->program->outputs, bound->program->n_outputs, "keep") >= 0) {
       char *data = (char *)keep;
       size_t bytes = sizeof *keep;
@@ -290,7 +290,7 @@ bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn
   Bound bound = {0};
   char *data = (char *)kept;
   size_t bytes = sizeof *kept;
-  bool ok = left != NULL && kept != NULL && bound_create(&bound, session, keep, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
+  bool ok = left != NULL && kept != NULL && bound_create_over(&bound, session, keep, rows->n, store, &dataset->tables, error) &&
             dataset_run(&bound, rows->at, rows->n, (const char *[]){"keep"}, &data, &bytes, 1, error);
   bound_destroy(&bound);
   for (int64_t i = 0; ok && i < rows->n; i++)

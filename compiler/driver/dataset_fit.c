@@ -75,7 +75,7 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
       ok = (data[k] = room == NULL ? arena_alloc(scratch, all) : hgm_scratch_take(room, all, error)) != NULL;
     }
     Bound bound = {0};
-    ok = ok && bound_create(&bound, session, round->fn, BULK_TILE, CHUNK, store, &dataset->tables, error) &&
+    ok = ok && bound_create_over(&bound, session, round->fn, dataset->n[SPLIT_TRAIN], store, &dataset->tables, error) &&
          dataset_run(&bound, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], names, data, bytes, n, error);
     bound_destroy(&bound);
     for (int k = 0; ok && k < n; k++) ok = fit_statistic(dataset, session, store, &round->fits.at[k], (const double *)(void *)data[k], error);

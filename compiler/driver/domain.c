@@ -45,7 +45,7 @@ bool domain_blame(const Dataset *dataset, Session *session, Store *store, const 
   Arena *arena = arena_create();
   Bound bound = {0};
   HgmError ignored = {0};
-  bool ok = bound_create(&bound, session, data->domains, BULK_TILE, CHUNK, store, &dataset->tables, &ignored);
+  bool ok = bound_create_over(&bound, session, data->domains, n, store, &dataset->tables, &ignored);
   Finding *found = ARENA_ARRAY(arena, Finding, data->limits.len + 1);
   double **x = ARENA_ARRAY(arena, double *, data->limits.len + 1);
   int64_t *elements = ARENA_ARRAY(arena, int64_t, data->limits.len + 1);

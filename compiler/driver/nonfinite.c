@@ -10,10 +10,16 @@ static bool is_bad(const Bound *bound, const ModelLoss *loss) {
   return !isfinite(slot_number(bound_result(bound, loss->output), 0)) || (norm != NULL && !isfinite(slot_number(norm, 0)));
 }
 
+static bool never(void *context) {
+  (void)context;
+  return false;
+}
+
 static bool find_event(Bound *bound, const ModelLoss *loss, const BoundCall *call, int64_t *which, HgmError *error) {
   for (int64_t k = 0; k < call->events; k++) {
     BoundCall one = {.events = 1,
                      .pass = call->pass,
+                     .proceed = never,
                      .first_event = call->first_event + k,
                      .rows = call->rows == NULL ? NULL : call->rows + k,
                      .event_ids = call->event_ids == NULL ? NULL : call->event_ids + k};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/nonfinite.h"
 #include "runtime/philox.h"
 
@@ -156,6 +157,16 @@ static void phase_extent(Phase *p) {
   if (options->has_steps && options->steps < p->total_steps) p->total_steps = options->steps;
 }
 
+// Memory for the steps while their code is still being made: the first touch of it takes long.
+static bool open_room_ahead(Phase *p, HgmError *error) {
+  uint64_t most = 0;
+  for (size_t i = 0; i < p->model->updates.len; i++) {
+    uint64_t bytes = session_room_bytes(p->t->session, p->model->updates.at[i].step, phase_tile(p->model), p->batch);
+    if (bytes > most) most = bytes;
+  }
+  return most == 0 || hgm_room_open(&p->room, most, error);
+}
+
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
   Session *session = p->t->session;
   if (!bound_bind(bound, session, fn, phase_tile(p->model), phase_batch_about(p->model), p->t->store, &p->tables, error)) return false;
@@ -168,6 +179,7 @@ static bool open_programs(Phase *p, HgmError *error) {
   Training *t = p->t;
   size_t n = p->model->updates.len;
   uint64_t most = 0;
+  if (!open_room_ahead(p, error)) return false;
   p->updates = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   p->controls = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   for (size_t i = 0; i < n; i++) {
@@ -175,7 +187,11 @@ static bool open_programs(Phase *p, HgmError *error) {
     if (!open_program(p, &p->updates[i], u->step, &most, error)) return false;
     if (u->control != NULL && !open_program(p, &p->controls[i], u->control, &most, error)) return false;
   }
-  bool fine = hgm_room_open(&p->room, most, error);
+  bool fine = true;
+  if (most > p->room.bytes || p->room.memory == NULL) {
+    hgm_room_close(&p->room);
+    fine = hgm_room_open(&p->room, most, error);
+  }
   for (size_t i = 0; i < n && fine; i++) {
     fine = bound_work(&p->updates[i], t->session, most_events(p), &p->room, error);
     if (fine && p->controls[i].program != NULL) fine = bound_work(&p->controls[i], t->session, most_events(p), &p->room, error);
@@ -293,18 +309,39 @@ static bool passes_of(Phase *p, size_t u, int64_t *passes, HgmError *error) {
   return true;
 }
 
+typedef struct Judged { // a step whose new weights are not there yet
+  const ModelUpdate *update;
+  const Bound *bound;
+} Judged;
+
+static const ModelLoss *bad_loss(const ModelUpdate *update, const Bound *bound) {
+  for (size_t i = 0; i < update->losses.len; i++) {
+    const ModelLoss *loss = &update->losses.at[i];
+    double value = slot_number(bound_result(bound, loss->output), 0), norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
+    if (!isfinite(value) || !isfinite(norm)) return loss;
+  }
+  return NULL;
+}
+
+static bool is_sound(void *context) {
+  const Judged *j = context;
+  return bad_loss(j->update, j->bound) == NULL;
+}
+
 static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, bool last, HgmError *error) {
   const ModelUpdate *update = &p->model->updates.at[u];
   Bound *bound = &p->updates[u];
   BoundCall call = batch_call(p, pass);
   call.ranks = p->t->ranks;
+  call.proceed = is_sound;
+  call.context = &(Judged){update, bound};
   if (!bound_run(bound, &call, error)) return false;
-  for (size_t i = 0; i < update->losses.len; i++) {
+  const ModelLoss *bad = bad_loss(update, bound);
+  if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, error);
+  for (size_t i = 0; i < update->losses.len && last; i++) {
     const ModelLoss *loss = &update->losses.at[i];
-    double value = slot_number(bound_result(bound, loss->output), 0), norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
-    if (!isfinite(value) || !isfinite(norm))
-      return nonfinite_explain(p->t->session, update->step, bound, loss, &call, &p->tables, (int64_t)p->t->position.step, error);
-    if (last) add_loss(p, first_loss + i, value, norm, (double)call.events);
+    double norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
+    add_loss(p, first_loss + i, slot_number(bound_result(bound, loss->output), 0), norm, (double)call.events);
   }
   bound_commit(bound);
   p->t->events_trained += call.events;

@@ -54,6 +54,7 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   SessionSource source = {.path = o->positional.at[0], .seed = old && !o->has_seed ? r->old->seed : o->seed, .precision = o->precision, .sets = o->sets};
   if (old && o->precision == NULL) source.precision = r->old->precision;
   source.manifest = r->old;
+  source.trains = !old; // which phase a resumed run is in is not known yet
   for (int i = 0; old && o->sets.len == 0 && i < r->old->n_notes; i++)
     if (strncmp(r->old->notes[i].name, "set:", 4) == 0)
       VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
@@ -69,16 +70,6 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   if (r->session.model->phases.len == 0 && r->session.model->estimates.len == 0)
     return hgm_fail(error, EXIT_USER, "%s has no `train` block and no `fit`, so there is nothing to run", o->positional.at[0]);
   return true;
-}
-
-// The first phase's steps, while the data are prepared. Most mistakes in data show while they are read, before this.
-static void compile_steps_ahead(Run *r) {
-  if (r->session.model->phases.len == 0) return; // fits of a trained run's values
-  const ModelPhase *first = r->session.model->phases.at[0];
-  bool begun = r->session.ahead.len > 0, resumed = r->old != NULL; // which phase a resumed run is in is not known yet
-  for (size_t i = 0; i < first->updates.len && !begun && !resumed; i++)
-    if (!model_reads_buffer(r->session.model, first->updates.at[i].step))
-      session_compile_ahead(&r->session, first->updates.at[i].step, phase_tile(first), phase_batch_about(first));
 }
 
 // The order of the rows depends on it where data goes to a scratch file, so a resumed run keeps what it began with.
@@ -113,7 +104,6 @@ static bool open_datasets(Run *r, HgmError *error) {
     files.memory = r->memory;
     files.folder = r->directory != NULL ? hgm_run_path(r->directory) : r->options->output != NULL ? r->options->output : ".";
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error)) return false;
-    compile_steps_ahead(r);
     if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
         !dataset_prepare(dataset, session, r->training.store, error))
       return false;

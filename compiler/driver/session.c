@@ -113,6 +113,10 @@ bool session_open(Session *session, const Options *options, const SessionSource 
                         .seed = source->seed,
                         .trials = options->trials,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
+  if (source->trains) {
+    model.phase_read = session_compile_phase;
+    model.phase_context = session;
+  }
   if (!is_library(arena, model.stdlib)) {
     fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);
     *exit_code = EXIT_ENVIRONMENT;

@@ -39,6 +39,7 @@ typedef struct SessionSource {
   bool silent;                        // diagnostics are not printed
   const struct HgmManifest *manifest; // of a run that is opened again: it knows the trained runs that it used
   bool unlocked;                      // MODEL.lock is not looked at
+  bool trains;                        // the first phase's steps are compiled while the rest of the model is read
 } SessionSource;
 
 // Prints diagnostics to stderr. False: *exit_code says why.

@@ -106,7 +106,7 @@ static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transpose
 
 static CodeTarget *target(const char *cpu) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
   if (!t) fail_msg("%s", error.text);
   return t;
 }
