@@ -1,11 +1,13 @@
 # Programs with one token left out, doubled, exchanged with its neighbour, or replaced by one from elsewhere: each is accepted or
 # refused (0 or 1), within a limit of time, and nothing is said to be an internal error. A seeded choice; HGM_LONG=1 tries many.
+# long: 10 parts
 # BUILD=asan make check runs them under the sanitizers.
 . "$ROOT/tests/cli/lib.bash"
-count=${HGM_LONG:+3000}; count=${count:-240}
+count=${HGM_LONG:+300}; count=${count:-240} # of a part
+part=${HGM_PART:-0}
 ls "$ROOT"/examples/*/*.hgm "$ROOT"/bench/*.hgm "$ROOT"/tests/golden/error/*.hgm > files
 [ -d "$ROOT/../shared/design/programs" ] && ls "$ROOT"/../shared/design/programs/*.hgm | grep -v -e 13-iaf -e 13-maf >> files # those take seconds each
-awk -v count="$count" -v seed="${HGM_SEED:-1}" '
+awk -v count="$count" -v seed="${HGM_SEED:-$((1 + ${part%/*}))}" '
   function token(text) { # the next token of text: a word, a number, a string, a line end or one character
     if (match(text, /^[ \t]+/)) return substr(text, 1, RLENGTH)
     if (match(text, /^[A-Za-z_][A-Za-z_0-9]*/)) return substr(text, 1, RLENGTH)

@@ -1,4 +1,5 @@
 // needs: compiler/codegen compiler/ad tests/support compiler/ir runtime lang/base
+// long: 20 parts
 // Compiled programs against the evaluator: hand-made ones, one for each op, and random programs; every number of events
 // around a vector and a tile, float32 and float64; the same bits with one and two threads.
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 #include "compiler/ad/ad.h"
 #include "runtime/one.h"
 #include "tests/support/checked.h"
+#include "tests/support/effort.h"
 #include "tests/support/random_program.h"
 
 static void test_sum(void **state) {
@@ -367,7 +369,7 @@ static bool make_fault(IrFn *fn, uint64_t seed) {
 // What compiled code does otherwise is found, however many decisions are open; now and then it reaches only a comparison that it does not turn.
 static void test_faults(void **state) {
   (void)state;
-  enum { PROGRAMS = 24 };
+  enum { PROGRAMS = SANITIZED ? 6 : 24 };
   int made = 0, found = 0;
   for (uint64_t seed = 0; seed < PROGRAMS; seed++) {
     Arena *arena = arena_create();
@@ -409,13 +411,13 @@ static void check_random(uint64_t seed, IrDtype real, bool reached[IR_OP_COUNT])
 // HGM_LONG: 2,000 programs, each in both precisions. HGM_TEST_SEED=FIRST[-LAST]: these, as in the long test.
 static void test_random(void **state) {
   (void)state;
-  enum { SAMPLE = 40, ALL = 2000 };
+  enum { SAMPLE = SANITIZED ? 10 : 40, ALL = 2000 };
   bool reached[IR_OP_COUNT] = {0}, thorough = getenv("HGM_LONG") != NULL;
   unsigned long long first = 0, last = thorough ? ALL - 1 : SAMPLE - 1;
   const char *chosen = getenv("HGM_TEST_SEED");
   if (chosen && sscanf(chosen, "%llu-%llu", &first, &last) == 1) last = first;
   for (uint64_t seed = first; seed <= last; seed++)
-    for (int f32 = 0; f32 < 2; f32++)
+    for (int f32 = 0; f32 < 2 && part_has(seed, ALL); f32++)
       if (thorough || chosen || (int)(seed % 2) == f32) check_random(seed, f32 ? IR_F32 : IR_F64, reached);
   for (int op = 0; op < IR_OP_COUNT && !chosen; op++)
     if (!reached[op]) fail_msg("no program has %s", ir_op_info[op].name);
@@ -456,6 +458,6 @@ int main(void) {
       cmocka_unit_test(test_constants),   cmocka_unit_test(test_no_events),      cmocka_unit_test(test_pairs),        cmocka_unit_test(test_skipped_zeros),
       cmocka_unit_test(test_one_refuses), cmocka_unit_test(test_open_decisions), cmocka_unit_test(test_faults),       cmocka_unit_test(test_images),
       cmocka_unit_test(test_targets),     cmocka_unit_test(test_random)};
-  if (getenv("HGM_TEST_SEED")) cmocka_set_test_filter("test_random");
+  if (getenv("HGM_TEST_SEED") || !part_has(0, 1)) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
