@@ -1,6 +1,7 @@
 # make            builds build/release/hgmc          make demo    trains, samples and evaluates an example
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
 #                                                    make examples   trains all at reduced size, one table, half an hour at most
+# make check-long the long form of every test: hours of one core, goes on where it was cut off; make asan, make fuzz, make lint
 # BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
 # V=1             shows the commands
 
@@ -159,15 +160,18 @@ bench: deps
 examples: $(O)/hgmc
 	@examples/try.sh $(CURDIR)/$(O)/hgmc $(EXAMPLES)
 
-# ---- a minute of each fuzzer (clang's libFuzzer)
+# ---- a minute of each fuzzer (clang's libFuzzer), or FUZZ_SECONDS; what they find stays in build/fuzz
+FUZZ_SECONDS ?= 60
 FUZZ_parser := tests/fuzz/parser_fuzz.c $(addprefix lang/,layout.c ast_build.c ast_decl.c syntax.c ast_print.c diag.c diag_print.c source.c) \
                $(GEN)/parser.c $(GEN)/lexer.c $(wildcard lang/base/*.c)
 FUZZ_ir_read := tests/fuzz/ir_read_fuzz.c $(wildcard compiler/ir/*.c) runtime/philox.c $(wildcard lang/base/*.c)
-fuzz: $(GEN)/parser.h $(GEN)/lexer.h
+FUZZ_SEEDS_parser  := stdlib/*.hgm tests/golden/error/*.hgm
+FUZZ_SEEDS_ir_read := tests/golden/opt/*.ir
+fuzz: $(GEN)/parser.h $(GEN)/lexer.h # entropic=0: that schedule's table of rare features takes four fifths of the time
 	@command -v clang > /dev/null || { echo "fuzzing needs clang: apt-get install clang libclang-rt-dev"; exit 2; }
-	@$(foreach f,parser ir_read,mkdir -p build/fuzz/$(f) && cp stdlib/*.hgm tests/golden/opt/*.ir build/fuzz/$(f)/ && \
+	@$(foreach f,parser ir_read,mkdir -p build/fuzz/$(f) && cp $(FUZZ_SEEDS_$(f)) build/fuzz/$(f)/ && \
 	  clang -g -O1 -std=c11 -D_POSIX_C_SOURCE=200809L -I. -I$(GEN) -fsanitize=fuzzer,address,undefined $(FUZZ_$(f)) -lm -o build/fuzz/$(f)_fuzz && \
-	  build/fuzz/$(f)_fuzz -max_total_time=60 -max_len=4096 build/fuzz/$(f) &&) true
+	  build/fuzz/$(f)_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -entropic=0 -artifact_prefix=build/fuzz/ build/fuzz/$(f) &&) true
 
 # ---- rules about the sources, and what other compilers see
 lint: $(O)/hgmc
