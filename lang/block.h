@@ -43,6 +43,8 @@ struct DataField {
   const MadeField *made;      // drawn, or made of other fields: no items, no chain; NULL: of columns
   const ModelColumn *column;  // MADE: as which it is written, and read where it is not made
   bool angle;                 // wrapped on output
+  bool set;                   // the first axis are places; a component of the column says which are taken:
+  int64_t told_by;            // this one, which is none of the field's (block_set.c)
   bool p4;                    // four-vectors: the last axis is e px py pz
   const DataField *like;      // y: base.x: prepared with the numbers of that field; NULL: with its own
   bool broken;                // not even its size is known
@@ -152,6 +154,14 @@ bool split_is_masked(const DataField *f);                                       
 IrRef split_on(Elab *e, const DataField *f);                                      // where it is a size at all
 IrRef split_join(Elab *e, const DataField *whole, IrRef first, IrRef second);     // parts -> value of the formula
 bool split_sizes(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n); // the shape that `segments` implies
+// ---- fields that are sets (block_set.c)
+bool set_told(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n); // takes `present(column = k)` from the front of the chain; false: reported
+IrRef set_column_taken(Elab *e, const DataField *f);                           // bool [e, places], from the column
+IrRef set_taken(Elab *e, const DataField *f);                                  // the same as this scene reads it
+IrRef set_elements(Elab *e, const DataField *f, IrRef column);                 // the column without the component that tells, 0 where nothing is
+IrRef set_or(IrFn *fn, IrRef taken, IrRef x, double otherwise);                // x, and a number where nothing is
+IrRef set_as_column(IrFn *fn, const DataField *f, IrRef taken, IrRef x);       // the component put back
+Value *set_places(Elab *e, const DataField *f, IrRef taken);                   // for set_mark
 // ---- fields without a column (block_made.c)
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
 Value *field_made(Elab *e, DataField *f, bool physical);       // in the current scene

@@ -55,13 +55,10 @@ static bool loses(const char *name) {
   return false;
 }
 
-static const PrepInfo *find(Elab *e, DataField *f, const char *name, Span span) {
+static const PrepInfo *find(Elab *e, const char *name, Span span) {
   const PrepInfo *info = prep_find(name);
   if (info != NULL) return info;
-  if (prep_planned(name)) {
-    f->broken = true; // who knows what it makes of the field
-    not_built(e, span, "the preparation `%s`", name);
-  } else if (loses(name)) {
+  if (loses(name)) {
     Diag *d = elab_error(e, DIAG_NOT_INVERTIBLE, span, "`%s` maps several numbers to one and cannot be undone", name);
     diag_help(e->diags, d, "a chain is undone on generated events; take a step that has an inverse");
   } else {
@@ -172,6 +169,7 @@ static void push(Elab *e, DataField *f, PrepStep *step) {
     step->in = (IrType){.dtype = IR_F64, .rank = (uint8_t)(f->shape.rank + 1), .axes = {IR_EVENTS}};
     for (int i = 0; i < f->shape.rank; i++) step->in.axes[i + 1] = f->shape.axes[i];
   }
+  step->of_set = f->set;
   prep_shape(step);
   if (step->info->kind == PREP_WHITEN && ir_elements(&step->in) > WHITEN_MOST) {
     Diag *d = elab_error(e, DIAG_PREPARATION, step->span, "`whiten` of %lld numbers; the matrix of up to %d is worth it", (long long)ir_elements(&step->in),
@@ -209,6 +207,16 @@ static bool may_split(Elab *e, const DataField *f, const PrepStep *step, bool la
   return d == NULL;
 }
 
+// Steps that look at each number alone, with statistics of all elements, go with sets.
+static bool of_each_element(Elab *e, const PrepStep *step) {
+  PrepFit fit = step->info->fit;
+  bool alone = fit == PREP_FIT_NONE || fit == PREP_FIT_MEAN_STD || fit == PREP_FIT_MAXABS || fit == PREP_FIT_MINMAX;
+  if (alone && !(step->info->flags & (PREP_WIDENS | PREP_SPLITS)) && step->info->kind != PREP_FRACTIONS) return true;
+  Diag *d = elab_error(e, DIAG_PREPARATION, step->span, "`%s` does not treat each number of an element alone", step->info->name);
+  diag_help(e->diags, d, "a set takes `standardize`, `minmax`, `maxabs`, `log`, `log1p`, `arctan`, `scale`, `clip` and their like");
+  return false;
+}
+
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what) {
   Elab *e = b->e;
   PrepRange range = start;
@@ -220,11 +228,12 @@ void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, 
       diag_help(e->diags, d, "like `|> log |> standardize`");
       return;
     }
-    const PrepInfo *info = find(e, f, named->u.name, named->span);
+    const PrepInfo *info = find(e, named->u.name, named->span);
     if (info == NULL) return;
     PrepStep *step = prep_step_new(e->arena, info, arena_printf(e->arena, "%s.%zu", f->name, f->chain.len + 1));
     step->span = x->span;
     if (!settings(e, f->block->scope, x, step) || !sensible(e, step)) return;
+    if (f->set && !of_each_element(e, step)) return;
     if (!may_split(e, f, step, i + 1 == n)) {
       f->broken = true;
       return;

@@ -17,8 +17,8 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
     not_built(e, t->span, "a field that is prepared with the numbers of another");
     return false;
   }
-  if (t->kind == TY_SET || t->kind == TY_LIST) {
-    not_built(e, t->span, "a field that is a set or a list");
+  if (t->kind == TY_LIST) {
+    not_built(e, t->span, "a field that is a list");
     return false;
   }
   if (!elab_type(e, f->block->scope, t, &type)) return false;
@@ -30,6 +30,7 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
   if (type.tensor.element == ELEMENT_CLASS) f->classes = type.tensor.classes;
   if (type.tensor.circular != NULL) f->angle = true;
   f->p4 = type.tensor.p4;
+  f->set = type.tensor.set;
   return true;
 }
 
@@ -62,6 +63,7 @@ void field_types(Elab *e, DataField *f) {
   prepared.unit = NULL;
   physical.p4 = f->p4;
   prepared.p4 = f->p4 && only_scaled(f);
+  prepared.set = physical.set = f->set;
   if (f->angle) physical.circular = all_circular(e, &physical.shape);
   if (ends_as_angle(f)) prepared.circular = all_circular(e, &prepared.shape);
   if (f->classes != NULL) {
@@ -319,11 +321,12 @@ static const char *const *column_names(Elab *e, const DataField *f, int64_t n) {
   return names;
 }
 
-// Behind a hurdle fits leave out what is off: it becomes NaN; NaN of what is on becomes infinite, which is refused.
+// Behind a hurdle, and of a set, fits leave out what is not there: it becomes NaN; NaN of what is on becomes infinite, which is refused.
 static IrRef of_those_that_are_on(Elab *e, const DataField *f, IrRef x) {
-  if (!split_is_masked(f)) return x;
+  if (!split_is_masked(f) && !f->set) return x;
   IrFn *fn = e->scene->fn;
   IrRef told = ir_select(fn, ir_binary(fn, IR_EQ, x, x), x, ir_number(fn, IR_F64, INFINITY));
+  if (f->set) return set_or(fn, set_column_taken(e, f), told, NAN);
   return ir_select(fn, split_on(e, f), told, ir_number(fn, IR_F64, NAN));
 }
 
@@ -339,7 +342,7 @@ static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out
       if (x == IR_NONE) x = field_source(e, f, field_own(e, f));
       x = field_forward(e, f, x, done, i);
       done = i;
-      int64_t n = ir_elements(&s->in);
+      int64_t n = prep_fitted_numbers(s);
       ir_output(out->fn, s->name, of_those_that_are_on(e, f, prep_fitted(out->fn, s, x)));
       VEC_PUSH(e->arena, &out->fits,
                (ModelFit){.kind = fit_kind(s->info->fit),
@@ -347,7 +350,8 @@ static void fit_field(Elab *e, const DataField *f, int round, ModelFitRound *out
                           .states = {s->states[0], s->states[1], s->states[2], s->states[3]},
                           .lengths = {prep_state_numbers(s, 0), prep_state_numbers(s, 1), prep_state_numbers(s, 2), prep_state_numbers(s, 3)},
                           .n = n,
-                          .some = split_is_masked(f),
+                          .times = ir_elements(&s->in) / n,
+                          .some = split_is_masked(f) || f->set,
                           .field = f->name,
                           .span = s->span,
                           .columns = column_names(e, f, n)});
@@ -375,7 +379,9 @@ static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn)
   if (f->record || f->made != NULL) return;
   IrRef x = field_forward(e, f, field_source(e, f, field_own(e, f)), 0, field_first_draw(f));
   if (split_is_masked(f)) x = ir_select(fn, split_on(e, f), x, ir_number(fn, IR_F64, 0));
+  if (f->set) x = set_or(fn, set_column_taken(e, f), x, 0);
   ir_output(fn, arena_printf(e->arena, "prep:%s", f->name), ir_cast(fn, x, e->model->real));
+  if (f->set) ir_output(fn, arena_printf(e->arena, "prep:%s.present", f->name), ir_cast(fn, set_column_taken(e, f), e->model->real));
   const FieldType *t = f->prepared;
   VEC_PUSH(e->arena, &d->model->fields, (ModelField){f->name, extents_elements(&t->type.shape), f->text, f->span});
 }

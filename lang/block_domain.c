@@ -31,6 +31,7 @@ static void domains_of(Elab *e, DataBlock *d, const DataField *f, IrFn *fn) {
       limit.step = step->info->name;
       IrRef seen = step->info->kind == PREP_FRACTIONS ? prep_fractions(fn, step, x) : x;
       limit.sums = step->info->kind == PREP_FRACTIONS;
+      if (f->set) seen = set_or(fn, set_column_taken(e, f), seen, 0.5);
       ir_output(fn, limit.output, split_is_masked(f) ? ir_select(fn, split_on(e, f), seen, ir_number(fn, IR_F64, 0.5)) : seen);
       VEC_PUSH(e->arena, &d->model->limits, limit);
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lang/block.h"
+#include "lang/elab_set.h"
 
 // ---- leaves
 
@@ -41,6 +42,7 @@ static IrRef own_part(Elab *e, const DataField *f, const DataItem *item, IrRef w
 
 IrRef field_own(Elab *e, const DataField *f) {
   const DataField *part = split_part_of(f);
+  if (f->set) return set_elements(e, f, field_column(e, f->block, f->items.at[0].own));
   return part != NULL ? split_value(e, part) : stack(e, f, own_part, IR_NONE);
 }
 
@@ -112,7 +114,7 @@ static IrRef per_event_sum(IrFn *fn, IrRef x) {
 static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density) {
   IrFn *fn = e->scene->fn;
   IrRef total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0), x = field_source(e, f, own);
-  *density = f->classes == NULL && split_part_of(f) == NULL;
+  *density = f->classes == NULL && split_part_of(f) == NULL && !f->set;
   for (size_t i = 0; i < f->chain.len && *density; i++) {
     const PrepStep *s = f->chain.at[i];
     *density = prep_has_density(s);
@@ -179,6 +181,12 @@ static IrRef masked(Elab *e, const DataField *f, IrRef x) {
                    ir_draw(e->scene->fn, IR_DRAW_NORMAL, arena_printf(e->arena, "%s.off", f->name), *ir_type_of(e->scene->fn, x)));
 }
 
+// Whatever stands where nothing is becomes 0.
+static Value *with_places(Elab *e, const DataField *f, Value *v, IrRef taken) {
+  v->u.tensor.ir = set_or(e->scene->fn, taken, v->u.tensor.ir, 0);
+  return set_mark(e, v, set_places(e, f, taken));
+}
+
 Value *field_prepared(Elab *e, DataField *f, Span span) {
   Value *v = map_get(cache(e, false), f->name);
   if (v != NULL) return v;
@@ -186,6 +194,7 @@ Value *field_prepared(Elab *e, DataField *f, Span span) {
   if (f->record) v = of_parts(e, f, span, false);
   else v = f->made != NULL ? field_made(e, f, false) : value_tensor(e, f->span, f->prepared->type, masked(e, f, prepared_ir(e, f)), belongs);
   if (value_is_error(v)) return v;
+  if (f->set) v = with_places(e, f, v, set_taken(e, f));
   v->type = f->prepared;
   v->span = f->span;
   map_put(e->arena, cache(e, false), f->name, v);
@@ -200,6 +209,7 @@ Value *field_physical(Elab *e, DataField *f, Span span) {
   if (f->record) v = of_parts(e, f, span, true);
   else v = f->made != NULL ? field_made(e, f, true) : value_tensor(e, f->span, f->physical->type, field_own(e, f), belongs);
   if (value_is_error(v)) return v;
+  if (f->set) v = with_places(e, f, v, set_column_taken(e, f));
   v->type = f->physical;
   v->span = f->span;
   map_put(e->arena, cache(e, true), f->name, v);
@@ -332,6 +342,10 @@ static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
   bool density = false;
   IrRef jacobian = log_jacobian(e, f, own, &density);
   Value *out = value_tensor(e, span, f->physical->type, own, v->u.tensor.belongs);
+  if (f->set && value_is_set(v)) {
+    out = set_mark(e, out, v->u.tensor.present);
+    out->u.tensor.ir = set_filled(e, out, 0, span)->u.tensor.ir;
+  }
   out->type = f->physical;
   out->prepared = v;
   out->log_jacobian = density ? jacobian : IR_NONE;

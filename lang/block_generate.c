@@ -112,7 +112,8 @@ static void write_made(Blocks *b, const AstNames *given, Output *out, ModelGener
   for (size_t i = 0; i < out->made.len; i++) {
     const DataField *f = out->made.at[i];
     ir_output(g->fn, arena_printf(e->arena, "out:%s", f->label), out->made_values.at[i]);
-    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = f->label, .like = f->column});
+    bool simulated = out->data->model->columns.len == 0; // else the file does not have it
+    VEC_PUSH(e->arena, &g->outputs, (ModelOutput){.column = f->label, .like = f->column, .extra = !simulated});
   }
 }
 

@@ -82,6 +82,8 @@ static DataField *copy_of(Blocks *b, DataBlock *d, const char *outer, AstName na
   f->classes = other->classes;
   f->angle = other->angle;
   f->p4 = other->p4;
+  f->set = other->set;
+  f->told_by = other->told_by;
   f->unit = other->unit;
   f->text = other->text;
   items_like(b, f, other);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lang/elab_set.h"
 #include "lang/unit.h"
 
 Output output_new(Elab *e, DataBlock *d) {
@@ -36,6 +37,7 @@ static bool add_leaf(Elab *e, const DataField *f, const Value *v, Output *out) {
   } else {
     x = field_inverse(e, f, ir_cast(fn, y, IR_F64));
   }
+  if (f->set) x = set_as_column(fn, f, elab_per_event(e, v->u.tensor.present), x);
   VEC_PUSH(e->arena, &out->fields, f);
   VEC_PUSH(e->arena, &out->sources, x);
   return true;
@@ -52,7 +54,11 @@ static bool leaves_of(Elab *e, const DataField *f, const Value *v, Output *out) 
 void output_add(Output *out, const DataField *f, Value *v, Span span) {
   Elab *e = out->e;
   if (value_is_error(v)) return;
-  bool class = f->classes != NULL && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS && v->u.tensor.type.classes->n == f->classes->n;
+  const TensorType *wanted = &f->prepared->type;
+  bool class = wanted->element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS &&
+               v->u.tensor.type.classes->n == wanted->classes->n;
+  if (v->type != f->prepared && f->set) v = elab_as_field(e, f->prepared, v, span, f->label);
+  if (value_is_error(v)) return;
   if (v->type != f->prepared && !class) {
     Value *vector = elab_flatten(e, v, span);
     if (value_is_error(vector)) return;

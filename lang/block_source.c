@@ -214,7 +214,8 @@ static void describe_columns(Blocks *b, DataField *f) {
     ModelColumn *c = &f->block->model->columns.at[f->items.at[i].own];
     if (f->items.len == 1 && !f->vector) {
       c->rank = f->shape.rank;
-      for (int k = 0; k < f->shape.rank && k < 4; k++) c->shape[k] = f->shape.axes[k];
+      for (int k = 0; k < f->shape.rank && k < 4; k++) c->shape[k] = f->shape.axes[k] + (f->set && k == f->shape.rank - 1);
+      c->of_set = f->set;
     }
     if (f->p4 && !f->vector) c->order = arena_printf(b->e->arena, "order:%s.%s", f->block->model->name, c->name);
     if (f->angle && only_sums(&f->items.at[i])) c->period = full_turn(f->unit);
@@ -276,6 +277,10 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   check_owner(b, f);
   if (f->p4 && f->vector) field_order_p4(f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
+  if (!set_told(b, f, steps.at, steps.len)) {
+    f->broken = true;
+    return;
+  }
   if (!split_sizes(b, f, steps.at, steps.len)) {
     f->broken = true;
     return;
@@ -294,7 +299,7 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   }
   const char *what = f->items.len == 1 && !has_terms(f) ? arena_printf(e->arena, "`%s`", f->block->model->columns.at[f->items.at[0].own].name)
                                                         : arena_printf(e->arena, "`%s`", f->label);
-  data_chain(b, f, steps.at, steps.len, start_range(f), what);
+  data_chain(b, f, steps.at + f->set, steps.len - f->set, start_range(f), what);
   if (unit_is_angle(f->unit)) f->angle = true; // generated values are brought into range
   describe_columns(b, f);
 }

@@ -1,7 +1,8 @@
 // Arrays: reductions, shapes, products, joining and cutting. Axes named here are the visible ones.
+#include <math.h>
 #include <string.h>
 
-#include "lang/elab_core.h"
+#include "lang/elab_set.h"
 
 static const int64_t *axes_with(const Elab *e, const Tensor *t, const Extents *shape, int *rank, int64_t *out) {
   const IrType *from = ir_type_of(e->scene->fn, t->ir);
@@ -12,10 +13,19 @@ static const int64_t *axes_with(const Elab *e, const Tensor *t, const Extents *s
   return out;
 }
 
+// The largest of no elements is 0.
+static Value *of_any(Elab *e, const Value *set, Value *largest, Span span) {
+  Value *any = tensor_compare(e, IR_LT, value_real(e, span, 0), set_count(e, set, span), span);
+  return tensor_select(e, any, largest, value_real(e, span, 0), span);
+}
+
 Value *tensor_sum_axes(Elab *e, IrOp op, Value *v, uint32_t axes, bool keep, Span span) {
   if (value_is_error(v)) return v;
   if (v->u.tensor.type.element != ELEMENT_INT) v = elab_real(e, v, span);
   if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
+  const Value *set = v;
+  bool pools = value_is_set(v) && (axes & 1);
+  if (pools) v = set_filled(e, v, op == IR_AMAX ? -INFINITY : 0, span);
   const Tensor *t = &v->u.tensor;
   Extents reduced = {0}, kept = t->type.shape;
   for (int i = 0; i < t->type.shape.rank; i++) {
@@ -32,7 +42,9 @@ Value *tensor_sum_axes(Elab *e, IrOp op, Value *v, uint32_t axes, bool keep, Spa
     axes_with(e, t, &kept, &rank, out);
     r = ir_reshape(fn, r, rank, out);
   }
-  return tensor_like(e, span, type, r, t->belongs, &t->hidden);
+  Value *out = tensor_like(e, span, type, r, t->belongs, &t->hidden);
+  if (!pools) return set_mark(e, out, set->u.tensor.present);
+  return op == IR_AMAX ? of_any(e, set, out, span) : out;
 }
 
 Value *elab_sum(Elab *e, Value *v, Span span) {
@@ -46,6 +58,8 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
   const Tensor *t = &v->u.tensor;
   if (extents_equal(&t->type.shape, &shape)) return v;
   if (tensor_ir(e, v) == IR_NONE) return value_error(e);
+  bool keeps_places = shape.rank > 0 && t->type.shape.rank > 0 && shape.axes[0] == t->type.shape.axes[0];
+  if (value_is_set(v) && !keeps_places) return set_refused(e, v, span, "other axes");
   if (extents_elements(&t->type.shape) != extents_elements(&shape)) {
     Diag *d = elab_error(e, DIAG_RESHAPE, span, "%s has %lld numbers, %s has %lld", value_text(e->arena, v), (long long)extents_elements(&t->type.shape),
                          extents_text(e->arena, "real", &shape), (long long)extents_elements(&shape));
@@ -61,7 +75,8 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
   bool same_last = shape.rank > 0 && t->type.shape.rank > 0 && shape.axes[shape.rank - 1] == t->type.shape.axes[t->type.shape.rank - 1];
   if (!same_last && !(circular_count(&t->type) == 1 && extents_elements(&shape) == 1)) type.circular = NULL;
   type.shape = shape;
-  return tensor_like(e, span, type, ir_reshape(e->scene->fn, t->ir, rank, out), t->belongs, &t->hidden);
+  Value *reshaped = tensor_like(e, span, type, ir_reshape(e->scene->fn, t->ir, rank, out), t->belongs, &t->hidden);
+  return value_is_set(v) ? set_mark(e, reshaped, t->present) : reshaped;
 }
 
 // ---- contractions
@@ -94,8 +109,17 @@ static char *write_axes(char *out, const Elab *e, const Tensor *t, const Hidden 
   return out;
 }
 
+// The places of a set stay the first axis of the result, or are summed: then without what is not there.
+static Value *summed_or_first(Elab *e, const char *letters, Value *v, const char *lr, Span span) {
+  if (!value_is_set(v) || lr[0] == letters[0]) return v;
+  return strchr(lr, letters[0]) == NULL ? set_filled(e, v, 0, span) : set_refused(e, v, span, "an inner axis");
+}
+
 // One contraction of visible axes; hidden axes and events of both sides stay in front.
 Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b, const char *lr, Extents shape, Span span) {
+  a = summed_or_first(e, la, a, lr, span);
+  b = summed_or_first(e, lb, b, lr, span);
+  if (value_is_error(a) || value_is_error(b) || !sets_agree(e, a, b, span)) return value_error(e);
   const Tensor *x = &a->u.tensor, *y = &b->u.tensor;
   Layout xl = layout_of(e, x), yl = layout_of(e, y), all = layout_join(&xl, &yl, shape);
   Belongs belongs = elab_join(e, a, b, span);
@@ -112,7 +136,8 @@ Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b
   while (*lr != '\0') *out++ = *lr++;
   *out = '\0';
   IrRef r = ir_einsum(e->scene->fn, arena_strdup(e->arena, spec), x->ir, y->ir);
-  return tensor_like(e, span, tensor_type_real(shape), r, belongs, &all.hidden);
+  Value *product = tensor_like(e, span, tensor_type_real(shape), r, belongs, &all.hidden);
+  return set_mark(e, product, value_is_set(a) ? x->present : y->present);
 }
 
 static bool mixes_angle(Elab *e, Value *v, Span span) {
@@ -214,7 +239,12 @@ Value *tensor_concat(Elab *e, const Values *parts, int axis, Span span) {
   for (size_t i = 1; i < parts->len; i++) type.shape.axes[axis] += parts->at[i]->u.tensor.type.shape.axes[axis];
   if (axis == type.shape.rank - 1) type.circular = joined_angles(e, parts, type.shape.axes[axis]);
   IrRef r = ir_concat(e->scene->fn, refs, (uint32_t)parts->len, all.events + all.hidden.n + axis);
-  return tensor_like(e, span, type, r, belongs, &all.hidden);
+  Value *out = tensor_like(e, span, type, r, belongs, &all.hidden);
+  for (size_t i = 0; i < parts->len && !value_is_error(out); i++) {
+    if (axis == 0 && value_is_set(parts->at[i])) return set_refused(e, parts->at[i], span, "a list");
+    out = set_kept(e, out, out, parts->at[i], span);
+  }
+  return out;
 }
 
 Value *tensor_stack(Elab *e, const Values *items, Span span) {
@@ -275,11 +305,12 @@ static Value *pick(Elab *e, Value *v, int axis, const Places *p, Span span) {
   const Tensor *t = &v->u.tensor;
   TensorType type = t->type;
   if (p->listed == NULL && p->step == 1 && p->n == type.shape.axes[axis]) return v;
+  if (value_is_set(v) && axis == 0) return set_refused(e, v, span, "some elements");
   type.circular = picked_angles(e, &t->type, axis, p);
   type.p4 = type.p4 && axis != type.shape.rank - 1;
   type.shape.axes[axis] = p->n;
   IrRef r = t->ir != IR_NONE ? picked_ir(e, t->ir, tensor_offset(e, t) + axis, p) : IR_NONE;
-  return tensor_like(e, span, type, r, t->belongs, &t->hidden);
+  return set_kept(e, tensor_like(e, span, type, r, t->belongs, &t->hidden), v, NULL, span);
 }
 
 Value *elab_index_static(Elab *e, Value *v, int axis, const int64_t *index, int64_t n, Span span) {
@@ -315,7 +346,7 @@ static IrRef axes_back(Elab *e, IrRef y, int lead, int picked, int axis) { // le
   return ir_transpose(e->scene->fn, y, order);
 }
 
-Value *tensor_gather(Elab *e, Value *v, int axis, Value *index, Span span) {
+static Value *gathered(Elab *e, Value *v, int axis, Value *index, Span span) {
   if (tensor_ir(e, v) == IR_NONE || tensor_ir(e, index) == IR_NONE) return value_error(e);
   const Tensor *x = &v->u.tensor, *i = &index->u.tensor;
   IrFn *fn = e->scene->fn;
@@ -341,6 +372,14 @@ Value *tensor_gather(Elab *e, Value *v, int axis, Value *index, Span span) {
   for_i.shape = i->type.shape;
   IrRef r = ir_gather(fn, tensor_spread(e, v, &for_x), tensor_spread(e, index, &for_i), batch, batch + axis);
   return tensor_like(e, span, type, r, belongs, &all.hidden);
+}
+
+Value *tensor_gather(Elab *e, Value *v, int axis, Value *index, Span span) {
+  if (value_is_set(v) && axis == 0 && !value_is_set(index)) return set_refused(e, v, span, "an element");
+  if (value_is_set(index) && axis > 0) return set_refused(e, index, span, "places");
+  if (!sets_agree(e, v, index, span)) return value_error(e);
+  Value *out = gathered(e, v, axis, index, span);
+  return value_is_error(out) ? out : set_mark(e, out, axis == 0 ? index->u.tensor.present : v->u.tensor.present);
 }
 
 Value *tensor_one_hot(Elab *e, Value *c, int64_t n, Span span) {
@@ -378,6 +417,7 @@ static void collect_parts(Elab *e, Value *v, Values *parts, Span span, bool *bad
     return;
   }
   v = elab_tensor(e, v, span);
+  if (!value_is_error(v) && value_is_set(v)) v = set_refused(e, v, span, "a vector");
   if (value_is_error(v)) {
     *bad = true;
     return;
@@ -421,6 +461,11 @@ static Value *unflatten_at(Elab *e, Value *vector, const FieldType *type, int64_
     r->u.record.vector = tensor_slice(e, vector, 0, from, *at, 1, span);
     return r;
   }
+  if (type->type.set) {
+    Diag *d = elab_error(e, DIAG_FLATTEN_SET, span, "a vector where %s is a set", type->name);
+    diag_help(e->diags, d, "`noise |> first(n)` makes a set of an array");
+    return value_error(e);
+  }
   int64_t n = field_type_numbers(type);
   Value *part = tensor_slice(e, vector, 0, *at, *at + n, 1, span);
   *at += n;
@@ -456,6 +501,15 @@ Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, T
   return value_tensor(e, span, type, leaf_now(e, op, name, t), belongs);
 }
 
+// Which places of a set are taken: a leaf of whole numbers, 1 where something is.
+static Value *places_of(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs, Span span) {
+  FieldType places = {.name = arena_printf(e->arena, "%s.present", type->name), .type = {.element = ELEMENT_INT, .shape = {.rank = 1}}};
+  places.type.shape.axes[0] = type->type.shape.axes[0];
+  IrRef taken = ir_binary(e->scene->fn, IR_EQ, leaf(data, &places), ir_number(e->scene->fn, IR_I32, 1));
+  TensorType bools = {.element = ELEMENT_BOOL, .shape = places.type.shape};
+  return value_tensor(e, span, bools, taken, belongs);
+}
+
 Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs, Span span) {
   Value *v;
   if (type->record) {
@@ -466,6 +520,7 @@ Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *da
     }
   } else {
     v = value_tensor(e, span, type->type, leaf == NULL ? IR_NONE : leaf(data, type), belongs);
+    if (type->type.set && leaf != NULL) v = set_mark(e, v, places_of(e, type, leaf, data, belongs, span));
   }
   v->type = type;
   return v;

@@ -4,7 +4,7 @@
 // lend their leading axes in the same way. What comes out is shown as a vector again; log_det is added up over it in f64.
 #include <string.h>
 
-#include "lang/elab_core.h"
+#include "lang/elab_set.h"
 
 Value *bijection_new(Elab *e, const AstDecl *decl, Scope *settings, const char *path, Span span) {
   Value *v = value_copy(e, value_error(e));
@@ -208,6 +208,7 @@ Value *bijection_apply(Elab *e, const Value *v, bool inverse, Value *x, Value *c
   const Bijection *b = &v->u.bijection;
   x = elab_real(e, x->kind == VALUE_RECORD ? elab_flatten(e, x, span) : x, span);
   if (value_is_error(x) || tensor_ir(e, x) == IR_NONE) return value_error(e);
+  if (value_is_set(x)) return set_refused(e, x, span, "a bijection");
   if (e->uses.len > 200) return elab_not_built(e, span, "a bijection so deep inside others");
   const char *outer = e->in_bijection;
   e->in_bijection = b->decl->name.text;

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "lang/elab_builtin.h"
+#include "lang/elab_set.h"
 
 static const Builtin table[] = {
-#define BUILTIN(name, group, parameters, function, op, what) {name, GROUP_##group, parameters, builtin_##function, op, what},
-#define LATER(name, group, what) {name, GROUP_##group, "...", NULL, 0, what},
+#define BUILTIN(name, group, parameters, function, op, what) {name, GROUP_##group, parameters, builtin_##function, op, what, false},
+#define OF_SETS(name, group, parameters, function, op, what) {name, GROUP_##group, parameters, builtin_##function, op, what, true},
 #include "lang/builtins.def"
 #undef BUILTIN
-#undef LATER
+#undef OF_SETS
 };
 enum { BUILTINS = sizeof table / sizeof table[0], MOST_PARAMETERS = sizeof((BuiltinCall *)0)->value / sizeof(Value *) };
 
@@ -108,9 +109,17 @@ static bool place_all(Elab *e, const Builtin *b, const Parameters *p, BuiltinCal
   return ok;
 }
 
+static bool no_sets(Elab *e, const Builtin *b, const BuiltinCall *call) {
+  const char *what = arena_printf(e->arena, "`%s`", b->name);
+  for (int i = 0; i < MOST_PARAMETERS; i++)
+    if (call->value[i] != NULL && value_is_set(call->value[i])) return set_refused(e, call->value[i], call->span, what), false;
+  for (size_t i = 0; i < call->rest.len; i++)
+    if (value_is_set(call->rest.at[i])) return set_refused(e, call->rest.at[i], call->span, what), false;
+  return true;
+}
+
 Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args, const Values *values, Value *first, const Values *given, bool has_given,
                     Span span) {
-  if (b->make == NULL) return elab_not_built(e, span, arena_printf(e->arena, "`%s`", b->name));
   BuiltinCall call = {.span = span, .has_given = has_given};
   if (given != NULL) call.given = *given;
   Parameters p = parameters_of(e, b);
@@ -129,6 +138,7 @@ Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args
   }
   for (size_t i = 0; i < call.rest.len; i++)
     if (value_is_error(call.rest.at[i])) return value_error(e);
+  if (!b->sets && !no_sets(e, b, &call)) return value_error(e);
   if (has_given && b->group != GROUP_RANDOM) {
     Diag *d = elab_error(e, DIAG_GIVEN_EXTRA, span, "`%s` takes no condition", b->name);
     diag_help(e->diags, d, "`| …` stands behind draw, log_prob, forward and inverse");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lang/elab_builtin.h"
+#include "lang/elab_set.h"
 
 // ---- axes
 
@@ -54,6 +55,15 @@ static Value *nothing_to_reduce(Elab *e, const Value *v, Span span, const char *
   return value_error(e);
 }
 
+// A sum over a set by its elements; that of none is 0.
+static Value *per_element(Elab *e, Value *sum, const Value *set, Span span) {
+  const char *unit = set->u.tensor.type.unit;
+  Value *n = tensor_combine(e, IR_MAX, set_count(e, set, span), value_real(e, span, 1), span);
+  Value *mean = tensor_combine(e, IR_DIV, sum, n, span);
+  if (mean->kind == VALUE_TENSOR) mean->u.tensor.type.unit = unit;
+  return mean;
+}
+
 Value *builtin_reduce(Elab *e, const Builtin *b, BuiltinCall *call) {
   Value *axis = call->value[1], *but = call->value[2], *keep = call->value[3];
   if (axis == NULL && but == NULL) {
@@ -71,10 +81,12 @@ Value *builtin_reduce(Elab *e, const Builtin *b, BuiltinCall *call) {
   if (but != NULL && !axis_mask(e, but, v, call->at[2], &mask)) return value_error(e);
   if (but != NULL) mask = all & ~mask;
   double n = 1;
-  for (int i = 0; i < s->rank; i++)
+  bool pools = value_is_set(v) && (mask & 1);
+  for (int i = pools; i < s->rank; i++)
     if (mask >> i & 1) n *= (double)s->axes[i];
   if (n == 0 && b->op != REDUCE_SUM) return nothing_to_reduce(e, v, call->span, b->name);
   Value *r = tensor_sum_axes(e, b->op == REDUCE_MAX ? IR_AMAX : IR_SUM, v, mask, keeps, call->span);
+  if (b->op == REDUCE_MEAN && pools) r = per_element(e, r, v, call->span);
   if (b->op != REDUCE_MEAN || n == 1) return r;
   const char *unit = r->kind == VALUE_TENSOR ? r->u.tensor.type.unit : NULL;
   r = tensor_combine(e, IR_MUL, r, value_real(e, call->span, 1 / n), call->span);
@@ -361,6 +373,21 @@ Value *builtin_argmax(Elab *e, const Builtin *b, BuiltinCall *call) {
   return tensor_like(e, call->span, type, ir_argmax(e->scene->fn, t->ir, axis), t->belongs, &t->hidden);
 }
 
+// Where fewer than k others are there, a point is its own neighbour.
+static IrRef or_itself(Elab *e, IrRef apart, IrRef nearest, int axis) {
+  IrFn *fn = e->scene->fn;
+  IrRef far = ir_gather(fn, apart, nearest, axis + 1, axis + 1);
+  IrType same = *ir_type_of(fn, nearest);
+  IrRef there = ir_binary(fn, IR_LT, far, ir_number(fn, ir_type_of(fn, far)->dtype, INFINITY));
+  return ir_select(fn, there, nearest, ir_iota(fn, same, axis));
+}
+
+// The distance to what is not there is infinite.
+static Value *to_those_present(Elab *e, const Value *set, Value *far, Span span) {
+  Extents columns = {.rank = 2, .axes = {1, far->u.tensor.type.shape.axes[1]}};
+  return tensor_select(e, tensor_reshape(e, set->u.tensor.present, columns, span), far, value_real(e, span, INFINITY), span);
+}
+
 // real[n, d] -> [n, k]: by the square of the distance; a point is no neighbour of its own.
 Value *builtin_neighbours(Elab *e, const Builtin *b, BuiltinCall *call) {
   Value *v = need_rank(e, call->value[0], 2, call->at[0], b->name);
@@ -374,8 +401,11 @@ Value *builtin_neighbours(Elab *e, const Builtin *b, BuiltinCall *call) {
     return value_error(e);
   }
   one = (Extents){.rank = 3, .axes = {n, 1, one.axes[1]}};
+  const Value *set = v;
+  v = set_mark(e, v, NULL);
   Value *d = tensor_combine(e, IR_SUB, tensor_reshape(e, v, one, call->span), tensor_reshape(e, v, other, call->span), call->span);
   Value *far = tensor_sum_axes(e, IR_SUM, tensor_combine(e, IR_MUL, d, d, call->span), 4, false, call->span);
+  if (value_is_set(set) && !value_is_error(far)) far = to_those_present(e, set, far, call->span);
   if (value_is_error(far) || tensor_ir(e, far) == IR_NONE) return value_error(e);
   IrFn *fn = e->scene->fn;
   const Tensor *t = &far->u.tensor;
@@ -385,7 +415,9 @@ Value *builtin_neighbours(Elab *e, const Builtin *b, BuiltinCall *call) {
   IrRef own = ir_binary(fn, IR_EQ, ir_iota(fn, same, axis), ir_iota(fn, same, axis + 1));
   IrRef apart = ir_select(fn, own, ir_number(fn, ir_type_of(fn, t->ir)->dtype, INFINITY), t->ir);
   TensorType type = {.element = ELEMENT_INT, .shape = {.rank = 2, .axes = {n, k}}};
-  return tensor_like(e, call->span, type, ir_sort(fn, apart, axis + 1, k, false), t->belongs, &t->hidden);
+  IrRef nearest = ir_sort(fn, apart, axis + 1, k, false);
+  if (!value_is_set(set)) return tensor_like(e, call->span, type, nearest, t->belongs, &t->hidden);
+  return set_mark(e, tensor_like(e, call->span, type, or_itself(e, apart, nearest, axis), t->belongs, &t->hidden), set->u.tensor.present);
 }
 
 Value *builtin_inverse_order(Elab *e, const Builtin *b, BuiltinCall *call) {

@@ -4,6 +4,7 @@
 
 #include "compiler/ad/ad.h"
 #include "lang/elab_builtin.h"
+#include "lang/elab_set.h"
 
 static const double PI = 3.14159265358979323846;
 
@@ -163,7 +164,8 @@ static bool gradient(Elab *e, const Value *y, const Value *x, IrRef *g, Span spa
 }
 
 static Value *derivative_like(Elab *e, const Value *x, IrRef g, Span span) {
-  return tensor_like(e, span, tensor_type_real(x->u.tensor.type.shape), g, x->u.tensor.belongs, &x->u.tensor.hidden);
+  Value *v = tensor_like(e, span, tensor_type_real(x->u.tensor.type.shape), g, x->u.tensor.belongs, &x->u.tensor.hidden);
+  return set_mark(e, v, x->u.tensor.present);
 }
 
 // y was not computed from x, or through something without a derivative only.

@@ -27,9 +27,10 @@ typedef struct Builtin {
   const char *name;
   BuiltinGroup group;
   const char *parameters; // "v, axis=, but=": those with = may be left out; "..." takes any number; NULL: a word
-  BuiltinMake *make;      // NULL: in the language, not built yet
-  int op;                 // IrOp or kind of distribution
-  const char *what;       // one line for people
+  BuiltinMake *make;
+  int op;           // IrOp or kind of distribution
+  const char *what; // one line for people
+  bool sets;        // takes sets
 } Builtin;
 const Builtin *builtin_find(const char *name);
 void builtins_bind(Elab *e); // into e->builtins

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lang/elab_core.h"
+#include "lang/elab_set.h"
 #include "lang/unit.h"
 
 Value *elab_unary(Elab *e, IrOp op, Value *a, Span span) {
@@ -17,7 +17,8 @@ Value *elab_unary(Elab *e, IrOp op, Value *a, Span span) {
       diag_help(e->diags, d, "compare it: `not x > 0`");
       return value_error(e);
     }
-    return tensor_like(e, span, a->u.tensor.type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden);
+    Value *out = tensor_like(e, span, a->u.tensor.type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden);
+    return set_mark(e, out, a->u.tensor.present);
   }
   if (op == IR_NEG && a->kind == VALUE_BOOL) return static_unary(e, UN_NEG, a, span);
   Value *known = static_component(e, op, a, NULL, span);

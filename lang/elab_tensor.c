@@ -1,7 +1,7 @@
 // Tensors: from what is known now to constants, one layout for two operands, elementwise operations.
 #include <string.h>
 
-#include "lang/elab_core.h"
+#include "lang/elab_set.h"
 
 // ---- layouts
 
@@ -101,6 +101,7 @@ IrRef tensor_spread(Elab *e, const Value *v, const Layout *l) {
 }
 
 Value *tensor_like(Elab *e, Span span, TensorType type, IrRef ir, Belongs belongs, const Hidden *hidden) {
+  type.set = false; // until set_mark says so
   Value *v = value_tensor(e, span, type, ir, belongs);
   if (hidden != NULL) v->u.tensor.hidden = *hidden;
   return v;
@@ -243,16 +244,26 @@ static IrDtype real_dtype(const Elab *e, const Value *a, const Value *b) {
   return weak[wide] && !weak[1 - wide] ? found[1 - wide] : IR_F64;
 }
 
+// Where nothing is, operands are numbers that every operation takes, so that its derivative is a number too.
+static Value *harmless(Elab *e, IrOp op, Value *a, Span span) {
+  bool takes_all = op != IR_LOG && op != IR_SQRT && op != IR_LOG1P && op != IR_NORMAL_ICDF && op != IR_LGAMMA;
+  return takes_all ? a : set_filled(e, a, 0.5, span);
+}
+
+static bool divides(IrOp op) { return op == IR_DIV || op == IR_POW || op == IR_ATAN2 || op == IR_MOD; }
+
 Value *tensor_apply(Elab *e, IrOp op, Value *a, Span span) {
   a = elab_real(e, a, span);
   if (value_is_error(a)) return a;
+  const Value *set = a;
+  a = harmless(e, op, a, span);
   IrRef ir = tensor_ir(e, a);
   if (ir == IR_NONE) return value_error(e);
   TensorType type = tensor_type_real(a->u.tensor.type.shape);
   bool keeps_unit = op == IR_NEG || op == IR_ABS || op == IR_STOP || op == IR_FLOOR || op == IR_ROUND;
   if (keeps_unit) type.unit = a->u.tensor.type.unit;
   if (op == IR_STOP) type.circular = a->u.tensor.type.circular;
-  return tensor_like(e, span, type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden);
+  return set_kept(e, tensor_like(e, span, type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden), set, NULL, span);
 }
 
 static bool stretches_left(const Extents *a, const Extents *b) {
@@ -319,9 +330,12 @@ Value *tensor_combine(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   if (value_is_error(a) || value_is_error(b)) return value_error(e);
   if (a->u.tensor.ir != IR_NONE) a = elab_cast(e, a, real);
   if (b->u.tensor.ir != IR_NONE) b = elab_cast(e, b, real);
+  const Value *left = a, *right = b;
+  if (divides(op)) a = op == IR_DIV ? a : set_filled(e, a, 1, span), b = set_filled(e, b, 1, span);
   Pair p = pair_up(e, a, b, span);
   if (!p.ok) return value_error(e);
-  return tensor_like(e, span, tensor_type_real(p.layout.shape), ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden);
+  Value *out = tensor_like(e, span, tensor_type_real(p.layout.shape), ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden);
+  return set_kept(e, out, left, right, span);
 }
 
 static bool is_whole(const Value *v) {
@@ -340,7 +354,7 @@ Value *tensor_whole(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   Pair p = pair_up(e, whole_of(e, a), whole_of(e, b), span);
   if (!p.ok) return value_error(e);
   TensorType type = {.element = ELEMENT_INT, .shape = p.layout.shape};
-  return tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden);
+  return set_kept(e, tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden), p.a, p.b, span);
 }
 
 Value *tensor_compare(Elab *e, IrOp op, Value *a, Value *b, Span span) {
@@ -356,7 +370,7 @@ Value *tensor_compare(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   }
   if (!p.ok) return value_error(e);
   TensorType type = {.element = ELEMENT_BOOL, .shape = p.layout.shape};
-  return tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden);
+  return set_kept(e, tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden), p.a, p.b, span);
 }
 
 Value *tensor_logic(Elab *e, IrOp op, Value *a, Value *b, Span span) {
@@ -373,7 +387,7 @@ Value *tensor_logic(Elab *e, IrOp op, Value *a, Value *b, Span span) {
     return value_error(e);
   }
   TensorType type = {.element = ELEMENT_BOOL, .shape = p.layout.shape};
-  return tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden);
+  return set_kept(e, tensor_like(e, span, type, ir_binary(e->scene->fn, op, p.x, p.y), p.belongs, &p.layout.hidden), p.a, p.b, span);
 }
 
 // ---- choosing
@@ -412,7 +426,8 @@ static Value *select_element(Elab *e, Value *condition, Value *yes, Value *no, S
   joined->u.tensor.belongs = elab_join(e, joined, condition, span);
   joined->u.tensor.type.shape = shape;
   joined->u.tensor.type.circular = chosen_angles(e, known, n_known, yes, no, shape);
-  return joined;
+  joined = set_kept(e, joined, yes, no, span);
+  return value_is_error(joined) ? joined : set_kept(e, joined, joined, condition, span);
 }
 
 Value *tensor_select(Elab *e, Value *condition, Value *yes, Value *no, Span span) {

@@ -1,7 +1,7 @@
 // Written types against values: inputs bind shape names, outputs are checked; records and vectors convert at both.
 #include <string.h>
 
-#include "lang/elab_core.h"
+#include "lang/elab_set.h"
 
 // ---- settings
 
@@ -265,8 +265,39 @@ static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
   return value_error(e);
 }
 
+// set[n] of real[f]: the places, then what an element is.
+static Value *match_set(Elab *e, Scope *scope, const Want *w, Value *v) {
+  const AstType *of = w->type->u.set.of;
+  if (of->kind != TY_NAME || of->u.named.field.text != NULL || strcmp(of->u.named.name.text, "real") != 0)
+    return elab_not_built(e, of->span, "a set of this type");
+  if (!value_is_set(v)) return mismatch(e, w, v, 0);
+  const Extents *have = &v->u.tensor.type.shape;
+  Extents element = {.rank = (uint8_t)(have->rank - 1)};
+  for (int i = 0; i < element.rank; i++) element.axes[i] = have->axes[i + 1];
+  int64_t expected;
+  int axis;
+  if (!match_dim(e, scope, &(AstDim){.value = w->type->u.set.count}, have->axes[0], &expected)) return value_error(e);
+  if (expected != have->axes[0]) return mismatch(e, w, v, 0);
+  Match m = match_dims(e, scope, of, &element, &axis, &expected);
+  return m == MATCH_YES ? v : m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+}
+
+static Value *match_field_set(Elab *e, const Want *w, const FieldType *t, Value *v) {
+  if (t->type.set && value_is_set(v) && extents_equal(&v->u.tensor.type.shape, &t->type.shape)) {
+    v = value_copy(e, v);
+    v->type = t;
+    return v;
+  }
+  Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%s), this is %s", w->what, w->output ? "promises" : "takes", t->name,
+                       tensor_type_text(e->arena, &t->type), value_text(e->arena, v));
+  if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_help(e->diags, d, t->type.set ? "`noise |> first(n)` makes a set of an array" : "pool the set: `mean(x, axis = 0)`");
+  return value_error(e);
+}
+
 static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) {
   if (v->type == t) return v;
+  if (!t->record && (t->type.set || value_is_set(v))) return match_field_set(e, w, t, v);
   if (e->hooks.fields_meet != NULL && !e->hooks.fields_meet(e, t, v, w->span)) return value_error(e);
   if (!t->record && t->type.element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
   Value *vector = elab_flatten(e, v, w->span);
@@ -325,7 +356,7 @@ static Value *match(Elab *e, Scope *scope, const Want *w, Value *v) {
   switch (t->kind) {
   case TY_ERROR: return value_error(e);
   case TY_LIST: return match_list(e, scope, w, v);
-  case TY_SET: return elab_not_built(e, t->span, "`set`");
+  case TY_SET: return match_set(e, scope, w, v);
   case TY_CHOICES:
     if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
     return mismatch(e, w, v, 0);
@@ -393,13 +424,26 @@ static bool choices_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
   return true;
 }
 
+static bool set_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
+  const AstType *of = t->u.set.of;
+  if (of->kind != TY_NAME || of->u.named.field.text != NULL || strcmp(of->u.named.name.text, "real") != 0)
+    return elab_not_built(e, of->span, "a set of this type"), false;
+  Extents element, *all = &out->tensor.shape;
+  if (!known_dims(e, scope, of, &element) || !dim_value(e, scope, &(AstDim){.value = t->u.set.count}, &all->axes[0])) return false;
+  all->rank = (uint8_t)(element.rank + 1);
+  for (int i = 0; i < element.rank; i++) all->axes[i + 1] = element.axes[i];
+  out->kind = TYPE_TENSOR;
+  out->tensor.set = true;
+  return true;
+}
+
 bool elab_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
   *out = (Type){.kind = TYPE_ANY, .span = t == NULL ? (Span){0, 0} : t->span};
   if (t == NULL) return true;
   switch (t->kind) {
   case TY_ERROR: return false;
   case TY_LIST: return out->kind = TYPE_LIST, true;
-  case TY_SET: return elab_not_built(e, t->span, "`set`"), false;
+  case TY_SET: return set_type(e, scope, t, out);
   case TY_CHOICES: return choices_type(e, scope, t, out);
   case TY_NAME: break;
   }

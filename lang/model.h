@@ -47,6 +47,7 @@ typedef struct ModelColumn {
   bool which_group;  // of data from several groups: the place of the row's group among them; in no file
   int rank;
   int64_t shape[4]; // of one event; rank 0: a number
+  bool of_set;      // places and components: one number of it means nothing
   ModelColumnKind kind;
   VEC(double) values; // CATEGORY: the listed values (the column holds these; generated columns too)
   Strings texts;      // TEXT_CATEGORY: values are 0.. in this order
@@ -69,7 +70,8 @@ typedef struct ModelFit {
   const char *states[4];
   int64_t lengths[4];
   int64_t n;
-  bool some; // NaN marks rows that do not take part
+  int64_t times; // so often has the output n numbers: a set's elements
+  bool some;     // NaN marks rows that do not take part
   const char *field;
   Span span;
   const char *const *columns;

@@ -14,7 +14,6 @@ const PrepInfo prep_info[PREP_COUNT] = {
 #undef PREPARATION
 };
 
-static const char *const planned[] = {"present"};
 static const double pi = 3.14159265358979323846;
 
 // ---- the table
@@ -23,12 +22,6 @@ const PrepInfo *prep_find(const char *name) {
   for (int i = 0; i < PREP_COUNT; i++)
     if (strcmp(prep_info[i].name, name) == 0) return &prep_info[i];
   return NULL;
-}
-
-bool prep_planned(const char *name) {
-  for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++)
-    if (strcmp(planned[i], name) == 0) return true;
-  return false;
 }
 
 const char *prep_nearest(const char *name) {
@@ -118,8 +111,10 @@ void prep_shape(PrepStep *step) {
   }
 }
 
+int64_t prep_fitted_numbers(const PrepStep *step) { return ir_elements(&step->in) / (step->of_set ? step->in.axes[1] : 1); }
+
 int64_t prep_state_numbers(const PrepStep *step, int which) {
-  int64_t n = ir_elements(&step->in);
+  int64_t n = prep_fitted_numbers(step);
   if (step->info->fit == PREP_FIT_QUANTILES) return n * ((int64_t)step->setting[0] + 1);
   if (step->info->fit == PREP_FIT_WHITEN) return which == 0 ? n : which == 3 ? 1 : n * n;
   return n;
@@ -137,8 +132,9 @@ static IrRef one_of(IrFn *fn, IrRef x, double value) {
 // A fitted statistic, stretched over the events.
 static IrRef statistic(IrFn *fn, const PrepStep *step, int which, IrRef like) {
   IrType type = step->in;
-  type.rank = (uint8_t)(step->in.rank - 1);
-  for (int i = 0; i < type.rank; i++) type.axes[i] = step->in.axes[i + 1];
+  int outer = step->of_set ? 2 : 1;
+  type.rank = (uint8_t)(step->in.rank - outer);
+  for (int i = 0; i < type.rank; i++) type.axes[i] = step->in.axes[i + outer];
   return ir_broadcast_like(fn, ir_leaf(fn, IR_STATE, step->states[which], type), like);
 }
 

@@ -46,6 +46,7 @@ typedef struct PrepStep {
   const char *name;                  // FIELD.N: prefix of its statistics (stat:FIELD.N.mean) and its draw site
   const char *states[PREP_STATES];   // names of the statistics, NULL: none
   IrType in, out;                    // f64[e, …]
+  bool of_set;                       // the first axis are places, which share their statistics
   Span span;
 } PrepStep;
 
@@ -56,7 +57,6 @@ typedef struct PrepSetting {
 } PrepSetting;
 
 const PrepInfo *prep_find(const char *name); // NULL: no such preparation
-bool prep_planned(const char *name);         // a word of the language that is not built yet
 const char *prep_nearest(const char *name);
 int prep_settings(Arena *arena, const PrepInfo *info, PrepSetting *out); // fills up to PREP_MAX_SETTINGS; how many
 PrepStep *prep_step_new(Arena *arena, const PrepInfo *info, const char *name);
@@ -67,6 +67,7 @@ IrRef prep_inverse(IrFn *fn, const PrepStep *step, IrRef y);
 IrRef prep_log_jacobian(IrFn *fn, const PrepStep *step, IrRef x);
 // What `fractions` asks to lie in 0..1: its numbers x (e, n) and their sum, (e, n + 1).
 IrRef prep_fractions(IrFn *fn, const PrepStep *step, IrRef x);
+int64_t prep_fitted_numbers(const PrepStep *step); // that have statistics of their own
 int64_t prep_state_numbers(const PrepStep *step, int which);
 bool prep_has_density(const PrepStep *step); // false: sincos, one_hot: no density in x
 // A step that splits: names of its two parts, how many numbers each has, and a part of y.

@@ -122,7 +122,9 @@ bool value_same(const Value *a, const Value *b) {
   if (a->kind != b->kind) return false;
   if (a->kind == VALUE_STRING) return strcmp(a->u.string, b->u.string) == 0;
   if (a->kind == VALUE_LIST) return same_list(a, b);
-  return a->kind == VALUE_TENSOR && a->u.tensor.ir != IR_NONE && a->u.tensor.ir == b->u.tensor.ir;
+  if (a->kind != VALUE_TENSOR || a->u.tensor.ir == IR_NONE || a->u.tensor.ir != b->u.tensor.ir) return false;
+  const Value *x = a->u.tensor.present, *y = b->u.tensor.present;
+  return x == y || (x != NULL && y != NULL && value_same(x, y));
 }
 
 Value *value_field(const Value *record, const char *name) {
@@ -182,6 +184,11 @@ const char *tensor_type_text(Arena *arena, const TensorType *t) {
     Extents outer = t->shape;
     outer.rank--;
     return extents_text(arena, "p4", &outer);
+  }
+  if (t->set) {
+    Extents inner = {.rank = (uint8_t)(t->shape.rank - 1)};
+    for (int i = 0; i < inner.rank; i++) inner.axes[i] = t->shape.axes[i + 1];
+    return arena_printf(arena, "set[%lld] of %s", (long long)t->shape.axes[0], extents_text(arena, element, &inner));
   }
   return extents_text(arena, element, &t->shape);
 }

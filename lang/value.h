@@ -40,6 +40,7 @@ typedef struct TensorType {
   const bool *circular; // angles: one flag a component of the last axis (rank 0: one flag); NULL: none
   const char *unit;     // physical values; NULL: none
   bool p4;              // the last axis is e px py pz
+  bool set;             // set[n] of …: the first axis are its places
 } TensorType;
 
 typedef enum { BELONGS_NOTHING, BELONGS_STEP, BELONGS_DRAWS, BELONGS_EVENTS } BelongsKind;
@@ -93,6 +94,7 @@ typedef struct Tensor {
   IrRef ir;       // IR_NONE: only the type is known (the other side of a bijection; len of a field)
   Belongs belongs;
   Hidden hidden;
+  Value *present;              // of a set: which places are taken, bool [n]; NULL: no set
   const bool *lifted_circular; // inside a bijection of one number: which components of the last hidden axis are angles
 } Tensor;
 

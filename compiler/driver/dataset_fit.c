@@ -30,7 +30,7 @@ static bool fit_joint(Session *session, const ModelFit *fit, const double *value
 }
 
 static bool fit_statistic(Dataset *dataset, Session *session, Store *store, const ModelFit *fit, const double *values, HgmError *error) {
-  int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN], degenerate = 0;
+  int64_t n = fit->n, rows = dataset->n[SPLIT_TRAIN] * fit->times, degenerate = 0;
   double *places[4] = {NULL};
   for (int k = 0; k < 4 && fit->states[k] != NULL; k++) {
     Slot *slot = store_add(store, fit->states[k], HGM_F64, fit->lengths[k]);
@@ -40,10 +40,10 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
   double *first = places[0], *second = places[1];
   for (int64_t i = 0; i < rows * n; i++)
     if (!isfinite(values[i]) && !(fit->some && isnan(values[i])))
-      return domain_blame(dataset, session, store, fit->field, dataset->chosen[SPLIT_TRAIN], rows, error)
+      return domain_blame(dataset, session, store, fit->field, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], error)
                  ? false
                  : hgm_fail(error, EXIT_USER, "the preparation of `%s` gives %g for row %lld of %s; check its columns' range, or cut such rows with `where`",
-                            fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / n], hgm_table_name(dataset->table));
+                            fit->field, values[i], (long long)dataset->chosen[SPLIT_TRAIN][i / (n * fit->times)], hgm_table_name(dataset->table));
   switch (fit->kind) {
   case FIT_MEAN_STD: degenerate = hgm_statistics_mean_std(session->pool, values, NULL, rows, n, first, second); break;
   case FIT_MAXABS: degenerate = hgm_statistics_max_abs(session->pool, values, rows, n, first); break;
@@ -70,7 +70,7 @@ bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *err
     bool ok = dataset->scratch == NULL || hgm_scratch_open(&room, dataset->folder, error);
     for (int k = 0; k < n && ok; k++) {
       names[k] = round->fits.at[k].output;
-      bytes[k] = sizeof(double) * (size_t)round->fits.at[k].n;
+      bytes[k] = sizeof(double) * (size_t)(round->fits.at[k].n * round->fits.at[k].times);
       size_t all = bytes[k] * (size_t)dataset->n[SPLIT_TRAIN];
       ok = (data[k] = room == NULL ? arena_alloc(scratch, all) : hgm_scratch_take(room, all, error)) != NULL;
     }

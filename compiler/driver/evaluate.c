@@ -13,10 +13,13 @@ static EvalColumn *add_column(Evaluation *e, Arena *arena, const char *name) {
   return &e->columns.at[e->columns.len - 1];
 }
 
+// Of a set the places mean nothing: observables are looked at instead.
+static bool is_compared(const ModelOutput *output) { return !output->given && !output->extra && !output->like->of_set; }
+
 static void add_columns(Evaluation *e, Arena *arena, const Generation *g) {
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++)
+    for (int64_t k = 0; is_compared(output) && k < g->elements[i]; k++)
       add_column(e, arena, g->elements[i] == 1 ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k))->period = output->like->period;
   }
 }
@@ -25,7 +28,7 @@ static void take_truth(Evaluation *e, const Generation *g, const Dataset *datase
   size_t at = 0;
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    if (output->given || output->extra) continue;
+    if (!is_compared(output)) continue;
     char name[512];
     snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(&dataset->tables, name);
@@ -66,7 +69,7 @@ static void take_fake(Evaluation *e, const Generation *g, int64_t first, int64_t
   evaluate_put(g, &e->fake, first, n);
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    for (int64_t k = 0; !output->given && !output->extra && k < g->elements[i]; k++, at++)
+    for (int64_t k = 0; is_compared(output) && k < g->elements[i]; k++, at++)
       for (int64_t j = 0; j < n; j++) e->columns.at[at].fake[first + j] = g->values[i][j * g->elements[i] + k];
   }
 }

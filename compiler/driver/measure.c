@@ -37,6 +37,9 @@ bool measure(Evaluation *e, EvalMetric *m, HgmError *error) {
   m->measured = true;
   if (metric_info[m->model->kind].of <= METRIC_OF_EVENT && e->generator == NULL)
     return hgm_fail(error, EXIT_USER, "%s compares generated events, and there is no `generate` block", m->model->text);
+  if (metric_info[m->model->kind].of == METRIC_OF_EVENT && !events_have_numbers(e))
+    return hgm_fail(error, EXIT_USER, "%s looks at numbers, and what is generated is a set: give observables of it, like `observables jet_cloud(cloud)`",
+                    m->model->text);
   return compute(e, m, error) || hgm_context(error, "%s", m->model->text);
 }
 

@@ -16,7 +16,9 @@ typedef struct Side {
   const int64_t *rows; // NULL: 0, 1, …
   int64_t n;
   const double *weights;
+  int observed; // SIDE_TRUTH, SIDE_FAKE: the events of which observables are known
 } Side;
+enum { SIDE_OTHER, SIDE_TRUTH, SIDE_FAKE };
 
 static const Table *table_of(const Tables *tables, const char *column) {
   char name[512];
@@ -36,15 +38,39 @@ static int64_t *at_random(const Evaluation *e, int64_t n) {
   return order;
 }
 
+static bool has_sets(const ModelGenerator *g) {
+  bool any = false;
+  for (size_t i = 0; i < g->outputs.len; i++) any |= g->outputs.at[i].like->of_set;
+  return any;
+}
+
+static const Table *numbers_of(const Tables *tables, const ModelOutput *output) { return output->like->of_set ? NULL : table_of(tables, output->column); }
+
+// Observables stand for sets, whose places mean nothing.
+static const double *observed(const Evaluation *e, const Side *side, size_t column) {
+  const EvalColumn *c = &e->columns.at[column];
+  if (!c->observable || c->against || !has_sets(e->generator) || side->observed == SIDE_OTHER) return NULL;
+  return side->observed == SIDE_TRUTH ? c->truth : c->fake;
+}
+
+bool events_have_numbers(const Evaluation *e) {
+  const Side truth = {&e->dataset->tables, e->rows, e->n_truth, e->weights, SIDE_TRUTH};
+  bool any = false;
+  for (size_t i = 0; i < e->generator->outputs.len; i++) any |= numbers_of(truth.tables, &e->generator->outputs.at[i]) != NULL;
+  for (size_t i = 0; i < e->columns.len; i++) any |= observed(e, &truth, i) != NULL;
+  return any;
+}
+
 static void fill(const Evaluation *e, const Side *side, EventTable *out) {
   Arena *arena = e->session->arena;
   const int64_t *order = at_random(e, side->n);
   const ModelGenerator *g = e->generator;
   out->d = 0;
   for (size_t i = 0; i < g->outputs.len; i++) {
-    const Table *t = table_of(&e->dataset->tables, g->outputs.at[i].column);
+    const Table *t = numbers_of(&e->dataset->tables, &g->outputs.at[i]);
     out->d += t == NULL ? 0 : (int)t->elements;
   }
+  for (size_t i = 0; i < e->columns.len; i++) out->d += observed(e, side, i) != NULL;
   out->x = ARENA_ARRAY(arena, double, side->n * out->d + 1);
   out->weights = side->weights == NULL ? NULL : ARENA_ARRAY(arena, double, side->n + 1);
   out->n = 0;
@@ -54,11 +80,13 @@ static void fill(const Evaluation *e, const Side *side, EventTable *out) {
     bool fine = true;
     int at = 0;
     for (size_t c = 0; c < g->outputs.len; c++) {
-      const Table *t = table_of(side->tables, g->outputs.at[c].column);
+      const Table *t = numbers_of(side->tables, &g->outputs.at[c]);
       if (t == NULL) continue;
       memcpy(x + at, (const double *)t->data + (side->rows == NULL ? row : side->rows[row]) * t->elements, sizeof *x * (size_t)t->elements);
       at += (int)t->elements;
     }
+    for (size_t c = 0; c < e->columns.len; c++)
+      if (observed(e, side, c) != NULL) x[at++] = observed(e, side, c)[row];
     for (int k = 0; k < out->d; k++) fine &= isfinite(x[k]) != 0;
     if (fine && out->weights != NULL) out->weights[out->n] = side->weights[row];
     out->n += fine;
@@ -88,8 +116,8 @@ static void scale_of(Arena *arena, const EventTable *truth, double **means, doub
 
 void event_tables(Evaluation *e, EventTable *truth, EventTable *fake) {
   double *mean, *std;
-  fill(e, &(Side){&e->dataset->tables, e->rows, e->n_truth, e->weights}, truth);
-  fill(e, &(Side){&e->fake, NULL, e->n_fake, NULL}, fake);
+  fill(e, &(Side){&e->dataset->tables, e->rows, e->n_truth, e->weights, SIDE_TRUTH}, truth);
+  fill(e, &(Side){&e->fake, NULL, e->n_fake, NULL, SIDE_FAKE}, fake);
   scale_of(e->session->arena, truth, &mean, &std);
   standardise(truth, mean, std);
   standardise(fake, mean, std);
@@ -284,12 +312,12 @@ static bool training_events(Evaluation *e, EventTable *out) {
   if (n < 4 || e->rows != e->dataset->chosen[SPLIT_TEST]) return false;
   EventTable truth;
   double *mean, *std;
-  fill(e, &(Side){&e->dataset->tables, e->rows, e->n_truth, e->weights}, &truth);
+  fill(e, &(Side){&e->dataset->tables, e->rows, e->n_truth, e->weights, SIDE_OTHER}, &truth);
   scale_of(e->session->arena, &truth, &mean, &std);
   int64_t *some = ARENA_ARRAY(e->session->arena, int64_t, n);
   uint64_t key = philox_key(e->session->model->seed, "metrics.training");
   for (int64_t i = 0; i < n; i++) some[i] = rows[(int64_t)(philox_uniform(key, (uint64_t)i, 0, 0) * (double)e->dataset->n[SPLIT_TRAIN])];
-  fill(e, &(Side){&e->dataset->tables, some, n, NULL}, out);
+  fill(e, &(Side){&e->dataset->tables, some, n, NULL, SIDE_OTHER}, out);
   standardise(out, mean, std);
   return out->n >= 4;
 }
@@ -306,6 +334,7 @@ bool measure_nearest(Evaluation *e, EvalMetric *m, HgmError *error) {
   Arena *arena = e->session->arena;
   EventTable truth, fake, seen;
   HgmEvents a, b;
+  if (has_sets(e->generator)) return hgm_fail(error, EXIT_USER, "events that are sets have no distance from each other");
   event_tables(e, &truth, &fake);
   if (!training_events(e, &seen))
     return hgm_fail(error, EXIT_USER,
@@ -334,7 +363,7 @@ static void pixel_shares(const Evaluation *e, const Side *side, double low, doub
   memset(shares, 0, sizeof *shares * (PIXEL_BINS + 1));
   for (size_t i = 0; i < e->generator->outputs.len; i++) {
     const Table *t = table_of(side->tables, e->generator->outputs.at[i].column);
-    if (t == NULL || t->elements < FEW_PIXELS) continue;
+    if (t == NULL || t->elements < FEW_PIXELS || e->generator->outputs.at[i].like->of_set) continue;
     for (int64_t row = 0; row < side->n; row++) {
       const double *x = (const double *)t->data + (side->rows == NULL ? row : side->rows[row]) * t->elements;
       double w = side->weights == NULL ? 1 : side->weights[row];
@@ -354,6 +383,7 @@ static bool pixel_range(const Evaluation *e, double *low, double *high) {
   *low = INFINITY, *high = -INFINITY;
   for (size_t i = 0; i < e->generator->outputs.len; i++) {
     const Table *t = table_of(&e->dataset->tables, e->generator->outputs.at[i].column);
+    if (e->generator->outputs.at[i].like->of_set) continue;
     for (int64_t row = 0; t != NULL && t->elements >= FEW_PIXELS && row < e->n_truth; row++)
       for (int64_t k = 0; k < t->elements; k++) {
         double x = ((const double *)t->data)[e->rows[row] * t->elements + k];
@@ -371,7 +401,7 @@ bool measure_pixels(Evaluation *e, EvalMetric *m, HgmError *error) {
   int64_t n = e->n_truth, *rows[2] = {ARENA_ARRAY(arena, int64_t, n + 1), ARENA_ARRAY(arena, int64_t, n + 1)};
   for (int k = 0; k < PIXEL_HALVINGS; k++) {
     deal_halves(e, k, rows[0], rows[1]);
-    Side half[2] = {{&e->dataset->tables, NULL, n / 2, NULL}, {&e->dataset->tables, NULL, n - n / 2, NULL}};
+    Side half[2] = {{&e->dataset->tables, NULL, n / 2, NULL, SIDE_OTHER}, {&e->dataset->tables, NULL, n - n / 2, NULL, SIDE_OTHER}};
     for (int s = 0; s < 2; s++) {
       half[s].weights = pick(arena, e->weights, 1, rows[s], half[s].n);
       for (int64_t i = 0; i < half[s].n; i++) rows[s][i] = e->rows[rows[s][i]];
@@ -380,8 +410,8 @@ bool measure_pixels(Evaluation *e, EvalMetric *m, HgmError *error) {
     }
     x[k] = hgm_bins_js(p, q, PIXEL_BINS + 1);
   }
-  pixel_shares(e, &(Side){&e->dataset->tables, e->rows, n, e->weights}, low, high, p);
-  pixel_shares(e, &(Side){&e->fake, NULL, e->n_fake, NULL}, low, high, q);
+  pixel_shares(e, &(Side){&e->dataset->tables, e->rows, n, e->weights, SIDE_TRUTH}, low, high, p);
+  pixel_shares(e, &(Side){&e->fake, NULL, e->n_fake, NULL, SIDE_FAKE}, low, high, q);
   measure_push(e, m, "", (HgmEstimate){hgm_bins_js(p, q, PIXEL_BINS + 1), NAN}, mean_of(x, PIXEL_HALVINGS));
   return true;
 }
