@@ -141,6 +141,23 @@ fail:
   return NULL;
 }
 
+static bool same_ports(const HgmPort *a, const HgmPort *b, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++)
+    if (strcmp(a[i].name, b[i].name) != 0 || a[i].elements != b[i].elements || a[i].in_place != b[i].in_place) return false;
+  return true;
+}
+
+bool hgm_work_change(HgmWork *work, const HgmProgram *b) {
+  const HgmProgram *a = work->program;
+  bool same = a->tile == b->tile && a->pitch == b->pitch && a->n_kernels == b->n_kernels && a->n_phases == b->n_phases && a->n_commands == b->n_commands &&
+              a->n_pointers == b->n_pointers && a->n_leaves == b->n_leaves && a->n_outputs == b->n_outputs && a->n_sites == b->n_sites &&
+              a->data_bytes == b->data_bytes && a->tile_bytes == b->tile_bytes && a->once_bytes == b->once_bytes && a->constant_bytes == b->constant_bytes &&
+              a->batch_bytes_per_tile == b->batch_bytes_per_tile && a->partial_bytes == b->partial_bytes && a->max_partials == b->max_partials;
+  same = same && same_ports(a->leaves, b->leaves, a->n_leaves) && same_ports(a->outputs, b->outputs, a->n_outputs);
+  if (same) work->program = b;
+  return same;
+}
+
 void hgm_work_destroy(HgmWork *work) {
   if (!work) return;
   for (int i = 0; work->lanes && i < work->threads; i++) {

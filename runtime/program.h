@@ -137,6 +137,8 @@ void hgm_room_close(HgmRoom *room); // after the works in it are destroyed
 typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch
 // room: of hgm_room_bytes at least, or NULL: memory of its own.
 HgmWork *hgm_work_create(const HgmProgram *program, int threads, int64_t max_events, const HgmRoom *room, HgmError *error);
+// Goes on with a program that differs in the code of its kernels alone, between two calls. False: it differs in more.
+bool hgm_work_change(HgmWork *work, const HgmProgram *program);
 void hgm_work_destroy(HgmWork *work);
 size_t hgm_work_bytes(const HgmWork *work);
 

@@ -74,6 +74,12 @@ bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t r
   return bind(bound, session, fn, program, store, tables, error) && bound_work(bound, session, CHUNK, NULL, error);
 }
 
+void bound_change(Bound *bound, HgmProgram *program) {
+  bool changed = hgm_work_change(bound->work, program);
+  codegen_free(changed ? bound->program : program);
+  if (changed) bound->program = program;
+}
+
 void bound_destroy(Bound *bound) {
   if (bound->work != NULL) hgm_work_destroy(bound->work);
   if (bound->program != NULL) codegen_free(bound->program);

@@ -43,6 +43,8 @@ bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t r
 // may be a room that several share.
 bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error);
 bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error);
+// Goes on with the same program of faster code, which is the bound's now (session_improved).
+void bound_change(Bound *bound, HgmProgram *program);
 void bound_destroy(Bound *bound);
 // Where a per-event output goes: (events, elements) of the output's dtype. False: the program has no such output.
 bool bound_output(Bound *bound, const char *name, void *data);

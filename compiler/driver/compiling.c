@@ -18,7 +18,8 @@ struct Compiling {
   Timeline timeline; // in an arena of its own
   CodegenStats stats;
   HgmProgram *program;
-  atomic_bool stop;
+  bool quick_first; // where the cache has no program that was made with care
+  atomic_bool stop, ended;
   thrd_t thread;
   mtx_t lock; // of the two below
   cnd_t is_scheduled;
@@ -100,6 +101,10 @@ static void tell_scheduled(void *context, const HgmProgram *tables) {
 static void make(Compiling *c) {
   char key[HGM_CACHE_KEY + 1];
   if (c->cache != NULL) c->program = find(c, key);
+  if (c->program == NULL && c->quick_first) {
+    c->options.quick = true;
+    if (c->cache != NULL) c->program = find(c, key);
+  }
   if (c->program != NULL) return;
   size_t size;
   HgmError error = {0};
@@ -115,6 +120,7 @@ static int run(void *data) {
   Compiling *c = data;
   make(c);
   tell_scheduled(c, c->program);
+  atomic_store(&c->ended, true);
   return 0;
 }
 
@@ -149,18 +155,31 @@ static HgmProgram *take(Session *session, Compiling *c) {
 
 // ---- now or ahead
 
-void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
-  if (session->options->dump != NULL) return;                       // texts in order
-  HgmPool *pool = hgm_pool_create(hgm_pool_threads(session->pool)); // threads take turns with the session's where both have work
-  if (pool == NULL) return;
-  Compiling *c = ARENA_NEW(session->arena, Compiling);
-  begin(c, session, fn, tile, batch, CODE_STEP, pool);
-  if (thrd_create(&c->thread, run, c) == thrd_success) {
-    VEC_PUSH(session->arena, &session->ahead, c);
+// In a thread of its own; without one it is not there.
+static void start(Session *session, Compilings *list, Compiling *c) {
+  if (c->pool != NULL && thrd_create(&c->thread, run, c) == thrd_success) {
+    VEC_PUSH(session->arena, list, c);
     return;
   }
-  hgm_pool_destroy(pool);
+  hgm_pool_destroy(c->pool);
   take(session, c);
+}
+
+static HgmProgram *finish(Session *session, Compilings *list, size_t i) {
+  Compiling *c = list->at[i];
+  list->at[i] = list->at[--list->len];
+  thrd_join(c->thread, NULL);
+  hgm_pool_destroy(c->pool);
+  return take(session, c);
+}
+
+void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
+  if (session->options->dump != NULL) return; // texts in order
+  Compiling *c = ARENA_NEW(session->arena, Compiling);
+  // Its threads take turns with the session's where both have work.
+  begin(c, session, fn, tile, batch, CODE_STEP, hgm_pool_create(hgm_pool_threads(session->pool)));
+  c->quick_first = true;
+  start(session, &session->ahead, c);
 }
 
 void session_compile_phase(void *session, const Model *model, const ModelPhase *phase) {
@@ -185,26 +204,44 @@ uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int
   return hgm_room_bytes(&c->needs, hgm_pool_threads(session->pool), events);
 }
 
-static HgmProgram *finish(Session *session, size_t i) {
-  Compiling *c = session->ahead.at[i];
-  session->ahead.at[i] = session->ahead.at[--session->ahead.len];
-  thrd_join(c->thread, NULL);
-  hgm_pool_destroy(c->pool);
-  return take(session, c);
-}
-
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
   size_t i = find_ahead(session, fn, tile);
-  if (i < session->ahead.len) return finish(session, i);
+  if (i < session->ahead.len) {
+    Compiling *ahead = session->ahead.at[i];
+    HgmProgram *program = finish(session, &session->ahead, i);
+    if (ahead->options.quick) VEC_PUSH(session->arena, &session->quick, ahead);
+    return program;
+  }
   Compiling c;
   begin(&c, session, fn, tile, batch, kind, session->pool);
   run(&c);
   return take(session, &c);
 }
 
+void session_improve(Session *session) {
+  for (size_t i = 0; i < session->quick.len; i++) {
+    const Compiling *quick = session->quick.at[i];
+    Compiling *c = ARENA_NEW(session->arena, Compiling);
+    begin(c, session, quick->fn, quick->options.tile, quick->options.batch, CODE_STEP, hgm_pool_create(1));
+    start(session, &session->better, c);
+  }
+  session->quick.len = 0;
+}
+
+HgmProgram *session_improved(Session *session, const IrFn *fn) {
+  for (size_t i = 0; i < session->better.len; i++)
+    if (session->better.at[i]->fn == fn && atomic_load(&session->better.at[i]->ended)) return finish(session, &session->better, i);
+  return NULL;
+}
+
+static void drop(Session *session, Compilings *list) {
+  for (size_t i = 0; i < list->len; i++) atomic_store(&list->at[i]->stop, true);
+  while (list->len > 0) hgm_program_free(finish(session, list, 0));
+}
+
 void session_drop_ahead(Session *session) {
-  for (size_t i = 0; i < session->ahead.len; i++) atomic_store(&session->ahead.at[i]->stop, true);
-  while (session->ahead.len > 0) hgm_program_free(finish(session, 0));
+  drop(session, &session->ahead);
+  drop(session, &session->better);
 }
 
 void session_print_times(const Session *session) {

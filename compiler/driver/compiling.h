@@ -18,11 +18,14 @@ typedef enum {
 
 // Honours --time-passes and --dump. tile: events of a tile; batch: of a call, about (codegen.h). Waits for a compilation ahead of the same function.
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind);
-void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch); // CODE_STEP
-void session_compile_phase(void *session, const Model *model, const ModelPhase *phase);      // its steps, ahead: ModelOptions.phase_read
+// CODE_STEP. What the cache does not know is made quickly; session_improve makes it once more with care, behind the training.
+void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch);
+void session_compile_phase(void *session, const Model *model, const ModelPhase *phase); // its steps, ahead: ModelOptions.phase_read
 // What a program that is compiled ahead needs of a room (hgm_room_bytes), known long before its code; 0: it is not compiled ahead.
 uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int64_t events);
-void session_drop_ahead(Session *session); // stops those that nobody wants any more
+void session_improve(Session *session);                         // begins with all that were made quickly
+HgmProgram *session_improved(Session *session, const IrFn *fn); // one that is ready: the same tables, faster kernels; NULL: none
+void session_drop_ahead(Session *session);                      // stops those that nobody wants any more
 void session_print_times(const Session *session);
 
 #endif

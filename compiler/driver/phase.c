@@ -226,6 +226,7 @@ uint32_t phase_tile(const ModelPhase *model) {
 bool phase_open(Phase *p, HgmError *error) {
   Store *store = p->t->store;
   p->batch = phase_batch(p->model);
+  p->opened_ms = now_ms();
   if (!open_sources(p, error)) return false;
   phase_extent(p);
   for (size_t i = 0; i < p->model->states.len; i++) begin_state(p, &p->model->states.at[i]);
@@ -252,6 +253,7 @@ void phase_leave_states(Phase *p) {
 }
 
 void phase_close(Phase *p) {
+  session_drop_ahead(p->t->session); // better code of its steps
   for (int i = 0; i < p->n_sources; i++) window_close(p->sources[i].window);
   for (size_t i = 0; p->updates != NULL && i < p->model->updates.len; i++) {
     bound_destroy(&p->updates[i]);
@@ -356,8 +358,20 @@ static bool takes_batches(const Phase *p, size_t u) {
   return false;
 }
 
+// Training that lasts is worth better code; shorter ones end before it would be there. Neither shows in a bit.
+static void improve(Phase *p) {
+  enum { STEPS_BEFORE = 32, MS_BEFORE = 1500 };
+  Session *session = p->t->session;
+  if (p->steps_here++ >= STEPS_BEFORE && session->quick.len > 0 && now_ms() - p->opened_ms > MS_BEFORE) session_improve(session);
+  for (size_t u = 0; u < p->model->updates.len && session->better.len > 0; u++) {
+    HgmProgram *better = session_improved(session, p->model->updates.at[u].step);
+    if (better != NULL) bound_change(&p->updates[u], better);
+  }
+}
+
 bool phase_step(Phase *p, HgmError *error) {
   Position *at = &p->t->position;
+  improve(p);
   slot_set(p->step, 0, at->step);
   slot_set(p->epoch, 0, at->epoch);
   slot_set(p->progress, 0, at->step / (double)p->total_steps);

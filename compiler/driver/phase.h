@@ -29,6 +29,8 @@ typedef struct Phase {
   int n_sources; // 0: draws only
   int64_t batch, steps_per_epoch, total_steps;
   double seconds_before;     // of training, when this process began the phase
+  double opened_ms;          // when this process did
+  int64_t steps_here;        // that it has made
   Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
   HgmRoom room;              // that the updates work in, one after the other
   Bound validate;

@@ -14,6 +14,7 @@
 enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
 
 typedef struct Compiling Compiling; // compiling.h
+typedef VEC(Compiling *) Compilings;
 
 typedef struct Session {
   Arena *arena;
@@ -24,7 +25,9 @@ typedef struct Session {
   HgmPool *pool;
   HgmCache *cache;    // of compiled programs; NULL: none
   CodegenStats stats; // counts of all programs compiled
-  VEC(Compiling *) ahead;
+  Compilings ahead;
+  Compilings quick;  // of those ahead, ended: made quickly
+  Compilings better; // of these, made again
 } Session;
 
 // A model as a verb wants it: from a file (text NULL, `-`: standard input) or from a run's saved sources.

@@ -1,6 +1,6 @@
 // needs: lang compiler/codegen compiler/ad compiler/opt compiler/ir lang/base runtime
 // Steps that store new weights over the old: the same bits as steps with arrays of their own, and nothing moved where the caller
-// does not agree.
+// does not agree. Code that was made quickly, and goes over to code that was made with care: the same bits too.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,12 +49,17 @@ static void begin(Step *s) {
   }
 }
 
-static Step open_step(bool in_place, int threads) {
-  Step s = {.model = load_as(MODEL, IR_F32), .pool = hgm_pool_create(threads)};
+static HgmProgram *compile_step(Step *s, bool in_place, bool quick) {
   CodegenOptions options = codegen_defaults();
-  HgmError error = {0};
   options.in_place = in_place;
-  s.program = codegen_compile(opt_run(s.model.arena, s.model.model->phases.at[0]->updates.at[0].step, NULL, NULL), &options, NULL, NULL);
+  options.quick = quick;
+  return codegen_compile(opt_run(s->model.arena, s->model.model->phases.at[0]->updates.at[0].step, NULL, NULL), &options, NULL, NULL);
+}
+
+static Step open_step(bool in_place, bool quick, int threads) {
+  Step s = {.model = load_as(MODEL, IR_F32), .pool = hgm_pool_create(threads)};
+  HgmError error = {0};
+  s.program = compile_step(&s, in_place, quick);
   s.work = hgm_work_create(s.program, threads, EVENTS, NULL, &error);
   if (!s.work || !s.pool) fail_msg("%s", error.text);
   assert_true(s.program->n_leaves <= MOST && s.program->n_outputs <= MOST);
@@ -109,7 +114,7 @@ static void assert_same_leaves(const Step *a, const Step *b) {
 static void steps_have_the_same_bits(void **state) {
   (void)state;
   for (int threads = 1; threads <= 2; threads++) {
-    Step plain = open_step(false, threads), over = open_step(true, threads);
+    Step plain = open_step(false, false, threads), over = open_step(true, false, threads);
     assert_int_equal(in_place(plain.program), 0);
     assert_true(in_place(over.program) >= 9); // three weights, and two states of Adam of each
     for (int k = 0; k < STEPS; k++) {
@@ -138,7 +143,7 @@ static bool look(void *context) {
 
 static void nothing_moves_unless_the_caller_agrees(void **state) {
   (void)state;
-  Step before = open_step(true, 1), s = open_step(true, 1);
+  Step before = open_step(true, false, 1), s = open_step(true, false, 1);
   Seen seen = {.step = &s};
   run_step(&s, look, &seen);
   assert_true(seen.loss > 0); // is there when it is asked for
@@ -153,10 +158,29 @@ static void nothing_moves_unless_the_caller_agrees(void **state) {
 
 static void partial_sums_take_less(void **state) {
   (void)state;
-  Step plain = open_step(false, 1), over = open_step(true, 1);
+  Step plain = open_step(false, false, 1), over = open_step(true, false, 1);
   assert_true(over.program->once_bytes < plain.program->once_bytes);
   assert_true(over.program->partial_bytes == plain.program->partial_bytes);
   close_step(&plain), close_step(&over);
+}
+
+static void quick_code_gives_way_to_better(void **state) {
+  (void)state;
+  Step plain = open_step(true, false, 2), quick = open_step(true, true, 2);
+  HgmProgram *other = compile_step(&quick, false, false), *better = compile_step(&quick, true, false);
+  for (int k = 0; k < STEPS; k++) {
+    if (k == STEPS / 2) {
+      assert_false(hgm_work_change(quick.work, other)); // stores elsewhere
+      assert_true(hgm_work_change(quick.work, better));
+      codegen_free(quick.program);
+      quick.program = better;
+    }
+    run_step(&plain, NULL, NULL), commit(&plain);
+    run_step(&quick, NULL, NULL), commit(&quick);
+    assert_same_leaves(&plain, &quick);
+  }
+  codegen_free(other);
+  close_step(&plain), close_step(&quick);
 }
 
 // A new number that depends on others of its array, or of one that is replaced too, is made of the old ones.
@@ -211,6 +235,7 @@ static void what_others_read_stays(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(steps_have_the_same_bits), cmocka_unit_test(nothing_moves_unless_the_caller_agrees),
-                                     cmocka_unit_test(partial_sums_take_less), cmocka_unit_test(what_others_read_stays)};
+                                     cmocka_unit_test(partial_sums_take_less), cmocka_unit_test(what_others_read_stays),
+                                     cmocka_unit_test(quick_code_gives_way_to_better)};
   return cmocka_run_group_tests_name("in_place", tests, NULL, NULL);
 }
