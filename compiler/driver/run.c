@@ -25,10 +25,12 @@ typedef struct Run {
   Session session;
   HgmRanks *ranks;  // NULL: one process
   HgmManifest *old; // of the run that is resumed
+  bool saved;       // which has a checkpoint: else it begins anew
   int64_t memory;   // that data may take; 0: any
   bool uses_scratch;
   Training training;
   HgmRun *directory; // NULL in all processes but the first
+  HgmManifest now;   // of it the data, as they are
   char hash[65], digest[65];
   const char *precision;
 } Run;
@@ -38,12 +40,19 @@ static const char *stem(Arena *arena, const char *path) {
   return strcmp(path, "-") == 0 ? "model" : dot != NULL && dot != name ? arena_strndup(arena, name, (size_t)(dot - name)) : name;
 }
 
+static bool open_old(Run *r, HgmError *error) {
+  const char *directory = r->options->output;
+  char last[4096];
+  if (!hgm_manifest_load(&r->old, directory, error) || !hgm_run_file(directory, "last.h5", last, sizeof last, error)) return false;
+  r->saved = access(last, F_OK) == 0;
+  return true;
+}
+
 static bool open_directory(Run *r, Arena *scratch, HgmError *error) {
   const Options *o = r->options;
   if (o->resume && o->output == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "--resume goes on with a run: name its directory with -o");
-  if (!ranks_first(r->ranks)) return !o->resume || hgm_manifest_load(&r->old, o->output, error);
-  if (!hgm_run_create(&r->directory, o->output, stem(scratch, o->positional.at[0]), o->resume, o->force, error)) return false;
-  return !o->resume || hgm_manifest_load(&r->old, hgm_run_path(r->directory), error);
+  if (ranks_first(r->ranks) && !hgm_run_create(&r->directory, o->output, stem(scratch, o->positional.at[0]), o->resume, o->force, error)) return false;
+  return !o->resume || open_old(r, error);
 }
 
 // A resumed run keeps its seed, precision and params; the model file must still say the same.
@@ -53,8 +62,8 @@ static bool open_model(Run *r, int *exit_code, HgmError *error) {
   bool old = r->old != NULL;
   SessionSource source = {.path = o->positional.at[0], .seed = old && !o->has_seed ? r->old->seed : o->seed, .precision = o->precision, .sets = o->sets};
   if (old && o->precision == NULL) source.precision = r->old->precision;
-  source.manifest = r->old;
-  source.trains = !old; // which phase a resumed run is in is not known yet
+  if (r->saved) source.manifest = r->old;
+  source.trains = !r->saved; // which phase a resumed run is in is not known yet
   for (int i = 0; old && o->sets.len == 0 && i < r->old->n_notes; i++)
     if (strncmp(r->old->notes[i].name, "set:", 4) == 0)
       VEC_PUSH(scratch, &source.sets, arena_printf(scratch, "%s=%s", r->old->notes[i].name + 4, r->old->notes[i].value));
@@ -170,7 +179,9 @@ static bool save_manifest(Run *r, HgmError *error) {
                    .command = "run",
                    .precision = r->precision,
                    .seed = model->seed,
-                   .threads = hgm_pool_threads(r->session.pool)};
+                   .threads = hgm_pool_threads(r->session.pool),
+                   .data = r->now.data,
+                   .n_data = r->now.n_data};
   HgmManifestPair *sources = NULL, *params = NULL, *notes = NULL;
   for (size_t i = 0; i < model->files.len; i++) add_pair(arena, &sources, &m.n_sources, model->files.at[i].path, model->files.at[i].text);
   for (size_t i = 0; i < model->params.len; i++) {
@@ -184,7 +195,7 @@ static bool save_manifest(Run *r, HgmError *error) {
   m.sources = sources;
   m.params = params;
   m.notes = notes;
-  return describe_data(r, &m, error) && hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
+  return hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
 }
 
 // A run that was replaced leaves nothing that could be taken for the new one's.
@@ -204,6 +215,7 @@ static void digest(Run *r, const HgmManifest *m) {
   hgm_sha256_begin(&sha);
   hgm_sha256_add(&sha, r->hash, strlen(r->hash));
   hgm_sha256_add(&sha, HGM_VERSION, strlen(HGM_VERSION));
+  hgm_sha256_add(&sha, &r->saved, sizeof r->saved);
   hgm_sha256_add(&sha, &r->options->epochs, sizeof r->options->epochs);
   hgm_sha256_add(&sha, &r->options->steps, sizeof r->options->steps);
   for (int i = 0; i < m->n_data; i++)
@@ -218,11 +230,11 @@ static bool prepare(Run *r, HgmError *error) {
                            .run = r->directory,
                            .model_hash = r->hash,
                            .ranks = r->ranks,
-                           .resumed = r->old != NULL,
+                           .resumed = r->saved,
                            .position = {.best = NAN}};
   train_add_weights(session, r->training.store);
-  char last[4096];
-  if (r->old != NULL && session->model->trained.len > 0 && !hgm_run_file(r->options->output, "last.h5", last, sizeof last, error)) return false;
+  char last[4096] = "";
+  if (r->saved && !hgm_run_file(r->options->output, "last.h5", last, sizeof last, error)) return false;
   if (!trained_load(session, r->training.store, last, error) || !open_datasets(r, error)) return false;
   fitting_size(&r->training);
   train_begin_weights(session, r->training.store);
@@ -234,24 +246,33 @@ static bool prepare(Run *r, HgmError *error) {
     fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
             hgm_pool_threads(session->pool), hgm_run_path(r->directory));
   double begun = now_ms();
-  HgmManifest now = {0};
-  if (!describe_data(r, &now, error)) return false;
-  digest(r, &now);
-  if (!ranks_first(r->ranks)) return true;
-  if (r->old == NULL) {
-    bool ok = save_manifest(r, error) && remove_old_results(r, error);
-    timeline_add(session->options->timeline, begun, "the manifest is written, hashes of the data files in it");
-    return ok;
-  }
-  char path[4096];
-  Store *nothing = store_new(session->arena);
-  const char *directory = hgm_run_path(r->directory);
-  bool ok = same_data(r->old, &now, directory, error) && hgm_run_file(directory, "last.h5", path, sizeof path, error) &&
-            snapshot_load(nothing, &r->training.position, r->hash, path, error) &&
-            hgm_run_metrics_keep(r->directory, r->training.position.phase, r->training.position.epoch, NULL, error);
-  if (ok) r->training.seconds = course_seconds(directory, session->arena);
+  if (!describe_data(r, &r->now, error)) return false;
+  timeline_add(session->options->timeline, begun, "hashes of the data files");
+  digest(r, &r->now);
+  return true;
+}
+
+// From the manifest on the directory is a run, which --resume goes on with, whatever ends it.
+static bool begin_record(Run *r, HgmError *error) {
+  double begun = now_ms();
+  bool ok = save_manifest(r, error) && remove_old_results(r, error);
+  timeline_add(r->session.options->timeline, begun, "the manifest is written");
   return ok;
 }
+
+static bool resume_record(Run *r, HgmError *error) {
+  const char *directory = hgm_run_path(r->directory);
+  Store *nothing = store_new(r->session.arena);
+  Position *position = &r->training.position;
+  char last[4096];
+  bool ok = same_data(r->old, &r->now, directory, error) && hgm_run_file(directory, "last.h5", last, sizeof last, error) &&
+            (!r->saved || snapshot_load(nothing, position, r->hash, last, error)) &&
+            hgm_run_metrics_keep(r->directory, position->phase, position->epoch, NULL, error);
+  if (ok) r->training.seconds = course_seconds(directory, r->session.arena);
+  return ok;
+}
+
+static bool open_record(Run *r, HgmError *error) { return !ranks_first(r->ranks) || (r->old == NULL ? begin_record(r, error) : resume_record(r, error)); }
 
 static bool write_report(Run *r, const Evaluation *e, HgmError *error) {
   const char *directory = hgm_run_path(r->directory);
@@ -313,7 +334,7 @@ static const char *resuming(const Run *r, Arena *arena) {
 
 static int train(Run *r, HgmError *error) {
   interrupt_watch();
-  switch (train_run(&r->training, error)) {
+  switch (open_record(r, error) ? train_run(&r->training, error) : TRAIN_FAILED) {
   case TRAIN_DONE: break;
   case TRAIN_PAUSED: return EXIT_DONE;
   case TRAIN_FAILED: ranks_fail(r->ranks, error); return error->exit_code;

@@ -1,20 +1,38 @@
-# SIGTERM finishes the step, saves, says how to go on; the command that it prints ends like a run that was never stopped.
+# From the moment when the manifest stands a run can be ended and loses nothing: SIGTERM finishes the step, saves, says how to go on; the command
+# that it prints, and --resume after a kill that nobody can catch, end like a run that was never stopped.
 . "$ROOT/tests/cli/lib.bash"
-$HGMC run $jets --epochs 2 -o whole > log 2>&1; [ $? -le 1 ] || fail "a run"
-cp -r "$ROOT/examples/data" .; cp "$ROOT/examples/flows/jets.hgm" "my jets.hgm" # a name that a shell takes apart
-$HGMC run "my jets.hgm" --train data/jets.h5 $quick --epochs 2 -o stopped > log 2>&1 &
+sed '/patience/d' "$ROOT/examples/vae/zgamma.hgm" > "my model.hgm" # a name that a shell takes apart
+cp -r "$ROOT/examples/data" .
+model() { $HGMC run "my model.hgm" --train data/zgamma.h5 --set widths=[16] --quiet "$@"; }
+# like_whole DIR COMMAND …: the command trains the stopped run on for two epochs more than it has, to the weights of one that was never stopped
+like_whole() {
+  local dir=$1; shift
+  epochs=$(($(cat $dir/metrics.csv 2> /dev/null | grep -c '^[0-9]') + 2))
+  "$@" > log 2>&1; [ $? -le 1 ] || fail "the resumed run: $*"
+  model --epochs $epochs -o whole --force > log 2>&1; [ $? -le 1 ] || fail "a run"
+  same_weights whole/model.h5 $dir/model.h5
+  [ "$(wc -l < $dir/metrics.csv)" -eq $((epochs + 1)) ] || fail "a header and $epochs epochs in the metrics"
+}
+
+exec_model() { exec $HGMC run "my model.hgm" --train data/zgamma.h5 --set widths=[16] --quiet --epochs 100000 -o "$1"; } # for hours
+exec_model stopped > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -s stopped/manifest.json ] && break; sleep 0.05; done
-sleep 0.4; kill -TERM $pid; wait $pid; status=$?
-if [ $status -eq 143 ]; then
-  expect_text "--resume"
-  tail -n 1 log > command
-  expect_exit 0 $HGMC sample stopped --given data/jets.h5 -n 10 -o early.csv
-  expect_text "note: the training of stopped has not ended; its weights so far are used"
-  sh ./command > log 2>&1; [ $? -le 1 ] || fail "the resumed run"
-fi
-same_weights whole/model.h5 stopped/model.h5
-$HGMC run "my jets.hgm" --train data/jets.h5 --set layers=4 --set width=16 --set bins=4 --epochs 9 -o stopped --resume > log 2>&1; [ $? -le 1 ] || fail "a run that is resumed at its end"
+await $pid test -s stopped/manifest.json
+kill -TERM $pid; wait $pid; status=$?
+[ $status -eq 143 ] || fail "exit 143 of a run that was told to stop, got $status"
+expect_text "--resume"
+tail -n 1 log > command
+expect_exit 0 $HGMC sample stopped -n 10 -o early.csv
+expect_text "note: the training of stopped has not ended; its weights so far are used"
+printed() { sed "s/ 100000 / $epochs /" command | sh; }
+like_whole stopped printed
+$HGMC run "my model.hgm" --train data/zgamma.h5 --set widths=[16] --epochs $((epochs + 9)) -o stopped --resume > log 2>&1; [ $? -le 1 ] || fail "a run that is resumed at its end"
 expect_text "this run was trained to its end, so nothing is left to do"
-[ "$(wc -l < stopped/metrics.csv)" -eq 3 ] || fail "a header and two epochs in the metrics"
 same_weights whole/model.h5 stopped/model.h5
+
+exec_model killed > log 2>&1 &
+pid=$!
+await $pid test -s killed/manifest.json
+kill -9 $pid; wait $pid 2> /dev/null
+resumed() { model --epochs $epochs -o killed --resume; }
+like_whole killed resumed
