@@ -9,14 +9,19 @@
 // --nudge K: the K-th of many neighbours: weights moved by up to one unit of float32's last place. What a result of one float32
 // implementation is off by is a matter of chance where a flow is badly conditioned; over neighbours it is a property of the implementation.
 //
+// --games: of each update of the first phase instead its loss as text, on random data, with the gradient and the product of its Hessian and a
+// direction, compiled: OUT.1, OUT.2, … for games.py.
+//
 // OUT: records `NAME \t DTYPE \t EXTENT EXTENT … \n` + little-endian data; DTYPE f8 i8 (numbers) or text (bytes).
 //   text:precision text:params text:draws       column:NAME (all rows)  train (rows of the training split)  batch (rows of the step)
+//   --games: text:function  leaf:NAME  direction:WEIGHT  first:WEIGHT  second:WEIGHT
 //   stat:…  before:WEIGHT  set:WEIGHT|STATE  loss  grad_norm  score:NAME (of the batch)  seed  pass  batch_size
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/ad/ad.h"
 #include "compiler/driver/bound.h"
 #include "compiler/driver/dataset.h"
 #include "runtime/philox.h"
@@ -33,7 +38,7 @@ typedef struct Dump {
   const int64_t *rows;
   double noise;
   int64_t nudge; // 0: none
-  bool evaluate;
+  bool evaluate, games;
 } Dump;
 
 static _Noreturn void fail(const char *message) {
@@ -229,6 +234,107 @@ static void put_facts(Dump *d) {
   put_number(d, "pass", PASS);
 }
 
+// ---- losses of games, their first and second derivatives
+
+// Any data will do: normal numbers, classes 0 and 1.
+static void random_inputs(Dump *d, const IrFn *fn) {
+  Arena *arena = d->session.arena;
+  for (size_t i = 0; i < fn->values.len; i++) {
+    const IrValue *v = &fn->values.at[i];
+    if (v->op != IR_INPUT || tables_find(&d->dataset.tables, v->attr.name) != NULL) continue;
+    int64_t n = ir_elements(&v->type) * d->events;
+    bool whole = v->type.dtype == IR_I32;
+    if (!whole && v->type.dtype != IR_F64) fail(arena_printf(arena, "%s is neither f64 nor i32", v->attr.name));
+    double *numbers = ARENA_ARRAY(arena, double, n + 1);
+    int32_t *classes = ARENA_ARRAY(arena, int32_t, n + 1);
+    uint64_t key = philox_key(SEED, v->attr.name);
+    for (int64_t k = 0; k < n; k++) numbers[k] = philox_normal(key, (uint64_t)k, 0, 0), classes[k] = numbers[k] > 0;
+    Table table = {arena_strdup(arena, v->attr.name), whole ? HGM_I32 : HGM_F64, ir_elements(&v->type), whole ? (void *)classes : (void *)numbers};
+    VEC_PUSH(arena, &d->dataset.tables.list, table);
+  }
+}
+
+// Slots of all states, and of a direction for each weight.
+static Slot *random_slot(Dump *d, const char *name, const IrType *type) {
+  Slot *slot = store_find(d->store, name);
+  if (slot != NULL) return slot;
+  slot = store_add(d->store, name, (HgmDtype)type->dtype, ir_elements(type));
+  uint64_t key = philox_key(SEED, name);
+  for (int64_t i = 0; i < slot->n; i++) slot_set(slot, i, philox_normal(key, (uint64_t)i, 0, 0));
+  return slot;
+}
+
+// Outputs PREFIX:NAME of what y depends on smoothly among the weights; the sum over all of them of derivative times direction.
+static IrRef put_derivatives(Dump *d, IrFn *fn, IrRef y, const char *prefix, const IrRef *weights, uint32_t n) {
+  Arena *arena = d->session.arena;
+  IrRef *g = ARENA_ARRAY(arena, IrRef, n + 1), refused = IR_NONE, along = ir_number(fn, IR_F64, 0);
+  if (!ad_gradient(fn, y, IR_NONE, weights, n, g, &refused)) fail("an op without a known derivative");
+  for (uint32_t i = 0; i < n; i++) {
+    if (g[i] == IR_NONE) continue;
+    const char *name = ir_at(fn, weights[i])->attr.name, *direction = arena_printf(arena, "direction:%s", name);
+    IrType type = *ir_type_of(fn, g[i]);
+    ir_output(fn, arena_printf(arena, "%s:%s", prefix, name), g[i]);
+    random_slot(d, direction, &type);
+    IrRef product = ir_binary(fn, IR_MUL, g[i], ir_leaf(fn, IR_STATE, direction, type));
+    along = ir_binary(fn, IR_ADD, along, ir_sum(fn, ir_cast(fn, product, IR_F64), (1u << type.rank) - 1));
+  }
+  return along;
+}
+
+static void put_game(Dump *d, const IrFn *step, const char *output) {
+  Arena *arena = d->session.arena;
+  IrFn alone = *step;
+  memset(&alone.outputs, 0, sizeof alone.outputs);
+  IrRef loss = IR_NONE, *weights = ARENA_ARRAY(arena, IrRef, step->values.len + 1);
+  for (size_t i = 0; i < step->outputs.len; i++)
+    if (strcmp(step->outputs.at[i].name, output) == 0) loss = step->outputs.at[i].value;
+  ir_output(&alone, "loss", loss);
+  const char *text = ir_text(arena, &alone), *problem = NULL;
+  IrFn *fn = ir_read(arena, text, &problem); // of its own: derivatives are appended to it
+  if (fn == NULL) fail(problem);
+  uint32_t n = 0;
+  for (IrRef i = 0; i < loss; i++) {
+    const IrValue *v = ir_at(fn, i);
+    if (v->op == IR_PARAM && ir_is_real(&v->type)) weights[n++] = i;
+    if (v->op == IR_STATE) random_slot(d, v->attr.name, &v->type);
+  }
+  random_inputs(d, fn);
+  put_text(d, "text:function", text);
+  for (IrRef i = 0; i < loss; i++) {
+    const IrValue *v = ir_at(fn, i);
+    if (v->op != IR_INPUT && v->op != IR_PARAM && v->op != IR_STATE && v->op != IR_COUNTER) continue;
+    IrArray leaf = leaf_numbers(d, v);
+    put_doubles(d, arena_printf(arena, "leaf:%s", leaf.name), 1, &leaf.n, leaf.data);
+  }
+  IrRef along = put_derivatives(d, fn, loss, "first", weights, n);
+  put_derivatives(d, fn, along, "second", weights, n);
+  for (uint32_t i = 0; i < n; i++) {
+    const char *direction = arena_printf(arena, "direction:%s", ir_at(fn, weights[i])->attr.name);
+    const Slot *slot = store_find(d->store, direction);
+    if (slot != NULL) put_slot(d, direction, slot, false);
+  }
+  run(d, fn, PASS);
+}
+
+// All updates of the first phase, at the weights as they begin: a file each, OUT.1, OUT.2, …
+static void put_games(Dump *d, const char *out) {
+  const ModelPhase *phase = d->session.model->phases.at[0];
+  int64_t *rows = ARENA_ARRAY(d->session.arena, int64_t, d->events);
+  for (int64_t i = 0; i < d->events; i++) rows[i] = i;
+  d->rows = rows;
+  int number = 0;
+  for (size_t u = 0; u < phase->updates.len; u++)
+    for (size_t i = 0; i < phase->updates.at[u].losses.len; i++) {
+      d->out = fopen(arena_printf(d->session.arena, "%s.%d", out, ++number), "wb");
+      if (d->out == NULL) fail("cannot write the output");
+      put_facts(d);
+      put_rows(d, "train", d->rows, d->events);
+      put_rows(d, "batch", d->rows, d->events);
+      put_game(d, phase->updates.at[u].step, phase->updates.at[u].losses.at[i].output);
+      if (fclose(d->out) != 0) fail("cannot write the output");
+    }
+}
+
 static const char *option(int argc, char **argv, const char *name, const char *fallback) {
   for (int i = 4; i + 1 < argc; i++)
     if (strcmp(argv[i], name) == 0) return argv[i + 1];
@@ -238,7 +344,7 @@ static const char *option(int argc, char **argv, const char *name, const char *f
 int main(int argc, char **argv) {
   if (argc < 4)
     fail("usage: oracle_dump MODEL.hgm DATA|- OUT [--precision f64] [--seed S] [--set NAME=VALUE]… [--events N] [--noise X] [--nudge K] "
-         "[--threads N] [--evaluate]");
+         "[--threads N] [--evaluate] [--games]");
   Dump d = {.options = {.seed = SEED, .quiet = true}};
   d.events = strtoll(option(argc, argv, "--events", "257"), NULL, 10);
   d.options.threads = (int)strtol(option(argc, argv, "--threads", "2"), NULL, 10);
@@ -249,14 +355,20 @@ int main(int argc, char **argv) {
   Arena *arena = arena_create();
   for (int i = 4; i < argc; i++) {
     d.evaluate |= strcmp(argv[i], "--evaluate") == 0;
+    d.games |= strcmp(argv[i], "--games") == 0;
     if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) VEC_PUSH(arena, &source.sets, argv[i + 1]);
   }
   int exit_code;
   if (!session_open(&d.session, &d.options, &source, &exit_code)) return exit_code;
   d.store = store_new(d.session.arena);
-  d.out = fopen(argv[3], "wb");
+  d.out = fopen(d.games ? "/dev/null" : argv[3], "wb");
   if (d.out == NULL) fail("cannot write the output");
   const Model *model = d.session.model;
+  if (d.games) {
+    begin_weights(&d);
+    put_games(&d, argv[3]);
+    return 0;
+  }
   put_facts(&d);
   open_data(&d, argv[2]);
   begin_weights(&d);
