@@ -54,10 +54,11 @@ typedef struct DrawnFlow { // what a flow drew in this scene: its density needs 
   IrRef vector;    // the variables in one row
   Value *log_prob; // f64 per event
 } DrawnFlow;
-// What `running` remembers: the next average of it, and of ones (what an average that began at zero is divided by).
+// What a net remembers: of `running` the next average, and that of ones (what an average that began at zero is divided by); of `iterated`
+// the next value.
 typedef struct Running {
   const char *path, *seen, *owner; // the weights' names; the net
-  IrRef average, ones;             // as they stand behind the last use
+  IrRef average, ones;             // as they stand behind the last use; ones IR_NONE: of `iterated`
   bool given_out;
 } Running;
 typedef struct Scene {

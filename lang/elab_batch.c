@@ -67,11 +67,14 @@ Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span) 
 
 // ---- running(v): v in training, elsewhere its average over the updates of the net, each weighing `momentum` times the next
 
-static IrRef remembered(Elab *e, const char *name, Extents shape, Span span) {
+// law NULL: it begins at zero
+static IrRef remembered(Elab *e, const char *name, Extents shape, Value *law, Span span) {
   IrType type = ir_type(e->model->real, shape.rank, shape.axes);
   if (map_get(&e->weights, name) == NULL) {
     Scene *scene = scene_open(e, SCENE_INIT, name, "");
-    ir_output(scene->fn, "value", ir_fill(scene->fn, type, 0));
+    Value *start = law != NULL ? distribution_draw(e, law, &shape, name, span) : NULL;
+    bool drawn = start != NULL && start->kind == VALUE_TENSOR;
+    ir_output(scene->fn, "value", drawn ? ir_cast(scene->fn, start->u.tensor.ir, type.dtype) : ir_fill(scene->fn, type, 0));
     scene_close(e);
     ModelWeight w = {.name = name, .owner = e->place->owner, .type = type, .init = scene->fn, .fixed = true, .span = span};
     VEC_PUSH(e->arena, &e->model->weights, w);
@@ -86,13 +89,13 @@ static IrRef next_average(IrFn *fn, IrRef old, IrRef new, double momentum) {
   return ir_binary(fn, IR_ADD, old, ir_binary(fn, IR_MUL, step, ir_number(fn, ir_type_of(fn, old)->dtype, 1 - momentum)));
 }
 
-static Running *running_at(Elab *e, const char *path, Extents shape, Span span) {
+static Running *running_at(Elab *e, const char *path, Extents shape, Value *law, Span span) {
   Scene *s = e->scene;
   for (size_t i = 0; i < s->running.len; i++)
     if (strcmp(s->running.at[i].path, path) == 0) return &s->running.at[i];
-  Running r = {.path = path, .seen = arena_printf(e->arena, "%s.seen", path), .owner = e->place->owner};
-  r.average = remembered(e, r.path, shape, span);
-  r.ones = remembered(e, r.seen, (Extents){0}, span);
+  Running r = {.path = path, .seen = arena_printf(e->arena, "%s.seen", path), .owner = e->place->owner, .ones = IR_NONE};
+  r.average = remembered(e, r.path, shape, law, span);
+  if (law == NULL) r.ones = remembered(e, r.seen, (Extents){0}, NULL, span);
   VEC_PUSH(e->arena, &s->running, r);
   return &s->running.at[s->running.len - 1];
 }
@@ -113,7 +116,7 @@ Value *builtin_running(Elab *e, const Builtin *b, BuiltinCall *call) {
     return value_error(e);
   }
   IrFn *fn = e->scene->fn;
-  Running *r = running_at(e, place_next(e, b->name), t->type.shape, call->span);
+  Running *r = running_at(e, place_next(e, b->name), t->type.shape, NULL, call->span);
   if (e->scene->training) {
     r->average = next_average(fn, r->average, t->ir, momentum);
     r->ones = next_average(fn, r->ones, ir_number(fn, e->model->real, 1), momentum);
@@ -123,12 +126,53 @@ Value *builtin_running(Elab *e, const Builtin *b, BuiltinCall *call) {
   return tensor_like(e, call->span, t->type, ir_binary(fn, IR_DIV, r->average, any), (Belongs){0}, &t->hidden);
 }
 
+// ---- iterated(start, f): what a net keeps, f of it after each update; before and after, which are the same elsewhere
+
+static Value *misplaced(Elab *e, Span span, const char *problem) {
+  Diag *d = elab_error(e, DIAG_RUNNING, span, "%s", problem);
+  diag_help(e->diags, d, "`(before, now) = iterated(normal[n], fn (v) = w @ v)` in a layer of a net");
+  return value_error(e);
+}
+
+static Value *next_of(Elab *e, Value *f, Value *before, Span span) {
+  Values args = {0};
+  VEC_PUSH(e->arena, &args, before);
+  Value *next = elab_real(e, elab_call(e, f, &args, span), span);
+  if (value_is_error(next) || tensor_ir(e, next) == IR_NONE) return value_error(e);
+  if (next->u.tensor.belongs.kind > BELONGS_STEP) return misplaced(e, span, "`iterated` of a value of each event");
+  if (extents_equal(&next->u.tensor.type.shape, &before->u.tensor.type.shape)) return elab_cast(e, next, e->model->real);
+  Diag *d = elab_shape_error(e, span, before, next, NULL);
+  diag_help(e->diags, d, "what is iterated keeps its shape");
+  return value_error(e);
+}
+
+Value *builtin_iterated(Elab *e, const Builtin *b, BuiltinCall *call) {
+  Value *law = elab_as_distribution(e, call->value[0]), *f = call->value[1];
+  Extents shape;
+  if (e->place->owner == NULL) return misplaced(e, call->span, "`iterated` outside of any net, which would keep it");
+  if (law->kind != VALUE_DISTRIBUTION) return misplaced(e, call->at[0], "what is iterated begins as a draw from a law");
+  if (f->kind != VALUE_CALLABLE) return misplaced(e, call->at[1], "`iterated` takes a function of the value before");
+  if (!distribution_shape(e, law, &shape)) return value_error(e);
+  Running *r = running_at(e, place_next(e, b->name), shape, law, call->span);
+  Value *before = value_tensor(e, call->span, tensor_type_real(shape), r->average, (Belongs){0}), *now = before;
+  if (e->scene->training) {
+    const char *path = r->path; // f may use others
+    now = next_of(e, f, before, call->span);
+    if (value_is_error(now)) return now;
+    running_at(e, path, shape, law, call->span)->average = now->u.tensor.ir;
+  }
+  Value *both = value_record(e, call->span);
+  VEC_PUSH(e->arena, &both->u.record.fields, (RecordField){NULL, before});
+  VEC_PUSH(e->arena, &both->u.record.fields, (RecordField){NULL, now});
+  return both;
+}
+
 void running_outputs(Elab *e, const char *owner) {
   for (size_t i = 0; i < e->scene->running.len; i++) {
     Running *r = &e->scene->running.at[i];
     if (r->given_out || strcmp(r->owner, owner) != 0) continue;
     r->given_out = true;
     ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", r->path), r->average);
-    ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", r->seen), r->ones);
+    if (r->ones != IR_NONE) ir_output(e->scene->fn, arena_printf(e->arena, "set:%s", r->seen), r->ones);
   }
 }

@@ -1,11 +1,11 @@
-# Convolutions and batch norm train; outside of training batch norm uses what it remembers, so scores stand for themselves; the same bits for any threads.
+# Convolutions, batch norm and spectral norm train; outside of training they use what they remember, so scores stand for themselves; the same bits for any threads.
 . "$ROOT/tests/cli/lib.bash"
 cat > image.hgm <<'HGM'
 data events { x = "x{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}" }
 net norm(x: events.x) -> (y: real[16]) = x |> batch_norm(momentum = 0.9)
 net judge(x: events.x) -> (y: real) {
   y = sum(reshape(x, 4, 4, 1) |> conv2d(3, kernel = 3) |> leaky_relu(0.2) |> batch_norm |> locally_connected2d(2, kernel = 2)
-        |> flatten |> dense(1))
+        |> flatten |> spectral_norm_dense(3) |> dense(1))
 }
 train {
   update norm, judge {

@@ -3,6 +3,7 @@ import math
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils import parametrizations
 
 
 class Place:
@@ -25,6 +26,15 @@ class Place:
 def dense(place, x):
     here = place.next("dense")
     return F.linear(x, here["w"].T, here["b"])
+
+
+def spectral_norm_dense(place, x):
+    """PyTorch's own spectral norm, one step of the power method from the vector that the layer keeps."""
+    here = place.next("spectral_norm_dense")
+    w = here["w"].T
+    norm = parametrizations._SpectralNorm(w.detach(), n_power_iterations=1)
+    norm._v.copy_(here.next("spectral")["iterated_1"].detach())
+    return F.linear(x, norm.train()(w), here["b"])
 
 
 def mlp(place, x, depth, activation, context=None):

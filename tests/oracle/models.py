@@ -274,7 +274,8 @@ class Image:
         here = run.place("critic")
         h = torch.tanh(layers.conv2d(here, x, 3, same=False))
         h = torch.sigmoid(layers.locally_connected2d(here, h, 2, 2))
-        return dense(here, h.flatten(1))[:, 0]
+        h = torch.tanh(layers.spectral_norm_dense(here, h.flatten(1)))
+        return dense(here, h)[:, 0]
 
     def loss(self, run):
         x = run.tensor(np.stack([run.dump.column(f"x{i}", run.dump.batch) for i in range(64)], axis=1)).requires_grad_()

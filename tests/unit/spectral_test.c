@@ -1,0 +1,138 @@
+// needs: lang compiler/ad compiler/ir lang/base runtime
+// What a net keeps from step to step (`iterated`), and spectral normalisation, which is made of it. Oracle: the power method and its
+// derivative written out for a 2 x 2 matrix, and its singular values in closed form.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "tests/support/model.h"
+
+enum { EVENTS = 3 };
+static const double a[EVENTS] = {1, -2, 0.5}, b[EVENTS] = {0.3, 0.8, -1};
+static const char *const kept = "f.spectral_norm_dense_1.spectral_1.iterated_1", *const weight = "f.spectral_norm_dense_1.w";
+
+static void near(double found, double expected) {
+  if (!(fabs(found - expected) <= 1e-12 * (1 + fabs(expected)))) fail_msg("%.17g, expected %.17g", found, expected);
+}
+
+#define NET "data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) = sum(x |> spectral_norm_dense(2, bias = false))\n"
+
+static Loaded with(const char *text) {
+  Loaded l = load(text);
+  double *x = ARENA_ARRAY(l.arena, double, 2 * EVENTS);
+  for (int i = 0; i < EVENTS; i++) x[2 * i] = a[i], x[2 * i + 1] = b[i];
+  give(&l, "prep:x", x, 2 * EVENTS);
+  give(&l, "column:a", a, EVENTS);
+  give(&l, "column:b", b, EVENTS);
+  for (int i = 0; i < 4; i++) give_number(&l, (const char *[]){"step", "epoch", "progress", "batch_size"}[i], i == 3 ? EVENTS : 0);
+  give_weights(&l);
+  return l;
+}
+
+static const double *leaf(const Loaded *l, const char *name) {
+  for (size_t i = 0; i < l->leaves; i++)
+    if (strcmp(l->leaf[i].name, name) == 0) return l->leaf[i].data;
+  fail_msg("no leaf %s", name);
+  return NULL;
+}
+
+typedef struct Power {
+  double u[2], v[2], sigma;
+} Power;
+
+static void unit(double x[2]) {
+  double size = hypot(x[0], x[1]);
+  x[0] /= size, x[1] /= size;
+}
+
+// u = unit(wᵀ before), v = unit(w u), sigma = v w u: a step of PyTorch's power method
+static Power power(const double w[4], const double before[2]) {
+  Power p = {{before[0] * w[0] + before[1] * w[2], before[0] * w[1] + before[1] * w[3]}, {0}, 0};
+  unit(p.u);
+  p.v[0] = w[0] * p.u[0] + w[1] * p.u[1], p.v[1] = w[2] * p.u[0] + w[3] * p.u[1];
+  unit(p.v);
+  for (int i = 0; i < 4; i++) p.sigma += p.v[i / 2] * w[i] * p.u[i % 2];
+  return p;
+}
+
+static void a_step_of_the_power_method(void **state) {
+  (void)state;
+  Loaded l = with(NET "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n");
+  const double *w = leaf(&l, weight), mean[2] = {(a[0] + a[1] + a[2]) / 3, (b[0] + b[1] + b[2]) / 3};
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  Power p = power(w, leaf(&l, kept));
+  double sum = 0;
+  for (int i = 0; i < 4; i++) sum += mean[i / 2] * w[i];
+  near(run(&l, step, EVENTS, "loss")[0], sum / p.sigma);
+  for (int i = 0; i < 4; i++) // no derivative of u and v
+    near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", weight))[i], w[i] - mean[i / 2] / p.sigma + sum * p.v[i / 2] * p.u[i % 2] / (p.sigma * p.sigma));
+  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], p.v[i]);
+  leave(&l);
+}
+
+static void each_use_goes_on_from_the_one_before(void **state) {
+  (void)state;
+  Loaded l = with(NET "train { update f { minimize f(x) - f(3 * x)^2; with sgd(0.1) }; batch 3; steps 9 }\n");
+  const double *w = leaf(&l, weight);
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  Power one = power(w, leaf(&l, kept)), two = power(w, one.v);
+  double loss = 0;
+  for (int i = 0; i < EVENTS; i++) {
+    double y = a[i] * (w[0] + w[1]) + b[i] * (w[2] + w[3]);
+    loss += (y / one.sigma - 9 * y * y / (two.sigma * two.sigma)) / EVENTS;
+  }
+  near(run(&l, step, EVENTS, "loss")[0], loss);
+  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], two.v[i]);
+  leave(&l);
+}
+
+static void it_finds_the_largest_singular_value(void **state) {
+  (void)state;
+  Loaded l = with(NET "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\nscore { y = f(x) }\n");
+  const double *w = leaf(&l, weight);
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  for (int k = 0; k < 200; k++) give(&l, kept, run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept)), 2);
+  double squares = w[0] * w[0] + w[1] * w[1] + w[2] * w[2] + w[3] * w[3], det = w[0] * w[3] - w[1] * w[2];
+  double sigma = sqrt((squares + sqrt(squares * squares - 4 * det * det)) / 2);
+  for (int i = 0; i < EVENTS; i++) near(run(&l, l.model->score, EVENTS, "score:y")[i], (a[i] * (w[0] + w[1]) + b[i] * (w[2] + w[3])) / sigma);
+  leave(&l);
+}
+
+static void only_its_own_updates_keep_it(void **state) {
+  (void)state;
+  Loaded l = with(NET "net g(x: d.x) -> d.x = x |> dense(2)\ntrain {\n  update f { minimize f(x)^2; with sgd(1) }\n  update g { minimize f(g(x)); with sgd(1) "
+                      "}\n  batch 3; steps 9 }\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  assert_true(has_output(p->updates.at[0].step, arena_printf(l.arena, "set:%s", kept)));
+  assert_false(has_output(p->updates.at[1].step, arena_printf(l.arena, "set:%s", kept)));
+  leave(&l);
+}
+
+static void wrong_uses_are_refused(void **state) {
+  (void)state;
+  expect("data d { x = [\"a\", \"b\"] }\nscore { (p, q) = iterated(normal[2], fn (v) = v); s = sum(p) }\n", "running");
+  expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { (p, q) = iterated(normal[2], fn (v) = x); y = sum(q) }\n"
+         "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n",
+         "running");
+  expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { learn w: real[3] = 1; (p, q) = iterated(normal[2], fn (v) = w); y = sum(q) }\n"
+         "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n",
+         "shape");
+  expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { (p, q) = iterated(normal[2], 3); y = sum(q) }\n"
+         "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n",
+         "running");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_step_of_the_power_method),
+      cmocka_unit_test(each_use_goes_on_from_the_one_before),
+      cmocka_unit_test(it_finds_the_largest_singular_value),
+      cmocka_unit_test(only_its_own_updates_keep_it),
+      cmocka_unit_test(wrong_uses_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
