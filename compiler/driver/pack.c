@@ -74,8 +74,8 @@ static HgmBundleColumn pack_column(const OpenRun *run, const char *port, const c
   out.unit = like->unit != NULL ? like->unit : "";
   out.kind = kind_of(like);
   out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(run->manifest, like);
-  out.rank = like->rank;
-  for (int k = 0; k < like->rank; k++) out.elements *= out.shape[k] = like->shape[k];
+  out.rank = column_shape(run->manifest, like, out.shape);
+  for (int k = 0; k < out.rank; k++) out.elements *= out.shape[k];
   out.allows_nan = like->allows_nan;
   out.has_missing = like->has_missing;
   out.missing = like->missing;

@@ -15,15 +15,31 @@ static const char *const type_names[HGM_N_FILE_TYPES] = {
 
 const char *file_type_text(HgmFileType type) { return type_names[type]; }
 
-HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) {
+// What the manifest says of a column of the training file: "float32 (25,25)"; NULL: nothing.
+static const char *column_in_file(const HgmManifest *manifest, const ModelColumn *column) {
   for (int d = 0; d < manifest->n_data; d++)
-    for (int c = 0; c < manifest->data[d].n_columns; c++) {
-      const HgmManifestPair *pair = &manifest->data[d].columns[c];
-      if (strcmp(pair->name, column->name) != 0) continue;
-      for (int t = 0; t < HGM_N_FILE_TYPES; t++)
-        if (strncmp(pair->value, type_names[t], strlen(type_names[t])) == 0) return (HgmFileType)t;
-    }
+    for (int c = 0; c < manifest->data[d].n_columns; c++)
+      if (strcmp(manifest->data[d].columns[c].name, column->name) == 0) return manifest->data[d].columns[c].value;
+  return NULL;
+}
+
+HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) {
+  const char *text = column_in_file(manifest, column);
+  for (int t = 0; text != NULL && t < HGM_N_FILE_TYPES; t++)
+    if (strncmp(text, type_names[t], strlen(type_names[t])) == 0) return (HgmFileType)t;
   return HGM_FILE_F32;
+}
+
+int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape) {
+  const char *text = column_in_file(manifest, column);
+  char *at = text == NULL ? NULL : strchr(text, '(');
+  int64_t n = 1, declared = 1;
+  int rank = 0;
+  for (int k = 0; k < column->rank; k++) declared *= column->shape[k];
+  for (; column->rank > 0 && at != NULL && *at != ')' && *at != 0 && rank < HGM_MAX_RANK; rank++) n *= shape[rank] = strtoll(at + 1, &at, 10);
+  if (rank > 0 && n == declared) return rank;
+  for (int k = 0; k < column->rank; k++) shape[k] = column->shape[k];
+  return column->rank;
 }
 
 static void hash_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text, strlen(text) + 1); }

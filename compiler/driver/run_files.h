@@ -25,6 +25,8 @@ void close_run(OpenRun *run);
 void model_hash(const Session *session, const char *precision, char text[65]);
 // How the training file stores the column ("float32" …), for files that we write. F32 when it is not known.
 HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column);
+// And its shape there, of one event, (HGM_MAX_RANK): an image of one channel that the file has as rows and columns is written so. Returns the rank.
+int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape);
 const char *file_type_text(HgmFileType type);
 
 // FILE or NAME=FILE arguments of --train, --data: the files of one data block. False: a block is named that does not exist.

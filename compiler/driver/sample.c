@@ -157,8 +157,7 @@ static void add_generated(Sampling *s) {
     if (like != NULL) {
       out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(s->run.manifest, like);
       out.unit = like->unit;
-      out.rank = like->rank;
-      for (int k = 0; k < like->rank; k++) out.shape[k] = like->shape[k];
+      out.rank = column_shape(s->run.manifest, like, out.shape);
       out.texts = like->texts.at;
       out.n_texts = (int)like->texts.len;
     }

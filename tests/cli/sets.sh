@@ -1,4 +1,4 @@
-# Point clouds from the file to the sampler: what stands in places where nothing is changes no bit of weights, scores and metrics, and neither
+# Point clouds, and images, from the file to the sampler: what stands in places where nothing is changes no bit of weights, scores and metrics, and neither
 # does the number of places change what is learnt; the same bits for any threads; sampler and command draw the same sets.
 . "$ROOT/tests/cli/lib.bash"
 cat > make.hgm <<'HGM'
@@ -92,3 +92,21 @@ awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "n") at = i; else if (fir
 # a cloud of the wrong size
 expect_exit 1 "$HGMC" check cloud.hgm --set places=7 --data clouds0.0.h5
 expect_text "error[column-shape]"
+# an image of one channel is written as the file has it, as rows and columns
+cat > image.hgm <<'HGM'
+data d { image: real[6, 3, 1] = "cloud" |> standardize }
+net paint(z: real[2]) -> d.image = z |> dense(18) |> reshape(6, 3, 1)
+train { z ~ normal[2]
+  update paint { minimize mse(paint(z), image); with adam(1e-3) }
+  batch 100
+  epochs 1 }
+generate { z ~ normal[2]; image = paint(z) }
+HGM
+expect_exit 0 "$HGMC" run image.hgm --train clouds0.0.h5 -o image --quiet
+expect_exit 0 "$HGMC" sample image -n 7 -o image.h5 --quiet
+expect_exit 0 "$HGMC" build image -o image.sampler
+expect_exit 0 ./image.sampler -n 7 -o sampled.h5 --quiet
+for file in image.h5 sampled.h5; do
+  expect_exit 0 h5dump -H "$file"
+  expect_text "{ ( 7, 6, 3 ) "
+done
