@@ -57,15 +57,21 @@ static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLV
 
 // The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
 // A loop's own instructions, four a turn, are a sixth of what a small block issues: a turn has several terms there.
+// The weights of the next block, which lie behind those of this one, are asked for meanwhile: in models larger than the second-level cache
+// they come from further away, once a tile.
 static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
-  int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms;
+  int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms, line = 64 / (g->f64 ? 8 : 4);
   unsigned n = b.rows * b.vectors;
+  bool ahead = terms > 1 && g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k;
   if (whole) { // the loop carries the chains, then where it reads
     LLVMValueRef now[EMIT_CARRIED];
     memcpy(now, sums, n * sizeof *now);
     now[n] = w, now[n + 1] = x;
-    EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, now, n + 2);
+    if (ahead) now[n + 2] = offset(m, g, w, b.rows * g->w_n);
+    EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, now, n + 2 + ahead);
     memcpy(now, k.carried, k.n * sizeof *now);
+    for (int64_t i = 0; i < b.rows * terms && ahead; i += line) emit_prefetch(m, offset(m, g, now[n + 2], i), false);
+    if (ahead) now[n + 2] = offset(m, g, now[n + 2], b.rows * terms);
     for (int64_t i = 0; i < terms; i++) emit_term(m, g, b, offset(m, g, now[n], i * g->w_k), offset(m, g, now[n + 1], i * g->x_stride), now);
     now[n] = offset(m, g, now[n], terms * g->w_k);
     now[n + 1] = offset(m, g, now[n + 1], terms * g->x_stride);

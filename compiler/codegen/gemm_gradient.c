@@ -106,7 +106,7 @@ static void transpose_half(CodeModule *m, LLVMValueRef rows[8], unsigned lanes) 
 static void transpose_rows(CodeModule *m, const GemmGradient *g, const Strip *s, LLVMValueRef first, unsigned count) {
   EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
   LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
-  for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, i * g->b_stride + 2 * s->lanes)), false);
+  for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, (i + count) * g->b_stride)), false);
   for (unsigned i = 0; i < s->lanes; i++)
     rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
   if (s->lanes < whole_lanes(g)) transpose_half(m, rows, s->lanes);
@@ -172,10 +172,15 @@ static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Bl
   LLVMValueRef now[EMIT_CARRIED];
   unsigned n = b.rows * b.vectors;
   memcpy(now, sums, n * sizeof *now);
+  bool ahead = turn > 1;
+  int64_t line = 64 / (g->f64 ? 8 : 4), share = (b.rows * g->a_stride * turn + g->tile - 1) / g->tile;
   now[n] = emit_at(m, s->element, a, from); // the loop carries the chains, then where it reads
   now[n + 1] = emit_at2(m, s->element, turned, from, s->lanes, NULL);
-  EmitLoop t = emit_loop(m, "events", from, to, turn, now, n + 2);
+  if (ahead) now[n + 2] = emit_at(m, s->element, a, emit_index(m, b.rows * g->a_stride)); // and the rows of the next block
+  EmitLoop t = emit_loop(m, "events", from, to, turn, now, n + 2 + ahead);
   memcpy(now, t.carried, t.n * sizeof *now);
+  for (int64_t i = 0; i < share && ahead; i += line) emit_prefetch(m, emit_at(m, s->element, now[n + 2], emit_index(m, i)), false);
+  if (ahead) now[n + 2] = emit_at(m, s->element, now[n + 2], emit_index(m, share));
   for (int64_t i = 0; i < turn; i++)
     emit_term(m, g, s, b, emit_at(m, s->element, now[n], emit_index(m, i)), emit_at(m, s->element, now[n + 1], emit_index(m, i * s->lanes)), now);
   now[n] = emit_at(m, s->element, now[n], emit_index(m, turn));
