@@ -62,7 +62,7 @@ static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLV
 static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms, line = 64 / (g->f64 ? 8 : 4);
   unsigned n = b.rows * b.vectors;
-  bool ahead = terms > 1 && g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k;
+  bool ahead = g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k;
   if (whole) { // the loop carries the chains, then where it reads
     LLVMValueRef now[EMIT_CARRIED];
     memcpy(now, sums, n * sizeof *now);

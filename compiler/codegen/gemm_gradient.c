@@ -172,7 +172,7 @@ static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Bl
   LLVMValueRef now[EMIT_CARRIED];
   unsigned n = b.rows * b.vectors;
   memcpy(now, sums, n * sizeof *now);
-  bool ahead = turn > 1;
+  bool ahead = turn > 1 || m->target->vector_bits == 512; // not of the few events left over
   int64_t line = 64 / (g->f64 ? 8 : 4), share = (b.rows * g->a_stride * turn + g->tile - 1) / g->tile;
   now[n] = emit_at(m, s->element, a, from); // the loop carries the chains, then where it reads
   now[n + 1] = emit_at2(m, s->element, turned, from, s->lanes, NULL);

@@ -8,6 +8,7 @@
 #include "compiler/build/sampler_file.h"
 #include "compiler/driver/compiling.h"
 #include "compiler/driver/dataset.h"
+#include "compiler/driver/phase.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/trial.h"
 #include "compiler/driver/verbs.h"
@@ -27,25 +28,25 @@ static int64_t parameters_of(const Model *model) {
   return n;
 }
 
-static void compile_one(Session *session, const IrFn *fn, CodeKind kind) {
-  if (fn != NULL) codegen_free(session_compile(session, fn, BULK_TILE, 0, kind));
+static void compile_one(Session *session, const IrFn *fn) {
+  if (fn != NULL) codegen_free(session_compile(session, fn, BULK_TILE, 0, CODE_PLAIN));
 }
 
 // Every program of the model, for --dump and --time-passes.
 static void compile_all(Session *session) {
   const Model *model = session->model;
   for (size_t d = 0; d < model->data.len; d++) {
-    compile_one(session, model->data.at[d]->prepare, CODE_PLAIN);
-    for (size_t r = 0; r < model->data.at[d]->rounds.len; r++) compile_one(session, model->data.at[d]->rounds.at[r].fn, CODE_PLAIN);
+    compile_one(session, model->data.at[d]->prepare);
+    for (size_t r = 0; r < model->data.at[d]->rounds.len; r++) compile_one(session, model->data.at[d]->rounds.at[r].fn);
   }
   for (size_t p = 0; p < model->phases.len; p++) {
     const ModelPhase *phase = model->phases.at[p];
-    for (size_t u = 0; u < phase->updates.len; u++) compile_one(session, phase->updates.at[u].step, CODE_STEP);
-    for (size_t i = 0; i < phase->selections.len; i++) compile_one(session, phase->selections.at[i].keep, CODE_PLAIN);
-    compile_one(session, phase->validate, CODE_PLAIN);
+    for (size_t u = 0; u < phase->updates.len; u++) codegen_free(session_compile(session, phase->updates.at[u].step, phase_tile(phase), 0, CODE_STEP));
+    for (size_t i = 0; i < phase->selections.len; i++) compile_one(session, phase->selections.at[i].keep);
+    compile_one(session, phase->validate);
   }
-  for (size_t g = 0; g < model->generators.len; g++) compile_one(session, model->generators.at[g]->fn, CODE_PLAIN);
-  compile_one(session, model->score, CODE_PLAIN);
+  for (size_t g = 0; g < model->generators.len; g++) compile_one(session, model->generators.at[g]->fn);
+  compile_one(session, model->score);
 }
 
 static bool try_bijections(Session *session, int *exit_code) {

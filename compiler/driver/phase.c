@@ -9,7 +9,7 @@
 #include "runtime/philox.h"
 
 enum { SUM, NORM, COUNT, SUMS };
-enum { LEAST_TILE = 32 };
+enum { TRAIN_TILE = 64, LEAST_TILE = 32 };
 
 size_t phase_losses(const ModelPhase *model) {
   size_t n = 0;
@@ -218,7 +218,7 @@ uint64_t phase_batch_about(const ModelPhase *model) {
 }
 
 uint32_t phase_tile(const ModelPhase *model) {
-  uint32_t tile = BULK_TILE;
+  uint32_t tile = TRAIN_TILE;
   while (tile > LEAST_TILE && tile >= phase_batch(model)) tile /= 2;
   return tile;
 }
