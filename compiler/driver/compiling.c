@@ -15,6 +15,8 @@ struct Compiling {
   CodegenOptions options;
   const HgmCache *cache; // NULL: none
   HgmPool *pool;
+  HgmSha256 function; // of the key
+  bool is_hashed;
   Timeline timeline; // in an arena of its own
   CodegenStats stats;
   HgmProgram *program;
@@ -38,14 +40,17 @@ static const char *own_identity(Arena *arena) {
   return arena_printf(arena, "hgmc %s of %lld bytes, %lld.%09ld", HGM_VERSION, (long long)self.st_size, (long long)self.st_mtim.tv_sec, self.st_mtim.tv_nsec);
 }
 
-// A hash of the function and of all else that decides its code.
-static void program_key(const IrFn *fn, const CodegenOptions *options, char key[HGM_CACHE_KEY + 1]) {
+// A hash of the function (which takes milliseconds, so it is in c once it was wanted) and of all else that decides its code.
+static void program_key(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
+  if (!c->is_hashed) {
+    hgm_sha256_begin(&c->function);
+    ir_bytes(c->fn, add_to_sha, &c->function);
+    c->is_hashed = true;
+  }
   Arena *scratch = arena_create();
-  const char *parts[] = {own_identity(scratch), codegen_identity(scratch, options)};
-  HgmSha256 sha;
-  hgm_sha256_begin(&sha);
+  const char *parts[] = {own_identity(scratch), codegen_identity(scratch, &c->options)};
+  HgmSha256 sha = c->function;
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) hgm_sha256_add(&sha, parts[i], strlen(parts[i]) + 1);
-  ir_bytes(fn, add_to_sha, &sha);
   hgm_sha256_end(&sha, key);
   arena_destroy(scratch);
 }
@@ -83,7 +88,7 @@ static uint8_t *compile(Compiling *c, size_t *size) {
 
 static HgmProgram *find(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
   double begin = now_ms();
-  program_key(c->fn, &c->options, key);
+  program_key(c, key);
   HgmProgram *kept = hgm_cache_find(c->cache, key);
   timeline_add(&c->timeline, begin, "%s: %s the cache", c->fn->name, kept != NULL ? "taken from" : "not in");
   return kept;
