@@ -46,6 +46,7 @@ static const AstUpdate *update_of(Blocks *b, const TrainScope *t, Scope *scope, 
 static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *other, int number) {
   Elab *e = b->e;
   const char *site = e->scene->site;
+  const size_t judged = e->scene->judged.len;
   e->scene->site = update_site(e, t, number);
   scene_again(e);
   Scope *scope = scope_new(e, train_names(b, t));
@@ -58,6 +59,7 @@ static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, con
   bool good = with_read(b, scope, other, &with) && !loss.bad && step_gradients(e, other, &targets, loss_total(e, &loss), &moves);
   if (good) step_weights(e, &(StepPlace){.phase = phase, .unrolled = true}, &with, &moves);
   e->diags->muted--;
+  e->scene->judged.len = judged;
   e->scene->site = site;
   scene_again(e);
   return good && e->diags->errors == errors;
@@ -88,7 +90,7 @@ static bool unroll(Blocks *b, ModelPhase *phase, const TrainScope *t, Scope *sco
 // ---- one block
 
 typedef struct Outputs {
-  const char *loss, *norm;
+  const char *loss, *norm, *accuracy;
 } Outputs;
 
 static bool watches_norm(const AstExpr *x) {
@@ -112,6 +114,17 @@ static const char *targets_text(Elab *e, const Targets *targets) {
   return text;
 }
 
+// The mean of what the block judged, as an output; false: it judged nothing.
+static bool accuracy_output(Elab *e, size_t before, const char *name) {
+  IrFn *fn = e->scene->fn;
+  const size_t n = e->scene->judged.len - before;
+  if (n == 0) return false;
+  IrRef sum = e->scene->judged.at[before];
+  for (size_t i = 1; i < n; i++) sum = ir_binary(fn, IR_ADD, sum, e->scene->judged.at[before + i]);
+  ir_output(fn, name, n == 1 ? sum : ir_binary(fn, IR_DIV, sum, ir_number(fn, IR_F64, (double)n)));
+  return true;
+}
+
 // The block into the program of the current scene.
 static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, ModelUpdate *update, Outputs outputs) {
   Elab *e = b->e;
@@ -123,6 +136,7 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     names = train_names(b, t);
   }
   Scope *scope = scope_new(e, names);
+  const size_t judged = e->scene->judged.len;
   Loss loss = loss_read(b, scope, u);
   With with = {.rate = IR_NONE};
   bool good = with_read(b, scope, u, &with) && targets.len == u->targets.len && !loss.bad;
@@ -135,7 +149,8 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     if (step_gradients(e, u, &targets, total, &moves)) step_weights(e, &(StepPlace){.phase = phase, .norm = norm}, &with, &moves);
     for (size_t i = 0; i < targets.len; i++) running_outputs(e, targets.at[i].path);
     phase->normalises = phase->normalises || e->scene->running.len > 0;
-    VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), outputs.loss, norm});
+    const char *accuracy = accuracy_output(e, judged, outputs.accuracy) ? outputs.accuracy : NULL;
+    VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), outputs.loss, norm, accuracy});
   }
   phase_data(b, phase, e->scene->fn, &loss);
 }
@@ -184,7 +199,7 @@ void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUp
   Scene *scene = scene_open(e, SCENE_TRAIN, site, site);
   scene->fn->span = u->span.begin + 1;
   ModelUpdate update = {.step = scene->fn, .span = u->span};
-  update_step(b, phase, t, u, &update, (Outputs){"loss", "grad_norm"});
+  update_step(b, phase, t, u, &update, (Outputs){"loss", "grad_norm", "accuracy"});
   scene_close(e);
   update_control(b, t, u, number, &update);
   VEC_PUSH(e->arena, &phase->updates, update);
@@ -223,8 +238,10 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
     scene->site = update_site(e, t, number);
     scene_again(e);
     size_t before = update.targets.len;
-    Outputs outputs = {"loss", "grad_norm"};
-    if (number > 1) outputs = (Outputs){arena_printf(e->arena, "loss_%d", number), arena_printf(e->arena, "grad_norm_%d", number)};
+    Outputs outputs = {"loss", "grad_norm", "accuracy"};
+    if (number > 1)
+      outputs =
+          (Outputs){arena_printf(e->arena, "loss_%d", number), arena_printf(e->arena, "grad_norm_%d", number), arena_printf(e->arena, "accuracy_%d", number)};
     update_step(b, phase, t, item->update, &update, outputs);
     refuse_moved_twice(e, item->update, &update, before);
   }

@@ -75,6 +75,7 @@ typedef struct Scene {
   bool batches;    // events know the others of their batch
   bool types_only; // what is built goes away: a value that is not there yet may stand in it
   VEC(Running) running;
+  VEC(IrRef) judged; // shares of right answers, f64 scalars
 } Scene;
 void running_outputs(Elab *e, const char *owner);                                     // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN

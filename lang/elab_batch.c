@@ -65,6 +65,26 @@ Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span) 
   return tensor_like(e, span, type, ir_cast(fn, x, real), belongs, &v->u.tensor.hidden);
 }
 
+// ---- judged(loss, right): the loss as it is, beside it the share of right answers in the batch
+
+static bool is_shown(const Elab *e, const Value *right) {
+  return e->scene->purpose == SCENE_TRAIN && !e->scene->types_only && tensor_events(e, &right->u.tensor) < 2 && right->u.tensor.hidden.n == 0;
+}
+
+Value *builtin_judged(Elab *e, const Builtin *b, BuiltinCall *call) {
+  (void)b;
+  Value *right = elab_real(e, call->value[1], call->at[1]);
+  if (value_is_error(right) || tensor_ir(e, right) == IR_NONE) return value_error(e);
+  if (!is_shown(e, right)) return call->value[0];
+  IrFn *fn = e->scene->fn;
+  IrRef x = ir_cast(fn, elab_per_event(e, right), IR_F64);
+  const IrType type = *ir_type_of(fn, x);
+  IrRef events = ir_leaf(fn, IR_COUNTER, "batch_size", ir_scalar(IR_F64)), sum = ir_sum(fn, x, (1u << type.rank) - 1);
+  IrRef mean = ir_binary(fn, IR_DIV, sum, ir_binary(fn, IR_MUL, events, ir_number(fn, IR_F64, (double)ir_elements(&type))));
+  VEC_PUSH(e->arena, &e->scene->judged, mean);
+  return call->value[0];
+}
+
 // ---- running(v): v in training, elsewhere its average over the updates of the net, each weighing `momentum` times the next
 
 // law NULL: it begins at zero

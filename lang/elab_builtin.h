@@ -11,7 +11,7 @@ BuiltinMake builtin_windows, builtin_spread_windows, builtin_pad, builtin_pad_sa
 BuiltinMake builtin_neighbours, builtin_bin, builtin_one_hot, builtin_argmax, builtin_inverse_order;
 BuiltinMake builtin_count, builtin_first;
 BuiltinMake builtin_p4, builtin_subjettiness, builtin_training, builtin_counter, builtin_circular, builtin_unroll, builtin_physical, builtin_weight_of,
-    builtin_batch, builtin_running, builtin_iterated;
+    builtin_batch, builtin_judged, builtin_running, builtin_iterated;
 BuiltinMake builtin_grad, builtin_jacobian, builtin_law, builtin_draw, builtin_log_prob, builtin_kl, builtin_entropy, builtin_inverted, builtin_in_turn;
 
 #endif

@@ -150,6 +150,7 @@ typedef struct ModelEstimate {
 typedef struct ModelLoss {
   const char *name;          // what the block updates: "critic", "encoder, decoder"
   const char *output, *norm; // outputs of the step; norm: of the gradient, NULL: not asked for
+  const char *accuracy;      // share of right answers, NULL: nothing is judged
 } ModelLoss;
 
 typedef struct ModelUpdate {

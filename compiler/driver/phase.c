@@ -8,7 +8,7 @@
 #include "compiler/driver/nonfinite.h"
 #include "runtime/philox.h"
 
-enum { SUM, NORM, COUNT, SUMS };
+enum { COUNT = MEAN_ACCURACY + 1, SUMS };
 enum { TRAIN_TILE = 64, LEAST_TILE = 32 };
 
 size_t phase_losses(const ModelPhase *model) {
@@ -266,18 +266,20 @@ void phase_close(Phase *p) {
 
 // ---- sums of an epoch
 
-double phase_mean(const Phase *p, size_t loss, bool norm) {
+double phase_mean(const Phase *p, size_t loss, PhaseMean what) {
   int64_t at = (int64_t)loss * SUMS;
   double n = slot_number(p->sums, at + COUNT);
-  return n == 0 ? NAN : slot_number(p->sums, at + (norm ? NORM : SUM)) / n;
+  return n == 0 ? NAN : slot_number(p->sums, at + (int64_t)what) / n;
 }
 
 void phase_forget(Phase *p) { slot_fill(p->sums, 0); }
 
 // A step counts as many times as it has events: the last batch of an epoch has fewer.
-static void add_loss(Phase *p, size_t loss, double value, double norm, double events) {
-  const double more[SUMS] = {value * events, norm * events, events};
-  for (int k = 0; k < SUMS; k++) slot_set(p->sums, (int64_t)loss * SUMS + k, slot_number(p->sums, (int64_t)loss * SUMS + k) + more[k]);
+static void add_loss(Phase *p, size_t at, const Bound *bound, const ModelLoss *loss, double events) {
+  const char *const outputs[] = {[MEAN_LOSS] = loss->output, [MEAN_NORM] = loss->norm, [MEAN_ACCURACY] = loss->accuracy};
+  double more[SUMS] = {[COUNT] = events};
+  for (int k = 0; k < COUNT; k++) more[k] = outputs[k] == NULL ? 0 : slot_number(bound_result(bound, outputs[k]), 0) * events;
+  for (int k = 0; k < SUMS; k++) slot_set(p->sums, (int64_t)at * SUMS + k, slot_number(p->sums, (int64_t)at * SUMS + k) + more[k]);
 }
 
 void phase_exchange_averages(Phase *p) {
@@ -340,11 +342,7 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   if (!bound_run(bound, &call, error)) return false;
   const ModelLoss *bad = bad_loss(update, bound);
   if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, error);
-  for (size_t i = 0; i < update->losses.len && last; i++) {
-    const ModelLoss *loss = &update->losses.at[i];
-    double norm = loss->norm == NULL ? 0 : slot_number(bound_result(bound, loss->norm), 0);
-    add_loss(p, first_loss + i, slot_number(bound_result(bound, loss->output), 0), norm, (double)call.events);
-  }
+  for (size_t i = 0; i < update->losses.len && last; i++) add_loss(p, first_loss + i, bound, &update->losses.at[i], (double)call.events);
   bound_commit(bound);
   p->t->events_trained += call.events;
   return true;

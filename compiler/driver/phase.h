@@ -38,7 +38,7 @@ typedef struct Phase {
   Slot *step, *epoch, *progress;
   Gallery *gallery;     // of a game, once it was looked at
   double *first_losses; // (losses) of the first epoch; NaN: before this process
-  Slot *sums;           // (losses, 3): sum, norm of the gradient, how often; of the epoch so far
+  Slot *sums;           // (losses, 4): sum, norm of the gradient, accuracy, how often; of the epoch so far
 } Phase;
 
 int64_t phase_batch(const ModelPhase *model);
@@ -53,8 +53,9 @@ void phase_leave_states(Phase *p);
 bool phase_step(Phase *p, HgmError *error);
 size_t phase_losses(const ModelPhase *model); // of all its updates
 const ModelLoss *phase_loss(const ModelPhase *model, size_t i);
-double phase_mean(const Phase *p, size_t loss, bool norm); // over the epoch so far; NaN: never
-void phase_forget(Phase *p);                               // a new epoch: sums begin anew
+typedef enum { MEAN_LOSS, MEAN_NORM, MEAN_ACCURACY } PhaseMean;
+double phase_mean(const Phase *p, size_t loss, PhaseMean what); // over the epoch so far; NaN: never
+void phase_forget(Phase *p);                                    // a new epoch: sums begin anew
 // `ema`: weights and their averages change places; twice is none.
 void phase_exchange_averages(Phase *p);
 

@@ -48,7 +48,8 @@ static void facts(FILE *out, const Report *r, Arena *scratch) {
 
 // ---- the course of training
 
-static bool is_curve(const char *name) { return strstr(name, "loss") != NULL || strcmp(name, "validation") == 0 || strcmp(name, "watched") == 0; }
+static bool is_loss(const char *name) { return strstr(name, "loss") != NULL || strcmp(name, "validation") == 0 || strcmp(name, "watched") == 0; }
+static bool is_accuracy(const char *name) { return strstr(name, ": accuracy of ") != NULL; }
 
 static bool ends_with(const char *name, const char *end) { return strlen(name) >= strlen(end) && strcmp(name + strlen(name) - strlen(end), end) == 0; }
 
@@ -69,23 +70,27 @@ static void trouble(FILE *out, const Course *course, Arena *arena) {
   }
 }
 
+static void curves_of(FILE *out, const Course *course, bool chosen(const char *name), const char *title, Arena *arena) {
+  PlotCurve curves[MOST_CURVES];
+  int n = 0;
+  double *epochs = ARENA_ARRAY(arena, double, course->rows + 1);
+  for (int64_t i = 0; i < course->rows; i++) epochs[i] = (double)i + 1;
+  for (size_t c = 0; c < course->names.len && n < MOST_CURVES; c++) {
+    const double *y = course_column(course, course->names.at[c], arena);
+    bool any = false;
+    for (int64_t i = 0; i < course->rows; i++) any |= isfinite(y[i]);
+    if (chosen(course->names.at[c]) && any) curves[n++] = (PlotCurve){course->names.at[c], y, course->rows};
+  }
+  if (n == 0 || course->rows < 2) return;
+  fprintf(out, "<h2>%s</h2>\n", title);
+  plot_curves(out, "epoch", epochs, curves, n);
+}
+
 static void training(FILE *out, const Report *r, Arena *arena) {
   Course course;
   if (!course_read(&course, r->directory, arena)) return;
-  PlotCurve curves[MOST_CURVES];
-  int n = 0;
-  double *epochs = ARENA_ARRAY(arena, double, course.rows + 1);
-  for (int64_t i = 0; i < course.rows; i++) epochs[i] = (double)i + 1;
-  for (size_t c = 0; c < course.names.len && n < MOST_CURVES; c++) {
-    const double *y = course_column(&course, course.names.at[c], arena);
-    bool any = false;
-    for (int64_t i = 0; i < course.rows; i++) any |= isfinite(y[i]);
-    if (is_curve(course.names.at[c]) && any) curves[n++] = (PlotCurve){course.names.at[c], y, course.rows};
-  }
-  if (n > 0 && course.rows > 1) {
-    fprintf(out, "<h2>Training</h2>\n");
-    plot_curves(out, "epoch", epochs, curves, n);
-  }
+  curves_of(out, &course, is_loss, "Training", arena);
+  curves_of(out, &course, is_accuracy, "How often discriminators are right", arena);
   trouble(out, &course, arena);
 }
 

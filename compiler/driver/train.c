@@ -127,10 +127,23 @@ static bool judge(Phase *p, double number, HgmError *error) {
 static const char *losses_text(const Phase *p) {
   Arena *arena = p->t->store->arena;
   size_t n = phase_losses(p->model);
-  if (n == 1) return arena_printf(arena, "loss %.5f", phase_mean(p, 0, false));
+  if (n == 1) return arena_printf(arena, "loss %.5f", phase_mean(p, 0, MEAN_LOSS));
   const char *text = "";
-  for (size_t i = 0; i < n; i++) text = arena_printf(arena, "%s%s%s %.5f", text, i > 0 ? ", " : "", phase_loss(p->model, i)->name, phase_mean(p, i, false));
+  for (size_t i = 0; i < n; i++) {
+    const ModelLoss *loss = phase_loss(p->model, i);
+    const char *right = loss->accuracy == NULL ? "" : arena_printf(arena, " (accuracy %.3f)", phase_mean(p, i, MEAN_ACCURACY));
+    text = arena_printf(arena, "%s%s%s %.5f%s", text, i > 0 ? ", " : "", loss->name, phase_mean(p, i, MEAN_LOSS), right);
+  }
   return text;
+}
+
+// What a block updates as part of the name of a column, in which a comma would begin the next.
+static const char *block_name(const ModelLoss *loss, Arena *arena) {
+  char *name = arena_strdup(arena, loss->name), *to = name;
+  for (const char *c = loss->name; *c != '\0'; c++)
+    if (*c != ',') *to++ = *c;
+  *to = '\0';
+  return name;
 }
 
 static bool is_game(const ModelPhase *model) { return phase_losses(model) > 1; }
@@ -142,7 +155,7 @@ static bool write_metrics(Phase *p, double valid, double watched, double spread,
   VEC(double) values = {0};
   const Position *at = &p->t->position;
   const char *const first[] = {"epoch", "phase", "step", "loss", "validation", "watched", "events_per_second", "seconds"};
-  const double numbers[] = {at->epoch, at->phase, at->step, phase_mean(p, phase_losses(p->model) - 1, false), valid, watched, rate, p->t->seconds};
+  const double numbers[] = {at->epoch, at->phase, at->step, phase_mean(p, phase_losses(p->model) - 1, MEAN_LOSS), valid, watched, rate, p->t->seconds};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     VEC_PUSH(arena, &names, first[i]);
     VEC_PUSH(arena, &values, numbers[i]);
@@ -152,12 +165,16 @@ static bool write_metrics(Phase *p, double valid, double watched, double spread,
       const ModelLoss *loss = phase_loss(model->phases.at[m], i);
       bool here = model->phases.at[m] == p->model;
       if (phase_losses(model->phases.at[m]) > 1) {
-        VEC_PUSH(arena, &names, arena_printf(arena, "%s: loss of %s", model->phases.at[m]->name, loss->name));
-        VEC_PUSH(arena, &values, here ? phase_mean(p, i, false) : NAN);
+        VEC_PUSH(arena, &names, arena_printf(arena, "%s: loss of %s", model->phases.at[m]->name, block_name(loss, arena)));
+        VEC_PUSH(arena, &values, here ? phase_mean(p, i, MEAN_LOSS) : NAN);
       }
       if (loss->norm != NULL) {
-        VEC_PUSH(arena, &names, arena_printf(arena, "%s: gradient of %s", model->phases.at[m]->name, loss->name));
-        VEC_PUSH(arena, &values, here ? phase_mean(p, i, true) : NAN);
+        VEC_PUSH(arena, &names, arena_printf(arena, "%s: gradient of %s", model->phases.at[m]->name, block_name(loss, arena)));
+        VEC_PUSH(arena, &values, here ? phase_mean(p, i, MEAN_NORM) : NAN);
+      }
+      if (loss->accuracy != NULL) {
+        VEC_PUSH(arena, &names, arena_printf(arena, "%s: accuracy of %s", model->phases.at[m]->name, block_name(loss, arena)));
+        VEC_PUSH(arena, &values, here ? phase_mean(p, i, MEAN_ACCURACY) : NAN);
       }
     }
     if (!is_game(model->phases.at[m])) continue;
@@ -173,7 +190,7 @@ static void say_trouble(Phase *p, double spread) {
   const char *trouble = gallery_collapse(spread, arena);
   if (trouble != NULL) fprintf(stderr, "warning: %s\n", trouble);
   for (size_t i = 0; i < phase_losses(p->model); i++) {
-    double now = phase_mean(p, i, false);
+    double now = phase_mean(p, i, MEAN_LOSS);
     if (p->t->position.epoch == 1) p->first_losses[i] = now;
     trouble = gallery_divergence(phase_loss(p->model, i)->name, p->first_losses[i], now, arena);
     if (trouble != NULL) fprintf(stderr, "warning: %s\n", trouble);
@@ -263,7 +280,7 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
       if (!phase_step(p, error) || !watch_between(p, &progress, error)) return TRAIN_FAILED;
       if (first) timeline_add(t->session->options->timeline, begin, "%s: the first step", p->model->name);
       progress_show(&progress, (int64_t)at->step * p->batch, p->total_steps * p->batch, (int64_t)at->epoch + 1,
-                    phase_mean(p, phase_losses(p->model) - 1, false));
+                    phase_mean(p, phase_losses(p->model) - 1, MEAN_LOSS));
       bool stop;
       if (!ranks_any(t->ranks, interrupt_requested(), &stop, error)) return TRAIN_FAILED;
       if (stop) {

@@ -39,7 +39,7 @@ static bool evaluate(Watched *w) {
 static bool of_training(const Phase *p, bool norm, const char *member, double *value) {
   for (size_t i = phase_losses(p->model); i-- > 0;) {
     if (member != NULL && strcmp(member, phase_loss(p->model, i)->name) != 0) continue;
-    *value = phase_mean(p, i, norm);
+    *value = phase_mean(p, i, norm ? MEAN_NORM : MEAN_LOSS);
     return true;
   }
   return false;

@@ -44,6 +44,25 @@ pid=$!; while [ ! -e cut/manifest.json ] && kill -0 $pid 2> /dev/null; do sleep 
 [ -e cut/model.h5 ] || expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet --resume
 same_weights one/model.h5 cut/model.h5
 
+# how often a discriminator is right: in the log, the table and the report
+cat > told.hgm <<'E6'
+data ring { k ~ categorical(8); x ~ normal([cos(pi * k / 4), sin(pi * k / 4)], 0.01) }
+net generator(z: real[2]) -> real[2] = 9 + 0.01 * (z |> dense(2))
+net critic(x: real[2]) -> real = sum(x |> mlp([16], tanh) |> dense(1))
+train {
+  update critic { z ~ normal[2]; minimize d_gan(critic(x), critic(generator(z))); with adam(0.02) }
+  update generator { z ~ normal[2]; minimize g_gan(critic(generator(z))); with sgd(1e-9) }
+  batch 32
+  epochs 2 of 100 steps
+}
+generate { z ~ normal[2]; x = generator(z) }
+evaluate { metrics wasserstein; events 500 }
+E6
+expect_exit 0 "$HGMC" run told.hgm -o told
+expect_text "(accuracy 1.000), generator"
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "train: accuracy of critic") c = i } NR == 3 { exit !(c && $c > 0.99 && $c <= 1) }' told/metrics.csv || fail "a critic that is always right"
+cp told/report.html log; expect_text "How often discriminators are right"
+
 # two data blocks: each loss averages over its own events, a short one begins anew
 cat > two.hgm <<'E2'
 data base { x = "Jet_pt" in GeV |> log1p |> standardize; split 0.05 / 0.05 }

@@ -204,6 +204,21 @@ static void losses_of_the_library_are_right(void **state) {
   loss_is("judge", "against_several(0)([judge(gen()), judge(1)])", (a + b) / 2, (theta + 1) / 2);
 }
 
+// Of the real ones only -2 is taken for real; the generated one is taken for generated. Unrolled steps judge nothing of their own.
+static void accuracies_are_outputs(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  update judge { minimize d_gan(judge(x), judge(gen())); with sgd(1) }\n"
+                  "  update gen unrolling judge 2 { minimize verdict(judge(gen()), 1) + verdict(judge(x), 0.9); with sgd(1) }\n  batch 3; steps 9\n}\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  assert_string_equal(p->updates.at[0].losses.at[0].accuracy, "accuracy");
+  near(run(&l, p->updates.at[0].step, 3, "accuracy")[0], 0.5 / 3 + 0.5);
+  near(run(&l, p->updates.at[1].step, 3, "accuracy")[0], (0 + 1.0 / 3) / 2);
+  leave(&l);
+  l = game("train { update judge { minimize d_wasserstein(judge(x), judge(gen())); with sgd(1) }; batch 3; steps 9 }\n");
+  assert_null(l.model->phases.at[0]->updates.at[0].losses.at[0].accuracy);
+  leave(&l);
+}
+
 static void what_is_no_game_is_refused(void **state) {
   (void)state;
   expect(PLAYERS "train { update judge { minimize judge(x); with sgd(1), ema(1.5) }; update gen { minimize x * gen(); with sgd(1) }; batch 3; steps 1 }\n",
@@ -230,6 +245,7 @@ int main(void) {
       cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
       cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step),
       cmocka_unit_test(losses_of_the_library_are_right),
+      cmocka_unit_test(accuracies_are_outputs),
       cmocka_unit_test(what_is_no_game_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
