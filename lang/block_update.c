@@ -114,6 +114,13 @@ static const char *targets_text(Elab *e, const Targets *targets) {
   return text;
 }
 
+// `running`, of which batch norm is made; `iterated` is about weights.
+static bool averages_over_batch(const Scene *scene) {
+  for (size_t i = 0; i < scene->running.len; i++)
+    if (scene->running.at[i].ones != IR_NONE) return true;
+  return false;
+}
+
 // The mean of what the block judged, as an output; false: it judged nothing.
 static bool accuracy_output(Elab *e, size_t before, const char *name) {
   IrFn *fn = e->scene->fn;
@@ -148,7 +155,7 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     Moves moves = {0};
     if (step_gradients(e, u, &targets, total, &moves)) step_weights(e, &(StepPlace){.phase = phase, .norm = norm}, &with, &moves);
     for (size_t i = 0; i < targets.len; i++) running_outputs(e, targets.at[i].path);
-    phase->normalises = phase->normalises || e->scene->running.len > 0;
+    phase->normalises = phase->normalises || averages_over_batch(e->scene);
     const char *accuracy = accuracy_output(e, judged, outputs.accuracy) ? outputs.accuracy : NULL;
     VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), outputs.loss, norm, accuracy});
   }
