@@ -3,9 +3,9 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <threads.h>
 
 #include "compiler/ir/ir.h"
 
@@ -13,7 +13,7 @@
 
 // Once for the process: LLVM's target registry and options are its own globals, and an option may be given only once.
 // Exempt from the rule against mutable globals.
-static once_flag llvm_started = ONCE_FLAG_INIT;
+static pthread_once_t llvm_started = PTHREAD_ONCE_INIT;
 
 static void start_llvm(void) {
   LLVMInitializeX86TargetInfo();
@@ -58,7 +58,7 @@ void code_target_name(const char *cpu, const char *features, char **cpu_name, ch
 }
 
 CodeTarget *code_target_create(const char *cpu, const char *features, bool quick, HgmError *error) {
-  call_once(&llvm_started, start_llvm);
+  pthread_once(&llvm_started, start_llvm);
   CodeTarget *t = calloc(1, sizeof *t);
   if (!t) ir_fail("out of memory");
   code_target_name(cpu, features, &t->cpu, &t->features);

@@ -1,9 +1,9 @@
 #include "compiler/driver/compiling.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <threads.h>
 
 #include "compiler/driver/phase.h"
 #include "compiler/opt/opt.h"
@@ -22,9 +22,9 @@ struct Compiling {
   HgmProgram *program;
   bool quick_first; // where the cache has no program that was made with care
   atomic_bool stop, ended;
-  thrd_t thread;
-  mtx_t lock; // of the two below
-  cnd_t is_scheduled;
+  pthread_t thread;
+  pthread_mutex_t lock; // of the two below
+  pthread_cond_t is_scheduled;
   bool scheduled;   // or ended
   HgmProgram needs; // its sizes; what it points to is gone
 };
@@ -96,11 +96,11 @@ static HgmProgram *find(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
 
 static void tell_scheduled(void *context, const HgmProgram *tables) {
   Compiling *c = context;
-  mtx_lock(&c->lock);
+  pthread_mutex_lock(&c->lock);
   c->scheduled = true;
   if (tables != NULL) c->needs = *tables;
-  cnd_broadcast(&c->is_scheduled);
-  mtx_unlock(&c->lock);
+  pthread_cond_broadcast(&c->is_scheduled);
+  pthread_mutex_unlock(&c->lock);
 }
 
 static void make(Compiling *c) {
@@ -121,12 +121,12 @@ static void make(Compiling *c) {
   free(packed);
 }
 
-static int run(void *data) {
+static void *run(void *data) {
   Compiling *c = data;
   make(c);
   tell_scheduled(c, c->program);
   atomic_store(&c->ended, true);
-  return 0;
+  return NULL;
 }
 
 static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind, HgmPool *pool) {
@@ -139,7 +139,7 @@ static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t
   c->options.stop = &c->stop;
   c->options.scheduled = tell_scheduled;
   c->options.context = c;
-  if (mtx_init(&c->lock, mtx_plain) != thrd_success || cnd_init(&c->is_scheduled) != thrd_success) ir_fail("no lock can be made");
+  if (pthread_mutex_init(&c->lock, NULL) != 0 || pthread_cond_init(&c->is_scheduled, NULL) != 0) ir_fail("no lock can be made");
 }
 
 // What it did is the session's now.
@@ -150,8 +150,8 @@ static HgmProgram *take(Session *session, Compiling *c) {
     timeline_span(timeline, e->begin_ms, e->end_ms, arena_strdup(timeline->arena, e->what));
   }
   arena_destroy(c->timeline.arena);
-  mtx_destroy(&c->lock);
-  cnd_destroy(&c->is_scheduled);
+  pthread_mutex_destroy(&c->lock);
+  pthread_cond_destroy(&c->is_scheduled);
   session->stats.kernels += c->stats.kernels;
   session->stats.commands += c->stats.commands;
   session->stats.instructions += c->stats.instructions;
@@ -162,7 +162,7 @@ static HgmProgram *take(Session *session, Compiling *c) {
 
 // In a thread of its own; without one it is not there.
 static void start(Session *session, Compilings *list, Compiling *c) {
-  if (c->pool != NULL && thrd_create(&c->thread, run, c) == thrd_success) {
+  if (c->pool != NULL && pthread_create(&c->thread, NULL, run, c) == 0) {
     VEC_PUSH(session->arena, list, c);
     return;
   }
@@ -173,7 +173,7 @@ static void start(Session *session, Compilings *list, Compiling *c) {
 static HgmProgram *finish(Session *session, Compilings *list, size_t i) {
   Compiling *c = list->at[i];
   list->at[i] = list->at[--list->len];
-  thrd_join(c->thread, NULL);
+  pthread_join(c->thread, NULL);
   hgm_pool_destroy(c->pool);
   return take(session, c);
 }
@@ -203,10 +203,11 @@ uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int
   size_t i = find_ahead(session, fn, tile);
   if (i == session->ahead.len) return 0;
   Compiling *c = session->ahead.at[i];
-  mtx_lock(&c->lock);
-  while (!c->scheduled) cnd_wait(&c->is_scheduled, &c->lock);
-  mtx_unlock(&c->lock);
-  return hgm_room_bytes(&c->needs, hgm_pool_threads(session->pool), events);
+  pthread_mutex_lock(&c->lock);
+  while (!c->scheduled) pthread_cond_wait(&c->is_scheduled, &c->lock);
+  uint64_t bytes = hgm_room_bytes(&c->needs, hgm_pool_threads(session->pool), events); // needs is told again at the end
+  pthread_mutex_unlock(&c->lock);
+  return bytes;
 }
 
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
