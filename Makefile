@@ -2,7 +2,7 @@
 # make check      builds and runs every test         make bench   beside the peers (PyTorch, JAX; needs PyPI)
 #                                                    make examples   trains all at reduced size, one table, half an hour at most
 # make check-long the long form of every test: hours of one core, goes on where it was cut off; make asan, make fuzz, make lint
-# BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads)
+# BUILD=asan      the same with address and undefined-behaviour sanitizers, in a folder of its own (BUILD=tsan: threads, and only tests that speak of them)
 # V=1             shows the commands
 
 BUILD ?= release

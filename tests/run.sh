@@ -32,6 +32,8 @@ parts_of() { # SOURCE: its parts, or `all`
 note() { [ -n "${HGM_LONG:-}" ] && echo "$2" > "$notes/${1//[\/ ]/.}"; return 0; }               # NAME PASSED
 noted() { local n; n=$(cat "$notes/${1//[\/ ]/.}" 2> /dev/null) && [ -n "${HGM_LONG:-}" ] && passed=$((passed + n)) && echo "$1: $n passed before"; }
 
+# Under the thread sanitizer: only tests whose source speaks of threads.
+with_threads() { [ "${build##*/}" != tsan ] || grep -qi thread "$1"; } # SOURCE
 wanted() { [ -z "$pattern" ] || [[ $1 == *$pattern* ]]; }
 result() { # status name log
   case $1 in
@@ -57,7 +59,7 @@ unit() { # PROGRAM NAME
 
 for program in "$build"/tests/*_test; do
   [ -x "$program" ] || continue
-  base=$(basename "$program")
+  base=$(basename "$program"); with_threads "tests/unit/$base.c" || continue
   for part in $(parts_of "tests/unit/$base.c"); do
     name=unit/$base; [ $part = all ] || name+=" $part"
     if wanted "$name" && ! noted "$name"; then HGM_PART=${part#all} unit "$program" "$name"; fi
@@ -65,7 +67,7 @@ for program in "$build"/tests/*_test; do
 done
 
 for source in tests/golden/error/*.hgm; do
-  [ -e "$source" ] || continue
+  { [ -e "$source" ] && with_threads "$source"; } || continue
   name=${source#tests/}; name=${name%.hgm}; wanted "$name" || continue
   expected=${source%.hgm}.expected
   timeout 60 "$HGMC" check "$source" > "$scratch/out" 2>&1; status=$?
@@ -84,7 +86,7 @@ script() { # SCRIPT NAME
 }
 
 for source in tests/lint/*.sh tests/cli/*.sh; do
-  [ -e "$source" ] || continue
+  { [ -e "$source" ] && with_threads "$source"; } || continue
   for part in $(parts_of "$source"); do
     name=${source#tests/}; name=${name%.sh}; [ $part = all ] || name+=" $part"
     if wanted "$name" && ! noted "$name"; then HGM_PART=${part#all} script "$source" "$name"; fi
