@@ -61,7 +61,7 @@ run --threads 2 -o two
 same_weights one/model.h5 two/model.h5
 $HGMC run fits.hgm --train data.csv --quiet -o killed > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do grep -q '^[0-9]*,1,' killed/metrics.csv 2> /dev/null && break; sleep 0.02; done
+await $pid grep -q '^[0-9]*,1,' killed/metrics.csv
 kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 [ -e killed/model.h5 ] && echo "the run was finished before it could be killed"
 run --threads 2 -o killed --resume

@@ -40,7 +40,7 @@ head -1 one/metrics.csv > log; expect_text "gradient of critic"; expect_text "lo
 
 # stopped by SIGTERM somewhere, resumed, the same weights
 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
-pid=$!; while [ ! -e cut/manifest.json ] && kill -0 $pid 2> /dev/null; do sleep 0.1; done; sleep 0.6; kill -TERM $pid 2> /dev/null; wait $pid
+pid=$!; await $pid test -e cut/manifest.json; sleep 0.6; kill -TERM $pid 2> /dev/null; wait $pid
 [ -e cut/model.h5 ] || expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet --resume
 same_weights one/model.h5 cut/model.h5
 

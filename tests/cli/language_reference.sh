@@ -20,7 +20,7 @@ for block in *.good *.wrong; do
   [ -e "$block" ] || continue
   number=${block%.*}
   cp "$block" example.hgm
-  timeout 60 "$HGMC" check example.hgm > log 2>&1 < /dev/null
+  timeout "${HGM_LIMIT:-300}" "$HGMC" check example.hgm > log 2>&1 < /dev/null
   status=$?
   ran=$((ran + 1))
   case $block in

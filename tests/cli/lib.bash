@@ -11,8 +11,14 @@ expect_exit() {
 }
 # expect_text TEXT: stands in ./log (fixed string)
 expect_text() { grep -qF -- "$1" log || fail "the text «$1»"; }
-# await PID COMMAND …: until the command succeeds, which must be before the process ends
-await() { local pid=$1; shift; until "$@" > /dev/null 2>&1; do kill -0 "$pid" 2> /dev/null || fail "before the process ends: $*"; sleep 0.02; done; }
+# await PID COMMAND …: until the command succeeds, which it must when the process has ended
+await() {
+  local pid=$1 gone=; shift
+  until "$@" > /dev/null 2>&1; do
+    [ -z "$gone" ] || fail "what a process does before it ends: $*"
+    if kill -0 "$pid" 2> /dev/null; then sleep 0.02; else gone=1; fi
+  done
+}
 same_file() { cmp -s "$1" "$2" || fail "$1 and $2 to be the same bytes"; }
 # weights of a run as text without the path
 dump() { h5dump "$1" | tail -n +2; }

@@ -14,7 +14,7 @@ echo $$ > "process.$rank"
 exec "$HGMC" run "$@" --threads 1 2> "said.$rank"
 end
 export ALTERED= ALTER=
-together() { local n=$1; shift; rm -f said.*; timeout 200 mpirun -n "$n" sh one_of "$@" > mpirun.log 2>&1 < /dev/null; local status=$?; cat said.* > log; return $status; }
+together() { local n=$1; shift; rm -f said.*; timeout "${HGM_LIMIT:-300}" mpirun -n "$n" sh one_of "$@" > mpirun.log 2>&1 < /dev/null; local status=$?; cat said.* > log; return $status; }
 # only_says RANK TEXT: of all processes that one alone has messages (MPI itself may have some in any), and TEXT is among them
 only_says() {
   grep -qF -- "$2" "said.$1" || fail "process $1 to say «$2»"

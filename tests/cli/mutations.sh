@@ -46,7 +46,7 @@ awk -v count="$count" -v seed="${HGM_SEED:-$((1 + ${part%/*}))}" '
 export HGM_PATH="$(printf '%s:' "$ROOT"/examples/*)$ROOT/../shared/design/programs"
 export ASAN_OPTIONS="detect_leaks=1:exitcode=99" UBSAN_OPTIONS="exitcode=99"
 try() { # FILE: a line on standard output when it fails
-  timeout 240 "$HGMC" check "$1" > "$1.log" 2>&1 < /dev/null
+  timeout "${HGM_LIMIT:-300}" "$HGMC" check "$1" > "$1.log" 2>&1 < /dev/null
   local status=$?
   if [ $status -gt 1 ]; then echo "$1: exit $status: $(tail -n 2 "$1.log" | tr '\n' ' ')"
   elif [ $status -eq 1 ] && ! grep -q '^error\[' "$1.log"; then echo "$1: refused without a word"

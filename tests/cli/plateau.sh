@@ -25,7 +25,8 @@ expect_exit 0 $HGMC run ladder.hgm --train data.csv -o seven --quiet
 expect_exit 0 $HGMC run ladder.hgm --train data.csv --set length=2000 -o whole --quiet
 $HGMC run ladder.hgm --train data.csv --set length=2000 -o killed --quiet > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ "$(wc -l < killed/metrics.csv 2> /dev/null || echo 0)" -gt 20 ] && break; sleep 0.02; done
+twenty() { [ "$(wc -l < killed/metrics.csv)" -gt 20 ]; }
+await $pid twenty
 kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 [ -e killed/model.h5 ] && echo "the run was finished before it could be killed"
 expect_exit 0 $HGMC run ladder.hgm --train data.csv --set length=2000 -o killed --quiet --resume

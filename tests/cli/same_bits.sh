@@ -6,7 +6,7 @@ run --threads 2 -o two
 same_weights one/model.h5 two/model.h5
 $HGMC run $jets --epochs 8 --threads 2 -o killed > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -s killed/last.h5 ] && break; sleep 0.05; done
+await $pid test -s killed/last.h5
 sleep 0.15; kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 [ -e killed/model.h5 ] && echo "the run was finished before it could be killed"
 run --threads 1 -o killed --resume

@@ -109,7 +109,7 @@ expect_exit 2 $HGMC build run -o other --target riscv; expect_text "native"
 ./sim --given given.csv -o - --quiet > /dev/full 2> log; [ $? -eq 2 ] || fail "a full disk to be said"
 expect_text "standard output"
 if [ "$(id -u)" -eq 0 ] && mkdir small && mount -t tmpfs -o size=64k none small 2> /dev/null; then
-  timeout 60 ./sim --given given.csv -o small/out.csv > log 2>&1; status=$?
+  timeout "${HGM_LIMIT:-300}" ./sim --given given.csv -o small/out.csv > log 2>&1; status=$?
   left=$(ls -A small); umount small
   [ $status -eq 2 ] || fail "exit 2 on a full disk, got $status"
   expect_text "No space"
@@ -118,7 +118,8 @@ fi
 
 # ---- killed: no file under the asked name
 ./sim --given given.csv -n 2G --quiet -o killed.csv & pid=$!
-for _ in $(seq 200); do ls killed.csv.tmp* > /dev/null 2>&1 && break; sleep 0.02; done
+writing() { ls killed.csv.tmp*; }
+await $pid writing
 sleep 0.1; kill -9 $pid; wait $pid 2> /dev/null
 [ -e killed.csv ] && fail "no file of a killed sampler"
 
@@ -129,7 +130,7 @@ flip() { # byte
   local old=$(od -An -tu1 -j "$1" -N 1 sim)
   printf "$(printf '\\x%02x' $((old ^ 16)))" | dd of=damaged bs=1 seek="$1" conv=notrunc 2> /dev/null
   rm -f damaged.csv
-  timeout 60 ./damaged --given given.csv -n 300 --quiet -o damaged.csv > log 2>&1
+  timeout "${HGM_LIMIT:-300}" ./damaged --given given.csv -n 300 --quiet -o damaged.csv > log 2>&1
   status=$?
 }
 head -n 301 all.csv > few.csv

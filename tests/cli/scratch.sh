@@ -13,7 +13,7 @@ same_weights one/model.h5 two/model.h5
 
 $HGMC run $small --threads 2 --memory 3M -o killed > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -s killed/last.h5 ] && break; sleep 0.05; done
+await $pid test -s killed/last.h5
 sleep 0.1; kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 run --threads 1 -o killed --resume # keeps the memory, and with it the order, that the run began with
 same_weights one/model.h5 killed/model.h5
@@ -30,7 +30,7 @@ done
 # ---- a page that cannot be read back: what cuts the file short under the process does what a failing disk does
 $HGMC run $small --epochs 1000 --memory 3M -o lost > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -s lost/best.h5 ] && break; sleep 0.05; done
+await $pid test -s lost/best.h5
 file=$(find /proc/$pid/fd -lname "$PWD/lost/*(deleted)" | head -n 1)
 [ -n "$file" ] || { kill $pid; fail "a nameless file in the run directory"; }
 : > "$file"; wait $pid; status=$?

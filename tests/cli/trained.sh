@@ -56,7 +56,7 @@ cut -d, -f2-4 on.csv > a; cut -d, -f2-4 taught.csv > b; same_file a b
 # ---- the same bits after a kill
 $HGMC run on.hgm --train data.csv -o killed --trained teacher=away --quiet > log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -s killed/last.h5 ] && break; sleep 0.02; done
+await $pid test -s killed/last.h5
 kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 expect_exit 0 $HGMC run on.hgm --train data.csv -o killed --quiet --resume
 same_weights runs/on/model.h5 killed/model.h5

@@ -18,7 +18,7 @@ train {
 }
 HGM
 data=$ROOT/examples/data/jets.h5
-tune() { timeout 300 $HGMC tune toy.hgm --train "$data" --trials 5 --prune 2 "$@" > log 2>&1 < /dev/null; }
+tune() { timeout "${HGM_LIMIT:-300}" $HGMC tune toy.hgm --train "$data" --trials 5 --prune 2 "$@" > log 2>&1 < /dev/null; }
 tune -o one || fail "a search"
 expect_text "rung 3 of 3"
 [ "$(sed 1d one/tune.csv | wc -l)" -eq 5 ] || fail "five trials in tune.csv"
@@ -39,11 +39,12 @@ same_weights again/model.h5 "one/trial-$(printf %03d "$best")/model.h5"
 cp one/tune.csv first.csv
 tune -o one || fail "the same search again"; same_file first.csv one/tune.csv
 tune -o two & pid=$!
-timeout 300 $HGMC tune toy.hgm --train "$data" --trials 5 --prune 2 -o two > log.2 2>&1 < /dev/null || { cat log.2; fail "a second process"; }
+timeout "${HGM_LIMIT:-300}" $HGMC tune toy.hgm --train "$data" --trials 5 --prune 2 -o two > log.2 2>&1 < /dev/null || { cat log.2; fail "a second process"; }
 wait $pid || fail "the first process"
 same_file first.csv two/tune.csv
 $HGMC tune toy.hgm --train "$data" --trials 5 --prune 2 -o three > log 2>&1 < /dev/null & pid=$!
-for i in $(seq 600); do ls three/*.rung-0 > /dev/null 2>&1 && break; sleep 0.05; done
+compared() { ls three/*.rung-0; }
+await $pid compared
 kill -TERM $pid; wait $pid; status=$?
 [ $status -eq 143 ] || [ $status -eq 0 ] || fail "exit code 143, found $status"
 tune -o three || fail "to go on"; same_file first.csv three/tune.csv
