@@ -84,7 +84,8 @@ static void parses(const char *path, const char *text, size_t len) {
 
 static void test_library_parses(void **state) {
   (void)state;
-  static const char *const examples[] = {"examples/autoencoders", "examples/vae", "examples/gan", "examples/images", "examples/flows"};
+  static const char *const examples[] = {"examples/autoencoders", "examples/vae",       "examples/gan",        "examples/images",
+                                         "examples/flows",        "examples/inference", "examples/calorimeter"};
   assert_true(each_file("stdlib", parses) >= 15);
   for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) assert_true(each_file(examples[i], parses) > 0);
 }
