@@ -350,7 +350,10 @@ IrRef prep_forward(IrFn *fn, const PrepStep *step, IrRef x) {
   }
   case PREP_FRACTIONS: return fractions_forward(fn, step, x);
   case PREP_ARCTAN: return ir_binary(fn, IR_ATAN2, mul(fn, x, number(fn, s[0])), number(fn, 1));
-  case PREP_PROBIT: return ir_unary(fn, IR_NORMAL_ICDF, clamp(fn, x, 1e-15, 1 - 1e-15));
+  case PREP_PROBIT: { // ends of 0..1 are kept away from infinity; outside there is no number, so that the row is named
+    IrRef outside = ir_binary(fn, IR_LT, mul(fn, x, ir_binary(fn, IR_SUB, number(fn, 1), x)), number(fn, 0));
+    return ir_unary(fn, IR_NORMAL_ICDF, ir_select(fn, outside, number(fn, NAN), clamp(fn, x, 1e-15, 1 - 1e-15)));
+  }
   case PREP_SCALE: return mul(fn, x, number(fn, s[0]));
   case PREP_CLIP: return clamp(fn, x, s[0], s[1]);
   case PREP_ZERO_BELOW: return zero_below(fn, step, x);

@@ -304,13 +304,26 @@ static double weight_of(const Table *weights, int64_t row) {
   return weights->dtype == HGM_F64 ? ((const double *)weights->data)[row] : (double)((const float *)weights->data)[row];
 }
 
+static bool weights_are_finite(const Dataset *dataset, const Table *weights, HgmError *error) {
+  for (int split = 0; split < SPLIT_COUNT; split++)
+    for (int64_t i = 0; i < dataset->n[split]; i++) {
+      int64_t row = dataset->chosen[split][i];
+      double w = weight_of(weights, row);
+      if (!isfinite(w))
+        return hgm_fail(error, EXIT_USER, "the event weight of row %lld of %s is %g; `where` leaves such rows out", (long long)row,
+                        hgm_table_name(dataset->table), w);
+    }
+  return true;
+}
+
 // Event weights with mean 1 on the training split, as the working type.
 static bool add_weights(Dataset *dataset, Session *session, const Table *weights, HgmError *error) {
   Arena *arena = session->arena;
+  if (!weights_are_finite(dataset, weights, error)) return false;
   double sum = 0;
   for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
   double mean = sum / (double)dataset->n[SPLIT_TRAIN];
-  if (!(mean > 0) || !isfinite(mean))
+  if (!(mean > 0))
     return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
                     mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;

@@ -27,7 +27,7 @@ HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) 
   const char *text = column_in_file(manifest, column);
   for (int t = 0; text != NULL && t < HGM_N_FILE_TYPES; t++)
     if (strncmp(text, type_names[t], strlen(type_names[t])) == 0) return (HgmFileType)t;
-  return HGM_FILE_F32;
+  return strcmp(manifest->precision, "f64") == 0 ? HGM_FILE_F64 : HGM_FILE_F32; // what the training file does not have
 }
 
 int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape) {

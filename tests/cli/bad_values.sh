@@ -1,0 +1,81 @@
+# Values that the model does not take: each is refused or counted, with the column, the first row, the value and the cure. One row is spoilt
+# at a time, the seventh line of the file, which is row 5.
+. "$ROOT/tests/cli/lib.bash"
+awk 'BEGIN { print "a,b,phi,n,w,f,id"; for (i = 1; i <= 200; i++) { u = i * 0.6180339887 % 1; v = i * 0.7548776662 % 1
+  printf "%.6f,%.6f,%.6f,%d,%.4f,%.4f,%d\n", u - 0.5, u + v, 6.28 * v - 3.14, 5 * u, v + 0.1, 0.98 * u + 0.01, i % 3 * 2 } }' > good.csv
+model() { # the text of a field y, or of what else the data has
+  cat > m.hgm << END
+data d {
+  x = ["a", "b"] |> standardize
+  y $1
+}
+flow f(x | y) { base normal; affine_coupling(mlp([8])) }
+train { update f { minimize -log_prob(f, x | y); with adam(1e-3) }; batch 32; epochs 1 }
+generate given y { x ~ f | y }
+END
+}
+# takes FIELD: the good file is trained on without a word; says FIELD SPOIL CODE TEXT…: the spoilt one ends with CODE and each text
+takes() {
+  model "$1"
+  expect_exit 0 "$HGMC" run m.hgm --train good.csv -o good --force
+  ! grep -q '^warning: ' log || fail "no warning of good values"
+}
+says() {
+  local spoil=$1 code=$2; shift 2
+  awk -F, -v OFS=, "NR == 7 { $spoil } { print }" good.csv > bad.csv
+  expect_exit "$code" "$HGMC" run m.hgm --train bad.csv -o bad --force
+  for text in "$@"; do expect_text "$text"; done
+  [ "$code" = 0 ] || [ ! -e bad/model.h5 ] || fail "no weights after a refusal"
+  rm -rf bad
+}
+given() { # the same file as conditions of a sampler
+  local code=$1; shift
+  expect_exit "$code" "$HGMC" sample good --given bad.csv -o drawn.csv --force
+  for text in "$@"; do expect_text "$text"; done
+}
+
+# ---- an angle outside its period: wrapped, counted, said
+takes '= "phi" in rad |> sincos'
+says '$3 = 9.5' 0 'warning: column `phi` of bad.csv has 1 values beyond half a turn, the first in row 5: 9.5; they are wrapped'
+given 0
+awk -F, -v OFS=, -v CONVFMT=%.17g 'NR == 7 { $3 = 9.5 - 16 * atan2(1, 1) } { print }' good.csv > turned.csv
+cp drawn.csv outside.csv; expect_exit 0 "$HGMC" sample good --given turned.csv -o drawn.csv --force
+cut -d, -f1,2 outside.csv > a; cut -d, -f1,2 drawn.csv > b; same_file a b # the same angle, a turn further
+takes '= "phi" in deg |> sincos'
+says '$3 = 400' 0 'column `phi` of bad.csv has 1 values beyond half a turn, the first in row 5: 400'
+
+# ---- whole numbers that are not
+takes '= "n" |> dequantize |> standardize'
+says '$4 = 2.5' 0 'column `n` of bad.csv has 1 values that are no whole numbers, the first in row 5: 2.5'
+takes ': class[5] = "n"'
+says '$4 = 2.5' 1 'column `n` of bad.csv has the value 2.5 in row 5, which is no class'
+says '$4 = 5' 1 'column `n` of bad.csv has the value 5 in row 5'
+given 1 'column `n` of bad.csv has the value 5 in row 5'
+
+# ---- categories that the model does not list, in training and at sampling
+for field in ': class of [0, 2, 4] = "id"' '= "id" |> levels([0, 2, 4]) |> dequantize |> standardize' '= "id" |> one_hot([0, 2, 4])'; do
+  takes "$field"
+  says '$7 = 3' 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list; add it to the list'
+  given 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list; add it to the list'
+  expect_exit 2 "$HGMC" sample good --fix id=3 -n 5 -o drawn.csv --force
+  expect_text '--fix id=3: the model does not list this value; it lists 0, 2, 4'
+done
+
+# ---- columns out of the range that a step takes; fractions above one
+for step in logit probit; do
+  takes "= \"f\" |> $step"
+  says '$6 = 1.2' 1 "\`$step\` of \`y\` takes numbers from 0 to 1, and 1 of 160 rows of bad.csv have others: the first is row 5 with 1.2" '`clip(0, 1)`' '`where`'
+done
+takes '= "f" |> log'
+says '$6 = 0' 1 '`log` of `y` takes positive numbers, and 1 of 160 rows of bad.csv have others: the first is row 5 with 0'
+
+# ---- event weights: none at all, no number, infinite by a formula; a cut mends it
+takes '= "f" |> standardize; weight = "w"'
+awk -F, -v OFS=, 'NR > 1 { $5 = 0 } { print }' good.csv > bad.csv
+expect_exit 1 "$HGMC" run m.hgm --train bad.csv -o bad
+expect_text 'the event weights of bad.csv have the mean 0 on the training split; it must be above 0'
+says '$5 = "nan"' 1 'bad.csv: column `w` has 1 NaN (first in row 5)'
+takes '= "f" |> standardize; weight = "w"^-2'
+says '$5 = 0' 1 'the event weight of row 5 of bad.csv is inf; `where` leaves such rows out'
+takes '= "f" |> standardize; weight = "w"^-2; where "w" > 0'
+says '$5 = 0' 0 '1 cut by `where`'
