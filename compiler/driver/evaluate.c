@@ -19,8 +19,12 @@ static bool is_compared(const ModelOutput *output) { return !output->given && !o
 static void add_columns(Evaluation *e, Arena *arena, const Generation *g) {
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
-    for (int64_t k = 0; is_compared(output) && k < g->elements[i]; k++)
-      add_column(e, arena, g->elements[i] == 1 ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k))->period = output->like->period;
+    for (int64_t k = 0; is_compared(output) && k < g->elements[i]; k++) {
+      bool one = g->elements[i] == 1;
+      EvalColumn *column = add_column(e, arena, one ? output->column : arena_printf(arena, "%s[%lld]", output->column, (long long)k));
+      column->array = one ? NULL : output->column;
+      column->period = output->like->period;
+    }
   }
 }
 

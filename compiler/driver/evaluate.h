@@ -15,6 +15,7 @@
 
 typedef struct EvalColumn { // one number of an event: a generated column, one of its elements, or an observable
   const char *name;
+  const char *array;    // of an element: the column, whose elements stand side by side; else NULL
   double *truth, *fake; // (n_truth), (n_fake)
   bool observable;
   bool against; // its truth is of its own: (n) numbers with `weights`, or NULL

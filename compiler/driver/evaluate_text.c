@@ -8,17 +8,49 @@
 
 // ---- the terminal
 
+enum { MOST_ELEMENTS = 32 }; // of an array that has a line for each
+
+static void print_distance(FILE *out, int width, const char *name, const HgmDistance *d, const HgmFloor *f) {
+  fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, name, d->w1, f->w1, f->w1_error, d->ks, f->ks, f->ks_error);
+  if (d->left_out > 0) fprintf(out, "%-*s  %lld values that are not finite were left out\n", width, "", (long long)d->left_out);
+}
+
+// How many columns from here on are elements of one array.
+static size_t elements_at(const Evaluation *e, size_t i) {
+  const char *array = e->columns.at[i].array;
+  size_t n = 1;
+  while (array != NULL && i + n < e->columns.len && e->columns.at[i + n].array == array) n++;
+  return n;
+}
+
+// Of many elements their mean, and the worst.
+static void print_array(FILE *out, int width, const EvalColumn *c, size_t n) {
+  HgmDistance mean = {0};
+  HgmFloor truth = {0};
+  const EvalColumn *worst = c;
+  for (size_t k = 0; k < n; k++) {
+    const HgmDistance *d = &c[k].distance;
+    const HgmFloor *f = &c[k].floor;
+    mean.w1 += d->w1 / (double)n, mean.ks += d->ks / (double)n, mean.left_out += d->left_out;
+    truth.w1 += f->w1 / (double)n, truth.w1_error += f->w1_error / (double)n, truth.ks += f->ks / (double)n, truth.ks_error += f->ks_error / (double)n;
+    if (d->w1 > worst->distance.w1) worst = &c[k];
+  }
+  print_distance(out, width, c->array, &mean, &truth);
+  fprintf(out, "%-*s  mean of %zu numbers (report.html and evaluation.json have each); the worst:\n", width, "", n);
+  print_distance(out, width, worst->name, &worst->distance, &worst->floor);
+}
+
 static void print_columns(FILE *out, const Evaluation *e) {
   int width = 10;
   for (size_t i = 0; i < e->columns.len; i++)
     if ((int)strlen(e->columns.at[i].name) > width) width = (int)strlen(e->columns.at[i].name);
   fprintf(out, "%lld generated events against %lld of the truth; in brackets: truth against truth (halves)\n\n", (long long)e->n_fake, (long long)e->n_truth);
   fprintf(out, "%-*s  %-28s  %s\n", width, "column", "Wasserstein / std", "Kolmogorov-Smirnov");
-  for (size_t i = 0; i < e->columns.len; i++) {
-    const EvalColumn *c = &e->columns.at[i];
-    fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, c->name, c->distance.w1, c->floor.w1, c->floor.w1_error, c->distance.ks,
-            c->floor.ks, c->floor.ks_error);
-    if (c->distance.left_out > 0) fprintf(out, "%-*s  %lld values that are not finite were left out\n", width, "", (long long)c->distance.left_out);
+  for (size_t i = 0, n; i < e->columns.len; i += n) {
+    n = elements_at(e, i);
+    if (n > MOST_ELEMENTS) print_array(out, width, &e->columns.at[i], n);
+    else
+      for (size_t k = i; k < i + n; k++) print_distance(out, width, e->columns.at[k].name, &e->columns.at[k].distance, &e->columns.at[k].floor);
   }
   if (e->columns.len < 2) return;
   fprintf(out, "\nlargest difference of a Spearman correlation: %.4f (%s, %s); of a Pearson correlation: %.4f (%s, %s)\n", e->spearman,

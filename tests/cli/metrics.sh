@@ -103,3 +103,18 @@ expect_exit 0 "$HGMC" eval budget --data x.csv
 sed -i '2,$d' budget/metrics.csv # a course without epochs
 expect_exit 1 "$HGMC" eval budget --data x.csv
 expect_text "assert failed (line 8): training_time > 1e-6"
+
+# an array of many numbers has two lines, one of few a line each
+cat > array.hgm <<'END'
+data d { x ~ normal[40]; y ~ normal[3] }
+flow f(x) { base normal; scale_shift }
+train { update f { minimize -log_prob(f, x); with adam(1e-2) }
+  batch 100
+  steps 5 }
+generate { x ~ f; y ~ normal[3] }
+evaluate { metrics ks; events 100 }
+END
+expect_exit 0 "$HGMC" run array.hgm -o array
+expect_text "mean of 40 numbers"
+[ "$(grep -cE '^x(\[[0-9]+\])? ' log)" -eq 2 ] && [ "$(grep -cE '^y\[[0-2]\] ' log)" -eq 3 ] || fail "lines of the arrays"
+[ "$(grep -cE '"x\[[0-9]+\]": ' array/evaluation.json)" -eq 40 ] || fail "every number in evaluation.json"
