@@ -196,6 +196,10 @@ static void update_control(Blocks *b, const TrainScope *t, const AstUpdate *u, i
     diag_help(e->diags, d, "`repeat 5` makes five steps of this block in one step");
   }
   if (u->when != NULL && control_output(b, scope, u->when, "when", &known, &when) && known && when == 0) update->repeat = 0;
+  if (update->repeat == 0) {
+    Diag *d = elab_error(e, DIAG_UPDATE_NEVER, u->repeat != NULL && when != 0 ? u->repeat->span : u->when->span, "this block is never run: it moves nothing");
+    diag_help(e->diags, d, "a formula of `step` or of params says when: `when step > 100`");
+  }
   if (scene->fn->outputs.len > 0) update->control = scene->fn;
   scene_close(e);
 }
