@@ -67,17 +67,20 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
   return place;
 }
 
-// A file that has none of the columns, nor names like theirs, is another file: one message instead of one a column.
+// A file that has none of the columns is another file: one message instead of one a column. A name like a column's may be chance (MET_phi beside
+// Jet_phi); where half of them have one, the names were spelt in another way.
 static bool is_another_file(Session *session, const HgmTable *table, const ModelColumn *const *columns, size_t n, HgmError *error) {
   int near[3];
+  size_t alike = 0;
   const char *names = "";
   for (size_t i = 0; i < n; i++) {
     const char *path = column_path(session->arena, columns[i]);
-    if (hgm_table_find(table, path) >= 0 || hgm_table_nearest(table, path, near) > 0) return false;
+    if (hgm_table_find(table, path) >= 0) return false;
+    alike += hgm_table_nearest(table, path, near) > 0;
     if (i < 6) names = arena_printf(session->arena, "%s%s`%s`", names, i ? ", " : "", path);
   }
   char list[1024];
-  if (n < 2) return false;
+  if (n < 2 || 2 * alike >= n) return false;
   hgm_fail(error, EXIT_USER, "%s has none of the columns that the model reads: %s%s; it has %s; is it the right file?", hgm_table_name(table), names,
            n > 6 ? arena_printf(session->arena, " and %zu more", n - 6) : "", hgm_table_list(table, list, sizeof list));
   return true;

@@ -54,6 +54,13 @@ sed '1s/.*/A,bb/' good.csv > bad.csv
 refused 1 "error[column-missing]" "bad.csv has no column \`a\`; did you mean \`A\`?" "its columns are \`A\`, \`bb\`" "flow.hgm:2:8" "bad.csv has no column \`b\`; did you mean \`A\` or \`bb\`?"
 sed '1s/.*/something,else/' good.csv > bad.csv
 refused 1 "bad.csv has none of the columns that the model reads: \`a\`, \`b\`; it has \`something\`, \`else\`; is it the right file?"
+flow_model four.hgm '["Jet_pt", "Jet_mass", "Jet_phi", "Jet_nMuons"]'
+printf 'mlly,MET_phi,Nj\n1,2,3\n' > dilepton.csv # one name alike of four is chance
+expect_exit 1 $HGMC check four.hgm --data dilepton.csv
+expect_text "\`Jet_nMuons\`; it has \`mlly\`, \`MET_phi\`, \`Nj\`; is it the right file?"
+printf 'jet_pt,jet_mass,x,y\n1,2,3,4\n' > spelt.csv # two of four were spelt otherwise
+expect_exit 1 $HGMC check four.hgm --data spelt.csv
+expect_text "spelt.csv has no column \`Jet_pt\`; did you mean \`jet_pt\`?"
 sed '1s/.*/a,c/' good.csv > other.csv
 expect_exit 1 $HGMC check flow.hgm --data good.csv --data other.csv
 expect_text "other.csv has no column \`b\`, which good.csv has"
