@@ -22,29 +22,35 @@ static bool write_sampler(const Options *options, const void *bundle, size_t bun
   return fine;
 }
 
+// The run as the bytes that a sampler carries behind itself, from malloc; bundle lies in the run's arena. NULL after an error.
+static uint8_t *pack(HgmBundle *bundle, OpenRun *run, const Options *options, const PackTargets *targets, size_t *size, HgmError *error) {
+  if (!pack_run(bundle, run, targets, options->generator, options->lib, error)) return NULL;
+  uint8_t *bytes = hgm_bundle_pack(bundle, size);
+  if (bytes == NULL) hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+  return bytes;
+}
+
 static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
   HgmBundle bundle;
   size_t size;
-  if (!pack_run(&bundle, run, targets, options->generator, options->lib, error)) return false;
-  uint8_t *bytes = hgm_bundle_pack(&bundle, &size);
-  if (bytes == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+  uint8_t *bytes = pack(&bundle, run, options, targets, &size, error);
+  if (bytes == NULL) return false;
   bool fine = options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, bytes, size, error);
   free(bytes);
   return fine;
 }
 
-static bool sampler_bytes(OpenRun *run, double *bytes, HgmError *error) {
+static bool sampler_bytes(OpenRun *run, const Options *options, double *bytes, HgmError *error) {
   PackTargets targets;
   HgmBundle bundle;
   size_t packed_size, size = 0;
-  if (!pack_targets(&targets, NULL, error) || !pack_run(&bundle, run, &targets, NULL, false, error)) return false;
-  uint8_t *packed = hgm_bundle_pack(&bundle, &packed_size);
+  uint8_t *packed = pack_targets(&targets, NULL, error) ? pack(&bundle, run, options, &targets, &packed_size, error) : NULL;
   uint8_t *file = packed == NULL ? NULL : sampler_file(build_stub(), packed, packed_size, &size, error);
   *bytes = (double)size;
   bool fine = file != NULL;
   free(file);
   free(packed);
-  return fine || (error->text[0] == '\0' && hgm_fail(error, EXIT_ENVIRONMENT, "out of memory"));
+  return fine;
 }
 
 bool build_sampler_bytes(const Options *options, const char *directory, double *bytes, HgmError *error) {
@@ -52,9 +58,11 @@ bool build_sampler_bytes(const Options *options, const char *directory, double *
   silent.quiet = true;
   silent.timeline = NULL;
   silent.dump = NULL;
+  silent.generator = NULL;
   OpenRun run;
   int exit_code = EXIT_DONE;
-  bool ok = open_run(&run, &silent, directory, &exit_code) ? sampler_bytes(&run, bytes, error) : hgm_fail(error, exit_code, "the sampler could not be built");
+  bool ok = open_run(&run, &silent, directory, &exit_code) ? sampler_bytes(&run, &silent, bytes, error)
+                                                           : hgm_fail(error, exit_code, "the sampler could not be built");
   close_run(&run);
   return ok;
 }
