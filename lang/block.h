@@ -131,7 +131,7 @@ void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, 
 bool data_family(Arena *arena, const char *text, Strings *out);        // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family
 int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
 IrRef event_condition(Elab *e, Value *v, Span span);                   // of `where`: bool [e]; IR_NONE: reported
-void data_domains(Blocks *b, DataBlock *d);                            // the program that finds values which a step does not take (block_domain.c)
+void data_domains(Blocks *b, DataBlock *d);                            // programs that find values which a step does not take, or clips (block_domain.c)
 void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
 DataField *field_new(Blocks *b, DataBlock *d, AstName name);           // of the block itself, without a source
 DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record);

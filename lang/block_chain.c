@@ -124,6 +124,10 @@ static bool sensible(Elab *e, const PrepStep *s) {
     elab_error(e, DIAG_DOMAIN, s->span, "`logit(%g)`: eps lies from 0 to below 0.5", eps);
     return false;
   }
+  if (s->info->kind == PREP_CLIP && !(s->setting[0] < s->setting[1])) {
+    elab_error(e, DIAG_DOMAIN, s->span, "`clip(%g, %g)`: the lower bound comes first", s->setting[0], s->setting[1]);
+    return false;
+  }
   if (s->info->kind == PREP_BITS && !(eps >= 1 && eps <= BITS_MOST && eps == floor(eps))) {
     Diag *d = elab_error(e, DIAG_DOMAIN, s->span, "`bits(%g)`: a whole number of digits, from 1 to %d", eps, BITS_MOST);
     diag_help(e->diags, d, "n digits tell 2^n intervals apart");

@@ -1,10 +1,15 @@
-// Operands of steps that do not take every number (log, logit, …), as a program of their own: it is run only when a preparation has given
-// something that is no number, to say which rows and values are to blame.
+// Operands of steps that do not take every number (log, logit, …), each as a program of its own: it is run only when a preparation has given
+// something that is no number, to say which rows and values are to blame; that of a step that clips, to count the rows that it changes.
 #include <math.h>
 
 #include "lang/block.h"
 
-static bool limits_of(const PrepStep *step, ModelDomain *out) {
+static bool limits_of(Elab *e, const PrepStep *step, ModelDomain *out) {
+  if (step->info->kind == PREP_CLIP) {
+    const double *s = step->setting;
+    *out = (ModelDomain){.step = arena_printf(e->arena, "clip(%g, %g)", s[0], s[1]), .low = s[0], .high = s[1], .closed = true, .clips = true};
+    return true;
+  }
   switch (step->info->domain) {
   case PREP_POSITIVE: *out = (ModelDomain){.low = 0, .high = INFINITY}; return true;
   case PREP_ABOVE_MINUS_ONE: *out = (ModelDomain){.low = -1, .high = INFINITY}; return true;
@@ -18,31 +23,36 @@ static bool limits_of(const PrepStep *step, ModelDomain *out) {
   return false;
 }
 
-static void domains_of(Elab *e, DataBlock *d, const DataField *f, IrFn *fn) {
-  for (size_t i = 0; i < f->fields.len; i++) domains_of(e, d, f->fields.at[i], fn);
-  if (f->made != NULL || f->like != NULL || f->chain.len == 0) return;
+// What step `index` of the field's chain gets; where a part or a set has nothing, a number inside of its limits.
+static IrFn *operand_of(Elab *e, const DataField *f, size_t index, const ModelDomain *limit) {
+  const PrepStep *step = f->chain.at[index];
+  double inside = limit->clips ? (limit->low + limit->high) / 2 : 0.5;
+  Scene *scene = scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "domain.%s", step->name), "data");
+  IrFn *fn = scene->fn;
   IrRef x = field_source(e, f, field_own(e, f));
+  for (size_t i = 0; i < index; i++) x = prep_forward(fn, f->chain.at[i], x);
+  if (step->info->kind == PREP_FRACTIONS) x = prep_fractions(fn, step, x);
+  if (f->set) x = set_or(fn, set_column_taken(e, f), x, inside);
+  ir_output(fn, "operand", split_is_masked(f) ? ir_select(fn, split_on(e, f), x, ir_number(fn, IR_F64, inside)) : x);
+  scene_close(e);
+  return fn;
+}
+
+static void domains_of(Elab *e, DataBlock *d, const DataField *f) {
+  for (size_t i = 0; i < f->fields.len; i++) domains_of(e, d, f->fields.at[i]);
+  if (f->made != NULL || f->like != NULL) return;
   for (size_t i = 0; i < f->chain.len; i++) {
     const PrepStep *step = f->chain.at[i];
     ModelDomain limit;
-    if (limits_of(step, &limit)) {
-      limit.output = arena_printf(e->arena, "domain:%s", step->name);
-      limit.field = f->name;
-      limit.step = step->info->name;
-      IrRef seen = step->info->kind == PREP_FRACTIONS ? prep_fractions(fn, step, x) : x;
-      limit.sums = step->info->kind == PREP_FRACTIONS;
-      if (f->set) seen = set_or(fn, set_column_taken(e, f), seen, 0.5);
-      ir_output(fn, limit.output, split_is_masked(f) ? ir_select(fn, split_on(e, f), seen, ir_number(fn, IR_F64, 0.5)) : seen);
-      VEC_PUSH(e->arena, &d->model->limits, limit);
-    }
-    x = prep_forward(fn, step, x);
+    if (!limits_of(e, step, &limit)) continue;
+    limit.field = f->name;
+    if (limit.step == NULL) limit.step = step->info->name;
+    limit.sums = step->info->kind == PREP_FRACTIONS;
+    limit.operand = operand_of(e, f, i, &limit);
+    VEC_PUSH(e->arena, &d->model->limits, limit);
   }
 }
 
 void data_domains(Blocks *b, DataBlock *d) {
-  Elab *e = b->e;
-  Scene *scene = scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "%s.domains", d->model->name), "data");
-  for (size_t i = 0; i < d->fields.len; i++) domains_of(e, d, d->fields.at[i], scene->fn);
-  if (scene->fn->outputs.len > 0) d->model->domains = scene->fn;
-  scene_close(e);
+  for (size_t i = 0; i < d->fields.len; i++) domains_of(b->e, d, d->fields.at[i]);
 }

@@ -81,13 +81,15 @@ typedef struct ModelFitRound {
   VEC(ModelFit) fits;
 } ModelFitRound; // rounds in order: later ones use earlier statistics
 
-// What a step of a chain takes: low < x < high, or low <= x <= high where closed. Looked at when a preparation gives no number.
+// What a step of a chain takes: low < x < high, or low <= x <= high where closed. Looked at when a preparation gives no number; where the
+// step clips, whenever rows are prepared, to count what it changes.
 typedef struct ModelDomain {
-  const char *output;       // of `domains`: the step's operand, f64 [e, ...]
+  IrFn *operand;            // column:* and fitted states -> output "operand", f64 [e, ...]
   const char *field, *step; // gen.pt, log
   double low, high;
   bool closed;
-  bool sums; // the last number of an event is the sum of the others
+  bool clips; // values outside are used, as low or high
+  bool sums;  // the last number of an event is the sum of the others
 } ModelDomain;
 
 typedef struct ModelField {
@@ -103,10 +105,9 @@ typedef struct ModelData {
   VEC(ModelColumn) columns;
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
-  IrFn *prepare; // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
-  IrFn *domains; // column:* and fitted states -> operands of steps that take not every number
-  VEC(ModelDomain) limits;
-  IrFn *simulate; // of a block without columns: outputs column:NAME of its fields; else NULL
+  IrFn *prepare;           // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  VEC(ModelDomain) limits; // of steps that take not every number, and of those that clip
+  IrFn *simulate;          // of a block without columns: outputs column:NAME of its fields; else NULL
   bool has_weight;
   double split[3];
   bool has_split;

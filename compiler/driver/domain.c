@@ -1,6 +1,7 @@
 #include "compiler/driver/domain.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct Finding {
@@ -17,7 +18,7 @@ static void look(const ModelDomain *limit, const double *x, int64_t elements, co
   for (int64_t i = 0; i < n; i++) {
     bool bad = false;
     for (int64_t k = 0; k < elements && !bad; k++)
-      if ((bad = outside(limit, x[i * elements + k])) && f->count == 0) f->row = rows[i], f->value = x[i * elements + k];
+      if ((bad = outside(limit, x[i * elements + k])) && (f->count == 0 || rows[i] < f->row)) f->row = rows[i], f->value = x[i * elements + k];
     f->count += bad;
   }
 }
@@ -39,33 +40,68 @@ static bool tell(const Dataset *dataset, const ModelDomain *limit, const Finding
   return true;
 }
 
-bool domain_blame(const Dataset *dataset, Session *session, Store *store, const char *field, const int64_t *rows, int64_t n, HgmError *error) {
-  const ModelData *data = dataset->data;
-  if (data->domains == NULL) return false;
-  Arena *arena = arena_create();
+// Are the columns and the fitted numbers there that the operand is computed from? A sampler and a score read what they use.
+static bool computable(const Dataset *dataset, const Store *store, const IrFn *operand) {
+  bool there = true;
+  for (size_t i = 0; there && i < operand->values.len; i++) {
+    const IrValue *v = &operand->values.at[i];
+    if (v->op == IR_INPUT) there = tables_find(&dataset->tables, v->attr.name) != NULL;
+    else if (v->op == IR_STATE) there = store_find(store, v->attr.name) != NULL;
+  }
+  return there;
+}
+
+// Rows whose operand lies outside; none where it cannot be computed.
+static Finding find(const Dataset *dataset, Session *session, Store *store, const ModelDomain *limit, const int64_t *rows, int64_t n) {
+  Finding f = {0};
   Bound bound = {0};
   HgmError ignored = {0};
-  bool ok = bound_create_over(&bound, session, data->domains, n, store, &dataset->tables, &ignored);
-  Finding *found = ARENA_ARRAY(arena, Finding, data->limits.len + 1);
-  double **x = ARENA_ARRAY(arena, double *, data->limits.len + 1);
-  int64_t *elements = ARENA_ARRAY(arena, int64_t, data->limits.len + 1);
-  for (size_t k = 0; ok && k < data->limits.len; k++) {
-    const char *output = data->limits.at[k].output;
-    elements[k] = bound.program->outputs[hgm_port_find(bound.program->outputs, bound.program->n_outputs, output)].elements;
-    x[k] = ARENA_ARRAY(arena, double, CHUNK *elements[k]);
-    bound_output(&bound, output, x[k]);
-  }
+  bool ok = computable(dataset, store, limit->operand) && bound_create_over(&bound, session, limit->operand, n, store, &dataset->tables, &ignored);
+  int64_t elements = ok ? bound.program->outputs[0].elements : 0;
+  double *x = malloc(sizeof *x * (size_t)(CHUNK * elements + 1));
+  ok = ok && x != NULL && bound_output(&bound, "operand", x);
   for (int64_t at = 0; ok && at < n; at += CHUNK) {
     int64_t m = n - at < CHUNK ? n - at : CHUNK;
     ok = bound_run(&bound, &(BoundCall){.events = m, .rows = rows + at, .event_ids = rows + at}, &ignored);
-    for (size_t k = 0; ok && k < data->limits.len; k++)
-      if (field == NULL || strcmp(field, data->limits.at[k].field) == 0) look(&data->limits.at[k], x[k], elements[k], rows + at, m, &found[k]);
+    if (ok) look(limit, x, elements, rows + at, m, &f);
   }
+  free(x);
   bound_destroy(&bound);
-  bool told = false;
-  for (size_t k = 0; ok && k < data->limits.len && !told; k++) told = found[k].count > 0 && tell(dataset, &data->limits.at[k], &found[k], n, error);
-  arena_destroy(arena);
-  return told;
+  return f;
+}
+
+bool domain_blame(const Dataset *dataset, Session *session, Store *store, const char *field, const int64_t *rows, int64_t n, HgmError *error) {
+  for (size_t k = 0; k < dataset->data->limits.len; k++) {
+    const ModelDomain *limit = &dataset->data->limits.at[k];
+    if (limit->clips || (field != NULL && strcmp(field, limit->field) != 0)) continue;
+    Finding f = find(dataset, session, store, limit, rows, n);
+    if (f.count > 0) return tell(dataset, limit, &f, n, error);
+  }
+  return false;
+}
+
+// Rows that the splits have chosen; of a data set that was not split, all.
+static int64_t *used_rows(const Dataset *dataset, int64_t *n) {
+  int64_t *rows = malloc(sizeof *rows * (size_t)(dataset->rows + 1));
+  *n = 0;
+  if (rows == NULL) return NULL;
+  for (int s = 0; s < SPLIT_COUNT; s++)
+    for (int64_t i = 0; i < dataset->n[s]; i++) rows[(*n)++] = dataset->chosen[s][i];
+  for (; dataset->chosen[SPLIT_TRAIN] == NULL && *n < dataset->rows; ++*n) rows[*n] = *n;
+  return rows;
+}
+
+void domain_clipped(const Dataset *dataset, Session *session, Store *store) {
+  for (size_t k = 0; k < dataset->data->limits.len; k++) {
+    const ModelDomain *limit = &dataset->data->limits.at[k];
+    if (!limit->clips) continue;
+    int64_t n, *rows = used_rows(dataset, &n);
+    Finding f = rows == NULL ? (Finding){0} : find(dataset, session, store, limit, rows, n);
+    if (f.count > 0)
+      fprintf(stderr, "warning: `%s` of `%s` changes %lld of %lld rows of %s, the first is row %lld with %.6g; `where` leaves such rows out\n", limit->step,
+              limit->field, (long long)f.count, (long long)n, hgm_table_name(dataset->table), (long long)f.row, f.value);
+    free(rows);
+  }
 }
 
 static bool row_is_finite(const Table *table, int64_t row) {

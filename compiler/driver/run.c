@@ -7,6 +7,7 @@
 
 #include "compiler/driver/course.h"
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/domain.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/gallery.h"
 #include "compiler/driver/fitting.h"
@@ -116,6 +117,7 @@ static bool open_datasets(Run *r, HgmError *error) {
     if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
         !dataset_prepare(dataset, session, r->training.store, error))
       return false;
+    domain_clipped(dataset, session, r->training.store);
     timeline_add(session->options->timeline, begin, "%s: read, cut, split, fitted and prepared", data->name);
     if (!r->options->quiet)
       fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],

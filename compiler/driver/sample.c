@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/domain.h"
 #include "compiler/driver/generate.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"
@@ -225,7 +226,10 @@ static bool sample(Sampling *s, HgmError *error) {
     return false;
   if (!generation_open(&s->generation, &s->run.session, s->generator, BULK_TILE, s->run.store, &s->tables, error) || !open_run_weights(&s->run, error))
     return false;
-  if (s->dataset.table != NULL && !dataset_orders(&s->dataset, s->run.store, true, error)) return false;
+  if (s->dataset.table != NULL) {
+    if (!dataset_orders(&s->dataset, s->run.store, true, error)) return false;
+    domain_clipped(&s->dataset, &s->run.session, s->run.store);
+  }
   s->generation.n_given = s->given_rows;
   if (options->has_seed) s->generation.bound.seed = options->seed;
   int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;

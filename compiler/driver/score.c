@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/domain.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
@@ -23,10 +24,12 @@ static bool bind(Scoring *s, HgmError *error) {
   Session *session = &s->run.session;
   if (session->model->score == NULL) return hgm_fail(error, EXIT_USER, "%s has no `score` block, so there is nothing to compute", session->model->path);
   DataFiles files = {0};
-  return files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
-         dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
-         bound_create(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
-         open_run_weights(&s->run, error) && dataset_orders(&s->dataset, s->run.store, true, error);
+  bool ok = files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
+            dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
+            bound_create(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
+            open_run_weights(&s->run, error) && dataset_orders(&s->dataset, s->run.store, true, error);
+  if (ok) domain_clipped(&s->dataset, session, s->run.store);
+  return ok;
 }
 
 // Scores of rows at to at + m, into the first m rows of the outputs. Where scores look at their batch, a last one that the file does not

@@ -69,6 +69,19 @@ done
 takes '= "f" |> log'
 says '$6 = 0' 1 '`log` of `y` takes positive numbers, and 1 of 160 rows of bad.csv have others: the first is row 5 with 0'
 
+# ---- what `clip` changes is used, and counted wherever rows are prepared: in training, as a condition, in a score
+takes '= "f" |> clip(0, 1) |> logit(1e-3)'
+says '$6 = 1.2' 0 'warning: `clip(0, 1)` of `y` changes 1 of 200 rows of bad.csv, the first is row 5 with 1.2; `where` leaves such rows out'
+given 0 '`clip(0, 1)` of `y` changes 1 of 200 rows of bad.csv, the first is row 5 with 1.2'
+takes '= "f" |> minmax |> clip(0, 1)' # with fitted numbers: 1.2 lies in the training file's range, and not in the good one's
+says '$6 = 1.2' 0
+! grep -q 'changes' log || fail "no word of rows that clip leaves alone"
+given 0 '`clip(0, 1)` of `y` changes 1 of 200 rows of bad.csv, the first is row 5 with 1.2'
+echo 'score { of_x = log_prob(f, x | y) }' >> m.hgm
+expect_exit 0 "$HGMC" run m.hgm --train good.csv -o good --force
+expect_exit 0 "$HGMC" score good --data bad.csv -o score.csv --force
+expect_text '`clip(0, 1)` of `y` changes 1 of 200 rows of bad.csv, the first is row 5 with 1.2'
+
 # ---- event weights: none at all, no number, infinite by a formula; a cut mends it
 takes '= "f" |> standardize; weight = "w"'
 awk -F, -v OFS=, 'NR > 1 { $5 = 0 } { print }' good.csv > bad.csv
