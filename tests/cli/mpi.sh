@@ -38,6 +38,13 @@ $HGMC run $pairs -o pairs_one > log 2>&1; [ $? -le 1 ] || fail "pairs of events 
 together 2 $pairs -o pairs_two; [ $? -le 1 ] || fail "pairs of events in two processes"
 same_weights pairs_one/model.h5 pairs_two/model.h5
 
+# in double precision, and with data that does not fit in memory: each process has a scratch file of its own rows
+large="--epochs 2 --precision f64 --memory 3M"
+$HGMC run ${jets% --quiet} $large -o large_one > log 2>&1; [ $? -le 1 ] || fail "a run of one process in double precision from a scratch file"
+grep -q "shuffled within windows" log || fail "data that does not fit in memory"
+together 2 $jets $large -o large_two; [ $? -le 1 ] || fail "two processes in double precision from scratch files"
+same_weights large_one/model.h5 large_two/model.h5
+
 # What all find alike the first says, also where it is the last to find it: the others do not wait for a compiler, and it does.
 export HGM_CACHE=$PWD/cache
 together 3 $jets --epochs 1 -o of_3; [ $? -eq 1 ] || fail "three processes to be refused"
@@ -58,8 +65,9 @@ only_says 0 "no_room/best.h5: cannot be created: Is a directory"
 # a process is killed; the run ends, and goes on from the last checkpoint with another number of processes
 sed '/patience/d' "$ROOT/examples/vae/zgamma.hgm" > small.hgm
 small="small.hgm --train $ROOT/examples/data/zgamma.h5 --set widths=[16] --quiet"
-training() { # DIR: two processes that train for hours, and have saved
-  mpirun -n 2 sh one_of $small --epochs 100000 -o "$1" > mpirun.log 2>&1 < /dev/null &
+training() { # DIR OPTIONS: two processes that train for hours, and have saved
+  rm -f said.*
+  mpirun -n 2 sh one_of $small --epochs 100000 -o "$@" > mpirun.log 2>&1 < /dev/null &
   mpi=$!
   await $mpi test -s "$1/last.h5"
 }
@@ -71,6 +79,13 @@ epochs=$(($(wc -l < dead/metrics.csv) + 2))
 $HGMC run $small --epochs $epochs -o whole > log 2>&1; [ $? -le 1 ] || fail "a run of one process"
 together 4 $small --epochs $epochs -o dead --resume; [ $? -le 1 ] || fail "the run to go on with four processes"
 same_weights whole/model.h5 dead/model.h5
+
+# a page of one process's scratch file is lost in the middle of training: that process says so and is gone at once, as if it were killed
+training lost --memory 1M
+file=$(find "/proc/$(cat process.1)/fd" -lname "$PWD/lost/*(deleted)" | head -n 1)
+[ -n "$file" ] || { kill $mpi; fail "a scratch file of the second process"; }
+: > "$file"; ended
+grep -qF "the scratch file of --memory could not be read back from the disk" said.1 || fail "the second process to say what it lost"
 
 training stopped
 kill -INT $mpi; ended
