@@ -3,9 +3,13 @@
 // Two marks decide what is visited. Active: a value on a path from wrt all of whose ops have a derivative, found going up.
 // Reached: a value with an adjoint, found going down. Contributions to one value are added in the order of its users, last
 // user first, so the text of a derivative depends on nothing but the text of the function.
+//
+// Equal values share one adjoint: a net that the function evaluates twice on the same input, as unrolled steps do with a
+// generator, is walked through once.
 #include "compiler/ad/ad.h"
 
 #include "compiler/ad/rules.h"
+#include "compiler/ir/same.h"
 
 static AdRule *const rules[IR_OP_COUNT] = {
 #define OP(ENUM, NAME, OPERANDS, CLASS, LOWER, SHAPE, ADJOINT, ...) [IR_##ENUM] = adjoint_##ADJOINT,
@@ -49,6 +53,29 @@ static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const Ir
   return active;
 }
 
+// The first of the values that are equal to i, for i <= last. Each of wrt is equal to itself alone, whatever else is computed like it.
+static IrRef *find_equal(const IrFn *fn, Arena *scratch, IrRef last, const IrRef *wrt, uint32_t n) {
+  IrRef *equal = ARENA_ARRAY(scratch, IrRef, last + 1);
+  uint8_t *apart = ARENA_ARRAY(scratch, uint8_t, last + 1);
+  for (uint32_t k = 0; k < n; k++)
+    if (wrt[k] <= last) apart[wrt[k]] = 1;
+  IrSame same = ir_same_new(scratch, last + 1);
+  for (IrRef i = 0; i <= last; i++) {
+    equal[i] = i;
+    if (apart[i]) continue;
+    IrValue *v = arena_dup(scratch, ir_at(fn, i), sizeof *v);
+    IrRef *operands = ARENA_ARRAY(scratch, IrRef, v->n_operands + 1);
+    for (uint32_t k = 0; k < v->n_operands; k++) operands[k] = equal[v->operands[k]];
+    v->operands = operands;
+    IrRef *first = ir_same(&same, v);
+    if (*first == IR_NONE) *first = i;
+    equal[i] = *first;
+  }
+  return equal;
+}
+
+static void add_adjoint(AdWalk *walk, IrRef *adjoint, IrRef x, IrRef more) { adjoint[x] = adjoint[x] == IR_NONE ? more : ad_add(walk, adjoint[x], more); }
+
 static void add_contributions(AdWalk *walk, IrRef user, const IrRef *to, IrRef *adjoint) {
   const IrValue *v = ir_at(walk->fn, user);
   for (uint32_t k = 0; k < v->n_operands; k++) {
@@ -56,7 +83,7 @@ static void add_contributions(AdWalk *walk, IrRef user, const IrRef *to, IrRef *
     if (to[k] == IR_NONE || !walk->active[x]) continue;
     if (!ir_type_equal(ir_type_of(walk->fn, to[k]), ir_type_of(walk->fn, x)))
       ir_fail("adjoint rule of '%s': the contribution to operand %u has not the operand's type", ir_op_info[v->op].name, k);
-    adjoint[x] = adjoint[x] == IR_NONE ? to[k] : ad_add(walk, adjoint[x], to[k]);
+    add_adjoint(walk, adjoint, x, to[k]);
   }
 }
 
@@ -73,6 +100,7 @@ bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, Ir
   AdWalk walk = {.fn = fn, .active = mark_active(fn, scratch, y, wrt, n)};
   uint32_t span = fn->span;
   IrRef *adjoint = ARENA_ARRAY(scratch, IrRef, y + 1);
+  const IrRef *equal = find_equal(fn, scratch, y, wrt, n);
   IrRef first = y;
   for (IrRef i = 0; i <= y; i++) adjoint[i] = IR_NONE;
   for (uint32_t k = 0; k < n; k++) first = wrt[k] < first ? wrt[k] : first;
@@ -82,6 +110,10 @@ bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, Ir
     if (adjoint[i] == IR_NONE) continue;
     const IrValue *v = ir_at(fn, i);
     if (!passes_derivatives(v) || !has_active_operand(&walk, v)) continue;
+    if (equal[i] != i) {
+      add_adjoint(&walk, adjoint, equal[i], adjoint[i]);
+      continue;
+    }
     if (rules[v->op] == adjoint_refused) {
       if (refused) *refused = i;
       known = false;

@@ -50,7 +50,7 @@ IrRef opt_put(Rewrite *rw, const IrValue *given) {
   return r;
 }
 
-static IrValue on_mapped_operands(Rewrite *rw, IrRef i) {
+IrValue opt_on_mapped_operands(Rewrite *rw, IrRef i) {
   IrValue v = *ir_at(rw->from, i);
   IrRef *operands = ARENA_ARRAY(rw->scratch, IrRef, v.n_operands + 1);
   for (uint32_t k = 0; k < v.n_operands; k++) operands[k] = rw->map[v.operands[k]];
@@ -59,7 +59,7 @@ static IrValue on_mapped_operands(Rewrite *rw, IrRef i) {
 }
 
 IrRef opt_copy(Rewrite *rw, IrRef i) {
-  IrValue v = on_mapped_operands(rw, i);
+  IrValue v = opt_on_mapped_operands(rw, i);
   IrRef r = opt_put(rw, &v);
   opt_set(rw, i, r);
   return r;
@@ -68,7 +68,7 @@ IrRef opt_copy(Rewrite *rw, IrRef i) {
 IrFn *opt_rewrite_all(Rewrite *rw) {
   for (IrRef i = 0; i < rw->from->values.len; i++) {
     if (rw->uses[i] == 0) continue;
-    IrValue v = on_mapped_operands(rw, i);
+    IrValue v = opt_on_mapped_operands(rw, i);
     rw->to->span = v.span;
     opt_set(rw, i, opt_build(rw, &v));
   }

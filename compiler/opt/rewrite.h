@@ -27,8 +27,9 @@ struct Rewrite {
 
 uint32_t *opt_count_uses(Arena *arena, const IrFn *fn);
 Rewrite opt_rewrite(Arena *arena, const IrFn *fn, OptRule *rule);
-IrFn *opt_rewrite_all(Rewrite *rw);           // values without use are left out
-IrFn *opt_rewrite_end(Rewrite *rw);           // for passes with a walk of their own: outputs, then done
+IrFn *opt_rewrite_all(Rewrite *rw); // values without use are left out
+IrFn *opt_rewrite_end(Rewrite *rw); // for passes with a walk of their own: outputs, then done
+IrValue opt_on_mapped_operands(Rewrite *rw, IrRef i);
 IrRef opt_copy(Rewrite *rw, IrRef i);         // value i of `from`, as it is, on mapped operands
 IrRef opt_put(Rewrite *rw, const IrValue *v); // v as it is: type already right, no rule
 void opt_set(Rewrite *rw, IrRef i, IrRef r);  // r stands for i from now on

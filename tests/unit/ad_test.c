@@ -419,6 +419,25 @@ static void test_relu_is_one_select(void **state) {
   assert_int_equal(count(fn, IR_MUL, before), 0);
 }
 
+// A net written twice on the same input: one way back through it, not two.
+static void test_equal_values_share_an_adjoint(void **state) {
+  IrFn *fn = ir_fn_new(*state, "twice");
+  IrRef w = ir_leaf(fn, IR_PARAM, "w", ir_scalar(IR_F64)), net[2], g;
+  for (int k = 0; k < 2; k++) net[k] = ir_unary(fn, IR_TANH, ir_unary(fn, IR_EXP, ir_binary(fn, IR_MUL, ir_number(fn, IR_F64, 2), w)));
+  IrRef y = ir_binary(fn, IR_ADD, net[0], ir_unary(fn, IR_SIN, net[1]));
+  size_t before = fn->values.len;
+  assert_true(ad_gradient(fn, y, IR_NONE, &w, 1, &g, NULL));
+  assert_int_equal(count(fn, IR_COS, before), 1);
+  assert_int_equal(count(fn, IR_ADD, before), 1);
+  const double e = exp(0.6), t = tanh(e);
+  assert_true(fabs(value_of(fn, g, "w", 0.3) - ((1 + cos(t)) * (1 - t * t) * e * 2)) < 1e-15);
+  // A value that is asked for is itself alone: what is computed like it elsewhere is no way from it.
+  assert_true(ad_gradient(fn, y, IR_NONE, &net[0], 1, &g, NULL));
+  assert_float_equal(value_of(fn, g, "w", 0.3), 1, 0);
+  assert_true(ad_gradient(fn, y, IR_NONE, &net[1], 1, &g, NULL));
+  assert_true(fabs(value_of(fn, g, "w", 0.3) - (cos(t))) < 1e-15);
+}
+
 // The work grows as the function does: a chain and a value with very many users.
 static void test_size_is_linear(void **state) {
   for (size_t n = 1000; n <= 16000; n *= 16) {
@@ -554,6 +573,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(test_intermediate_values, setup, teardown),
       cmocka_unit_test_setup_teardown(test_relu_is_one_select, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_equal_values_share_an_adjoint, setup, teardown),
       cmocka_unit_test_setup_teardown(test_size_is_linear, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
