@@ -132,8 +132,9 @@ IrArray *checked_evaluate(Arena *arena, const IrFn *fn, const IrEnv *env) {
 
 // Rounding after each op, to float32 or to COARSE bits of float64, moves outputs: how a program enlarges rounding errors bounds what
 // compiled code may be off. Truth values and whole numbers may not be off at all. Beyond that a decision may be open (perturbed.h):
-// then a result counts that lies between those of PERTURBED ways to round.
-enum { COARSE = 40, TIMES = 30, PERTURBED = 32 };
+// then a result counts that lies between those of PERTURBED ways to round. They are many, as two numbers that lie a few units apart become
+// equal in few of them; most results need two or three.
+enum { COARSE = 40, TIMES = 30, PERTURBED = 512 };
 
 // What a function's outputs should be.
 typedef struct Expected {
@@ -163,15 +164,14 @@ static double moved_by_rounding(const Expected *e, uint32_t output) {
 
 static bool between_perturbed(Expected *e, uint32_t output, int64_t i, double x, double slack) {
   double low = e->exact[output].data[i], high = low;
-  bool nan = isnan(low);
   for (int k = 0; k < PERTURBED; k++) {
     if (!e->perturbed[k]) e->perturbed[k] = perturbed_evaluate(e->arena, e->fn, &e->env, (uint64_t)k);
     double y = e->perturbed[k][output].data[i];
     low = fmin(low, y);
     high = fmax(high, y);
-    nan |= isnan(y);
+    if (isnan(x) ? isnan(y) : x >= low - slack && x <= high + slack) return true;
   }
-  return isnan(x) ? nan : x >= low - slack && x <= high + slack;
+  return isnan(x) && isnan(e->exact[output].data[i]);
 }
 
 // The first number that is not what it should be, or NULL.
