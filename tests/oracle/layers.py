@@ -28,13 +28,16 @@ def dense(place, x):
     return F.linear(x, here["w"].T, here["b"])
 
 
+def by_largest(weight, vector):
+    """PyTorch's own spectral norm of weight (outputs first), one step of the power method from the vector that the layer keeps."""
+    norm = parametrizations._SpectralNorm(weight.detach(), n_power_iterations=1)
+    norm._v.copy_(vector.detach())
+    return norm.train()(weight)
+
+
 def spectral_norm_dense(place, x):
-    """PyTorch's own spectral norm, one step of the power method from the vector that the layer keeps."""
     here = place.next("spectral_norm_dense")
-    w = here["w"].T
-    norm = parametrizations._SpectralNorm(w.detach(), n_power_iterations=1)
-    norm._v.copy_(here.next("spectral")["iterated_1"].detach())
-    return F.linear(x, norm.train()(w), here["b"])
+    return F.linear(x, by_largest(here["w"].T, here.next("spectral")["iterated_1"]), here["b"])
 
 
 def mlp(place, x, depth, activation, context=None):
@@ -45,14 +48,26 @@ def mlp(place, x, depth, activation, context=None):
     return h
 
 
-def conv2d(place, x, kernel, stride=1, same=True):
+def convolution(x, k, b, stride, same):
     """Images (events, h, w, c), weights (kernel, kernel, c, size); `same` pads as many zeros as ceil(h / stride) windows need, the odd one behind."""
-    here = place.next("conv2d")
     if same:
-        missing = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[1:3]]
+        missing = [max((-(-n // stride) - 1) * stride + len(k) - n, 0) for n in x.shape[1:3]]
         x = F.pad(x, (0, 0, missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
-    y = F.conv2d(x.permute(0, 3, 1, 2), here["k"].permute(3, 2, 0, 1), here["b"], stride=stride)
+    y = F.conv2d(x.permute(0, 3, 1, 2), k.permute(3, 2, 0, 1), b, stride=stride)
     return y.permute(0, 2, 3, 1)
+
+
+def conv2d(place, x, stride=1, same=True):
+    here = place.next("conv2d")
+    return convolution(x, here["k"], here["b"], stride, same)
+
+
+def spectral_norm_conv2d(place, x, stride=1, same=True):
+    """The vector that the layer keeps has a number a row of the kernel, (i, j, c); PyTorch's go (c, i, j)."""
+    here = place.next("spectral_norm_conv2d")
+    k = here["k"]
+    vector = here.next("spectral")["iterated_1"].reshape(k.shape[:3]).permute(2, 0, 1).flatten()
+    return convolution(x, by_largest(k.permute(3, 2, 0, 1), vector).permute(2, 3, 1, 0), here["b"], stride, same)
 
 
 def conv_transpose2d(place, x, kernel, stride):

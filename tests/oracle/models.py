@@ -259,21 +259,22 @@ class Image:
 
     def judge(self, run, x):
         here = run.place("judge")
-        h = layers.conv2d(here, x, 3)
+        h = layers.conv2d(here, x)
         h = layers.batch_norm(here, F.leaky_relu(h, 0.3))
         h = torch.tanh(layers.locally_connected2d(here, F.pad(h, (0, 0, 1, 1, 1, 1)), 3, 2))
         h = layers.batch_norm(here, layers.conv_transpose2d(here, h, 5, 2))
         pool = lambda f, t: f(t.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
         h = pool(F.avg_pool2d, h).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-        h = pool(F.max_pool2d, layers.conv2d(here, h, 5, 2)).flatten(1)
+        h = pool(F.max_pool2d, layers.conv2d(here, h, 2)).flatten(1)
         m = (h @ here.child("minibatch_discrimination_1")["dense_1.w"]).reshape(len(x), 3, 4)
         near = torch.exp(-(m[:, None] - m[None]).abs().sum(dim=3)).sum(dim=1)
         return dense(here, torch.cat([h, near], dim=1))[:, 0]
 
     def critic(self, run, x):
         here = run.place("critic")
-        h = torch.tanh(layers.conv2d(here, x, 3, same=False))
-        h = torch.sigmoid(layers.locally_connected2d(here, h, 2, 2))
+        h = torch.tanh(layers.conv2d(here, x, same=False))
+        h = torch.tanh(layers.spectral_norm_conv2d(here, h, 2))
+        h = torch.sigmoid(layers.locally_connected2d(here, h, 2))
         h = torch.tanh(layers.spectral_norm_dense(here, h.flatten(1)))
         return dense(here, h)[:, 0]
 

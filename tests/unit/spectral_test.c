@@ -102,6 +102,29 @@ static void it_finds_the_largest_singular_value(void **state) {
   leave(&l);
 }
 
+// The kernel, as a matrix of 2 x 2 rows and two columns, by the root of the larger eigenvalue of its square.
+static void of_a_convolution(void **state) {
+  (void)state;
+  static const char name[] = "f.spectral_norm_conv2d_1";
+  Loaded l = with("data d { x = [\"a\", \"b\"] }\n"
+                  "net f(x: d.x) -> (y: real) = sum(reshape(concat(x, 3 * x), 2, 2, 1) |> spectral_norm_conv2d(2, kernel = 2, same = false))\n"
+                  "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\nscore { y = f(x) }\n");
+  const double *k = leaf(&l, arena_printf(l.arena, "%s.k", name));
+  const char *vector = arena_printf(l.arena, "%s.spectral_1.iterated_1", name);
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  for (int n = 0; n < 200; n++) give(&l, vector, run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", vector)), 4);
+  double square[3] = {0};
+  for (int row = 0; row < 4; row++)
+    for (int i = 0; i < 3; i++) square[i] += k[2 * row + i / 2] * k[2 * row + (i + 1) / 2]; // 00, 01, 11
+  double half = (square[0] + square[2]) / 2, sigma = sqrt(half + hypot((square[0] - square[2]) / 2, square[1]));
+  for (int i = 0; i < EVENTS; i++) {
+    double image[4] = {a[i], b[i], 3 * a[i], 3 * b[i]}, y = 0;
+    for (int row = 0; row < 4; row++) y += image[row] * (k[2 * row] + k[2 * row + 1]);
+    near(run(&l, l.model->score, EVENTS, "score:y")[i], y / sigma);
+  }
+  leave(&l);
+}
+
 static void only_its_own_updates_keep_it(void **state) {
   (void)state;
   Loaded l = with(NET "net g(x: d.x) -> d.x = x |> dense(2)\ntrain {\n  update f { minimize f(x)^2; with sgd(1) }\n  update g { minimize f(g(x)); with sgd(1) "
@@ -128,11 +151,9 @@ static void wrong_uses_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_step_of_the_power_method),
-      cmocka_unit_test(each_use_goes_on_from_the_one_before),
-      cmocka_unit_test(it_finds_the_largest_singular_value),
-      cmocka_unit_test(only_its_own_updates_keep_it),
-      cmocka_unit_test(wrong_uses_are_refused),
+      cmocka_unit_test(a_step_of_the_power_method),          cmocka_unit_test(each_use_goes_on_from_the_one_before),
+      cmocka_unit_test(it_finds_the_largest_singular_value), cmocka_unit_test(of_a_convolution),
+      cmocka_unit_test(only_its_own_updates_keep_it),        cmocka_unit_test(wrong_uses_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
