@@ -55,8 +55,7 @@ static void make_events(Worker *w, const ModelData *data) {
     uint64_t key = philox_key(1, column->name);
     for (int64_t row = 0; row < d->rows; row++)
       for (int64_t i = 0; i < elements; i++) values[row * elements + i] = column_value(column, key, row, i);
-    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, elements, values};
-    VEC_PUSH(arena, &d->tables.list, table);
+    dataset_add_column(d, column, values);
   }
   HgmError error = {0};
   if (!dataset_cut(d, &w->session, w->store, &error)) fail(&error);

@@ -10,7 +10,9 @@ IrRef field_column(Elab *e, const DataBlock *d, int column) {
   const ModelColumn *c = &d->model->columns.at[column];
   IrType type = {.dtype = IR_F64, .rank = (uint8_t)(c->rank + 1), .axes = {IR_EVENTS}};
   for (int i = 0; i < c->rank; i++) type.axes[i + 1] = c->shape[i];
-  return column_ordered(e->scene->fn, c, leaf_now(e, IR_INPUT, arena_printf(e->arena, "column:%s", c->name), type));
+  bool batch = e->scene->purpose == SCENE_TRAIN || e->scene->purpose == SCENE_VALIDATE; // which may have events of several data blocks
+  const char *name = batch ? arena_printf(e->arena, "raw:%s.%s", d->model->name, c->name) : arena_printf(e->arena, "column:%s", c->name);
+  return column_ordered(e->scene->fn, c, leaf_now(e, IR_INPUT, name, type));
 }
 
 IrRef field_weight(Elab *e, const DataBlock *d) {

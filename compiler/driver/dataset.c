@@ -88,6 +88,14 @@ static bool choose_memory(Dataset *dataset, const DataFiles *files, const int *u
   return hgm_scratch_open(&dataset->scratch, files->folder, error);
 }
 
+void dataset_add_column(Dataset *dataset, const ModelColumn *column, const double *values) {
+  const char *names[] = {arena_printf(dataset->arena, "column:%s", column->name), arena_printf(dataset->arena, "raw:%s.%s", dataset->data->name, column->name)};
+  for (int i = 0; i < 2; i++) {
+    Table table = {names[i], HGM_F64, column_elements(column), values};
+    VEC_PUSH(dataset->arena, &dataset->tables.list, table);
+  }
+}
+
 static bool load_columns(Dataset *dataset, Session *session, const int *used, int n, HgmError *error) {
   Arena *arena = session->arena;
   const ModelData *data = dataset->data;
@@ -110,8 +118,7 @@ static bool load_columns(Dataset *dataset, Session *session, const int *used, in
   for (int k = 0; k < n; k++) {
     const ModelColumn *column = &data->columns.at[used[k]];
     dataset->columns[used[k]] = values[k];
-    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, column_elements(column), values[k]};
-    VEC_PUSH(arena, &dataset->tables.list, table);
+    dataset_add_column(dataset, column, values[k]);
   }
   for (int k = 0; k < n; k++)
     if (!check_values(dataset, &data->columns.at[used[k]], used[k], &reports[k], error)) return false;
@@ -154,8 +161,7 @@ static bool number_groups(Dataset *dataset, const Strings *paths, HgmError *erro
     hgm_table_close(table);
   }
   dataset->columns[which] = values;
-  Table table = {"column:group", HGM_F64, 1, values};
-  VEC_PUSH(dataset->arena, &dataset->tables.list, table);
+  dataset_add_column(dataset, &data->columns.at[which], values);
   return values != NULL;
 }
 

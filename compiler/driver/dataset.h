@@ -37,7 +37,7 @@ typedef struct Dataset {
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];
   int64_t cut;   // rows that `where` left out
-  Tables tables; // column:*, later prep:*, weight:*
+  Tables tables; // column:*, the same as raw:BLOCK.* for training, later prep:*, weight:*
   Bound prepare; // compiled once, for the cuts and for the preparation
 } Dataset;
 
@@ -58,7 +58,8 @@ bool dataset_run(Bound *bound, const int64_t *rows, int64_t n, const char *const
                  HgmError *error);
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
-int64_t column_elements(const ModelColumn *column); // numbers of one event
+int64_t column_elements(const ModelColumn *column);                                         // numbers of one event
+void dataset_add_column(Dataset *dataset, const ModelColumn *column, const double *values); // (rows, elements), as tables
 // Leaves those of the rows for which the program says `keep`, in memory as dataset_take gives it. False: the error says why.
 bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error);
 void dataset_close(Dataset *dataset);

@@ -119,6 +119,15 @@ static bool select_rows(Phase *p, Source *source, HgmError *error) {
   return hgm_fail(error, EXIT_USER, "%s: `where` leaves no event of %s to %s", p->model->name, hgm_table_name(dataset->table), split);
 }
 
+static bool is_read(const Phase *p, const Table *table) {
+  bool read = false;
+  for (size_t i = 0; i < p->model->updates.len; i++) {
+    const ModelUpdate *u = &p->model->updates.at[i];
+    read = read || map_get(&u->step->leaves, table->name) != NULL || (u->control != NULL && map_get(&u->control->leaves, table->name) != NULL);
+  }
+  return read;
+}
+
 static bool open_sources(Phase *p, HgmError *error) {
   Arena *arena = p->t->store->arena;
   p->sources = ARENA_ARRAY(arena, Source, p->model->data.len + 1);
@@ -138,7 +147,7 @@ static bool open_sources(Phase *p, HgmError *error) {
   for (int s = 0; p->n_sources > 1 && s < p->n_sources; s++)
     for (size_t i = 0; i < p->sources[s].dataset->tables.list.len; i++) {
       Table table = p->sources[s].dataset->tables.list.at[i];
-      if (strncmp(table.name, "column:", 7) == 0) continue; // training reads what is prepared
+      if (!is_read(p, &table)) continue;
       table.data = arena_alloc(arena, dtype_bytes(table.dtype) * (size_t)(table.elements * p->batch) + 64);
       VEC_PUSH(arena, &p->tables.list, table);
     }

@@ -28,6 +28,25 @@ head -n 2 data.csv > single.csv
 expect_exit 1 $HGMC run game.hgm --train single.csv -o single --quiet
 expect_text "one event of single.csv is left to train on, which has no spread to normalise by"
 
+# ---- columns as they are, of two files that name them alike: each loss has its own
+for name in "a 1 2 20" "b 10 20 9"; do
+  read -r block u v n <<< "$name"
+  { echo u,v; yes "$u,$v" | head -n "$n"; } > "$block.csv"
+done
+cat > raw.hgm <<'M'
+data a { x = ["u", "v"] |> scale(2); split 1 / 0 / 0 }
+data b { y: a.x; split 1 / 0 / 0 }
+net f(z: real[2]) -> a.x = z |> dense(2)
+train {
+  z ~ normal[2]
+  update f { minimize sum(physical(x)) + 0 * sum(f(z)); minimize sum(physical(y)) + sum(y); with sgd(0) }
+  batch 8
+  steps 6
+}
+M
+expect_exit 0 $HGMC run raw.hgm --train a=a.csv --train b=b.csv -o raw --quiet
+[ "$(tail -n 1 raw/metrics.csv | cut -d, -f4)" = 93 ] || { cat raw/metrics.csv > log; fail "3 and 30 as they are, and 60 prepared"; }
+
 # ---- labels
 cat > label.hgm <<'M'
 data d { x = ["a", "b"]; k: class[2] = "score" }

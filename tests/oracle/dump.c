@@ -90,11 +90,11 @@ static void random_columns(Dump *d, const ModelData *data) {
   d->dataset = (Dataset){.data = data, .arena = arena, .rows = RANDOM_ROWS, .begin = {0, -1, -1}};
   for (size_t c = 0; c < data->columns.len; c++) {
     const ModelColumn *column = &data->columns.at[c];
-    double *values = ARENA_ARRAY(arena, double, RANDOM_ROWS);
+    int64_t n = RANDOM_ROWS * column_elements(column);
+    double *values = ARENA_ARRAY(arena, double, n);
     uint64_t key = philox_key(SEED, column->name);
-    for (int64_t i = 0; i < RANDOM_ROWS; i++) values[i] = philox_normal(key, (uint64_t)i, 0, 0);
-    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, 1, values};
-    VEC_PUSH(arena, &d->dataset.tables.list, table);
+    for (int64_t i = 0; i < n; i++) values[i] = philox_normal(key, (uint64_t)i, 0, 0);
+    dataset_add_column(&d->dataset, column, values);
   }
 }
 

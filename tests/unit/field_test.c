@@ -209,8 +209,29 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data a { x = \"x\" }\ndata b { y: a.x }\ngenerate given x, y { _ ~ normal }\n", "two-data");
 }
 
+// Of data that are drawn: a class is its number, one column, and what is drawn with it sees the same class.
+static void a_drawn_class_is_one_column(void **state) {
+  (void)state;
+  enum { DRAWN = 40 };
+  Loaded l = load("data ring {\n  kind ~ categorical([0.5, 0.2, 0.3])\n  x ~ normal([10 * kind, 1], 1e-3)\n  on = one_hot(kind)\n}\n"
+                  "train { update f { minimize f(x, kind)^2; with sgd(0) }\n  batch 4\n  steps 1 }\nnet f(x: real[2], kind: class[3]) -> real = concat(x, "
+                  "one_hot(kind)) |> dense(1)\n");
+  const IrFn *drawn = l.model->data.at[0]->simulate;
+  const double *kind = run(&l, drawn, DRAWN, "column:kind"), *x = run(&l, drawn, DRAWN, "column:x"), *on = run(&l, drawn, DRAWN, "column:on");
+  int seen[3] = {0};
+  for (int i = 0; i < DRAWN; i++) {
+    assert_true(kind[i] == 0 || kind[i] == 1 || kind[i] == 2);
+    seen[(int)kind[i]]++;
+    assert_true(fabs(x[2 * i] - 10 * kind[i]) < 0.1 && fabs(x[2 * i + 1] - 1) < 0.1);
+    for (int k = 0; k < 3; k++) assert_true(on[3 * i + k] == (k == (int)kind[i]));
+  }
+  for (int k = 0; k < 3; k++) assert_true(seen[k] > 0);
+  leave(&l);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_drawn_class_is_one_column),
       cmocka_unit_test(a_field_is_prepared_with_the_numbers_of_another),
       cmocka_unit_test(four_vectors_stand_as_e_px_py_pz),
       cmocka_unit_test(a_hurdle_is_a_class_and_a_size),
