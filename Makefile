@@ -108,8 +108,10 @@ $(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/library/library.o
 $(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
 EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
+# At a fixed place: no relocations at the start, and what points to constants stays right from run to run (compiler/driver/kept.h).
+FIXED_release := -no-pie
 $(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+	$(call say,LD)$(CC) $(LDFLAGS) $(FIXED_$(BUILD)) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 
 # ---- training on several machines: a plugin that hgmc loads when mpirun started it; built where Open MPI is
 MPICC ?= $(shell command -v mpicc)

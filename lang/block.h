@@ -6,6 +6,8 @@
 #ifndef HGM_BLOCK_H
 #define HGM_BLOCK_H
 
+#include <sys/stat.h>
+
 #include "lang/elab.h"
 #include "lang/preparation.h"
 
@@ -118,9 +120,13 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 
 // ---- files (block_import.c): reads, merges and declares. False: reported.
 bool blocks_load(Blocks *b);
-void overrides_check(Blocks *b);                              // once the data are known
-void blocks_unused(Blocks *b);                                // names that nothing mentions; of a program without errors
-char *read_text(Arena *arena, const char *path, size_t *len); // NULL: cannot be read
+void overrides_check(Blocks *b); // once the data are known
+void blocks_unused(Blocks *b);   // names that nothing mentions; of a program without errors
+// ---- reading (block_read.c): what is looked for and read is noted in the model
+enum { MAX_FILE_BYTES = 16 << 20 };                                               // longer ones are read no further
+Strings file_library(Blocks *b, const char *path);                                // its .hgm files, by name
+bool file_there(Blocks *b, const char *path, struct stat *id);                    // a regular file
+char *file_read(Blocks *b, const char *path, const struct stat *id, size_t *len); // NULL: cannot be read; id: it has to stay this file, or NULL
 // ---- params (block_param.c)
 void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *turned, Scope *turned_scope);
 void params_finish(Blocks *b); // checks all, fills model->params, refuses unknown --set

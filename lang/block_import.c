@@ -2,9 +2,6 @@
 //
 // A file and what it uses without `as` share one scope, so that an overriding declaration is seen by imported bodies too.
 // Blocks (train, generate, score, evaluate) are lists: a file's own take the place of the imported ones.
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,7 +9,7 @@
 #include "lang/fit.h"
 #include "lang/unused.h"
 
-enum { MAX_FILE_BYTES = 16 << 20, MAX_IMPORT_DEPTH = 64 };
+enum { MAX_IMPORT_DEPTH = 64 };
 
 typedef VEC(const AstDecl *) Decls;
 typedef struct BlockList {
@@ -41,29 +38,6 @@ struct Loaded {
   bool loading;
   BlockList blocks;
 };
-
-char *read_text(Arena *arena, const char *path, size_t *len) {
-  FILE *in = fopen(path, "rb");
-  if (in == NULL) return NULL;
-  size_t cap = 1 << 14, n = 0;
-  char *text = arena_alloc(arena, cap);
-  for (;;) {
-    size_t got = fread(text + n, 1, cap - n - 1, in);
-    n += got;
-    if (got == 0 || n > MAX_FILE_BYTES) break;
-    if (n + 1 < cap) continue;
-    char *larger = arena_alloc(arena, 2 * cap);
-    memcpy(larger, text, n);
-    text = larger;
-    cap *= 2;
-  }
-  bool bad = ferror(in) != 0;
-  fclose(in);
-  if (bad) return NULL;
-  text[n] = 0;
-  *len = n;
-  return text;
-}
 
 const char *source_text(Elab *e, Span span) {
   const SourceFile *file = source_of(e->sources, span);
@@ -211,21 +185,21 @@ static const char *directory(Arena *arena, const char *path) {
   return slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path));
 }
 
-static const char *candidate(Arena *arena, const char *folder, const char *name, struct stat *id) {
-  const char *path = strcmp(folder, ".") == 0 ? name : arena_printf(arena, "%s/%s", folder, name);
-  return stat(path, id) == 0 && S_ISREG(id->st_mode) ? path : NULL;
+static const char *candidate(Blocks *b, const char *folder, const char *name, struct stat *id) {
+  const char *path = strcmp(folder, ".") == 0 ? name : arena_printf(b->e->arena, "%s/%s", folder, name);
+  return file_there(b, path, id) ? path : NULL;
 }
 
 static const char *find_file(Blocks *b, const struct Loaded *from, const char *name, struct stat *id) {
   Arena *arena = b->e->arena;
-  if (name[0] == '/') return candidate(arena, ".", name, id);
-  const char *found = candidate(arena, directory(arena, from->path), name, id);
+  if (name[0] == '/') return candidate(b, ".", name, id);
+  const char *found = candidate(b, directory(arena, from->path), name, id);
   for (const char *at = b->options->search; found == NULL && at != NULL && *at != 0;) {
     size_t len = strcspn(at, ":");
-    if (len > 0) found = candidate(arena, arena_strndup(arena, at, len), name, id);
+    if (len > 0) found = candidate(b, arena_strndup(arena, at, len), name, id);
     at += len + (at[len] == ':');
   }
-  if (found == NULL && b->options->stdlib != NULL) found = candidate(arena, b->options->stdlib, name, id);
+  if (found == NULL && b->options->stdlib != NULL) found = candidate(b, b->options->stdlib, name, id);
   return found;
 }
 
@@ -240,7 +214,7 @@ static const char *text_of(Blocks *b, const struct Loaded *from, const char *nam
     return saved->text;
   }
   *path = trained != NULL ? NULL : find_file(b, from, name, id);
-  return *path == NULL ? NULL : read_text(b->e->arena, *path, len);
+  return *path == NULL ? NULL : file_read(b, *path, id, len);
 }
 
 static struct Loaded *already(Blocks *b, const struct stat *id) {
@@ -486,23 +460,12 @@ void blocks_unused(Blocks *b) {
 
 // ---- the standard library: every declaration in one scope around the user's
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
 static void load_library(Blocks *b) {
   Elab *e = b->e;
-  VEC(const char *) names = {0};
-  DIR *folder = b->options->stdlib == NULL ? NULL : opendir(b->options->stdlib);
-  if (folder == NULL) return;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-    size_t len = strlen(entry->d_name);
-    if (len > 4 && strcmp(entry->d_name + len - 4, ".hgm") == 0) VEC_PUSH(e->arena, &names, arena_strdup(e->arena, entry->d_name));
-  }
-  closedir(folder);
-  if (names.len > 0) qsort(names.at, names.len, sizeof names.at[0], by_name);
+  const Strings names = b->options->stdlib == NULL ? (Strings){0} : file_library(b, b->options->stdlib);
   for (size_t i = 0; i < names.len; i++) {
-    const char *path = arena_printf(e->arena, "%s/%s", b->options->stdlib, names.at[i]);
     size_t len = 0;
-    char *text = read_text(e->arena, path, &len);
+    char *text = file_read(b, arena_printf(e->arena, "%s/%s", b->options->stdlib, names.at[i]), NULL, &len);
     if (text == NULL) continue;
     // messages name a library file without the folder it happens to lie in
     SourceFile *source = source_add(e->sources, arena_printf(e->arena, "stdlib/%s", names.at[i]), text, len);
@@ -540,15 +503,15 @@ bool blocks_load(Blocks *b) {
   size_t len = 0;
   const char *text = b->options->text;
   bool file = text == NULL;
-  if (file) text = read_text(e->arena, b->options->path, &len);
+  if (file) text = file_read(b, b->e->model->path, NULL, &len);
   else len = b->options->text_bytes > 0 ? b->options->text_bytes : strlen(text);
   if (text == NULL) {
-    elab_error(e, DIAG_IMPORT_MISSING, (Span){0, 0}, "cannot read `%s`", b->options->path);
+    elab_error(e, DIAG_IMPORT_MISSING, (Span){0, 0}, "cannot read `%s`", b->e->model->path);
     return false;
   }
   Merge *merge = ARENA_NEW(e->arena, Merge);
   *merge = (Merge){.scope = b->names, .prefix = ""};
-  struct Loaded *l = load(b, merge, b->options->path, text, len, file && stat(b->options->path, &id) == 0 ? &id : NULL, NULL, 0);
+  struct Loaded *l = load(b, merge, b->e->model->path, text, len, file && stat(b->e->model->path, &id) == 0 ? &id : NULL, NULL, 0);
   for (size_t i = 0; i < l->file->items.len && e->model->doc == NULL; i++) e->model->doc = l->file->items.at[i]->doc;
   for (size_t i = 0; i < l->blocks.stages.len; i++) add_stage(b, l->blocks.stages.at[i]);
   for (size_t i = 0; i < l->blocks.generators.len; i++) VEC_PUSH(e->arena, &b->generators, (Generator){l->blocks.generators.at[i], b->names});

@@ -176,6 +176,6 @@ void params_finish(Blocks *b) {
   for (size_t i = 0; i < b->options->sets.len; i++) {
     bool known = false;
     for (size_t k = 0; k < e->model->params.len; k++) known = known || strcmp(e->model->params.at[k].name, b->options->sets.at[i].name) == 0;
-    if (!known) param_unknown(b, (Span){0, 0}, b->options->path, b->options->sets.at[i].name, b->names);
+    if (!known) param_unknown(b, (Span){0, 0}, b->e->model->path, b->options->sets.at[i].name, b->names);
   }
 }

@@ -9,7 +9,7 @@ enum { SMALL_SCOPE = 9 }; // from here on names are hashed
 
 Elab *elab_new(Model *model, Sources *sources, Diags *diags) {
   Elab *e = ARENA_NEW(model->arena, Elab);
-  e->arena = model->arena;
+  e->arena = e->work = model->arena;
   e->sources = sources;
   e->diags = diags;
   e->model = model;
@@ -23,19 +23,19 @@ Elab *elab_new(Model *model, Sources *sources, Diags *diags) {
 // ---- scopes
 
 Scope *scope_new(Elab *e, Scope *parent) {
-  Scope *s = ARENA_NEW(e->arena, Scope);
+  Scope *s = ARENA_NEW(e->work, Scope);
   s->parent = parent;
   return s;
 }
 
 static Binding *binding_new(Elab *e, Scope *scope, const char *name, Span span) {
-  Binding *b = ARENA_NEW(e->arena, Binding);
+  Binding *b = ARENA_NEW(e->work, Binding);
   b->name = name;
   b->span = span;
-  VEC_PUSH(e->arena, &scope->order, b);
+  VEC_PUSH(e->work, &scope->order, b);
   if (scope->order.len == SMALL_SCOPE)
-    for (size_t i = 0; i < scope->order.len; i++) map_put(e->arena, &scope->names, scope->order.at[i]->name, scope->order.at[i]);
-  else if (scope->order.len > SMALL_SCOPE) map_put(e->arena, &scope->names, name, b);
+    for (size_t i = 0; i < scope->order.len; i++) map_put(e->work, &scope->names, scope->order.at[i]->name, scope->order.at[i]);
+  else if (scope->order.len > SMALL_SCOPE) map_put(e->work, &scope->names, name, b);
   return b;
 }
 

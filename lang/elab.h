@@ -115,7 +115,8 @@ typedef struct ElabUse {
 
 typedef struct Trial Trial; // a bijection that is to be tried on points
 struct Elab {
-  Arena *arena;
+  Arena *arena; // the model's
+  Arena *work;  // of values and scopes, to which nothing in a model points
   Sources *sources;
   Diags *diags;
   Model *model;

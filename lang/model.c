@@ -74,36 +74,46 @@ static void check_generators(Blocks *b) {
     }
 }
 
+// False: there are errors.
+static bool elaborate(Blocks *b) {
+  Diags *diags = b->e->diags;
+  if (!blocks_load(b) || diags->errors > 0) return false;
+  declare_data(b);
+  params_finish(b);
+  if (b->broken) return false;
+  int errors = diags->errors;
+  overrides_check(b);
+  if (diags->errors > errors) return false; // callers would say again what the replaced one took
+  for (size_t i = 0; i < b->data.len; i++) data_programs(b, b->data.at[i]);
+  check_declarations(b, DE_NET);
+  for (size_t i = 0; i < b->stages.len; i++)
+    if (b->stages.at[i].decl->kind == DE_TRAIN) train_block(b, &b->stages.at[i]);
+    else fit_block(b, fit_of(b, b->stages.at[i].decl));
+  check_generators(b);
+  for (size_t i = 0; i < b->generators.len; i++) generate_block(b, &b->generators.at[i]);
+  if (b->score.decl != NULL) score_block(b, &b->score);
+  evaluate_block(b, &b->evaluate);
+  fits_order(b);
+  check_declarations(b, DE_FLOW);
+  warn_unmoved(b);
+  if (diags->errors == 0) trials_build(b->e);
+  if (diags->errors == 0) blocks_unused(b);
+  return diags->errors == 0;
+}
+
 Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptions *options) {
   Model *m = ARENA_NEW(arena, Model);
-  *m = (Model){.arena = arena, .sources = sources, .path = options->path, .seed = options->seed, .real = options->real};
+  *m = (Model){.arena = arena, .sources = sources, .path = arena_strdup(arena, options->path), .seed = options->seed, .real = options->real};
   Elab *e = elab_new(m, sources, diags);
   Blocks b = {.e = e, .options = options};
   e->blocks = &b;
+  e->work = options->work != NULL ? options->work : arena_create();
   fields_hooks(e);
   e->notes_trials = options->trials;
-  if (!blocks_load(&b) || diags->errors > 0) return NULL;
-  declare_data(&b);
-  params_finish(&b);
-  if (b.broken) return NULL;
-  int errors = diags->errors;
-  overrides_check(&b);
-  if (diags->errors > errors) return NULL; // callers would say again what the replaced one took
-  for (size_t i = 0; i < b.data.len; i++) data_programs(&b, b.data.at[i]);
-  check_declarations(&b, DE_NET);
-  for (size_t i = 0; i < b.stages.len; i++)
-    if (b.stages.at[i].decl->kind == DE_TRAIN) train_block(&b, &b.stages.at[i]);
-    else fit_block(&b, fit_of(&b, b.stages.at[i].decl));
-  check_generators(&b);
-  for (size_t i = 0; i < b.generators.len; i++) generate_block(&b, &b.generators.at[i]);
-  if (b.score.decl != NULL) score_block(&b, &b.score);
-  evaluate_block(&b, &b.evaluate);
-  fits_order(&b);
-  check_declarations(&b, DE_FLOW);
-  warn_unmoved(&b);
-  if (diags->errors == 0) trials_build(e);
-  if (diags->errors == 0) blocks_unused(&b);
-  return diags->errors > 0 ? NULL : m;
+  bool fine = elaborate(&b);
+  if (options->work == NULL) arena_destroy(e->work);
+  *e = (Elab){0};
+  return fine ? m : NULL;
 }
 
 size_t model_data_index(const Model *m, const ModelData *data) {

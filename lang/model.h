@@ -275,6 +275,12 @@ typedef struct ModelSource {
 } ModelSource; // every file read that is not of the library
 
 typedef VEC(ModelSource) ModelSources;
+
+typedef struct ModelRead { // a file that was looked for
+  const char *path, *text; // text NULL: not there
+  size_t len;
+  unsigned long long device, inode; // 0: whichever file has that path
+} ModelRead;
 typedef VEC(struct ModelSet { const char *name, *value; }) ModelSets;
 
 // `use trained "runs/teacher" as teacher`: what the run was made of. Its weight encoder.w is teacher.encoder.w of this model, its
@@ -309,6 +315,9 @@ typedef struct Model {
   VEC(ModelMeasured) measured; // that programs of `evaluate` read
   ModelEvaluate *evaluate;     // NULL: no block and no `watch`
   ModelSources files;
+  VEC(ModelRead) reads;  // all files but the one whose text was handed in (ModelOptions.text)
+  const char *library;   // the standard library's folder, NULL: none
+  Strings library_names; // its files
   VEC(ModelTrial *) trials;
 } Model;
 
@@ -329,11 +338,14 @@ typedef struct ModelOptions {
   uint64_t seed; // fixed draws (permutations) depend on it
   IrDtype real;
   bool trials;                                                 // make programs that try bijections
+  Arena *work;                                                 // for what is of no use afterwards; NULL: one that goes when the model is there
   void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused
 } ModelOptions;
 
 // Parses, resolves, checks and elaborates everything, so that every error of the file is in diags. NULL only when there are errors.
+// Nothing in it, sources and diags points to memory outside of the arena, or to `options`.
 Model *model_load(Arena *arena, Sources *sources, Diags *diags, const ModelOptions *options);
+bool model_reads_same(const Model *model);                      // the files that it was made of are as they were, and those that were not there are not
 int p4_component(const char *name);                             // by the last word of a column's name: e 0, px 1, py 2, pz 3; -1: none of them
 size_t model_data_index(const Model *m, const ModelData *data); // its place in m->data; 0 for NULL
 // Value of an assertion or `watch`, a formula of metrics: lookup gives the number of a place in it. False: `unknown` is not there.

@@ -48,7 +48,7 @@ typedef struct Bracket {
 } Bracket;
 
 typedef struct Parse {
-  Arena *arena;
+  Arena *arena, *scratch; // scratch: of the tokens, gone with the parse
   SourceFile *source;
   Diags *diags;
   AstFile *file;

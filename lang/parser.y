@@ -559,10 +559,11 @@ static void hgm_error(const Span *span, Parse *p, const char *message) {
 
 AstFile *ast_parse(Arena *arena, Sources *sources, SourceFile *source, Diags *diags) {
   (void)sources;
-  Parse parse = {.arena = arena, .source = source, .diags = diags, .file = ARENA_NEW(arena, AstFile)};
+  Parse parse = {.arena = arena, .scratch = arena_create(), .source = source, .diags = diags, .file = ARENA_NEW(arena, AstFile)};
   parse.file->source = source;
   scan_tokens(&parse);
   layout_begin(&parse);
   hgm_parse(&parse);
+  arena_destroy(parse.scratch);
   return parse.file;
 }

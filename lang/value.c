@@ -13,7 +13,7 @@ static size_t value_size(ValueKind kind) {
 }
 
 static Value *value_new(Elab *e, ValueKind kind, Span span) {
-  Value *v = arena_alloc(e->arena, value_size(kind));
+  Value *v = arena_alloc(e->work, value_size(kind));
   v->kind = kind;
   v->span = span;
   v->log_jacobian = IR_NONE;
@@ -90,7 +90,7 @@ Value *value_data(Elab *e, Span span, const char *name, ModelData *data, const v
   return v;
 }
 
-Value *value_copy(Elab *e, const Value *v) { return arena_dup(e->arena, v, value_size(v->kind)); }
+Value *value_copy(Elab *e, const Value *v) { return arena_dup(e->work, v, value_size(v->kind)); }
 
 bool value_is_number(const Value *v) { return v->kind == VALUE_INT || v->kind == VALUE_REAL || v->kind == VALUE_BOOL; }
 

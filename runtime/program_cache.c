@@ -11,11 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-// In front of the packed program: whose it is.
+// In front of what is kept: whose it is.
 typedef struct Label {
   char magic[16];
   char key[HGM_CACHE_KEY];
 } Label;
+
+typedef struct PageLabel { // in front of pages: a page
+  Label label;
+  char rest[HGM_CACHE_PAGE - sizeof(Label)];
+} PageLabel;
 
 static const char suffix[] = ".hgmprog", unfinished[] = ".new-";
 enum { STALE_SECONDS = 3600 }; // what a process that died has left behind
@@ -78,29 +83,48 @@ static bool read_all(int file, uint8_t *bytes, size_t n) {
   return true;
 }
 
-static HgmProgram *load(int file, const char *key) {
+// The file behind its label, which is right; n: bytes of the rest. -1: a miss.
+static int open_kept(const HgmCache *cache, const char *key, size_t *n) {
+  char path[PATH_MAX];
   struct stat info;
-  Label label = label_of(key);
-  if (fstat(file, &info) != 0 || !is_trusted(&info) || info.st_size <= (off_t)sizeof label || info.st_size > HGM_CACHE_LIMIT) return NULL;
-  size_t n = (size_t)info.st_size;
-  uint8_t *bytes = malloc(n);
-  HgmProgram *program = NULL;
-  HgmError why = {0}; // whatever it is: a miss
-  if (bytes != NULL && read_all(file, bytes, n) && memcmp(bytes, &label, sizeof label) == 0)
-    program = hgm_program_load(bytes + sizeof label, n - sizeof label, &why);
-  free(bytes);
-  if (program != NULL) futimens(file, NULL); // used now; where that is not allowed, it goes earlier
-  return program;
+  Label label, wanted = label_of(key);
+  if (!file_path(cache, path, key, suffix)) return -1;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return -1;
+  if (fstat(file, &info) != 0 || !is_trusted(&info) || info.st_size <= (off_t)sizeof label || info.st_size > HGM_CACHE_LIMIT ||
+      !read_all(file, (uint8_t *)&label, sizeof label) || memcmp(&label, &wanted, sizeof label) != 0) {
+    close(file);
+    return -1;
+  }
+  *n = (size_t)info.st_size - sizeof label;
+  return file;
 }
 
 HgmProgram *hgm_cache_find(const HgmCache *cache, const char *key) {
-  char path[PATH_MAX];
-  if (!file_path(cache, path, key, suffix)) return NULL;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  size_t n;
+  int file = open_kept(cache, key, &n);
   if (file < 0) return NULL;
-  HgmProgram *program = load(file, key);
+  uint8_t *bytes = malloc(n);
+  HgmProgram *program = NULL;
+  HgmError why = {0}; // whatever it is: a miss
+  if (bytes != NULL && read_all(file, bytes, n)) program = hgm_program_load(bytes, n, &why);
+  free(bytes);
+  if (program != NULL) futimens(file, NULL); // used now; where that is not allowed, it goes earlier
   close(file);
   return program;
+}
+
+int hgm_cache_open_pages(const HgmCache *cache, const char *key, size_t *n) {
+  size_t rest;
+  int file = open_kept(cache, key, &rest);
+  if (file < 0) return -1;
+  if (rest <= sizeof(PageLabel) - sizeof(Label) || (rest + sizeof(Label)) % HGM_CACHE_PAGE != 0) {
+    close(file);
+    return -1;
+  }
+  futimens(file, NULL);
+  *n = rest + sizeof(Label) - sizeof(PageLabel);
+  return file;
 }
 
 // ---- keeping
@@ -164,14 +188,31 @@ static void prune(const HgmCache *cache) {
   free(list.at);
 }
 
-void hgm_cache_keep(const HgmCache *cache, const char *key, const void *packed, size_t n) {
+static void keep(const HgmCache *cache, const char *key, const HgmCachePiece *pieces, size_t n) {
   char path[PATH_MAX], temporary[PATH_MAX];
-  if (n > cache->limit || !file_path(cache, path, key, suffix) || !file_path(cache, temporary, unfinished, "XXXXXX")) return;
+  size_t size = 0;
+  for (size_t i = 0; i < n; i++) size += pieces[i].bytes;
+  if (size > cache->limit || !file_path(cache, path, key, suffix) || !file_path(cache, temporary, unfinished, "XXXXXX")) return;
   int file = mkstemp(temporary); // mode 0600
   if (file < 0) return;
-  Label label = label_of(key);
-  bool fine = hgm_io_write_all(cache->io, file, &label, sizeof label) && hgm_io_write_all(cache->io, file, packed, n);
+  bool fine = true;
+  for (size_t i = 0; i < n && fine; i++) fine = hgm_io_write_all(cache->io, file, pieces[i].at, pieces[i].bytes);
   fine = close(file) == 0 && fine; // not synced: what a crash leaves half written has another checksum
   if (!fine || cache->io->rename(cache->io->data, temporary, path) != 0) unlink(temporary);
   else prune(cache);
+}
+
+void hgm_cache_keep(const HgmCache *cache, const char *key, const void *packed, size_t n) {
+  Label label = label_of(key);
+  keep(cache, key, (HgmCachePiece[]){{&label, sizeof label}, {packed, n}}, 2);
+}
+
+void hgm_cache_keep_pages(const HgmCache *cache, const char *key, const HgmCachePiece *pieces, size_t n) {
+  PageLabel label = {.label = label_of(key)};
+  HgmCachePiece *all = malloc((n + 1) * sizeof *all);
+  if (all == NULL) return;
+  all[0] = (HgmCachePiece){&label, sizeof label};
+  if (n > 0) memcpy(all + 1, pieces, n * sizeof *all);
+  keep(cache, key, all, n + 1);
+  free(all);
 }

@@ -33,8 +33,7 @@ struct Compiling {
 
 static void add_to_sha(void *sha, const void *bytes, size_t n) { hgm_sha256_add(sha, bytes, n); }
 
-// Which hgmc this is: another build may compile the same function to other code.
-static const char *own_identity(Arena *arena) {
+const char *session_identity(Arena *arena) {
   struct stat self;
   if (stat("/proc/self/exe", &self) != 0) return HGM_VERSION;
   return arena_printf(arena, "hgmc %s of %lld bytes, %lld.%09ld", HGM_VERSION, (long long)self.st_size, (long long)self.st_mtim.tv_sec, self.st_mtim.tv_nsec);
@@ -48,7 +47,7 @@ static void program_key(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
     c->is_hashed = true;
   }
   Arena *scratch = arena_create();
-  const char *parts[] = {own_identity(scratch), codegen_identity(scratch, &c->options)};
+  const char *parts[] = {session_identity(scratch), codegen_identity(scratch, &c->options)};
   HgmSha256 sha = c->function;
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) hgm_sha256_add(&sha, parts[i], strlen(parts[i]) + 1);
   hgm_sha256_end(&sha, key);

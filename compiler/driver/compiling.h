@@ -16,6 +16,8 @@ typedef enum {
   CODE_QUICK // for a program that runs a few times over (CodegenOptions.quick)
 } CodeKind;
 
+const char *session_identity(Arena *arena); // which hgmc this is: another build may make something else of the same
+
 // Honours --time-passes and --dump. tile: events of a tile; batch: of a call, about (codegen.h). Waits for a compilation ahead of the same function.
 HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind);
 // CODE_STEP. What the cache does not know is made quickly; session_improve makes it once more with care, behind the training.

@@ -1,4 +1,5 @@
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/kept.h"
 #include "compiler/driver/lock.h"
 #include "compiler/driver/trained.h"
 
@@ -91,11 +92,30 @@ static void open_cache(Session *session) {
   if (!o->no_cache && o->dump == NULL && hgm_cache_directory(path, sizeof path) && hgm_cache_open(cache, path, NULL)) session->cache = cache;
 }
 
-bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
+// As it was kept, or from its files; the first phase's steps are compiled meanwhile.
+static void read_model(Session *session, const SessionSource *source, ModelOptions *options) {
   double start = now_ms();
-  Arena *arena = arena_create();
-  *session = (Session){.arena = arena, .options = options, .sources = sources_new(arena)};
+  if (source->trains) {
+    options->phase_read = session_compile_phase;
+    options->phase_context = session;
+  }
+  if (source->trains && source->text == NULL && source->manifest == NULL && strcmp(source->path, "-") != 0) session->kept = kept_open(session, options);
+  if (kept_find(session, options)) {
+    if (session->model->phases.len > 0) session_compile_phase(session, session->model, session->model->phases.at[0]);
+    timeline_add(session->options->timeline, start, "the model is taken from the cache");
+    return;
+  }
+  Arena *arena = kept_arena(session);
+  options->work = kept_work(session);
+  session->sources = sources_new(arena);
   session->diags = diags_new(arena, session->sources);
+  session->model = model_load(arena, session->sources, session->diags, options);
+  timeline_add(session->options->timeline, start, "the model is read and checked");
+}
+
+bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
+  Arena *arena = arena_create();
+  *session = (Session){.arena = arena, .options = options};
   open_cache(session);
   session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());
   if (session->pool == NULL) {
@@ -113,10 +133,6 @@ bool session_open(Session *session, const Options *options, const SessionSource 
                         .seed = source->seed,
                         .trials = options->trials,
                         .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
-  if (source->trains) {
-    model.phase_read = session_compile_phase;
-    model.phase_context = session;
-  }
   if (!is_library(arena, model.stdlib)) {
     fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);
     *exit_code = EXIT_ENVIRONMENT;
@@ -125,10 +141,9 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   if (model.text == NULL && !read_model_text(arena, source->path, &model, exit_code)) return false;
   for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(arena, &model.files, source->files[i]);
   if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
-  session->model = model_load(arena, session->sources, session->diags, &model);
+  read_model(session, source, &model);
   bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
   if (!source->silent) diags_print(stderr, session->diags, colour, 0);
-  timeline_add(options->timeline, start, "the model is read and checked");
   if (session->diags->errors > 0 || session->model == NULL) {
     *exit_code = EXIT_USER;
     return false;
@@ -142,5 +157,6 @@ bool session_open(Session *session, const Options *options, const SessionSource 
 void session_close(Session *session) {
   session_drop_ahead(session);
   hgm_pool_destroy(session->pool);
+  kept_close(session);
   arena_destroy(session->arena);
 }

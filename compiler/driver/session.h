@@ -1,6 +1,7 @@
 // What every verb shares: the model (loaded, checked, its diagnostics printed), the thread pool, the cache.
 //
-// Lifetimes: the session arena holds sources, syntax trees and the model; each compile has an arena of its own.
+// Lifetimes: the session arena holds sources, syntax trees and the model, unless that may be kept for other runs (kept.h); each compile has an
+// arena of its own.
 #ifndef HGM_DRIVER_SESSION_H
 #define HGM_DRIVER_SESSION_H
 
@@ -16,12 +17,15 @@ enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
 typedef struct Compiling Compiling; // compiling.h
 typedef VEC(Compiling *) Compilings;
 
+typedef struct Kept Kept; // kept.h
+
 typedef struct Session {
   Arena *arena;
   const Options *options;
   Sources *sources;
   Diags *diags;
   Model *model;
+  Kept *kept; // where the model lies; NULL: in the arena
   HgmPool *pool;
   HgmCache *cache;    // of compiled programs; NULL: none
   CodegenStats stats; // counts of all programs compiled

@@ -6,6 +6,7 @@
 #include "compiler/driver/fitting.h"
 #include "compiler/driver/gallery.h"
 #include "compiler/driver/interrupt.h"
+#include "compiler/driver/kept.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/trained.h"
@@ -278,7 +279,7 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
       double begin = now_ms();
       bool first = t->events_trained == 0;
       if (!phase_step(p, error) || !watch_between(p, &progress, error)) return TRAIN_FAILED;
-      if (first) timeline_add(t->session->options->timeline, begin, "%s: the first step", p->model->name);
+      if (first) timeline_add(t->session->options->timeline, begin, "%s: the first step", p->model->name), kept_keep(t->session);
       progress_show(&progress, (int64_t)at->step * p->batch, p->total_steps * p->batch, (int64_t)at->epoch + 1,
                     phase_mean(p, phase_losses(p->model) - 1, MEAN_LOSS));
       bool stop;

@@ -5,14 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, FIRST_BLOCK = 64 * 1024, LAST_BLOCK = 16 << 20 };
+enum { ALIGNMENT = 16, PAGE = 4096, FIRST_BLOCK = 64 * 1024, LAST_BLOCK = 16 << 20 };
 
 typedef struct Block {
   struct Block *next;
   size_t used, size; // bytes of the payload that follows the header
 } Block;
 
+typedef struct Region { // memory of the caller's: blocks lie one behind the other
+  char *next, *end;
+} Region;
+
 struct Arena {
+  Region *region; // NULL: blocks are malloc's
   Block *head;
   size_t first_block;
   Arena *children, *next; // next: another child of the same parent
@@ -36,26 +41,57 @@ Arena *arena_create(void) {
   return arena;
 }
 
+typedef struct Beginning { // of memory of the caller's, a page
+  Region region;
+  Arena arena;
+} Beginning;
+
+Arena *arena_at(void *memory, size_t size) {
+  Beginning *begin = memory;
+  begin->region = (Region){(char *)memory + PAGE, (char *)memory + size};
+  begin->arena = (Arena){.region = &begin->region, .first_block = FIRST_BLOCK};
+  return &begin->arena;
+}
+
 Arena *arena_child(Arena *parent, size_t first_block) {
-  Arena *arena = checked(calloc(1, sizeof(Arena)));
-  *arena = (Arena){.first_block = first_block, .next = parent->children};
+  Arena *arena = arena_alloc(parent, sizeof(Arena));
+  *arena = (Arena){.region = parent->region, .first_block = first_block, .next = parent->children};
   parent->children = arena;
   return arena;
 }
 
-void arena_destroy(Arena *arena) {
-  if (arena == NULL) return;
+// Children lie in their parent: they go first.
+static void free_blocks(Arena *arena) {
+  for (Arena *child = arena->children; child != NULL; child = child->next) free_blocks(child);
   for (Block *b = arena->head; b != NULL;) {
     Block *next = b->next;
     free(b);
     b = next;
   }
-  for (Arena *child = arena->children; child != NULL;) {
-    Arena *next = child->next;
-    arena_destroy(child);
-    child = next;
-  }
+}
+
+void arena_destroy(Arena *arena) {
+  if (arena == NULL || arena->region != NULL) return;
+  free_blocks(arena);
   free(arena);
+}
+
+static void block_pieces(const Arena *arena, ArenaPiece *piece, void *context) {
+  for (const Block *b = arena->head; b != NULL; b = b->next) piece(context, b, header_size() + b->used);
+  for (const Arena *child = arena->children; child != NULL; child = child->next) block_pieces(child, piece, context);
+}
+
+void arena_pieces(const Arena *arena, ArenaPiece *piece, void *context) {
+  piece(context, arena->region, sizeof(Beginning));
+  block_pieces(arena, piece, context);
+}
+
+static void *cut(Region *region, size_t size) {
+  size_t pages = (size + PAGE - 1) / PAGE * PAGE;
+  if ((size_t)(region->end - region->next) < pages) return NULL;
+  void *memory = region->next;
+  region->next += pages;
+  return memory;
 }
 
 // Not zeroed; size is rounded.
@@ -64,7 +100,7 @@ static void *take(Arena *arena, size_t size) {
   if (b == NULL || b->size - b->used < size) {
     size_t block = b == NULL ? arena->first_block : b->size < LAST_BLOCK ? b->size * 2 : LAST_BLOCK;
     if (block < size) block = size;
-    b = checked(malloc(header_size() + block));
+    b = checked(arena->region != NULL ? cut(arena->region, header_size() + block) : malloc(header_size() + block));
     *b = (Block){.next = arena->head, .size = block};
     arena->head = b;
   }

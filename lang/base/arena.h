@@ -12,6 +12,12 @@
 typedef struct Arena Arena;
 
 Arena *arena_create(void);
+// In zeroed memory that is the caller's and begins on a page, the arena itself and its children included: what is mapped again at the same
+// place is the same arena. Destroying it does nothing.
+Arena *arena_at(void *memory, size_t size);
+// Each piece of memory that an arena made by arena_at and its children have used; each begins on a page of its own.
+typedef void ArenaPiece(void *context, const void *memory, size_t bytes);
+void arena_pieces(const Arena *arena, ArenaPiece *piece, void *context);
 // Goes with its parent. For one vector that grows long: it stays where it is, without copies of its beginnings, while it fits into the
 // first block, of which only what is used takes memory.
 Arena *arena_child(Arena *parent, size_t first_block);

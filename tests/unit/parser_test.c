@@ -311,7 +311,7 @@ typedef struct Deletions {
 static void delete_each(Deletions *count, const char *path, const char *text, size_t len) {
   Arena *arena = arena_create();
   Sources *sources = sources_new(arena);
-  Parse whole = {.arena = arena, .source = source_add(sources, path, text, len), .diags = diags_new(arena, sources)};
+  Parse whole = {.arena = arena, .scratch = arena, .source = source_add(sources, path, text, len), .diags = diags_new(arena, sources)};
   whole.file = ARENA_NEW(arena, AstFile);
   scan_tokens(&whole);
   char *copy = malloc(len + 1);

@@ -269,6 +269,34 @@ static void set_age(const char *path, time_t seconds) {
   assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
+// Pages come back as they were; a file with half a page, or with none, is a miss, and so is a program.
+static void test_pages(void **state) {
+  Fixture *f = *state;
+  enum { N = 3 * HGM_CACHE_PAGE };
+  static const uint8_t pages[N] = {[0] = 1, [HGM_CACHE_PAGE] = 2, [N - 1] = 3};
+  char key[KEY_BYTES], path[PATH_MAX + 128];
+  uint8_t back[N];
+  size_t n = 0;
+  key_of(key, 1);
+  path_of(f, path, sizeof path, key);
+  assert_int_equal(hgm_cache_open_pages(&f->cache, key, &n), -1);
+  hgm_cache_keep_pages(&f->cache, key, (HgmCachePiece[]){{pages, HGM_CACHE_PAGE}, {pages + HGM_CACHE_PAGE, 2 * HGM_CACHE_PAGE}}, 2);
+  int file = hgm_cache_open_pages(&f->cache, key, &n);
+  assert_true(file >= 0);
+  assert_int_equal(n, N);
+  assert_int_equal(pread(file, back, N, HGM_CACHE_PAGE), N);
+  assert_memory_equal(back, pages, N);
+  close(file);
+  for (off_t size = N + HGM_CACHE_PAGE / 2; size >= 0; size -= HGM_CACHE_PAGE) {
+    assert_int_equal(truncate(path, size), 0);
+    assert_int_equal(hgm_cache_open_pages(&f->cache, key, &n), -1);
+  }
+  assert_int_equal(truncate(path, HGM_CACHE_PAGE), 0);
+  assert_int_equal(hgm_cache_open_pages(&f->cache, key, &n), -1);
+  hgm_cache_keep(&f->cache, key, f->packed, f->size);
+  assert_int_equal(hgm_cache_open_pages(&f->cache, key, &n), -1);
+}
+
 // Above the limit the longest unused goes; a hit is a use.
 static void test_limit(void **state) {
   Fixture *f = *state;
@@ -337,9 +365,9 @@ static void test_where(void **state) {
 int main(void) {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_hit_and_miss),   TEST(test_flipped_bytes), TEST(test_cut_short),         TEST(test_under_another_name),
-      TEST(test_not_ours_alone), TEST(test_processes),     TEST(test_full_disk),         TEST(test_directories),
-      TEST(test_limit),          TEST(test_left_behind),   cmocka_unit_test(test_where),
+      TEST(test_hit_and_miss),   TEST(test_flipped_bytes), TEST(test_cut_short),   TEST(test_under_another_name),
+      TEST(test_not_ours_alone), TEST(test_processes),     TEST(test_full_disk),   TEST(test_directories),
+      TEST(test_pages),          TEST(test_limit),         TEST(test_left_behind), cmocka_unit_test(test_where),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
