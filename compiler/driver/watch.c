@@ -16,21 +16,20 @@ bool watch_is_due(const Phase *p, bool epoch_ended) {
 typedef struct Watched {
   Phase *p;
   double valid;
-  Evaluation evaluation; // made when a metric is asked for
+  Session session;       // the training's, with arrays that last as long as this number
+  Evaluation evaluation; // made when a metric is asked for; computes what more is asked from in that session
   bool evaluated, failed;
-  Arena *scratch;
   HgmError *error;
 } Watched;
 
 static bool evaluate(Watched *w) {
   if (w->evaluated) return true;
-  Session session = *w->p->t->session; // its arrays last as long as this number
-  session.arena = w->scratch;
+  const ModelEvaluate *asked = w->session.model->evaluate;
   Dataset *dataset = w->p->n_sources == 0 ? &w->p->t->datasets[0] : w->p->sources[0].dataset;
   int64_t n = dataset->data == NULL ? 0 : dataset->n[SPLIT_VALID];
-  if (session.model->evaluate != NULL && session.model->evaluate->events > 0 && session.model->evaluate->events < n) n = session.model->evaluate->events;
+  if (asked != NULL && asked->events > 0 && asked->events < n) n = asked->events;
   if (n < 2) w->failed = !hgm_fail(w->error, EXIT_USER, "`watch` looks at metrics of validation events, and there are none: give a validation part in `split`");
-  else w->failed = !evaluate_model(&w->evaluation, &session, w->p->t->store, dataset, dataset->chosen[SPLIT_VALID], n, w->error);
+  else w->failed = !evaluate_model(&w->evaluation, &w->session, w->p->t->store, dataset, dataset->chosen[SPLIT_VALID], n, w->error);
   w->evaluated = !w->failed;
   return w->evaluated;
 }
@@ -61,10 +60,11 @@ static bool lookup(void *data, const ModelMetricUse *use, double *value) {
 }
 
 bool watch_number(Phase *p, double valid, double *number, HgmError *error) {
-  Watched w = {.p = p, .valid = valid, .scratch = arena_create(), .error = error};
+  Watched w = {.p = p, .valid = valid, .session = *p->t->session, .error = error};
+  w.session.arena = arena_create();
   const char *unknown = NULL;
-  bool ok = model_formula(p->t->session->model->evaluate, p->model->watch, lookup, &w, number, &unknown);
-  arena_destroy(w.scratch);
+  bool ok = model_formula(w.session.model->evaluate, p->model->watch, lookup, &w, number, &unknown);
+  arena_destroy(w.session.arena);
   if (w.failed) return false;
   return ok || hgm_fail(error, EXIT_USER, "`watch` asks for `%s`, which this training does not have", unknown != NULL ? unknown : "?");
 }
