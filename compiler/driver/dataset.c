@@ -345,6 +345,16 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   return true;
 }
 
+double dataset_worth(const Dataset *dataset) {
+  const Table *weights = tables_find(&dataset->tables, arena_printf(dataset->arena, "weight:%s", dataset->data->name));
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) {
+    double w = weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
+    sum += w, squares += w * w;
+  }
+  return sum * sum / squares;
+}
+
 bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
   Arena *arena = session->arena;
   Table weights = {0};

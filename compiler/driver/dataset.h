@@ -53,6 +53,8 @@ bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error)
 bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
 bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
 bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
+// As many events of equal weight tell as much as those of the training split: (sum w)^2 / sum w^2 (Kish 1965). Behind dataset_prepare.
+double dataset_worth(const Dataset *dataset);
 // Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * bytes[k].
 bool dataset_run(Bound *bound, const int64_t *rows, int64_t n, const char *const *outputs, char *const *data, const size_t *bytes, int n_outputs,
                  HgmError *error);

@@ -91,6 +91,14 @@ static int64_t memory_for_data(const Run *r) {
   return 0;
 }
 
+static void say_events(const Dataset *dataset, Arena *arena) {
+  const char *cut = dataset->cut > 0 ? arena_printf(arena, "; %lld cut by `where`", (long long)dataset->cut) : "";
+  const char *worth =
+      dataset->data->has_weight ? arena_printf(arena, "; by their weights those to train on are worth %.0f of equal weight", dataset_worth(dataset)) : "";
+  fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],
+          (long long)dataset->n[SPLIT_VALID], (long long)dataset->n[SPLIT_TEST], cut, worth);
+}
+
 static bool open_datasets(Run *r, HgmError *error) {
   Session *session = &r->session;
   const Model *model = session->model;
@@ -119,10 +127,7 @@ static bool open_datasets(Run *r, HgmError *error) {
       return false;
     domain_clipped(dataset, session, r->training.store);
     timeline_add(session->options->timeline, begin, "%s: read, cut, split, fitted and prepared", data->name);
-    if (!r->options->quiet)
-      fprintf(stderr, "%s: %lld events to train on, %lld to validate, %lld to test%s\n", hgm_table_name(dataset->table), (long long)dataset->n[SPLIT_TRAIN],
-              (long long)dataset->n[SPLIT_VALID], (long long)dataset->n[SPLIT_TEST],
-              dataset->cut > 0 ? arena_printf(session->arena, "; %lld cut by `where`", (long long)dataset->cut) : "");
+    if (!r->options->quiet) say_events(dataset, session->arena);
     r->uses_scratch = r->uses_scratch || dataset->scratch != NULL;
   }
   return true;

@@ -1,13 +1,16 @@
-# Flows of all kinds in two dimensions, trained a little: each density sums to 1, and drawn events lie where it says.
+# Flows of all kinds in two dimensions, on lines and circles, trained a little: each density sums to 1, and drawn events lie where it says.
 . "$ROOT/tests/cli/lib.bash"
-awk 'BEGIN { srand(7); print "a,b"; for (k = 0; k < 6000; k++) { a = rand() + rand() + rand() - 1.5; b = 0.5 * (rand() + rand() + rand() - 1.5) + 0.7 * a * a
-  printf "%.6f,%.6f\n", 1.6 * a, b / sqrt(1 + b * b / 2.25) } }' > bow.csv
+awk 'BEGIN { srand(7); print "a,b,p,q"; for (k = 0; k < 6000; k++) { a = rand() + rand() + rand() - 1.5; b = 0.5 * (rand() + rand() + rand() - 1.5) + 0.7 * a * a
+  q = 4 * a + 2 * b; printf "%.6f,%.6f,%.6f,%.6f\n", 1.6 * a, b / sqrt(1 + b * b / 2.25), 2 * a, atan2(sin(q), cos(q)) } }' > bow.csv
 # 400,000 points spread by the additive recurrence of the plastic number: a grid along the axes would meet the steps of densities edge on
-awk 'BEGIN { print "a,b"; for (i = 1; i <= 400000; i++) { u = 0.5 + i * 0.7548776662466927; v = 0.5 + i * 0.5698402909980532
-  printf "%.8f,%.8f\n", -6 + 12 * (u - int(u)), -2.5 + 5 * (v - int(v)) } }' > points.csv
+awk 'BEGIN { pi = atan2(0, -1); print "a,b,p,q"; for (i = 1; i <= 400000; i++) { u = 0.5 + i * 0.7548776662466927; v = 0.5 + i * 0.5698402909980532
+  u -= int(u); v -= int(v); printf "%.8f,%.8f,%.8f,%.8f\n", -6 + 12 * u, -2.5 + 5 * v, pi * (2 * u - 1), pi * (2 * v - 1) } }' > points.csv
 cat > flows.hgm << 'HGM'
 data d {
   x = ["a", "b"] |> standardize
+  r = "a" |> standardize
+  phi = "{p,q}" in rad |> wrap
+  turned = "q" in rad |> wrap
   split 0.9 / 0.1 / 0
 }
 net parts() -> (logits: real[4], mu: real[4, 2], width: real[4, 2]) {
@@ -31,11 +34,13 @@ flow learned(x) {
   rotate
   spline_maf(4, widths = [16])
 }
+flow around(phi) { base uniform(-pi, pi); repeat 2 as i { spline_coupling(6, tail = pi, subnet = mlp([16]), flip = i % 2 == 1); turn } }
+flow mixed(r, turned) { base normal; repeat 2 { spline_coupling(6, subnet = mlp([16])); turn; permute } }
 flow box(x) { base uniform(-4, 4); repeat 2 { box_coupling(8, reach = 4, subnet = mlp([16])); reverse } }
 train {
-  update affine_flow, spline, bounded, straight, cubic, masked, inverse_masked, learned, box, parts {
+  update affine_flow, spline, bounded, straight, cubic, masked, inverse_masked, learned, box, around, mixed, parts {
     minimize -(log_prob(affine_flow, x) + log_prob(spline, x) + log_prob(bounded, x) + log_prob(straight, x) + log_prob(cubic, x) + log_prob(masked, x)
-               + log_prob(inverse_masked, x) + log_prob(learned, x) + log_prob(box, x))
+               + log_prob(inverse_masked, x) + log_prob(learned, x) + log_prob(box, x) + log_prob(around, phi) + log_prob(mixed, r, turned))
     with adam(2e-3), clip(20)
   }
   batch 256
@@ -54,6 +59,8 @@ score {
   inverse_masked = log_prob(inverse_masked, physical(x))
   learned = log_prob(learned, physical(x))
   box = log_prob(box, physical(x))
+  around = log_prob(around, physical(phi))
+  mixed = log_prob(mixed, physical(r), physical(turned))
 }
 HGM
 expect_exit 0 $HGMC check --test flows.hgm
@@ -61,13 +68,15 @@ expect_exit 0 $HGMC run flows.hgm --train bow.csv --quiet -o run
 expect_exit 0 $HGMC score run --data points.csv --quiet -o score.csv
 sed -i 's/-inf/-1e9/g' score.csv # which not every awk reads as a number
 cell=$(awk 'BEGIN { printf "%.12g", 12 * 5 / 400000 }')
-awk -F, -v cell="$cell" 'NR == 1 { for (k = 1; k <= NF; k++) name[k] = $k; next } { for (k = 1; k <= NF; k++) sum[k] += exp($k) * cell }
-  END { for (k = 1; k in name; k++) { printf "%s %.6f\n", name[k], sum[k]; if (sum[k] < 0.999 || sum[k] > 1.001) bad = 1 } exit bad || k != 10 }' score.csv > sums ||
+awk -F, -v cell="$cell" 'BEGIN { turn = 2 * atan2(0, -1); wide["around"] = turn * turn / (12 * 5); wide["mixed"] = 12 * turn / (12 * 5) } # the plane is 12 by 5
+  NR == 1 { for (k = 1; k <= NF; k++) { name[k] = $k; part[k] = cell * ($k in wide ? wide[$k] : 1) } next }
+  { for (k = 1; k <= NF; k++) sum[k] += exp($k) * part[k] }
+  END { for (k = 1; k in name; k++) { printf "%s %.6f\n", name[k], sum[k]; if (sum[k] < 0.999 || sum[k] > 1.001) bad = 1 } exit bad || k != 12 }' score.csv > sums ||
   fail "densities that sum to 1 within 0.001: $(tr '\n' ';' < sums)"
 # ---- drawing agrees with the density: the mean of a function over draws is its sum under the density
 for g in cubes:5 normed:6 boxed:9; do
   expect_exit 0 $HGMC sample run "${g%:*}" -n 20000 --quiet --force -o drawn.csv
-  paste -d, <(sed 1d points.csv) <(sed 1d score.csv) | awk -F, -v cell="$cell" -v column="${g#*:}" '{ p = exp($(2 + column)) * cell; f = $1 * $2 + cos(3 * $1); s += p * f; q += p * f * f } END { print s, sqrt(q - s * s) / sqrt(20000) }' > wanted
+  paste -d, <(sed 1d points.csv) <(sed 1d score.csv) | awk -F, -v cell="$cell" -v column="${g#*:}" '{ p = exp($(4 + column)) * cell; f = $1 * $2 + cos(3 * $1); s += p * f; q += p * f * f } END { print s, sqrt(q - s * s) / sqrt(20000) }' > wanted
   sed 1d drawn.csv | awk -F, '{ s += $1 * $2 + cos(3 * $1) } END { print s / NR }' > found
   paste -d' ' wanted found | awk '{ d = $1 - $3; if (d < 0) d = -d; exit !(d < 4.5 * $2 + 1e-3) }' || fail "${g%:*} to draw from its density: $(paste -d' ' wanted found)"
 done
