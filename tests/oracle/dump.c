@@ -85,6 +85,11 @@ static void put_slot(Dump *d, const char *name, const Slot *slot, bool next) {
 
 // ---- data
 
+static double random_value(const ModelColumn *column, uint64_t key, uint64_t i) {
+  if (column->values.len == 0) return philox_normal(key, i, 0, 0);
+  return column->values.at[(size_t)(philox_uniform(key, i, 0, 0) * (double)column->values.len)];
+}
+
 static void random_columns(Dump *d, const ModelData *data) {
   Arena *arena = d->session.arena;
   d->dataset = (Dataset){.data = data, .arena = arena, .rows = RANDOM_ROWS, .begin = {0, -1, -1}};
@@ -93,7 +98,7 @@ static void random_columns(Dump *d, const ModelData *data) {
     int64_t n = RANDOM_ROWS * column_elements(column);
     double *values = ARENA_ARRAY(arena, double, n);
     uint64_t key = philox_key(SEED, column->name);
-    for (int64_t i = 0; i < n; i++) values[i] = philox_normal(key, (uint64_t)i, 0, 0);
+    for (int64_t i = 0; i < n; i++) values[i] = random_value(column, key, (uint64_t)i);
     dataset_add_column(&d->dataset, column, values);
   }
 }
@@ -112,7 +117,7 @@ static void open_data(Dump *d, const char *path) {
   }
   for (size_t i = 0; i < d->dataset.tables.list.len; i++) {
     const Table *t = &d->dataset.tables.list.at[i];
-    put_doubles(d, t->name, 2, (int64_t[]){d->dataset.rows, t->elements}, t->data);
+    if (strncmp(t->name, "column:", 7) == 0) put_doubles(d, t->name, 2, (int64_t[]){d->dataset.rows, t->elements}, t->data);
   }
   check(dataset_cut(&d->dataset, &d->session, d->store, &error), &error);
   check(dataset_fit(&d->dataset, &d->session, d->store, &error), &error);

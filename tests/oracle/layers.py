@@ -91,6 +91,19 @@ def batch_norm(place, x, eps=1e-3):
     return (x - m) / torch.sqrt(((x - m) ** 2).mean(dim=axes) + eps) * here["gain"] + here["bias"]
 
 
+def batch_norm_remembered(place, x, eps=1e-3):
+    """Outside of training: averages that began at zero, by the sum of their weights."""
+    here = place.next("batch_norm")
+    m, v = (here[f"running_{i}"] / torch.clamp(here[f"running_{i}.seen"], min=1e-30) for i in (1, 2))
+    return (x - m) / torch.sqrt(v + eps) * here["gain"] + here["bias"]
+
+
+def minibatch_discrimination(place, x, kernels, dims):
+    """How near each event of the batch is to all of them, itself included (1606.03498)."""
+    m = (x @ place.next("minibatch_discrimination")["dense_1.w"]).reshape(len(x), kernels, dims)
+    return torch.exp(-(m[:, None] - m[None]).abs().sum(dim=3)).sum(dim=1)
+
+
 def resnet(place, x, blocks, context=None):
     """Residual blocks with pre-activation; a context is joined at the input and gates each block (1906.04032)."""
     here = place.next("resnet")

@@ -266,9 +266,7 @@ class Image:
         pool = lambda f, t: f(t.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
         h = pool(F.avg_pool2d, h).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
         h = pool(F.max_pool2d, layers.conv2d(here, h, 2)).flatten(1)
-        m = (h @ here.child("minibatch_discrimination_1")["dense_1.w"]).reshape(len(x), 3, 4)
-        near = torch.exp(-(m[:, None] - m[None]).abs().sum(dim=3)).sum(dim=1)
-        return dense(here, torch.cat([h, near], dim=1))[:, 0]
+        return dense(here, torch.cat([h, layers.minibatch_discrimination(here, h, 3, 4)], dim=1))[:, 0]
 
     def critic(self, run, x):
         here = run.place("critic")
@@ -328,6 +326,82 @@ class WganGp:
         return {"realism": self.critic(run, *self.prepared(run))}
 
 
+class UnrolledGan:
+    """The generator's step, through k steps of the critic's Adam from empty moments (1611.02163): the critic's weights are functions of the generator's."""
+    clip, rate, betas = None, 1e-3, (0.5, 0.999)
+
+    def ring(self, run):
+        mode = np.minimum(np.floor(8 * run.uniform("data.ring.mode", 1).double().numpy()), 7)
+        centre = np.concatenate([np.cos(np.pi * mode / 4), np.sin(np.pi * mode / 4)], axis=1)
+        return run.tensor(centre) + 0.01 * run.standard_normal("data.ring.x", 2)
+
+    def net(self, weights, path, x):
+        here = Place(weights, path)
+        return dense(here, mlp(here, x, 2, torch.tanh))
+
+    def loss(self, run):
+        real, fake = self.ring(run), self.net(run.weights, "generator", run.standard_normal("train.z", run.dump.whole("latent")))
+        softplus = lambda x: torch.logaddexp(x, torch.zeros_like(x))
+        game = lambda critic: (softplus(-self.net(critic, "critic", real)) + softplus(self.net(critic, "critic", fake))).mean()
+        critic = {name: w.detach().requires_grad_() for name, w in run.weights.items() if name.startswith("critic.")}
+        m, v = {name: 0 for name in critic}, {name: 0 for name in critic}
+        first, second = self.betas
+        for t in range(1, run.dump.whole("k") + 1):
+            for name, g in zip(critic, torch.autograd.grad(game(critic), list(critic.values()), create_graph=True)):
+                m[name], v[name] = first * m[name] + (1 - first) * g, second * v[name] + (1 - second) * g**2
+                critic[name] = critic[name] - 1e-4 * m[name] / (1 - first**t) / (torch.sqrt(v[name] / (1 - second**t)) + 1e-8)
+        return -game(critic)
+
+    def score(self, run):
+        return {}
+
+
+class Lagan:
+    """The judge on real images (1701.05927): dropout, batch norm, minibatch discrimination, a label that is sometimes flipped, an auxiliary class."""
+    clip, rate, betas = None, 2e-4, (0.5, 0.999)
+
+    def dropped(self, run, name, x, rate=0.2):
+        if not self.training:
+            return x
+        kept = run.uniform(f"train.update_1.judge.features_1.{name}.kept", x[0].numel()) < 1 - rate
+        return x * kept.reshape(x.shape) / (1 - rate)
+
+    def normed(self, here, x):
+        here = here.next("leaky_norm")
+        x = F.leaky_relu(x, 0.3)
+        return layers.batch_norm(here, x) if self.training else layers.batch_norm_remembered(here, x)
+
+    def judge(self, run):
+        here = run.place("judge").next("features")
+        h = F.leaky_relu(layers.conv2d(here, run.images), 0.3)
+        h = self.dropped(run, "drop_leaky_1.dropout_1", h)
+        for number, (pad, stride, kernel) in enumerate([(2, 2, 5), (2, 1, 5), (1, 2, 3)], start=1):
+            h = layers.locally_connected2d(here, F.pad(h, (0, 0, pad, pad, pad, pad)), kernel, stride)
+            h = self.dropped(run, f"dropout_{number}", self.normed(here, h))
+        h = F.avg_pool2d(h.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1).flatten(1)
+        here = run.place("judge")
+        both = torch.cat([h, layers.minibatch_discrimination(here, h, 20, 10)], dim=1)
+        return dense(here, both)[:, 0], dense(here, both)[:, 0]
+
+    def prepared(self, run, training):
+        self.training = training
+        image = run.dump.column("image", run.dump.batch)
+        run.images = run.tensor(np.where(image < 1e-3, 0, image) / 100).reshape(-1, 25, 25, 1)
+        return run.tensor(run.dump.column("signal", run.dump.batch))
+
+    def loss(self, run):
+        signal = self.prepared(run, True)
+        real, w_like = self.judge(run)
+        wrong = (run.uniform("train.update_1.wrong", 1)[:, 0] < 0.05).to(run.dtype)
+        bce = F.binary_cross_entropy_with_logits
+        return bce(real, 1 - wrong) + bce(w_like, signal)
+
+    def score(self, run):
+        self.prepared(run, False)
+        real, w_like = self.judge(run)
+        return {"real": torch.sigmoid(real), "w_like": torch.sigmoid(w_like)}
+
+
 MODELS = {
     "image": Image(),
     "jets": Jets(),
@@ -335,5 +409,7 @@ MODELS = {
     "zgamma": ZGamma(0.2, 18, "latent", "beta", "rate"),
     "flow10": Flow10(),
     "wgan_gp": WganGp(),
+    "unrolled": UnrolledGan(),
+    "lagan": Lagan(),
     "vae18": Autoencoder(0.01, 18, 8, 1e-3, 1e-3),
 }
