@@ -1,13 +1,6 @@
 # A model with two generators: `sample`, the sampler and libraries draw from the one that is named.
 . "$ROOT/tests/cli/lib.bash"
-cat > two.hgm << 'HGM'
-data d { x = "GenJet_eta" |> standardize }
-net f(x: d.x) -> d.x = x |> dense(1)
-train {
-  update f { minimize mean(f(d.x)^2); with sgd(1e-2) }
-  batch 256
-  epochs 1
-}
+{ begins_with GenJet_eta; cat << 'HGM'; } > two.hgm
 generate low { z ~ normal[1]; x = z }
 generate high { z ~ normal[1]; x = exp(z) + 10 }
 HGM
