@@ -10,6 +10,8 @@
 #include "compiler/ir/ir.h"
 #include "runtime/program.h"
 
+typedef struct CodeShelf CodeShelf; // machine code that programs have in common (shelf.h)
+
 typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
   uint32_t
@@ -20,6 +22,7 @@ typedef struct CodegenOptions {
   bool in_place;           // new weights and states over the old ones where that does no harm (HgmPort.in_place)
   bool quick;              // for a program that runs a few times over: code of its own loops is made in half the time and runs half as fast
   const atomic_bool *stop; // turns true when nobody wants the program any more; NULL: it is wanted
+  CodeShelf *shelf;        // of programs compiled at the same time, with the same options; NULL: none
   void (*scheduled)(void *context, const HgmProgram *tables); // told all but the code before that is made; NULL: nobody is
   void *context;
   const char *dump; // NULL, "schedule", "plan", "llvm", "asm": printed to stdout
@@ -27,8 +30,13 @@ typedef struct CodegenOptions {
 
 typedef struct CodegenStats { // for --time-passes and the tests that bound instruction counts
   double schedule_ms, machine_ms, image_ms;
-  uint32_t kernels, commands, instructions; // distinct kernels, calls, LLVM instructions in all kernels
+  uint32_t kernels, commands, instructions; // distinct kernels made here, not for another program of the shelf; calls; LLVM instructions in these kernels
 } CodegenStats;
+
+// One user more; one less, and the last takes it away.
+CodeShelf *codegen_shelf_create(void);
+CodeShelf *codegen_shelf_share(CodeShelf *shelf);
+void codegen_shelf_release(CodeShelf *shelf); // NULL: none
 
 CodegenOptions codegen_defaults(void);
 // What code depends on besides the function: version of LLVM, processor, features, options. For the keys of caches.

@@ -5,18 +5,17 @@
 #include <time.h>
 
 #include "compiler/codegen/image.h"
-#include "compiler/codegen/kernel.h"
+#include "compiler/codegen/shelf.h"
 #include "runtime/program_file.h"
 
 // Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together.
 enum { MODULE_SIZE = 800, PARTIALS_BYTES = 32 << 20 };
 
-typedef enum { WITH_CARE, QUICKLY, EFFORTS } Effort; // of making machine code
-
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
   Effort effort;
-  char name[24];
+  ShelfKernel *code;
+  bool is_mine; // no other program makes it
   unsigned instructions;
 } Job;
 
@@ -31,8 +30,10 @@ typedef struct Module { // kernels that are compiled together
 typedef struct Work {
   const CodegenOptions *options;
   CodeTarget **targets[EFFORTS]; // by thread
+  CodeShelf *shelf;
   Job *jobs;
-  const Job **order; // the largest first
+  uint32_t n_jobs;
+  const Job **order; // those that are mine, the largest first
   Module *modules;
   uint32_t n_modules;
 } Work;
@@ -83,11 +84,11 @@ static void compile_module(void *data, int64_t index, int thread) {
   if (is_stopped(w->options)) return;
   Module *module = &w->modules[index];
   double begin = now_ms();
-  CodeModule *m = code_module_create(target_of(w, module->effort, thread), w->order[module->first]->name);
+  CodeModule *m = code_module_create(target_of(w, module->effort, thread), w->order[module->first]->code->name);
   for (uint32_t i = 0; i < module->n; i++) {
     Job *job = &w->jobs[w->order[module->first + i] - w->jobs];
     unsigned before = code_module_instructions(m);
-    kernel_emit(m, job->name, job->kernel);
+    kernel_emit(m, job->code->name, job->kernel);
     job->instructions = code_module_instructions(m) - before;
   }
   if (asked(w->options, "llvm")) module->text = module_text(m);
@@ -110,10 +111,15 @@ static int by_size(const void *x, const void *y) {
 }
 
 static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *options) {
-  Work w = {.options = options, .jobs = jobs, .order = ARENA_ARRAY(arena, const Job *, n + 1), .modules = ARENA_ARRAY(arena, Module, n + 1)};
-  for (uint32_t i = 0; i < n; i++) w.order[i] = &jobs[i];
-  qsort(w.order, n, sizeof *w.order, by_size);
-  for (int i = 0, size = MODULE_SIZE; i < (int)n; i++) {
+  Work w = {.options = options, .jobs = jobs, .n_jobs = n, .order = ARENA_ARRAY(arena, const Job *, n + 1), .modules = ARENA_ARRAY(arena, Module, n + 1)};
+  uint32_t n_mine = 0;
+  w.shelf = options->shelf != NULL ? codegen_shelf_share(options->shelf) : codegen_shelf_create();
+  for (uint32_t i = 0; i < n; i++) {
+    jobs[i].code = shelf_claim(w.shelf, jobs[i].kernel, jobs[i].effort, &jobs[i].is_mine);
+    if (jobs[i].is_mine) w.order[n_mine++] = &jobs[i];
+  }
+  qsort(w.order, n_mine, sizeof *w.order, by_size);
+  for (int i = 0, size = MODULE_SIZE; i < (int)n_mine; i++) {
     Effort effort = w.order[i]->effort;
     size += size_of(w.order[i]);
     if (size > MODULE_SIZE || w.modules[w.n_modules - 1].effort != effort) {
@@ -125,6 +131,15 @@ static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *op
   return w;
 }
 
+// On the shelf, or given up there.
+static void put_modules(Work *w) {
+  for (uint32_t i = 0; i < w->n_modules; i++) {
+    Module *module = &w->modules[i];
+    if (module->object != NULL) shelf_keep_object(w->shelf, module->object);
+    for (uint32_t k = 0; k < module->n; k++) shelf_put(w->shelf, w->order[module->first + k]->code, module->object);
+  }
+}
+
 static void compile_modules(Arena *arena, Work *w, HgmPool *pool) {
   int threads = pool ? hgm_pool_threads(pool) : 1;
   for (int e = 0; e < EFFORTS; e++) w->targets[e] = ARENA_ARRAY(arena, CodeTarget *, threads);
@@ -133,6 +148,7 @@ static void compile_modules(Arena *arena, Work *w, HgmPool *pool) {
     for (uint32_t i = 0; i < w->n_modules; i++) compile_module(w, i, 0);
   for (int i = 0; i < threads; i++)
     for (int e = 0; e < EFFORTS; e++) code_target_destroy(w->targets[e][i]);
+  put_modules(w);
 }
 
 // ---- tables
@@ -156,7 +172,6 @@ static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
   size_t place = kernel_set_add(&t->known, kernel);
   if (place < t->jobs.len) return (uint32_t)place;
   Job job = {.kernel = kernel, .effort = effort_for(&s->options, kernel)};
-  snprintf(job.name, sizeof job.name, "kernel_%zu", t->jobs.len);
   VEC_PUSH(s->arena, &t->jobs, job);
   return (uint32_t)place;
 }
@@ -245,22 +260,22 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .max_partials = most_partials(s)};
 }
 
-static void drop_objects(Work *w) {
-  for (uint32_t i = 0; i < w->n_modules; i++)
-    if (w->modules[i].object != NULL) LLVMDisposeMemoryBuffer(w->modules[i].object);
-}
-
-// The objects laid out to an image; where each kernel begins in it.
-static Image build_image(Arena *arena, Work *w, uint32_t n_jobs, uint64_t *places) {
+// The objects with all kernels, laid out to an image; where each kernel begins in it. False: one was given up.
+static bool build_image(Arena *arena, const Work *w, Image *image, uint64_t *places) {
   HgmError error = {0};
-  Image image;
-  ImageObject *objects = ARENA_ARRAY(arena, ImageObject, w->n_modules + 1);
-  for (uint32_t i = 0; i < w->n_modules; i++) objects[i] = (ImageObject){LLVMGetBufferStart(w->modules[i].object), LLVMGetBufferSize(w->modules[i].object)};
-  if (!image_build(&image, objects, w->n_modules, &error)) ir_fail("%s", error.text);
-  drop_objects(w);
-  for (uint32_t i = 0; i < n_jobs; i++)
-    if (!image_place(&image, w->jobs[i].name, &places[i])) ir_fail("codegen: %s is not in the image", w->jobs[i].name);
-  return image;
+  ImageObject *objects = ARENA_ARRAY(arena, ImageObject, w->n_jobs + 1);
+  int n = 0;
+  for (uint32_t i = 0; i < w->n_jobs; i++) {
+    LLVMMemoryBufferRef object = shelf_object(w->shelf, w->jobs[i].code);
+    if (object == NULL) return false;
+    int known = 0;
+    while (known < n && objects[known].bytes != LLVMGetBufferStart(object)) known++;
+    if (known == n) objects[n++] = (ImageObject){LLVMGetBufferStart(object), LLVMGetBufferSize(object)};
+  }
+  if (!image_build(image, objects, n, &error)) ir_fail("%s", error.text);
+  for (uint32_t i = 0; i < w->n_jobs; i++)
+    if (!image_place(image, w->jobs[i].code->name, &places[i])) ir_fail("codegen: %s is not in the image", w->jobs[i].code->name);
+  return true;
 }
 
 static void print_text(Work *w) {
@@ -283,7 +298,7 @@ static void print_plan(const Schedule *s, const Tables *t, const HgmProgram *p, 
     printf("  module %u, %.1f ms: kernel, calls, LLVM instructions\n", i, w->modules[i].ms);
     for (uint32_t k = 0; k < w->modules[i].n; k++) {
       const Job *job = w->order[w->modules[i].first + k];
-      printf("    %-10s %-8s %5u %6u\n", job->name, schedule_kind(job->kernel->kind), calls[job - w->jobs], job->instructions);
+      printf("    %-10s %-8s %5u %6u\n", job->code->name, schedule_kind(job->kernel->kind), calls[job - w->jobs], job->instructions);
     }
   }
 }
@@ -326,26 +341,25 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   if (options->scheduled != NULL) options->scheduled(options->context, &program);
   Work w = divide(arena, t.jobs.at, (uint32_t)t.jobs.len, options);
   compile_modules(arena, &w, pool);
-  double compiled = now_ms();
-  if (is_stopped(options)) {
-    drop_objects(&w);
-    arena_destroy(arena);
+  shelf_keep_arena(w.shelf, arena);
+  uint64_t *places = ARENA_ARRAY(arena, uint64_t, t.jobs.len + 1);
+  Image image;
+  if (is_stopped(options) || !build_image(arena, &w, &image, places)) {
+    codegen_shelf_release(w.shelf);
     return NULL;
   }
+  double compiled = now_ms();
   print_text(&w);
   CodegenStats counts = {.schedule_ms = scheduled - start, .machine_ms = compiled - scheduled};
-  for (size_t i = 0; i < t.jobs.len; i++) counts.instructions += t.jobs.at[i].instructions;
-  uint64_t *places = ARENA_ARRAY(arena, uint64_t, t.jobs.len + 1);
-  Image image = build_image(arena, &w, (uint32_t)t.jobs.len, places);
+  for (size_t i = 0; i < t.jobs.len; i++) counts.kernels += t.jobs.at[i].is_mine, counts.instructions += t.jobs.at[i].instructions;
   if (asked(options, "plan")) print_plan(&s, &t, &program, &w);
   uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){image.bytes, image.size, places}, size);
   if (bytes == NULL) ir_fail("out of memory for a compiled program");
   image_free(&image);
   counts.image_ms = now_ms() - compiled;
-  counts.kernels = (uint32_t)t.jobs.len;
   counts.commands = (uint32_t)t.commands.len;
   if (stats) *stats = counts;
-  arena_destroy(arena);
+  codegen_shelf_release(w.shelf); // and the arena with it
   return bytes;
 }
 

@@ -123,6 +123,7 @@ static void make(Compiling *c) {
 static void *run(void *data) {
   Compiling *c = data;
   make(c);
+  codegen_shelf_release(c->options.shelf);
   tell_scheduled(c, c->program);
   atomic_store(&c->ended, true);
   return NULL;
@@ -166,6 +167,7 @@ static void start(Session *session, Compilings *list, Compiling *c) {
     return;
   }
   hgm_pool_destroy(c->pool);
+  codegen_shelf_release(c->options.shelf);
   take(session, c);
 }
 
@@ -177,19 +179,23 @@ static HgmProgram *finish(Session *session, Compilings *list, size_t i) {
   return take(session, c);
 }
 
-void session_compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch) {
-  if (session->options->dump != NULL) return; // texts in order
+static void compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeShelf *shelf) {
   Compiling *c = ARENA_NEW(session->arena, Compiling);
   // Its threads take turns with the session's where both have work.
   begin(c, session, fn, tile, batch, CODE_STEP, hgm_pool_create(hgm_pool_threads(session->pool)));
+  c->options.shelf = codegen_shelf_share(shelf);
   c->quick_first = true;
   start(session, &session->ahead, c);
 }
 
-void session_compile_phase(void *session, const Model *model, const ModelPhase *phase) {
+void session_compile_phase(void *data, const Model *model, const ModelPhase *phase) {
+  Session *session = data;
+  if (session->options->dump != NULL) return; // texts in order
+  CodeShelf *shelf = codegen_shelf_create();  // updates call the same nets
   for (size_t i = 0; i < phase->updates.len; i++)
     if (!model_reads_buffer(model, phase->updates.at[i].step))
-      session_compile_ahead(session, phase->updates.at[i].step, phase_tile(phase), phase_batch_about(phase));
+      compile_ahead(session, phase->updates.at[i].step, phase_tile(phase), phase_batch_about(phase), shelf);
+  codegen_shelf_release(shelf);
 }
 
 static size_t find_ahead(const Session *session, const IrFn *fn, uint32_t tile) {
@@ -224,13 +230,16 @@ HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uin
 }
 
 void session_improve(Session *session) {
+  CodeShelf *shelf = codegen_shelf_create();
   for (size_t i = 0; i < session->quick.len; i++) {
     const Compiling *quick = session->quick.at[i];
     Compiling *c = ARENA_NEW(session->arena, Compiling);
     begin(c, session, quick->fn, quick->options.tile, quick->options.batch, CODE_STEP, hgm_pool_create(1));
+    c->options.shelf = codegen_shelf_share(shelf);
     start(session, &session->better, c);
   }
   session->quick.len = 0;
+  codegen_shelf_release(shelf);
 }
 
 HgmProgram *session_improved(Session *session, const IrFn *fn) {
