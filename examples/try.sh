@@ -68,48 +68,57 @@ verdict() {
   esac
 }
 
-# How long the whole training takes, from a run of a few steps in $run, whose events are in $log: epochs and batches as `hgmc show` has them
-full_time() {
+# How long the whole training takes, from so many steps of each phase: epochs and batches as `hgmc show` has them
+full() {
+  local phases
+  "$HGMC" show "$name.hgm" "${trained[@]}" | grep '^train.*: batch ' > "$run.phases"
+  phases=$(wc -l < "$run.phases")
+  [ "$phases" -gt 0 ] || { echo "trains nothing"; return; }
+  "$HGMC" run "$name.hgm" "${train[@]}" "${trained[@]}" --steps "$FULL" --seed "$SEED" -o "$run" > "$log" 2>&1 &
+  until [ "$(cut -d, -f2 "$run/metrics.csv" 2> /dev/null | sort -u | wc -l)" -gt "$phases" ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done
+  kill $! 2> /dev/null # it need not be evaluated
+  wait
   awk -F'[ ,]+' '
-    FILENAME ~ /log$/ && / events to train on/ { n = $2 + 0 > n ? $2 + 0 : n; next }
+    FILENAME ~ /log$/ { if (/ events to train on/ && $2 + 0 > n) n = $2 + 0; next }
     FILENAME ~ /csv$/ { split($0, field, ","); rate[field[2]] = field[7]; next }
-    /^train.*: batch / { size = $3; of = $5 == "epochs" && $6 == "of" ? $7 * size : n > 0 ? n : 1000 * size
-      events[phase++] = $5 == "epochs" ? $4 * of : $4 * size }
-    END { for (p = 0; p < phase; p++) { all += events[p]; seconds += events[p] / rate[p] }
+    { epoch = $6 == "of" ? $7 * $3 : n > 0 ? n : 1000 * $3; events[phase++] = $5 == "epochs" ? $4 * epoch : $4 * $3 }
+    END {
+      for (p = 0; p < phase; p++) { all += events[p]; seconds += events[p] / rate[p] }
       time = seconds < 100 ? sprintf("%.0f s", seconds) : seconds < 6000 ? sprintf("%.0f min", seconds / 60) : sprintf("%.1f h", seconds / 3600)
-      printf "%s (%.2g events at %.2g a second)\n", time, all, all / seconds }
-  ' "$log" "$run/metrics.csv" <("$HGMC" show "$name.hgm" "${trained[@]}")
+      printf "# Full size: at most %s on one Zen 3 core (%.2g events at %.2g a second).\n", time, all, all / seconds
+    }' "$log" "$run/metrics.csv" "$run.phases"
 }
 
 # One line of small.tsv: trains the example in $SCRATCH/NAME, prints its row of the table
 one() {
-  local name files how headline least most reference began=$SECONDS
+  local name files how headline least most reference
   IFS=$'\t' read -r name files how headline least most reference <<< "$1"
-  local run=$SCRATCH/$name log=$SCRATCH/$name.log train=() trained=() threads="--threads 1"
-  [ -z "$FULL" ] || { how=; threads=; }
+  local run=$SCRATCH/$name log=$SCRATCH/$name.log train=() trained=()
   printf '%-26s ' "$name"
   inputs $files || return
-  "$HGMC" run "$name.hgm" "${train[@]}" "${trained[@]}" $how ${STEPS:+--steps $STEPS} --seed "$SEED" $threads -o "$run" > "$log" 2>&1
+  [ -z "$FULL" ] || { full; return; }
+  local TIMEFORMAT="%U + %S s of processor time"
+  { time "$HGMC" run "$name.hgm" "${train[@]}" "${trained[@]}" $how ${STEPS:+--steps $STEPS} --seed "$SEED" --threads 1 -o "$run"; } > "$log" 2>&1
   local status=$? # 1 with an evaluation: an assertion of the full size does not hold
   [ $status -eq 0 ] || { [ $status -eq 1 ] && [ -e "$run/evaluation.json" ]; } ||
     { echo "FAILED: $(grep -aE 'error|hgmc:' "$log" | head -n 1)"; return; }
-  [ -z "$FULL" ] || { full_time; return; }
-  local parameters epochs rate value truth
+  local parameters epochs rate value truth seconds
   parameters=$(grep -aoE '[0-9]+ parameters' "$log" | head -n 1)
   epochs=$(tr '\r' '\n' < "$log" | grep -ac ' epoch .*events/s$')
   rate=$(tr '\r' '\n' < "$log" | grep -a ' epoch .*events/s$' | tail -n 1 | sed -E 's/.*, ([^ ]+) events.*/\1/')
+  seconds=$(awk '/ s of processor time$/ { print $1 + $3 }' "$log")
   IFS=$'\t' read -r _ value truth < <(numbers "$run/evaluation.json" | grep -F "$headline"$'\t' | awk -F'\t' -v n="$headline" '$1 == n')
   [ "$reference" = - ] && reference=${truth:+$(printf '%.4g' "$truth") truth against truth}
-  printf '%10s %6s %9.3g %7s  %-32s %9.4g  %7s to %-7s %s %s\n' "${parameters% *}" "$epochs" "$rate" $((SECONDS - began)) "$headline" "$value" \
+  printf '%10s %6s %9.3g %7.0f  %-32s %9.4g  %7s to %-7s %s %s\n' "${parameters% *}" "$epochs" "$rate" "$seconds" "$headline" "$value" \
     "$least" "$most" "$reference" "$(verdict "$value" "$least" "$most")"
 }
 row() { printf '%s\n' "$(one "$1" 2>&1)"; touch "$SCRATCH/${1%%$'\t'*}.done"; }
-export -f row one inputs numbers verdict full_time
+export -f row one inputs numbers verdict full
 
 table() {
   [ -n "$FULL" ] || printf '%-26s %10s %6s %9s %7s  %-32s %9s  %18s %s\n' system parameters epochs events/s seconds headline value band reference
   printf '%s\0' "$@" | xargs -0 -r -n 1 -P "${JOBS:-$(nproc)}" bash -c 'row "$0"'
-  [ -n "$FULL" ] || echo "$# examples in $SECONDS s"
+  [ -n "$FULL" ] || echo "$# examples in $SECONDS s; seconds: of one processor"
 }
 
 lines=()

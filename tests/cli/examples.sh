@@ -23,3 +23,10 @@ printf 'gan/%s\t-\t--steps 3\t%s\t-2\t-1\t-\n' gan wasserstein.worst regularised
 printf 'gan/dirac_gan\t-\t--set gamma=poker\tks.worst\t0\t1\t-\n' >> examples/small.tsv
 expect_exit 1 examples/try.sh "$HGMC"
 expect_text "LEFT its band"; expect_text "FAILED: no such metric"; expect_text "FAILED: error["
+# ended from outside it ends what it runs
+printf '#!/bin/sh\necho $$ > pid.new; mv pid.new "%s/pid"; exec sleep 1000\n' "$PWD" > endless; chmod +x endless
+examples/try.sh ./endless > log 2>&1 & table=$!
+await $table test -e pid
+kill $table; wait $table; [ $? -eq 143 ] || fail "exit 143 of a table that is ended"
+for try in $(seq 600); do kill -0 "$(cat pid)" 2> /dev/null || exit 0; sleep 0.1; done
+kill "$(cat pid)"; fail "no training that outlives its table"
