@@ -6,6 +6,7 @@ command -v mpirun > /dev/null || { echo "no mpirun here (apt-get install openmpi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_odls_base_sigkill_timeout=4 # the same for Open MPI 5
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 # Open MPI leaves what it allocated
+export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}detect_deadlocks=0 # and takes two locks in either order
 export OMPI_MCA_odls_base_sigkill_timeout=4 # where the machine is busy a second is too little to say what happened
 # Each process's messages go to a file of its own, so that neither mpirun's nor another's come between. $ALTER is run in process $ALTERED before.
 cat > one_of << 'end'
