@@ -21,6 +21,7 @@ struct Kept {
   const HgmCache *cache;
   char key[HGM_CACHE_KEY + 1];
   Arena *arena, *work;
+  const char *said; // in the arena: by the command line
   bool is_known;
 };
 
@@ -34,9 +35,10 @@ typedef struct Head { // of a file, a page
   Model *model;
   Sources *sources;
   Diags *diags;
+  const char *said;
   uint64_t n;
   Piece pieces[MOST_PIECES];
-  char rest[PAGE - 6 * 8 - MOST_PIECES * sizeof(Piece)];
+  char rest[PAGE - 7 * 8 - MOST_PIECES * sizeof(Piece)];
 } Head;
 _Static_assert(sizeof(Head) == PAGE, "a head is a page");
 
@@ -52,14 +54,22 @@ static char *room_open(void) {
   return NULL;
 }
 
-static void room_divide(Kept *kept, char *memory) {
+static const char *said_text(Arena *arena, const ModelOptions *o) {
+  const char *text = arena_printf(arena, "seed %llu, real %d, trials %d", (unsigned long long)o->seed, o->real, o->trials);
+  for (size_t i = 0; i < o->sets.len; i++) // lengths: no two lists have one text
+    text = arena_printf(arena, "%s, %s %zu %s", text, o->sets.at[i].name, strlen(o->sets.at[i].value), o->sets.at[i].value);
+  return text;
+}
+
+static void room_divide(Kept *kept, char *memory, const ModelOptions *options) {
   kept->arena = arena_at(memory, room / 2);
   kept->work = arena_at(memory + room / 2, room / 2);
+  kept->said = said_text(kept->arena, options);
 }
 
 static void add_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1); }
 
-// All but the files that are read: these are compared.
+// One model is kept of each file, the last: what is said on the command line is compared, and so are the files that it was read from.
 static void key_of(const ModelOptions *o, char key[HGM_CACHE_KEY + 1]) {
   Arena *scratch = arena_create();
   char folder[PATH_MAX];
@@ -71,8 +81,6 @@ static void key_of(const ModelOptions *o, char key[HGM_CACHE_KEY + 1]) {
   add_text(&sha, o->path);
   add_text(&sha, o->stdlib);
   add_text(&sha, o->search);
-  add_text(&sha, arena_printf(scratch, "seed %llu, real %d, trials %d, %zu sets", (unsigned long long)o->seed, o->real, o->trials, o->sets.len));
-  for (size_t i = 0; i < o->sets.len; i++) add_text(&sha, o->sets.at[i].name), add_text(&sha, o->sets.at[i].value);
   hgm_sha256_end(&sha, key);
   arena_destroy(scratch);
 }
@@ -82,7 +90,7 @@ Kept *kept_open(const Session *session, const ModelOptions *options) {
   if (memory == NULL) return NULL;
   Kept *kept = ARENA_NEW(session->arena, Kept);
   *kept = (Kept){.cache = session->cache};
-  room_divide(kept, memory);
+  room_divide(kept, memory, options);
   key_of(options, kept->key);
   return kept;
 }
@@ -125,9 +133,11 @@ static bool map_file(int file, size_t n, Head *head) {
 }
 
 // The first of its files is the one whose text was handed in.
-static bool is_current(const Model *model, const ModelOptions *options) {
+static bool is_current(const Head *head, const char *said, const ModelOptions *options) {
+  const Model *model = head->model;
   const char *text = model->files.at[0].text;
-  return strlen(text) == options->text_bytes && memcmp(text, options->text, options->text_bytes) == 0 && model_reads_same(model);
+  return strcmp(head->said, said) == 0 && strlen(text) == options->text_bytes && memcmp(text, options->text, options->text_bytes) == 0 &&
+         model_reads_same(model);
 }
 
 bool kept_find(Session *session, const ModelOptions *options) {
@@ -136,7 +146,9 @@ bool kept_find(Session *session, const ModelOptions *options) {
   int file = kept != NULL ? hgm_cache_open_pages(kept->cache, kept->key, &n) : -1;
   if (file < 0) return false;
   Head head;
-  kept->is_known = map_file(file, n, &head) && is_current(head.model, options);
+  Arena *scratch = arena_create();
+  kept->is_known = map_file(file, n, &head) && is_current(&head, said_text(scratch, options), options);
+  arena_destroy(scratch);
   close(file);
   if (kept->is_known) {
     session->model = head.model;
@@ -146,7 +158,7 @@ bool kept_find(Session *session, const ModelOptions *options) {
   }
   munmap((void *)place, room); // what was mapped is of no use
   char *memory = room_open();
-  if (memory != NULL) room_divide(kept, memory);
+  if (memory != NULL) room_divide(kept, memory, options);
   else session->kept = NULL;
   return false;
 }
@@ -228,7 +240,7 @@ void kept_keep(Session *session) {
   double begin = now_ms();
   Arena *scratch = arena_create();
   Keeping k = {.head = ARENA_NEW(scratch, Head), .pieces = ARENA_ARRAY(scratch, HgmCachePiece, MOST_PIECES + 1)};
-  *k.head = (Head){.anchor = &anchor, .model = session->model, .sources = session->sources, .diags = session->diags};
+  *k.head = (Head){.anchor = &anchor, .model = session->model, .sources = session->sources, .diags = session->diags, .said = kept->said};
   k.fine = foreign_ranges(scratch, &k.foreign);
   arena_pieces(kept->arena, keep_piece, &k);
   k.head->checksum = head_checksum(k.head);

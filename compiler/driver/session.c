@@ -99,7 +99,9 @@ static void read_model(Session *session, const SessionSource *source, ModelOptio
     options->phase_read = session_compile_phase;
     options->phase_context = session;
   }
-  if (source->trains && source->text == NULL && source->manifest == NULL && strcmp(source->path, "-") != 0) session->kept = kept_open(session, options);
+  // Of a search each trial is another.
+  bool keeps = source->trains && source->text == NULL && source->manifest == NULL && strcmp(source->path, "-") != 0 && session->options->pause_epochs == 0;
+  if (keeps) session->kept = kept_open(session, options);
   if (kept_find(session, options)) {
     if (session->model->phases.len > 0) session_compile_phase(session, session->model, session->model->phases.at[0]);
     timeline_add(session->options->timeline, start, "the model is taken from the cache");

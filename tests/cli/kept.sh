@@ -47,9 +47,10 @@ done
 
 # what is said on the command line
 read_again other --set width=9; taken other --set width=9
+[ "$(find "$HGM_CACHE" -size +400k | wc -l)" -eq 1 ] || fail "one model to be kept of one file"
 read_again other --seed 2
-read_again other --precision f64
-taken other
+read_again other --precision f64; taken other --precision f64
+read_again other; taken other
 # what stands in the file, of the same length; and what it was again
 sed -i 's/1e-3/2e-3/' main.hgm; read_again changed
 sed -i 's/2e-3/1e-3/' main.hgm; read_again changed; taken changed
