@@ -148,7 +148,7 @@ $(O)/tests/oracle_dump: tests/oracle/dump.c $(LIBS)
 oracle: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/tests/oracle_dump
 	@tests/oracle/environment.sh
-	@BUILD_DIR=$(O) tests/oracle/run.sh
+	@BUILD_DIR=$(O) HGM_LONG=1 tests/oracle/run.sh
 	@BUILD_DIR=$(O) HGM_LONG=1 tests/oracle/games.sh
 
 # ---- beside the peers: bench/*.hgm through the ordinary path

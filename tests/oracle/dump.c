@@ -248,13 +248,13 @@ static void random_inputs(Dump *d, const IrFn *fn) {
     const IrValue *v = &fn->values.at[i];
     if (v->op != IR_INPUT || tables_find(&d->dataset.tables, v->attr.name) != NULL) continue;
     int64_t n = ir_elements(&v->type) * d->events;
-    bool whole = v->type.dtype == IR_I32;
-    if (!whole && v->type.dtype != IR_F64) fail(arena_printf(arena, "%s is neither f64 nor i32", v->attr.name));
-    double *numbers = ARENA_ARRAY(arena, double, n + 1);
-    int32_t *classes = ARENA_ARRAY(arena, int32_t, n + 1);
+    Slot numbers = {.dtype = (HgmDtype)v->type.dtype, .data = ARENA_ARRAY(arena, double, n + 1)};
     uint64_t key = philox_key(SEED, v->attr.name);
-    for (int64_t k = 0; k < n; k++) numbers[k] = philox_normal(key, (uint64_t)k, 0, 0), classes[k] = numbers[k] > 0;
-    Table table = {arena_strdup(arena, v->attr.name), whole ? HGM_I32 : HGM_F64, ir_elements(&v->type), whole ? (void *)classes : (void *)numbers};
+    for (int64_t k = 0; k < n; k++) {
+      double x = philox_normal(key, (uint64_t)k, 0, 0);
+      slot_set(&numbers, k, v->type.dtype == IR_I32 ? x > 0 : x);
+    }
+    Table table = {arena_strdup(arena, v->attr.name), numbers.dtype, ir_elements(&v->type), numbers.data};
     VEC_PUSH(arena, &d->dataset.tables.list, table);
   }
 }

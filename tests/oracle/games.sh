@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Losses of the example games beside PyTorch, with first and second derivatives, in float64: every update of each, on random events.
-#   BUILD_DIR=build/release tests/oracle/games.sh [NAME …]      HGM_LONG=1: the images too, four events each, with up to 5 million weights
+#   BUILD_DIR=build/release tests/oracle/games.sh [NAME …]      HGM_LONG=1: in float32 too, and of images (four events, up to 5 million weights)
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/oracle/python.sh
@@ -23,8 +23,10 @@ for case in "${cases[@]}"; do
   [ $# -gt 0 ] && [[ " $* " != *" $name "* ]] && continue
   read -r model options <<< "$model"
   events=24; [[ $model = images/* ]] && events=4 && compare # up to 160 MB an update
-  "$BUILD_DIR/tests/oracle_dump" "examples/$model.hgm" - "$scratch/$name" --precision f64 --games $options --events $events
-  for file in "$scratch/$name".*; do pairs+=("$name.${file##*.}=$file"); done
+  for precision in f64 ${HGM_LONG:+f32}; do
+    "$BUILD_DIR/tests/oracle_dump" "examples/$model.hgm" - "$scratch/$name.$precision" --precision $precision --games $options --events $events
+  done
+  for file in "$scratch/$name".*; do pairs+=("${file##*/}=$file"); done
 done
 compare
 exit $failed

@@ -1,4 +1,5 @@
-"""Functions of the tensor IR (their text form, docs/ir.md) in PyTorch, in float64, so that PyTorch differentiates what hgm differentiates."""
+"""Functions of the tensor IR (their text form, docs/ir.md) in PyTorch, so that PyTorch differentiates what hgm differentiates. What is f32 there
+may be float64 here: that is the reference for both."""
 import re
 
 import numpy as np
@@ -7,7 +8,6 @@ import torch
 import philox
 
 LINE = re.compile(r"%(\d+) = (\w+)(.*) : (\w+)(?:\[([^\]]*)\])?$")
-KINDS = {"f32": torch.float64, "f64": torch.float64, "i32": torch.int64, "bool": torch.bool}
 
 
 class Value:
@@ -73,10 +73,6 @@ def pad(x, axis, before, after, dilation):
     return torch.zeros(*x.shape[:axis], size, *x.shape[axis + 1:], dtype=x.dtype).index_add(axis, where, x)
 
 
-def cast(x, dtype):
-    return x.to(KINDS[dtype])
-
-
 POINT = {
     "fma": lambda a, b, c: a * b + c, "neg": lambda a: -a, "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b, "pow": torch.pow, "max": torch.maximum, "min": torch.minimum, "abs": torch.abs, "sign": torch.sign,
@@ -102,12 +98,13 @@ MOVE = {
     "cumsum": lambda v, x: cumsum(x, v.axis, "backwards" in v.words, "exclusive" in v.words),
     "einsum": lambda v, a, b: torch.einsum(v.name, a, b),
     "tri_inverse": lambda v, a: torch.linalg.inv(torch.triu(a) if "upper" in v.words else torch.tril(a)),
-    "cast": lambda v, x: cast(x, v.dtype),
 }
 
 
 class Function:
-    def __init__(self, text):
+    def __init__(self, text, single):
+        """single: what stands for f32."""
+        self.kinds = {"f32": single, "f64": torch.float64, "i32": torch.int64, "bool": torch.bool}
         lines = [line.strip() for line in text.splitlines()]
         self.values = {v.number: v for v in map(Value, (line for line in lines if line.startswith("%")))}
         self.outputs = dict(re.match(r'output "(.*)" %(\d+)$', line).groups() for line in lines if line.startswith("output"))
@@ -122,22 +119,25 @@ class Function:
         return sorted(found)
 
     def run(self, output, leaves, draws, events):
-        """leaves: name -> flat tensor; draws: site, kind, events or [0], numbers an event -> array."""
+        """leaves: name -> flat tensor; draws: a value that is drawn, its extents -> tensor."""
+        cast = lambda x, v: x.to(self.kinds[v.dtype])
         size = lambda v: [events if a in ("e", "p") else int(a) for a in v.axes]
         at = {}
         for number in self.needed(output):
             v = self.values[number]
             x = [at[k] for k in v.operands]
             if v.op in ("input", "param", "state", "counter"):
-                at[number] = leaves[v.name].reshape(size(v))
+                at[number] = cast(leaves[v.name].reshape(size(v)), v)
             elif v.op == "const":
                 numbers = re.search(r"const \[?([^\]]*)", v.rest and "const" + v.rest).group(1)
-                at[number] = cast(torch.tensor([float(t) for t in numbers.split(",") if t.strip()], dtype=torch.float64).reshape(size(v)), v.dtype)
+                at[number] = cast(torch.tensor([float(t) for t in numbers.split(",") if t.strip()], dtype=torch.float64).reshape(size(v)), v)
             elif v.op == "iota":
                 n = size(v)
-                at[number] = cast(torch.arange(n[v.axis]).reshape([-1 if i == v.axis else 1 for i in range(len(n))]).expand(n), v.dtype)
+                at[number] = cast(torch.arange(n[v.axis]).reshape([-1 if i == v.axis else 1 for i in range(len(n))]).expand(n), v)
             elif v.op == "draw":
-                at[number] = draws(v, size(v))
+                at[number] = cast(draws(v, size(v)), v)
+            elif v.op == "cast":
+                at[number] = cast(x[0], v)
             elif v.op == "broadcast":
                 order, n = v.list("order"), size(v)
                 kept = [k for k in order if k >= 0]
@@ -155,9 +155,9 @@ def draw(dump, v, size):
     n = int(np.prod(size)) // len(events)
     kind = v.rest.split()[0]
     if kind == "uniform":
-        numbers = philox.uniform(dump.seed, v.name, events, dump.step_pass, n, "f64")
+        numbers = philox.uniform(dump.seed, v.name, events, dump.step_pass, n, v.dtype)
     elif kind == "normal":
-        numbers = philox.normal(dump.seed, v.name, events, dump.step_pass, n, "f64")
+        numbers = philox.normal(dump.seed, v.name, events, dump.step_pass, n, v.dtype)
     else:
         raise NotImplementedError(f"draw of {kind}")
     return torch.tensor(numbers).reshape(size)
