@@ -1,0 +1,490 @@
+"""Trains LAGAN (examples/images/lagan.hgm) here and in PyTorch on the same jet images from the same weights, and compares what both learnt.
+
+    BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py [--seeds 1 2 3] [--epochs 4] [--images 9000] [--width 128]
+    BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py --lockstep 10 [--width 32]
+
+Both sides begin with the weights that hgm draws from the seed (oracle_dump) and take the recipe of the example: a step of Adam on real images, one on
+generated ones, two of the generator, targets turned at 5 and 9 %, batches of 100, as many epochs. Order of the images, noise, dropout and turned targets are
+each side's own draws, so that the weights part after the first step: what is compared are distributions. After every epoch each generator draws an image for
+every image of the test split with its class. Printed for both sides: W1 to the test split of mass, pT and tau21, the mean over the two classes, beside its
+floor (training images against test images), and the share of pixels that are hit.
+
+Before, the twin is shown to be one: judge and generator with hgm's weights and noise give hgm's numbers. --lockstep STEPS shows more than that, and nothing of W1:
+both sides train in float64 with hgm's order of images, noise, dropout and turned targets (Philox), and must come to the same weights.
+
+Exit code 1 when, of the last epoch and in the mean over seeds, one of the three W1 is more than 1.1 times PyTorch's, or the share of hit pixels is not within
+10 % of the truth's (issue 5's numbers). Needs torch, h5py, build/release/hgmc and tests/oracle_dump."""
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import dumped
+import philox
+
+MODEL = "examples/images/lagan.hgm"
+BATCH, LATENT, RATE, LEAK, DROP, SCALE, LEAST = 100, 200, 2e-4, 0.3, 0.2, 100.0, 1e-3
+NAMES = ("mass", "pt", "tau21")
+SIDES = ("hgm", "PyTorch")
+REACH, PIXELS = 1.25, 25
+MIDDLES = REACH * (2 * (np.arange(PIXELS) + 0.5) / PIXELS - 1)
+
+
+# ---- what is looked at, each for images (n, 25, 25) in GeV
+
+
+def momentum(images):
+    """(mass, pT) of massless pixels."""
+    rows, columns = images.sum(axis=2), images.sum(axis=1)
+    px, py, pz, energy = columns @ np.cos(MIDDLES), columns @ np.sin(MIDDLES), rows @ np.sinh(MIDDLES), rows @ np.cosh(MIDDLES)
+    return np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0)), np.hypot(px, py)
+
+
+def two_axes(place, weight):
+    """Directions of two subjets: exclusive kt, a pair joins into the direction of the brighter."""
+    place, weight = place.copy(), weight.copy()
+    distance = np.minimum(weight[:, None], weight[None]) ** 2 * ((place[:, None] - place[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(distance, np.inf)
+    nearest, left = distance.min(axis=1), len(weight)
+    while left > 2:
+        i = int(nearest.argmin())
+        j = int(distance[i].argmin())
+        if weight[j] > weight[i]:
+            i, j = j, i
+        weight[i], weight[j] = weight[i] + weight[j], 0
+        touched = (distance[:, i] == nearest) | (distance[:, j] == nearest)
+        distance[j, :] = distance[:, j] = np.inf
+        fresh = np.where(weight > 0, np.minimum(weight, weight[i]) ** 2 * ((place - place[i]) ** 2).sum(axis=1), np.inf)
+        fresh[i] = np.inf
+        distance[i, :] = distance[:, i] = fresh
+        touched[[i, j]] = True
+        nearest = np.minimum(nearest, fresh)
+        nearest[touched] = distance[touched].min(axis=1)
+        left -= 1
+    return place[weight > 0]
+
+
+def tau21(image):
+    hit = np.argwhere(image > 0)
+    if len(hit) < 3:
+        return 0.0
+    place, weight = MIDDLES[hit], image[image > 0].astype(float)
+
+    def tau(axes):
+        return weight @ np.sqrt(((place[:, None] - axes[None]) ** 2).sum(axis=2)).min(axis=1)
+
+    return tau(two_axes(place, weight)) / max(tau(place[weight.argmax()][None]), 1e-9)
+
+
+def looked_at(images, whole=True):
+    """(n, 3): mass, pT, tau21 (nan unless whole: images full of hits, as untrained generators draw them, take long); and the share of hit pixels."""
+    images = np.where(images < LEAST, 0, images).astype(float)
+    return np.stack([*momentum(images), [tau21(image) if whole else math.nan for image in images]], axis=1), float((images > 0).mean())
+
+
+def wasserstein(a, b):
+    """W1 of two samples: the mean distance of their quantiles."""
+    levels = (np.arange(20000) + 0.5) / 20000
+    quantiles = lambda sample: np.interp(levels * (len(sample) - 1), np.arange(len(sample)), np.sort(sample))
+    return float(np.mean(np.abs(quantiles(a) - quantiles(b))))
+
+
+def distances(seen, kinds, truth, true_kinds):
+    """W1 of each observable, the mean over classes."""
+    return np.array([np.mean([wasserstein(seen[kinds == kind, i], truth[true_kinds == kind, i]) for kind in (0, 1)]) for i in range(3)])
+
+
+# ---- the same networks in PyTorch: images are (places, channels, events) but for `conv`
+
+
+class Draws:
+    """What one pass of an update draws for each of its events: hgm's numbers for these rows, or with seed None PyTorch's own."""
+
+    def __init__(self, n, update=None, seed=None, rows=None, step_pass=0):
+        self.n, self.update, self.seed, self.rows, self.step_pass = n, update, seed, rows, step_pass
+
+    def of_hgm(self, law, name, shape):
+        numbers = law(self.seed, f"train.{self.update}.{name}", self.rows, self.step_pass, int(np.prod(shape)), "f64")
+        return torch.tensor(numbers).view(self.n, *shape)
+
+    def uniform(self, name, *shape):
+        return torch.rand(self.n, *shape) if self.seed is None else self.of_hgm(philox.uniform, name, shape)
+
+    def noise(self):
+        return torch.randn(self.n, LATENT) if self.seed is None else self.of_hgm(philox.normal, "z", (LATENT,))
+
+    def kinds(self):
+        return (2 * self.uniform("kind")).long().clamp(max=1)
+
+    def flip(self, target, rate, name="wrong"):
+        return torch.where(self.uniform(name) < rate, 1 - target, target)
+
+    def kept(self, name, side, channels):
+        """Factors of dropout: (places, channels, events)."""
+        kept = self.uniform(f"judge.features_1.{name}.kept", side, side, channels) < 1 - DROP
+        return kept.flatten(1, 2).permute(1, 2, 0) / (1 - DROP)
+
+
+class Conv(nn.Module):
+    """5 x 5 with zeros around, leaky; (events, channels, height, width)."""
+
+    def __init__(self, weights, name):
+        super().__init__()
+        self.k = nn.Parameter(weights.pop(name + ".k").permute(3, 2, 0, 1).contiguous())
+        self.b = nn.Parameter(weights.pop(name + ".b"))
+
+    def forward(self, x):
+        return F.leaky_relu(F.conv2d(x, self.k, self.b, padding=2), LEAK)
+
+
+class Local(nn.Module):
+    """Weights of its own at every place of an image that is made `up` times as large before and gets `pad` zeros around."""
+
+    def __init__(self, weights, name, side, stride=1, pad=0, up=1):
+        super().__init__()
+        k = weights.pop(name + ".k")  # place, place, tap, tap, channel, channel
+        tap = torch.arange(k.shape[0])[:, None] * stride + torch.arange(k.shape[2]) - pad
+        row, column = tap[:, None, :, None], tap[None, :, None, :]
+        inside = (row >= 0) & (row < side * up) & (column >= 0) & (column < side * up)
+        zero = side**2  # a row of zeros behind the image
+        self.register_buffer("where", torch.where(inside, row // up * side + column // up, zero).flatten())
+        self.k = nn.Parameter(k.flatten(2, 4).flatten(0, 1).transpose(1, 2).contiguous())
+        self.b = nn.Parameter(weights.pop(name + ".b").flatten(0, 1)[:, :, None]) if name + ".b" in weights else None
+
+    def forward(self, x):
+        taps = F.pad(x, (0, 0, 0, 0, 0, 1)).index_select(0, self.where).view(len(self.k), -1, x.shape[2])
+        return self.k @ taps if self.b is None else torch.baddbmm(self.b, self.k, taps)
+
+
+class Norm(nn.Module):
+    """Batch norm over places and events of (places, channels, events), or of (events, channels, height, width)."""
+
+    def __init__(self, weights, name):
+        super().__init__()
+        for part in ("running_1", "running_2", "running_1.seen", "running_2.seen"):
+            weights.pop(f"{name}.{part}")
+        self.norm = nn.BatchNorm1d(len(weights[name + ".gain"]), eps=1e-3, momentum=0.01)
+        with torch.no_grad():
+            self.norm.weight.copy_(weights.pop(name + ".gain"))
+            self.norm.bias.copy_(weights.pop(name + ".bias"))
+
+    def forward(self, x):
+        return self.norm(x.flatten(2)).view(x.shape)
+
+
+def innermost(x):
+    return x.flatten(2).permute(2, 1, 0).contiguous()
+
+
+class Generator(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        name = "generator.paint_1."
+        self.table = nn.Parameter(weights.pop("generator.embedding_1.table"))
+        self.w, self.b = nn.Parameter(weights.pop(name + "dense_1.w")), nn.Parameter(weights.pop(name + "dense_1.b"))
+        self.conv, self.norm_1 = Conv(weights, name + "conv2d_1"), Norm(weights, name + "leaky_norm_1.batch_norm_1")
+        self.local_1 = Local(weights, name + "locally_connected2d_1", 7, pad=2, up=2)
+        self.norm_2 = Norm(weights, name + "leaky_norm_2.batch_norm_1")
+        self.local_2, self.local_3 = Local(weights, name + "locally_connected2d_2", 14, up=2), Local(weights, name + "locally_connected2d_3", 26)
+
+    def forward(self, z, kind):
+        """(events, 200) and classes to (events, 1, 25, 25)."""
+        h = torch.addmm(self.b, z * self.table[kind], self.w).view(len(z), 7, 7, -1).permute(0, 3, 1, 2).contiguous()
+        h = innermost(self.norm_1(self.conv(h)))
+        h = self.norm_2(F.leaky_relu(self.local_1(h), LEAK))
+        h = F.leaky_relu(self.local_2(h), LEAK)
+        return F.relu(self.local_3(h)).permute(2, 1, 0).reshape(len(z), 1, PIXELS, PIXELS)
+
+
+class Judge(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        name = "judge.features_1."
+        self.conv = Conv(weights, name + "conv2d_1")
+        shapes = (dict(side=25, stride=2, pad=2), dict(side=13, pad=2), dict(side=13, stride=2, pad=1))
+        self.local = nn.ModuleList(Local(weights, f"{name}locally_connected2d_{i}", **shape) for i, shape in enumerate(shapes, 1))
+        self.norm = nn.ModuleList(Norm(weights, f"{name}leaky_norm_{i}.batch_norm_1") for i in (1, 2, 3))
+        self.kernels = nn.Parameter(weights.pop("judge.minibatch_discrimination_1.dense_1.w"))
+        self.w, self.b = (nn.Parameter(torch.cat([weights.pop(f"judge.dense_{i}.{part}") for i in (1, 2)], dim=-1)) for part in "wb")
+
+    def forward(self, x, draws=None):
+        """(events, 1, 25, 25) to logits: real, signal. draws: of dropout; None: there is none."""
+        drop = lambda h, name, side: h if draws is None else h * draws.kept(name, side, h.shape[1])
+        h = drop(innermost(self.conv(x)), "drop_leaky_1.dropout_1", PIXELS)
+        for i, (local, norm, side) in enumerate(zip(self.local, self.norm, (13, 13, 7)), 1):
+            h = drop(norm(F.leaky_relu(local(h), LEAK)), f"dropout_{i}", side)
+        h = h.view(7, 7, -1, len(x))[:6, :6].unflatten(0, (3, 2)).unflatten(2, (3, 2)).mean(dim=(1, 3)).flatten(0, 2).T
+        m = (h @ self.kernels).view(-1, 20, 10)
+        near = torch.exp(-(m[:, None] - m[None]).abs().sum(dim=3)).sum(dim=1)
+        return torch.addmm(self.b, torch.cat([h, near], dim=1), self.w).unbind(dim=1)
+
+
+def nets(first):
+    weights = {name: torch.tensor(value, dtype=torch.get_default_dtype()) for name, value in first.items()}
+    generator, judge = Generator(weights), Judge(weights)
+    assert not weights, weights.keys()
+    return generator, judge
+
+
+# ---- the two trainings: images by epoch
+
+
+def tool(name):
+    return os.path.join(os.environ.get("BUILD_DIR", "build/release"), name)
+
+
+def hgmc(options, *words):
+    model = ["--set", f"width={options.width}", "--precision", options.precision] if words[0] == "run" else []
+    return [tool("hgmc"), *words, *model, "--threads", str(options.threads), "--quiet", "--force"]
+
+
+def write(path, images, kinds):
+    with h5py.File(path, "w") as file:
+        file["image"], file["signal"] = images, kinds
+
+
+def first_dump(options, seed, scratch):
+    path = os.path.join(scratch, "first")
+    subprocess.run([tool("tests/oracle_dump"), MODEL, os.path.join(scratch, "few.h5"), path, "--noise", "0", "--seed", str(seed), "--events", str(BATCH),
+                    "--set", f"width={options.width}", "--precision", options.precision], check=True)
+    return dumped.Dump(path)
+
+
+def read(path):
+    with h5py.File(path) as file:
+        return file["image"][:].reshape(-1, PIXELS, PIXELS)
+
+
+def train_hgm(options, seed, scratch):
+    """Keeps the weights of every epoch while they are written, then draws from each."""
+    place = lambda name: os.path.join(scratch, name)
+    files = [word for name in ("train", "valid", "test") for word in ("--" + name, place(name + ".h5"))]
+    began, kept = time.time(), 0
+    shutil.rmtree(place("run"), ignore_errors=True)
+    run = subprocess.Popen(hgmc(options, "run", MODEL, *files, "-o", place("run"), "--seed", str(seed), "--epochs", str(options.epochs), "--set", "judged=100"),
+                           stdout=subprocess.DEVNULL)
+    while run.poll() is None:
+        time.sleep(0.2)
+        try:
+            with h5py.File(place("run/last.h5")) as file:
+                epoch = int(file["position.epoch"][()].item())
+            if epoch > kept:
+                shutil.copy(place("run/last.h5"), place(f"run/after_{epoch}.h5"))
+                kept, seconds = epoch, time.time() - began
+                print(f"hgm: epoch {epoch}, {seconds:.0f} s", file=sys.stderr, flush=True)
+        except (OSError, KeyError):
+            pass  # not written yet
+    if run.returncode or kept < options.epochs - 1:  # the position after the last epoch is behind it
+        sys.exit(f"hgmc run ended with {run.returncode} after {kept} epochs were seen")
+    shutil.copy(place("run/model.h5"), place(f"run/after_{options.epochs}.h5"))
+    seconds = time.time() - began
+    images = []
+    for epoch in range(1, options.epochs + 1):
+        subprocess.run(hgmc(options, "sample", place(f"run/after_{epoch}.h5"), "--given", place("test.h5"), "-o", place("fake.h5")), check=True)
+        images.append(read(place("fake.h5")))
+    return images, seconds
+
+
+def hgm_order(seed, epoch, n):
+    """hgm's order of the training rows: Fisher-Yates from the top (compiler/driver/phase.c)."""
+    target = (philox.uniform(seed, "train.shuffle", np.arange(n), epoch, 1, "f64")[:, 0] * (np.arange(n) + 1)).astype(int).tolist()
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        order[i], order[target[i]] = order[target[i]], order[i]
+    return torch.tensor(order)
+
+
+class Game:
+    """The recipe: two nets, their optimizers, a step."""
+
+    def __init__(self, first):
+        self.generator, self.judge = nets(first)
+        self.optimizers = {net: torch.optim.Adam(net.parameters(), lr=RATE, betas=(0.5, 0.999), fused=True) for net in (self.generator, self.judge)}
+
+    def update(self, net, images, real, kind, draws):
+        self.judge.requires_grad_(net is self.judge)
+        out = self.judge(images, draws)
+        loss = F.binary_cross_entropy_with_logits(out[0], real) + F.binary_cross_entropy_with_logits(out[1], kind)
+        self.optimizers[net].zero_grad()
+        loss.backward()
+        self.optimizers[net].step()
+
+    def remember(self, on):
+        """The running statistics of a net are those of its own updates."""
+        for module in self.generator.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.track_running_stats = on
+
+    def step(self, images, kinds, draws):
+        """draws(update, pass): Draws."""
+        real = draws("update_1", 0)
+        self.update(self.judge, images, real.flip(torch.ones(real.n), 0.05), kinds.to(images), real)
+        fake = draws("update_2", 0)
+        kind = fake.kinds()
+        with torch.no_grad():
+            self.remember(False)
+            drawn = self.generator(fake.noise(), kind)
+            self.remember(True)
+        self.update(self.judge, drawn, fake.flip(torch.zeros(fake.n), 0.05), fake.flip(kind.to(images), 0.05, "wrong.2"), fake)
+        for k in (0, 1):
+            trick = draws("update_3", k)
+            kind = trick.kinds()
+            self.update(self.generator, self.generator(trick.noise(), kind), torch.ones(trick.n), trick.flip(kind.to(images), 0.09), trick)
+
+
+def train_torch(options, first, x, kinds, test_kinds):
+    game, images, began = Game(first), [], time.time()
+    for epoch in range(options.epochs):
+        for rows in torch.randperm(len(x)).split(BATCH):
+            game.step(x[rows], kinds[rows], lambda update, k: Draws(len(rows)))
+        seconds = time.time() - began
+        print(f"PyTorch: epoch {epoch + 1}, {seconds:.0f} s", file=sys.stderr, flush=True)
+        game.generator.eval()
+        with torch.no_grad():
+            images.append(torch.cat([game.generator(torch.randn(len(kind), LATENT), kind) for kind in test_kinds.split(500)])[:, 0].numpy() * SCALE)
+        game.generator.train()
+    return images, seconds
+
+
+# ---- is the twin one?
+
+
+def trained_weights(scratch):
+    with h5py.File(os.path.join(scratch, "run/model.h5")) as file:
+        return {name: file[name][()] for name in file if name.startswith(("generator.", "judge.")) and ".adam." not in name}
+
+
+def lockstep(options, dump, x, kinds, scratch):
+    """Both trained with the same draws: how far their weights are apart, in units of how far they have come."""
+    place = lambda name: os.path.join(scratch, name)
+    subprocess.run(hgmc(options, "run", MODEL, "--train", place("train.h5"), "--valid", place("valid.h5"), "--test", place("test.h5"), "-o", place("run"),
+                        "--seed", str(dump.seed), "--epochs", "1", "--set", "judged=100"), check=True, stdout=subprocess.DEVNULL)
+    game = Game(dump.starting("before:"))
+    order = torch.cat([hgm_order(dump.seed, epoch, len(x)) for epoch in (0, 1)])  # a pass after the first has the next batch's rows
+    for step in range(options.lockstep):
+        batch = lambda k: order[(step + k) * BATCH:(step + k + 1) * BATCH]
+        game.step(x[batch(0)], kinds[batch(0)], lambda update, k: Draws(BATCH, update, dump.seed, batch(k).numpy(), 2 * step + k))
+    apart = {}
+    begun, ended = nets(dump.starting("before:")), nets(trained_weights(scratch))
+    for name, ours, theirs, old in zip(("generator", "judge"), ended, (game.generator, game.judge), begun):
+        flat = [torch.cat([value.detach().flatten() for value in net.parameters()]) for net in (ours, theirs, old)]
+        apart[name] = float((flat[0] - flat[1]).norm() / (flat[0] - flat[2]).norm())
+        print(f"{name}: {len(flat[0])} weights, after {options.lockstep} steps {apart[name]:.1e} apart, as a part of the way they have come")
+    return max(apart.values()) < 1e-6
+
+
+def check_twin(dump, x, scratch, options):
+    """The judge at the first weights and the generator of a short training here, with the same noise: hgm's numbers."""
+    _, judge = nets(dump.starting("before:"))
+    for norm in judge.norm:
+        norm.norm.running_var.zero_()  # nothing seen yet
+    judge.eval()
+    with torch.no_grad():
+        logits = judge(x[torch.tensor(dump.batch)])
+    apart = max(float(np.abs(torch.sigmoid(logit).numpy() - dump["score:" + name].ravel()).max()) for logit, name in zip(logits, ("real", "w_like")))
+    trained = trained_weights(scratch)
+    generator, _ = nets(trained)
+    for norm, name in ((generator.norm_1, "leaky_norm_1"), (generator.norm_2, "leaky_norm_2")):
+        for value, part in ((norm.norm.running_mean, "running_1"), (norm.norm.running_var, "running_2")):
+            path = f"generator.paint_1.{name}.batch_norm_1.{part}"
+            value.copy_(torch.tensor(trained[path] / trained[path + ".seen"]))
+    generator.eval()
+    with h5py.File(os.path.join(scratch, "fake.h5")) as file:
+        theirs, kinds = file["image"][:200].reshape(-1, PIXELS, PIXELS), torch.tensor(file["signal"][:200].astype(int))
+    z = torch.tensor(philox.normal(dump.seed, "generate.z", np.arange(len(kinds)), 0, LATENT, "f32"), dtype=torch.float32)
+    with torch.no_grad():
+        ours = generator(z, kinds)[:, 0].numpy() * SCALE
+    off = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    print(f"the twin: judge's scores within {apart:.1e}, generated pixels within {off:.1e} of the brightest")
+    return apart < 1e-4 and off < 1e-3
+
+
+def mean_error(values):
+    error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return f"{np.mean(values):.4g} +- {error:.2g}"
+
+
+def show_seed(seed, course, seconds):
+    print(f"seed {seed}; hgm {seconds[0]:.0f} s, PyTorch {seconds[1]:.0f} s\n{'epoch':>5}" + "".join(f"{name + ': hgm':>14}{'PyTorch':>9}{'ratio':>7}" for name in (*NAMES, "hit")))
+    for epoch, (ours, theirs) in enumerate(zip(*course), 1):
+        print(f"{epoch:>5}" + "".join(f"{a:>14.4g}{b:>9.4g}{a / b:>7.2f}" for a, b in zip(ours, theirs)), flush=True)
+
+
+def report(last, truth_hit):
+    """last: (seed, side, mass pt tau21 hit)."""
+    last, good = np.array(last), True
+    print(f"after the last epoch, over {len(last)} seeds: mean +- its error")
+    for i, name in enumerate(NAMES):
+        ratio = float(last[:, 0, i].mean() / last[:, 1, i].mean())
+        good &= ratio <= 1.1
+        print(f"W1 of {name:<6} hgm {mean_error(last[:, 0, i])}, PyTorch {mean_error(last[:, 1, i])}, ratio {ratio:.2f} (at most 1.1)")
+    shares = [float(last[:, side, 3].mean() / truth_hit) for side in (0, 1)]
+    good &= abs(shares[0] - 1) <= 0.1
+    print(f"hit pixels over the truth's: hgm {shares[0]:.3f}, PyTorch {shares[1]:.3f} (hgm within 0.1 of 1)\n" + ("fulfilled" if good else "NOT FULFILLED"))
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name, value in (("epochs", 4), ("images", 9000), ("test", 4000), ("width", 128), ("threads", 1)):
+        parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--data", default="../shared/data/jet_images.h5")
+    parser.add_argument("--lockstep", type=int, default=0)
+    options = parser.parse_args()
+    options.precision = "f64" if options.lockstep else "f32"
+    if options.lockstep:
+        options.images = options.lockstep * BATCH
+    torch.set_num_threads(options.threads)
+    torch.set_default_dtype(torch.float64 if options.lockstep else torch.float32)
+    with h5py.File(options.data) as file:
+        images, kinds = file["image"][:], file["signal"][:].astype(np.int32)
+    parts = {"test": slice(0, options.test), "valid": slice(options.test, options.test + 500), "few": slice(options.test, options.test + 500),
+             "train": slice(options.test + 500, options.test + 500 + options.images)}
+    x = torch.tensor(np.where(images < LEAST, 0, images).astype(float)[:, None] / SCALE, dtype=torch.get_default_dtype())
+    here, test = parts["train"], parts["test"]
+    if options.lockstep:
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, part in parts.items():
+                write(os.path.join(scratch, name + ".h5"), images[part], kinds[part])
+            return 0 if lockstep(options, first_dump(options, options.seeds[0], scratch), x[here], torch.tensor(kinds[here]).long(), scratch) else 1
+    truth, truth_hit = looked_at(images[test])
+    known, known_hit = looked_at(images[here][:options.test])
+    floor = distances(known, kinds[here][:options.test], truth, kinds[test])
+    print(f"{options.images} images, {options.epochs} epochs, width {options.width}; floor of W1: " + ", ".join(f"{name} {w:.4g}" for name, w in zip(NAMES, floor)) +
+          f"; hit pixels {truth_hit:.4f} ({known_hit:.4f})", flush=True)
+    last, same = [], True
+
+    def judged(drawn, whole):
+        seen, hit = looked_at(drawn, whole)
+        return *distances(seen, kinds[test], truth, kinds[test]), hit
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, part in parts.items():
+            write(os.path.join(scratch, name + ".h5"), images[part], kinds[part])
+        for seed in options.seeds:
+            torch.manual_seed(seed)
+            dump = first_dump(options, seed, scratch)
+            ours = train_hgm(options, seed, scratch)
+            same &= check_twin(dump, x[parts["few"]], scratch, options)
+            theirs = train_torch(options, dump.starting("before:"), x[here], torch.tensor(kinds[here]).long(), torch.tensor(kinds[test]).long())
+            course = [[judged(drawn, drawn is side[0][-1]) for drawn in side[0]] for side in (ours, theirs)]
+            show_seed(seed, course, (ours[1], theirs[1]))
+            last.append([side[-1] for side in course])
+    if not same:
+        print("the twin is none")
+    return 0 if report(last, truth_hit) and same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
