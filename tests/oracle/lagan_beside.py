@@ -7,7 +7,8 @@ Both sides begin with the weights that hgm draws from the seed (oracle_dump) and
 generated ones, two of the generator, targets turned at 5 and 9 %, batches of 100, as many epochs. Order of the images, noise, dropout and turned targets are
 each side's own draws, so that the weights part after the first step: what is compared are distributions. After every epoch each generator draws an image for
 every image of the test split with its class. Printed for both sides: W1 to the test split of mass, pT and tau21, the mean over the two classes, beside its
-floor (training images against test images), and the share of pixels that are hit.
+floor (training images against test images), and the share of pixels that are hit. PyTorch's running statistics begin with a variance of 1, ours with what the
+first batch says: a few hundred steps must have gone before images say anything.
 
 Before, the twin is shown to be one: judge and generator with hgm's weights and noise give hgm's numbers. --lockstep STEPS shows more than that, and nothing of W1:
 both sides train in float64 with hgm's order of images, noise, dropout and turned targets (Philox), and must come to the same weights.
