@@ -17,10 +17,16 @@ export SCRATCH; SCRATCH=$(mktemp -d); trap 'rm -rf "$SCRATCH"' EXIT
 trap 'kill -- -$group; exit 143' TERM HUP
 trap 'kill -- -$group; exit 130' INT
 
-# The numbers of an evaluation.json, one a line as `watch` and `assert` name them: name, value, what the truth has
+# The numbers of an evaluation.json, one a line as `watch` and `assert` name them, and medians over the columns: name, value, what the truth has
 numbers() {
   awk -F'": ' '
     function text(s) { sub(/^ *"/, "", s); return s }
+    function middle(kind, value, out, n, i, j, t, a, x) { # the median over the columns
+      n = 0; split("", a)
+      for (x in value) if (index(x, kind ".") == 1) a[++n] = value[x] + 0
+      for (i = 2; i <= n; i++) for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
+      out[0] = (a[int((n + 1) / 2)] + a[int((n + 2) / 2)]) / 2
+    }
     function number(s) { sub(/,$/, "", s); return s == "null" ? "" : s }
     /[{]$/ { path[++depth] = text($1); next }
     /^ *}/ { depth--; next }
@@ -36,6 +42,7 @@ numbers() {
         if (!(kind in worst) || value[n] + 0 > worst[kind] + 0) { worst[kind] = value[n]; beside[kind] = floor }
       }
       for (k in worst) printf "%s.worst\t%s\t%s\n", k, worst[k], beside[k]
+      for (k in worst) { middle(k, value, here); middle(k "_floor", value, there); printf "%s.median\t%s\t%s\n", k, here[0], there[0] }
     }' "$1"
 }
 
