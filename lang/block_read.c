@@ -46,6 +46,12 @@ static Strings library_names(Arena *arena, const char *path) {
 
 static bool is_file(const char *path, struct stat *id) { return stat(path, id) == 0 && S_ISREG(id->st_mode); }
 
+// Of device and inode; no small number, which might be taken for an address.
+static unsigned long long identity(const struct stat *id) {
+  const unsigned long long both[] = {id->st_dev, id->st_ino};
+  return hash_bytes(both, sizeof both) | 1ull << 63;
+}
+
 Strings file_library(Blocks *b, const char *path) {
   Model *m = b->e->model;
   m->library = arena_strdup(m->arena, path);
@@ -65,7 +71,7 @@ char *file_read(Blocks *b, const char *path, const struct stat *id, size_t *len)
   char *text = read_text(m->arena, path, len);
   ModelRead read = {.path = arena_strdup(m->arena, path), .text = text};
   if (text != NULL) read.len = *len;
-  if (id != NULL) read.device = id->st_dev, read.inode = id->st_ino;
+  if (id != NULL) read.identity = identity(id);
   VEC_PUSH(m->arena, &m->reads, read);
   return text;
 }
@@ -74,7 +80,7 @@ static bool reads_same(Arena *scratch, const ModelRead *r) {
   struct stat id;
   size_t len;
   if (!is_file(r->path, &id)) return r->text == NULL;
-  if (r->text == NULL || (r->inode != 0 && (r->device != id.st_dev || r->inode != id.st_ino))) return false;
+  if (r->text == NULL || (r->identity != 0 && r->identity != identity(&id))) return false;
   const char *text = read_text(scratch, r->path, &len);
   return text != NULL && len == r->len && memcmp(text, r->text, len) == 0;
 }

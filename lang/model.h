@@ -279,7 +279,7 @@ typedef VEC(ModelSource) ModelSources;
 typedef struct ModelRead { // a file that was looked for
   const char *path, *text; // text NULL: not there
   size_t len;
-  unsigned long long device, inode; // 0: whichever file has that path
+  unsigned long long identity; // of the file; 0: whichever has that path
 } ModelRead;
 typedef VEC(struct ModelSet { const char *name, *value; }) ModelSets;
 
