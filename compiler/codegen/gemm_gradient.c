@@ -11,7 +11,7 @@
 // What is too narrow for that (few rows, very few columns) is dot products along the lanes, several at a time, so that their
 // sums across lanes share one tree.
 
-enum { MAX_VECTORS = 8, DOT_ROWS = 6, DOTS = 16 };
+enum { MAX_VECTORS = 8, DOT_ROWS = 6, DOTS = 16, D_AHEAD = 2 };
 
 typedef struct Shape { // columns by outer products in whole vectors, then in one of half the width, then by dot products
   int64_t whole, half, dots;
@@ -189,14 +189,20 @@ static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Bl
   memcpy(sums, t.carried, n * sizeof *sums);
 }
 
+// The lines of D that the block `further` rows down adds to: strided, so no machine foresees them.
+static void ask_for_sums(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, int64_t further, LLVMValueRef column) {
+  LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
+  for (int64_t r = 0; r < b.rows; r++)
+    for (unsigned v = 0; v < b.vectors; v++) emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, (further + r) * g->d_stride + v * s->lanes)), true);
+}
+
 static void emit_block(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, LLVMValueRef column) {
   LLVMValueRef sums[EMIT_CARRIED], from = emit_index(m, 0);
   for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
   LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
   LLVMValueRef turned = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
   LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
-  for (unsigned r = 0; r < b.rows; r++) // strided, so no machine foresees them
-    for (unsigned v = 0; v < b.vectors; v++) emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, r * g->d_stride + v * s->lanes)), true);
+  ask_for_sums(m, g, s, b, row, D_AHEAD * b.rows, column);
   if (m->target->vector_bits < 512) { // as in products: fewer turns for small blocks
     LLVMValueRef whole = LLVMBuildAnd(m->builder, g->valid, emit_index(m, -4), "");
     emit_chains(m, g, s, b, a, turned, from, whole, 4, sums);
@@ -214,6 +220,7 @@ static void emit_rows(CodeModule *m, const GemmGradient *g, const Strip *s, Bloc
   int64_t blocks = (g->rows + b.rows - 1) / b.rows;
   b.rows = (unsigned)((g->rows + blocks - 1) / blocks);
   int64_t whole = g->rows / b.rows * b.rows;
+  for (int64_t i = 0; i < D_AHEAD; i++) ask_for_sums(m, g, s, b, emit_index(m, 0), i * b.rows, column);
   EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), b.rows, NULL, 0);
   emit_block(m, g, s, b, r.index, column);
   emit_loop_end(m, &r, NULL);
