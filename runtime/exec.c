@@ -149,7 +149,7 @@ static bool same_ports(const HgmPort *a, const HgmPort *b, uint32_t n) {
 
 bool hgm_work_change(HgmWork *work, const HgmProgram *b) {
   const HgmProgram *a = work->program;
-  bool same = a->tile == b->tile && a->pitch == b->pitch && a->n_kernels == b->n_kernels && a->n_phases == b->n_phases && a->n_commands == b->n_commands &&
+  bool same = a->tile == b->tile && a->panel == b->panel && a->n_kernels == b->n_kernels && a->n_phases == b->n_phases && a->n_commands == b->n_commands &&
               a->n_pointers == b->n_pointers && a->n_leaves == b->n_leaves && a->n_outputs == b->n_outputs && a->n_sites == b->n_sites &&
               a->data_bytes == b->data_bytes && a->tile_bytes == b->tile_bytes && a->once_bytes == b->once_bytes && a->constant_bytes == b->constant_bytes &&
               a->batch_bytes_per_tile == b->batch_bytes_per_tile && a->partial_bytes == b->partial_bytes && a->max_partials == b->max_partials;
@@ -256,36 +256,39 @@ static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned cha
 
 // ---- per-event inputs and outputs
 
+// Where event k of a tile lies in the first row of an array of n rows.
+static int64_t event_place(int64_t panel, int64_t n, int64_t k) { return k / panel * panel * n + k % panel; }
+
 static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
-  int64_t tile = r->program->tile, pitch = r->program->pitch, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  int64_t tile = r->program->tile, panel = r->program->panel, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
   for (int64_t k = 0; k < tile; k++) {
     int64_t event = first + (k < valid ? k : valid - 1); // dead lanes repeat the last event
     int64_t row = r->call->rows ? r->call->rows[event] : event;
     if (number_bytes(port->dtype) == 8) {
       const uint64_t *from = (const uint64_t *)r->call->leaves[leaf] + row * stride;
-      uint64_t *to = (uint64_t *)(lane->tile + port->offset) + k;
-      for (int64_t i = 0; i < n; i++) to[i * pitch] = from[i];
+      uint64_t *to = (uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
+      for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
     } else {
       const uint32_t *from = (const uint32_t *)r->call->leaves[leaf] + row * stride;
-      uint32_t *to = (uint32_t *)(lane->tile + port->offset) + k;
-      for (int64_t i = 0; i < n; i++) to[i * pitch] = from[i];
+      uint32_t *to = (uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);
+      for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
     }
   }
 }
 
 static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->outputs[output];
-  int64_t pitch = r->program->pitch, n = port->elements;
+  int64_t panel = r->program->panel, n = port->elements;
   for (int64_t k = 0; k < valid; k++) {
     if (number_bytes(port->dtype) == 8) {
-      const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + k;
+      const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
       uint64_t *to = (uint64_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * pitch];
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * panel];
     } else {
-      const uint32_t *from = (const uint32_t *)(lane->tile + port->offset) + k;
+      const uint32_t *from = (const uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);
       uint32_t *to = (uint32_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * pitch];
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * panel];
     }
   }
 }

@@ -4,7 +4,7 @@
 // Execution. A program is a list of phases in order. A ONCE phase works on weights: its commands run one after the other. The
 // CONSTANT ones among them come first and depend on parameters and states alone: they are run again only when those change.
 // An EVENTS phase runs over tiles of `tile` events: each tile goes through all commands of the phase before the next
-// starts. A per-event value is an array [row][pitch] of which `tile` events count (events along the lanes), weights are row-major.
+// starts. A per-event value is panels one behind the other, [panel][row][event], of `panel` events each; weights are row-major.
 // Sums over events: the tiles are dealt to `partials` contiguous ranges by index (never by thread); within a range tiles
 // run in order and add to that range's buffer; a ONCE command behind the phase adds the buffers in order.
 //
@@ -75,7 +75,7 @@ typedef struct HgmPort {
   HgmDtype dtype;
   bool per_event;
   int64_t elements;           // of one event, or of the whole array
-  uint64_t offset;            // per event: where its [element][pitch] array lies in the TILE space (or BATCH)
+  uint64_t offset;            // per event: where its array, a row an element, lies in the TILE space (or BATCH)
   uint8_t kind;               // leaves: 0 input, 1 param, 2 state, 3 counter
   uint8_t space;              // per event outputs: HGM_SPACE_TILE or HGM_SPACE_BATCH
   uint32_t phase, last_phase; // per event: loaded before each of these phases / stored after `phase`
@@ -103,7 +103,7 @@ typedef struct HgmProgram {
   uint64_t data_bytes;
   uint64_t tile_bytes, once_bytes, constant_bytes, batch_bytes_per_tile, partial_bytes;
   uint32_t max_partials; // for a batch of n tiles: min(max_partials, n) ranges
-  uint32_t pitch;        // numbers from one row of a per-event array to the next, at least tile
+  uint32_t panel;        // events of a panel of a per-event array; divides tile
 } HgmProgram;
 
 // What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays, but for those

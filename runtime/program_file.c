@@ -7,7 +7,7 @@
 
 #include "runtime/buffer.h"
 
-enum { PAGE = 4096, FORMAT = 3, ALIGN = 64 };
+enum { PAGE = 4096, FORMAT = 4, ALIGN = 64 };
 static const char magic[8] = "hgmprog\n";
 
 // The first bytes of a packed program. Everything behind `checksum` is under it.
@@ -203,7 +203,7 @@ static bool tables_are_sound(const HgmProgram *p) {
     if (p->outputs[i].in_place > p->n_leaves) return false;
   for (uint32_t i = 0; i < p->n_pointers; i++)
     if (!pointer_is_sound(p, &p->pointers[i])) return false;
-  return p->tile > 0 && p->pitch >= p->tile;
+  return p->panel > 0 && p->tile > 0 && p->tile % p->panel == 0;
 }
 
 static const char *head_refusal(const Head *head, size_t size) {

@@ -12,6 +12,8 @@
 
 typedef struct CodeShelf CodeShelf; // machine code that programs have in common (shelf.h)
 
+enum { CODE_LANES = 16 }; // events of one vector in IR and of one panel of an array, whatever the dtype and the machine
+
 typedef struct CodegenOptions {
   const char *cpu, *features; // NULL: the host's
   uint32_t

@@ -236,7 +236,7 @@ static uint32_t most_partials(const Schedule *s) {
 static HgmProgram make_program(Schedule *s, const Tables *t) {
   return (HgmProgram){.name = s->fn->name,
                       .tile = s->options.tile,
-                      .pitch = (uint32_t)schedule_pitch(s),
+                      .panel = (uint32_t)schedule_panel(s),
                       .n_kernels = (uint32_t)t->jobs.len,
                       .n_phases = (uint32_t)t->phases.len,
                       .phases = t->phases.at,

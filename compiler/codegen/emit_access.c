@@ -42,7 +42,18 @@ LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first
   return base ? LLVMBuildNSWAdd(k, sum, emit_index(e->m, base * scale), "") : sum;
 }
 
-static LLVMValueRef anchor(Emit *e, LLVMTypeRef element, int slot, const int64_t *stride) {
+void nest_go_to(Emit *e, LLVMValueRef event) {
+  e->event = e->panel = event;
+  if (e->m->lanes < CODE_LANES) e->panel = LLVMBuildAnd(e->m->builder, event, emit_index(e->m, -CODE_LANES), "");
+}
+
+LLVMValueRef nest_event_at(Emit *e, int64_t rows) {
+  LLVMBuilderRef k = e->m->builder;
+  if (e->event == e->panel) return LLVMBuildNSWMul(k, e->event, emit_index(e->m, rows), "");
+  return LLVMBuildNSWAdd(k, e->event, LLVMBuildNSWMul(k, e->panel, emit_index(e->m, rows - 1), ""), "");
+}
+
+static LLVMValueRef anchor(Emit *e, LLVMTypeRef element, int slot, int64_t rows, const int64_t *stride) {
   const NestBlock *b = &e->block;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(e->m->builder);
   for (unsigned i = 0; i < NEST_ANCHORS && i < e->n_anchors; i++) {
@@ -52,22 +63,22 @@ static LLVMValueRef anchor(Emit *e, LLVMTypeRef element, int slot, const int64_t
   }
   LLVMValueRef row = e->index[b->loop];
   e->index[b->loop] = b->row;
-  LLVMValueRef first = emit_at(e->m, element, e->pointers[slot], nest_offset(e, 0, stride, 0, e->nest->pitch));
+  LLVMValueRef first = emit_at(e->m, element, e->pointers[slot], nest_offset(e, 0, stride, 0, CODE_LANES));
   e->index[b->loop] = row;
-  NestAnchor a = {here, b->row, b->event, emit_at(e->m, element, first, b->event), slot, {0}};
+  NestAnchor a = {here, b->row, b->event, emit_at2(e->m, element, first, b->event, rows, NULL), slot, {0}};
   memcpy(a.stride, stride, sizeof a.stride);
   e->anchors[e->n_anchors++ % NEST_ANCHORS] = a;
   return a.pointer;
 }
 
-LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride) {
+LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t rows, int64_t base, const int64_t *stride) {
   LLVMTypeRef element = point_memory_element(e->m, dtype);
   if (e->block.row == NULL) {
-    LLVMValueRef row = emit_at(e->m, element, e->pointers[slot], nest_offset(e, base, stride, 0, e->nest->pitch));
-    return emit_at(e->m, element, row, e->event);
+    LLVMValueRef row = emit_at(e->m, element, e->pointers[slot], nest_offset(e, base, stride, 0, CODE_LANES));
+    return emit_at(e->m, element, row, nest_event_at(e, rows));
   }
-  int64_t further = (base + e->block.r * stride[e->block.loop]) * e->nest->pitch + e->block.lanes;
-  return emit_at(e->m, element, anchor(e, element, slot, stride), emit_index(e->m, further));
+  int64_t further = (base + e->block.r * stride[e->block.loop]) * CODE_LANES + e->block.lanes * rows;
+  return emit_at(e->m, element, anchor(e, element, slot, rows, stride), emit_index(e->m, further));
 }
 
 static LLVMValueRef flat_element(Emit *e, int64_t base) { return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event; }
@@ -195,8 +206,9 @@ static LLVMValueRef read_partials(Emit *e, const NestStep *t, const NestRead *r)
 LLVMValueRef nest_other_row(Emit *e, const NestRead *r) {
   LLVMTypeRef byte = LLVMInt8TypeInContext(e->m->context), element = point_memory_element(e->m, (IrDtype)r->dtype);
   LLVMValueRef tile = LLVMBuildInBoundsGEP2(e->m->builder, byte, e->pointers[r->index], &e->other_tile, 1, "");
-  LLVMValueRef row = emit_at(e->m, element, tile, nest_offset(e, r->base, r->stride, 0, e->nest->pitch));
-  return emit_at(e->m, element, row, e->other);
+  LLVMValueRef row = emit_at(e->m, element, tile, nest_offset(e, r->base, r->stride, 0, CODE_LANES));
+  LLVMValueRef panel = LLVMBuildAnd(e->m->builder, e->other, emit_index(e->m, -CODE_LANES), "");
+  return emit_at2(e->m, element, emit_at(e->m, element, row, e->other), panel, r->rows - 1, NULL);
 }
 
 LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r) {
@@ -212,7 +224,7 @@ LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r) {
     LLVMValueRef at = emit_at(m, element, e->locals[r->index], nest_offset(e, r->base, r->stride, e->nest->outer, m->lanes));
     return nest_to_register(e, dtype, emit_load(m, vector, at));
   }
-  case READ_ROWS: return nest_to_register(e, dtype, emit_load(m, vector, nest_vector_at(e, dtype, r->index, r->base, r->stride)));
+  case READ_ROWS: return nest_to_register(e, dtype, emit_load(m, vector, nest_vector_at(e, dtype, r->index, r->rows, r->base, r->stride)));
   case READ_OTHER: return nest_to_register(e, dtype, emit_broadcast(m, vector, nest_other_row(e, r)));
   case READ_UNIFORM:
     if (e->nest->mode == NEST_FLAT && r->stride[0] != 0)
@@ -264,7 +276,7 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   if (t->slot < 0) return;
   LLVMValueRef p = e->pointers[t->slot];
   switch ((NestMode)e->nest->mode) {
-  case NEST_EVENTS: put_vector(e, t, x, nest_vector_at(e, dtype, t->slot, t->store_base, t->store_stride)); return;
+  case NEST_EVENTS: put_vector(e, t, x, nest_vector_at(e, dtype, t->slot, t->rows, t->store_base, t->store_stride)); return;
   case NEST_FLAT: store_live(e, dtype, x, emit_at(m, element, p, flat_element(e, t->store_base))); return;
   case NEST_LANES:
     p = emit_at(m, element, p, nest_offset(e, t->store_base, t->store_stride, 0, 1));

@@ -119,7 +119,9 @@ static void store_pair_row(Emit *e, const NestStep *t, LLVMValueRef row) {
   if (t->slot < 0) return;
   if (t->over_events) nest_store_partial(e, t, x, stored_row(e, t, row));
   else
-    emit_store(e->m, x, emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], stored_row(e, t, row), e->nest->pitch, e->event));
+    emit_store(
+        e->m, x,
+        emit_at2(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], stored_row(e, t, row), CODE_LANES, nest_event_at(e, t->rows)));
 }
 
 static void emit_pairs(Emit *e) {
@@ -152,7 +154,7 @@ static void emit_events(Emit *e) {
   }
   each_pair_row(e, true, begin_pair_row);
   EmitLoop loop = emit_loop(m, "events", emit_index(m, 0), nest_events(e), m->lanes, carried, n);
-  e->event = loop.index;
+  nest_go_to(e, loop.index);
   if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
     left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
@@ -198,6 +200,25 @@ static void emit_in_lanes(Emit *e, void *data) {
   emit_outer(e, e->nest->lane_loop + 1);
 }
 
+// One panel: the outer loops go through its rows, which lie one behind the other.
+static void emit_panel(Emit *e) {
+  if (e->m->lanes == CODE_LANES) {
+    nest_go_to(e, e->panel);
+    emit_segments(e);
+    return;
+  }
+  EmitLoop part = emit_loop(e->m, "lanes", emit_index(e->m, 0), emit_index(e->m, CODE_LANES), e->m->lanes, NULL, 0);
+  e->event = LLVMBuildNSWAdd(e->m->builder, e->panel, part.index, "");
+  emit_segments(e);
+  emit_loop_end(e->m, &part, NULL);
+}
+
+static bool sums_over_events(const Nest *n) {
+  for (uint32_t i = 0; i < n->n_steps; i++)
+    if (n->steps[i].over_events) return true;
+  return false;
+}
+
 static bool adds_to_memory(const Nest *n) {
   for (uint32_t i = 0; i < n->n_steps; i++)
     if (n->steps[i].over_events || n->steps[i].adds) return true;
@@ -206,7 +227,8 @@ static bool adds_to_memory(const Nest *n) {
 
 static void emit_outer(Emit *e, int depth) {
   if (depth == e->nest->outer) {
-    if (e->nest->mode == NEST_EVENTS) emit_events(e);
+    if (e->nest->mode == NEST_EVENTS && e->by_panels) emit_panel(e);
+    else if (e->nest->mode == NEST_EVENTS) emit_events(e);
     else if (e->nest->mode == NEST_FLAT) emit_flat(e);
     else emit_segments(e);
     return;
@@ -265,6 +287,14 @@ static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
   code_module_lanes(m, lanes_of(m, nest));
   Emit e = nest_begin(m, name, nest, 0);
-  emit_outer(&e, 0);
+  e.by_panels = nest->mode == NEST_EVENTS && !nest->pairs && !sums_over_events(nest);
+  if (e.by_panels) {
+    EmitLoop panels = emit_loop(m, "panels", emit_index(m, 0), nest_events(&e), CODE_LANES, NULL, 0);
+    e.panel = panels.index;
+    emit_outer(&e, 0);
+    emit_loop_end(m, &panels, NULL);
+  } else {
+    emit_outer(&e, 0);
+  }
   nest_end(&e);
 }

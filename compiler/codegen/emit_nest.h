@@ -29,6 +29,8 @@ typedef struct Emit {
   LLVMValueRef *pointers, *locals;
   LLVMValueRef index[NEST_LOOPS]; // of the loops, outer then inner
   LLVMValueRef event;             // EVENTS: first event of the lanes; FLAT: first element
+  LLVMValueRef panel;             // EVENTS: first event of their panel
+  bool by_panels;                 // EVENTS: the loop over panels is around the outer loops, not in them
   LLVMValueRef other, other_tile; // PAIRS: the other event in its tile; bytes from the first tile to that one
   LLVMValueRef live;              // lanes that count: EVENTS below valid, FLAT below last
   unsigned valid;                 // LANES: the first lanes, which count
@@ -48,10 +50,13 @@ LLVMValueRef nest_begins(Emit *e, const NestStep *t);              // i1: is wha
 LLVMValueRef nest_events(Emit *e);                                 // EVENTS: end of the last lanes with an event that counts
 // base + sum of index stride over loops from `first` on, in numbers; times scale
 LLVMValueRef nest_offset(Emit *e, int64_t base, const int64_t *stride, int first, int64_t scale);
-int64_t nest_lane_stride(const Emit *e, const int64_t *stride);                                     // LANES: how far neighbours in the lanes lie apart
-LLVMValueRef nest_other_row(Emit *e, const NestRead *r);                                            // the other event's number
-LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride); // EVENTS: of this row and these events
-LLVMValueRef nest_local_row(Emit *e, const NestStep *t);                                            // of the step's local array
+LLVMValueRef nest_event_at(Emit *e, int64_t rows);              // EVENTS: in the first row of an array of so many
+int64_t nest_lane_stride(const Emit *e, const int64_t *stride); // LANES: how far neighbours in the lanes lie apart
+LLVMValueRef nest_other_row(Emit *e, const NestRead *r);        // the other event's number
+// EVENTS: of this row and these events, in an array of so many rows
+LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t rows, int64_t base, const int64_t *stride);
+void nest_go_to(Emit *e, LLVMValueRef event);            // EVENTS: these lanes
+LLVMValueRef nest_local_row(Emit *e, const NestStep *t); // of the step's local array
 // ---- reading and writing (emit_access.c)
 LLVMValueRef nest_read(Emit *e, const NestStep *t, const NestRead *r);
 LLVMValueRef nest_gather(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets);

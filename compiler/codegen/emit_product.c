@@ -47,7 +47,7 @@ static void go_to(const Epilogue *p, const GemmAt *at) {
   Emit *e = p->e;
   e->block = (NestBlock){p->loop, at->row, at->event, at->r, at->lanes};
   e->index[p->loop] = emit_plus(e->m, at->row, at->r);
-  e->event = emit_plus(e->m, at->event, at->lanes);
+  nest_go_to(e, emit_plus(e->m, at->event, at->lanes));
 }
 
 static LLVMValueRef finish_vector(void *data, CodeModule *m, const GemmAt *at, LLVMValueRef value) {
@@ -58,8 +58,8 @@ static LLVMValueRef finish_vector(void *data, CodeModule *m, const GemmAt *at, L
   return NULL; // stored above
 }
 
-static void prefetch_row(Emit *e, IrDtype dtype, int slot, int64_t base, const int64_t *stride) {
-  LLVMValueRef row = nest_vector_at(e, dtype, slot, base, stride);
+static void prefetch_row(Emit *e, IrDtype dtype, int slot, int64_t rows, int64_t base, const int64_t *stride) {
+  LLVMValueRef row = nest_vector_at(e, dtype, slot, rows, base, stride);
   for (int64_t lane = 0; lane < CODE_LANES; lane += 64 / (int64_t)dtype_bytes(dtype))
     emit_prefetch(e->m, emit_at(e->m, point_memory_element(e->m, dtype), row, emit_index(e->m, lane)), false);
 }
@@ -84,10 +84,10 @@ static void ahead_of_vector(void *data, CodeModule *m, const GemmAt *at) {
   go_to(p, at);
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
-    if (t->slot >= 0) prefetch_row(e, (IrDtype)t->dtype, t->slot, t->store_base, t->store_stride);
+    if (t->slot >= 0) prefetch_row(e, (IrDtype)t->dtype, t->slot, t->rows, t->store_base, t->store_stride);
     for (int k = 0; i > 0 && k < t->n_reads; k++)
       if (t->read[k].kind == READ_ROWS && !read_before(e->nest, i, k))
-        prefetch_row(e, (IrDtype)t->read[k].dtype, t->read[k].index, t->read[k].base, t->read[k].stride);
+        prefetch_row(e, (IrDtype)t->read[k].dtype, t->read[k].index, t->read[k].rows, t->read[k].base, t->read[k].stride);
   }
 }
 
@@ -96,20 +96,19 @@ static void product_body(Emit *e, void *data) {
   const Product *p = b->product;
   const NestStep *t = &e->nest->steps[0];
   const NestRead *w = &t->read[p->w], *x = &t->read[p->x];
-  int64_t pitch = e->nest->pitch;
   Epilogue epilogue = {e, p->n_loop};
   Gemm g = {.f64 = t->dtype == IR_F64, .n = p->n, .k = p->k, .tile = e->nest->tile};
   g.w_k = w->stride[p->k_loop];
   g.w_n = w->stride[p->n_loop];
-  g.x_stride = x->stride[p->k_loop] * pitch;
-  g.y_stride = pitch;
+  g.x_stride = x->stride[p->k_loop] * CODE_LANES;
+  g.x_rows = x->rows;
   for (int l = t->kept; l < p->k_loop && p->pieces; l++) {
     g.piece[g.n_pieces].extent = e->nest->segments[0].extent[l - e->nest->outer];
     g.piece[g.n_pieces].w = w->stride[l];
-    g.piece[g.n_pieces++].x = x->stride[l] * pitch;
+    g.piece[g.n_pieces++].x = x->stride[l] * CODE_LANES;
   }
   g.w = nest_start(e, w, b->skip, 1);
-  g.x = nest_start(e, x, b->skip, pitch);
+  g.x = nest_start(e, x, b->skip, CODE_LANES);
   g.events = nest_events(e);
   g.epilogue = finish_vector;
   g.ahead = ahead_of_vector;
@@ -139,19 +138,21 @@ static void gradient_body(Emit *e, void *data) {
   const Gradient *g = b->gradient;
   const NestStep *t = &e->nest->steps[0];
   const NestRead *ra = &t->read[g->a], *rb = &t->read[g->b];
-  int64_t pitch = e->nest->pitch, stride[NEST_LOOPS];
+  int64_t stride[NEST_LOOPS];
   CodeModule *m = e->m;
   memcpy(stride, t->store_stride, sizeof stride);
   for (int l = 0; l < NEST_LOOPS; l++)
     if (b->skip >> l & 1) stride[l] = 0;
   GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = e->nest->tile};
   gemm.d_stride = g->a_loop >= 0 ? t->store_stride[g->a_loop] : g->columns;
-  gemm.a_stride = g->a_loop >= 0 ? ra->stride[g->a_loop] * pitch : pitch;
-  gemm.b_stride = rb->stride[g->b_loop] * pitch;
+  gemm.a_stride = g->a_loop >= 0 ? ra->stride[g->a_loop] * CODE_LANES : CODE_LANES;
+  gemm.b_stride = rb->stride[g->b_loop] * CODE_LANES;
+  gemm.a_rows = ra->rows;
+  gemm.b_rows = rb->rows;
   LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
   gemm.d = emit_at(m, element, e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
-  gemm.a = nest_start(e, ra, b->skip, pitch);
-  gemm.b = nest_start(e, rb, b->skip, pitch);
+  gemm.a = nest_start(e, ra, b->skip, CODE_LANES);
+  gemm.b = nest_start(e, rb, b->skip, CODE_LANES);
   gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
   gemm.scratch = e->pointers[e->nest->n_slots];
   LLVMValueRef add = LLVMBuildNot(m->builder, nest_begins(e, t), "");

@@ -30,12 +30,12 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   if (x->kind == READ_IOTA) ir_fail("codegen: gather from an iota");
   bool uniform = x->kind == READ_UNIFORM || x->kind == READ_OTHER; // neighbours in the lanes lie one number apart, or as LANES says
   int64_t apart = !uniform ? 1 : e->nest->mode == NEST_LANES ? nest_lane_stride(e, x->stride) : 0;
-  int64_t scale = x->kind == READ_LOCAL ? m->lanes : x->kind == READ_UNIFORM ? 1 : e->nest->pitch;
+  int64_t scale = x->kind == READ_LOCAL ? m->lanes : x->kind == READ_UNIFORM ? 1 : CODE_LANES;
   LLVMTypeRef element = point_memory_element(m, dtype);
   LLVMValueRef base = x->kind == READ_LOCAL ? e->locals[x->index] : e->pointers[x->index];
   if (x->kind == READ_OTHER) base = nest_other_row(e, x);
   else base = emit_at(m, element, base, nest_offset(e, x->base, x->stride, x->kind == READ_LOCAL ? e->nest->outer : 0, scale));
-  if (x->kind == READ_ROWS) base = emit_at(m, element, base, e->event);
+  if (x->kind == READ_ROWS) base = emit_at(m, element, base, nest_event_at(e, x->rows));
   if (same_index(e, &t->read[1])) { // one row for all lanes
     LLVMValueRef one = LLVMBuildExtractElement(k, index, LLVMConstNull(m->i32), "");
     LLVMValueRef row = LLVMBuildSExt(k, one, m->i64, "");

@@ -40,15 +40,20 @@ static LLVMValueRef offset(CodeModule *m, const Gemm *g, LLVMValueRef base, int6
   return base ? emit_at(m, element_type(m, g->f64), base, emit_index(m, n)) : NULL;
 }
 
-static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
-  return base ? emit_at2(m, element_type(m, g->f64), base, row, stride, column) : NULL;
+static LLVMValueRef row_of(CodeModule *m, const Gemm *g, LLVMValueRef base, LLVMValueRef row, int64_t stride) {
+  return base ? emit_at2(m, element_type(m, g->f64), base, row, stride, NULL) : NULL;
+}
+
+// Where a panel begins: event is its first.
+static LLVMValueRef panel_of(CodeModule *m, const Gemm *g, LLVMValueRef base, int64_t rows, LLVMValueRef event) {
+  return base ? emit_at2(m, element_type(m, g->f64), base, event, rows, NULL) : NULL;
 }
 
 // One term of all chains: weights from w, events from x.
 static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   LLVMTypeRef type = vector_type(m, g->f64);
   LLVMValueRef xs[MAX_VECTORS];
-  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, x, v * CODE_LANES));
+  for (unsigned v = 0; v < b.vectors; v++) xs[v] = emit_load(m, type, offset(m, g, x, v * CODE_LANES * g->x_rows));
   for (unsigned r = 0; r < b.rows; r++) {
     LLVMValueRef weight = emit_broadcast(m, type, offset(m, g, w, r * g->w_n));
     for (unsigned v = 0; v < b.vectors; v++) sums[r * b.vectors + v] = emit_fma(m, weight, xs[v], sums[r * b.vectors + v]);
@@ -96,14 +101,14 @@ static void emit_pieces(CodeModule *m, const Gemm *g, Block b, int depth, LLVMVa
   for (unsigned i = 0; i < loop.n; i++) sums[i] = loop.carried[i];
 }
 
-// Rows of a tile are far apart, so no machine foresees which lines come next: each block asks for its share of the panel of X
-// that the next events need, and for what its own epilogue will touch.
+// Each block asks for its share of the panel of X that the next events need, and for what its own epilogue will touch.
 static void ask_ahead(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
-  int64_t share = (g->k * b.rows + g->n - 1) / g->n, lanes = 64 / (g->f64 ? 8 : 4);
+  int64_t share = (g->k * b.rows + g->n - 1) / g->n, line = 64 / (g->f64 ? 8 : 4);
   LLVMValueRef first = LLVMBuildUDiv(m->builder, LLVMBuildNSWMul(m->builder, row, emit_index(m, g->k), ""), emit_index(m, g->n), "");
-  LLVMValueRef next = row_of(m, g, g->x, first, g->x_stride, emit_plus(m, event, b.vectors * CODE_LANES));
+  LLVMValueRef next = row_of(m, g, panel_of(m, g, g->x, g->x_rows, emit_plus(m, event, b.vectors * CODE_LANES)), first, g->x_stride);
   for (int64_t k = 0; k < share && share <= MAX_SHARE; k++)
-    for (int64_t lane = 0; lane < b.vectors * CODE_LANES; lane += lanes) emit_prefetch(m, offset(m, g, next, k * g->x_stride + lane), false);
+    for (int64_t v = 0; v < b.vectors; v++)
+      for (int64_t i = 0; i < CODE_LANES; i += line) emit_prefetch(m, offset(m, g, next, k * g->x_stride + v * CODE_LANES * g->x_rows + i), false);
   for (unsigned r = 0; g->ahead && r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) g->ahead(g->data, m, &(GemmAt){row, event, r, v * CODE_LANES});
 }
@@ -112,17 +117,17 @@ static void ask_ahead(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, L
 static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, LLVMValueRef event) {
   LLVMValueRef sums[EMIT_CARRIED];
   ask_ahead(m, g, b, row, event);
-  LLVMValueRef y = row_of(m, g, g->y, row, g->y_stride, event);
-  LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride, NULL);
+  LLVMValueRef y = row_of(m, g, panel_of(m, g, g->y, g->y_rows, event), row, g->y_stride);
+  LLVMValueRef bias = row_of(m, g, g->bias, row, g->bias_stride);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++)
-      sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES), offset(m, g, bias, r * g->bias_stride));
-  emit_pieces(m, g, b, 0, row_of(m, g, g->w, row, g->w_n, NULL), emit_at(m, element_type(m, g->f64), g->x, event), sums);
+      sums[r * b.vectors + v] = start_value(m, g, offset(m, g, y, r * g->y_stride + v * CODE_LANES * g->y_rows), offset(m, g, bias, r * g->bias_stride));
+  emit_pieces(m, g, b, 0, row_of(m, g, g->w, row, g->w_n), panel_of(m, g, g->x, g->x_rows, event), sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef sum = sums[r * b.vectors + v];
       if (g->epilogue) sum = g->epilogue(g->data, m, &(GemmAt){row, event, r, v * CODE_LANES}, sum);
-      if (sum) emit_store(m, sum, offset(m, g, y, r * g->y_stride + v * CODE_LANES));
+      if (sum) emit_store(m, sum, offset(m, g, y, r * g->y_stride + v * CODE_LANES * g->y_rows));
     }
 }
 

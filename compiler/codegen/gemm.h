@@ -17,13 +17,17 @@ typedef struct GemmAt {
   int64_t r, lanes;
 } GemmAt;
 
+// Arrays of events are panels of CODE_LANES events, [panel][row][CODE_LANES]: of an array of `rows` rows, number (row, event) is
+// at (event / CODE_LANES * rows + row) * CODE_LANES + event % CODE_LANES.
+
 // Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
 typedef struct Gemm {
   bool f64;                   // dtype of all arrays
   int64_t n, k;               // rows of Y, length of the chain: any number >= 1
   int64_t w_k, w_n;           // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
   int64_t tile;               // events, a multiple of CODE_LANES
-  int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally tile
+  int64_t x_stride, y_stride; // numbers from one row of X (Y) to the next, normally CODE_LANES
+  int64_t x_rows, y_rows;     // of the arrays: from one panel to the next
   LLVMValueRef events;        // i64: events that are wanted, 1..tile; those of the last block with one come along. NULL: tile
   LLVMValueRef w, x, y;       // pointers; y may be NULL where the epilogue stores itself
   // A chain of pieces: the sum is over these loops too, around k (a convolution: over the rows of its kernel).
@@ -56,7 +60,8 @@ typedef struct GemmGradient {
   int64_t rows, columns; // extents of a and b
   int64_t d_stride;
   int64_t tile;                       // events, a multiple of CODE_LANES
-  int64_t a_stride, b_stride;         // numbers from one row of A (B) to the next, normally tile
+  int64_t a_stride, b_stride;         // numbers from one row of A (B) to the next, normally CODE_LANES
+  int64_t a_rows, b_rows;             // of the arrays: from one panel to the next
   LLVMValueRef d, a, b;               // pointers
   LLVMValueRef valid;                 // i64: events that count, 1..tile (what lies behind them may be anything, NaN too)
   LLVMValueRef scratch;               // gemm_gradient_scratch bytes, 64-byte aligned
@@ -65,9 +70,5 @@ typedef struct GemmGradient {
 } GemmGradient;
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);
 int64_t gemm_gradient_scratch(const GemmGradient *g); // bytes; from the numbers alone, 0 where none is needed
-
-// Sum over valid events of one row (bias gradients, losses): lanes add in event order, then a fixed tree. Returns the
-// scalar; B NULL: sum of A, else of A times B (fma).
-LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef b, LLVMValueRef valid);
 
 #endif

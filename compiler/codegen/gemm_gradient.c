@@ -102,10 +102,16 @@ static void transpose_half(CodeModule *m, LLVMValueRef rows[8], unsigned lanes) 
   }
 }
 
+// Where an event lies in the first row of an array of so many rows.
+static LLVMValueRef event_of(CodeModule *m, int64_t rows, LLVMValueRef event) {
+  LLVMValueRef panel = LLVMBuildAnd(m->builder, event, emit_index(m, -CODE_LANES), "");
+  return LLVMBuildNSWAdd(m->builder, event, LLVMBuildNSWMul(m->builder, panel, emit_index(m, rows - 1), ""), "");
+}
+
 // Transposes `count` rows of B from row `first` on (zeros in place of missing ones) for all events that count.
 static void transpose_rows(CodeModule *m, const GemmGradient *g, const Strip *s, LLVMValueRef first, unsigned count) {
   EmitLoop t = emit_loop(m, "transpose", emit_index(m, 0), g->valid, s->lanes, NULL, 0);
-  LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, t.index);
+  LLVMValueRef rows[16], b = emit_at2(m, s->element, g->b, first, g->b_stride, event_of(m, g->b_rows, t.index));
   for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, (i + count) * g->b_stride)), false);
   for (unsigned i = 0; i < s->lanes; i++)
     rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
@@ -166,49 +172,57 @@ static void emit_term(CodeModule *m, const GemmGradient *g, const Strip *s, Bloc
   }
 }
 
-// Events from..to in turns of several.
-static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef from, LLVMValueRef to,
-                        int64_t turn, LLVMValueRef *sums) {
+// Terms of n events from here on, `turn` in each turn of the loop. carried: sums, then a and turned.
+static void emit_events(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef n, int64_t turn, LLVMValueRef *carried) {
+  unsigned sums = b.rows * b.vectors;
+  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), n, turn, carried, sums + 2);
   LLVMValueRef now[EMIT_CARRIED];
-  unsigned n = b.rows * b.vectors;
-  memcpy(now, sums, n * sizeof *now);
-  bool ahead = turn > 1 || m->target->vector_bits == 512; // not of the few events left over
-  int64_t line = 64 / (g->f64 ? 8 : 4), share = (b.rows * g->a_stride * turn + g->tile - 1) / g->tile;
-  now[n] = emit_at(m, s->element, a, from); // the loop carries the chains, then where it reads
-  now[n + 1] = emit_at2(m, s->element, turned, from, s->lanes, NULL);
-  if (ahead) now[n + 2] = emit_at(m, s->element, a, emit_index(m, b.rows * g->a_stride)); // and the rows of the next block
-  EmitLoop t = emit_loop(m, "events", from, to, turn, now, n + 2 + ahead);
   memcpy(now, t.carried, t.n * sizeof *now);
-  for (int64_t i = 0; i < share && ahead; i += line) emit_prefetch(m, emit_at(m, s->element, now[n + 2], emit_index(m, i)), false);
-  if (ahead) now[n + 2] = emit_at(m, s->element, now[n + 2], emit_index(m, share));
+  LLVMValueRef a = now[sums], turned = now[sums + 1];
   for (int64_t i = 0; i < turn; i++)
-    emit_term(m, g, s, b, emit_at(m, s->element, now[n], emit_index(m, i)), emit_at(m, s->element, now[n + 1], emit_index(m, i * s->lanes)), now);
-  now[n] = emit_at(m, s->element, now[n], emit_index(m, turn));
-  now[n + 1] = emit_at(m, s->element, now[n + 1], emit_index(m, turn * s->lanes));
+    emit_term(m, g, s, b, emit_at(m, s->element, a, emit_index(m, i)), emit_at(m, s->element, turned, emit_index(m, i * s->lanes)), now);
+  now[sums] = emit_at(m, s->element, a, emit_index(m, turn));
+  now[sums + 1] = emit_at(m, s->element, turned, emit_index(m, turn * s->lanes));
   emit_loop_end(m, &t, now);
-  memcpy(sums, t.carried, n * sizeof *sums);
+  memcpy(carried, t.carried, t.n * sizeof *carried);
 }
 
-// The lines of D that the block `further` rows down adds to: strided, so no machine foresees them.
+// All valid events: whole panels, then the rest. In each panel the rows of the next block are asked for.
+static void emit_chains(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
+  unsigned n = b.rows * b.vectors;
+  LLVMValueRef now[EMIT_CARRIED], whole = LLVMBuildAnd(m->builder, g->valid, emit_index(m, -CODE_LANES), "");
+  memcpy(now, sums, n * sizeof *now);
+  now[n] = a, now[n + 1] = turned;
+  EmitLoop p = emit_loop(m, "panels", emit_index(m, 0), whole, CODE_LANES, now, n + 2);
+  memcpy(now, p.carried, p.n * sizeof *now);
+  for (int64_t r = 0; r < b.rows; r++)
+    for (int64_t i = 0; i < CODE_LANES; i += 64 / (g->f64 ? 8 : 4))
+      emit_prefetch(m, emit_at(m, s->element, now[n], emit_index(m, (b.rows + r) * g->a_stride + i)), false);
+  emit_events(m, g, s, b, emit_index(m, CODE_LANES), m->target->vector_bits < 512 ? 4 : 1, now); // as in products: fewer turns for small blocks
+  now[n] = emit_at(m, s->element, now[n], emit_index(m, (g->a_rows - 1) * CODE_LANES));
+  emit_loop_end(m, &p, now);
+  memcpy(now, p.carried, p.n * sizeof *now);
+  emit_events(m, g, s, b, LLVMBuildSub(m->builder, g->valid, whole, ""), 1, now);
+  memcpy(sums, now, n * sizeof *sums);
+}
+
+// The lines of D that the block `further` rows down adds to: strided, so no machine foresees them. Where a vector lies in two lines,
+// the columns before had the first.
 static void ask_for_sums(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, int64_t further, LLVMValueRef column) {
   LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
   for (int64_t r = 0; r < b.rows; r++)
-    for (unsigned v = 0; v < b.vectors; v++) emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, (further + r) * g->d_stride + v * s->lanes)), true);
+    for (unsigned v = 0; v < b.vectors; v++)
+      emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, (further + r) * g->d_stride + (v + 1) * s->lanes - 1)), true);
 }
 
 static void emit_block(CodeModule *m, const GemmGradient *g, const Strip *s, Block b, LLVMValueRef row, LLVMValueRef column) {
-  LLVMValueRef sums[EMIT_CARRIED], from = emit_index(m, 0);
+  LLVMValueRef sums[EMIT_CARRIED];
   for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMConstNull(s->vector);
   LLVMValueRef a = emit_at2(m, s->element, g->a, row, g->a_stride, NULL);
   LLVMValueRef turned = emit_at2(m, s->element, g->scratch, column, g->tile, NULL);
   LLVMValueRef d = emit_at2(m, s->element, g->d, row, g->d_stride, column);
   ask_for_sums(m, g, s, b, row, D_AHEAD * b.rows, column);
-  if (m->target->vector_bits < 512) { // as in products: fewer turns for small blocks
-    LLVMValueRef whole = LLVMBuildAnd(m->builder, g->valid, emit_index(m, -4), "");
-    emit_chains(m, g, s, b, a, turned, from, whole, 4, sums);
-    from = whole;
-  }
-  emit_chains(m, g, s, b, a, turned, from, g->valid, 1, sums);
+  emit_chains(m, g, s, b, a, turned, sums);
   for (unsigned r = 0; r < b.rows; r++)
     for (unsigned v = 0; v < b.vectors; v++) {
       LLVMValueRef to = emit_at(m, s->element, d, emit_index(m, r * g->d_stride + v * s->lanes));
@@ -305,9 +319,9 @@ static void emit_dot_terms(CodeModule *m, const GemmGradient *g, const DotBlock 
   EmitLoop t = emit_loop(m, "events", from, to, CODE_LANES, sums, d->rows * d->columns);
   LLVMValueRef lanes = mask ? valid_lanes(m, t.index, g->valid) : NULL;
   for (unsigned c = 0; d->b && c < d->columns; c++)
-    bs[c] = load_valid(m, d->type, emit_at2(m, d->element, d->b, emit_index(m, c), g->b_stride, t.index), lanes);
+    bs[c] = load_valid(m, d->type, emit_at2(m, d->element, d->b, t.index, g->b_rows, emit_index(m, c * g->b_stride)), lanes);
   for (unsigned r = 0; r < d->rows; r++) {
-    LLVMValueRef x = load_valid(m, d->type, emit_at2(m, d->element, d->a, emit_index(m, r), g->a_stride, t.index), lanes);
+    LLVMValueRef x = load_valid(m, d->type, emit_at2(m, d->element, d->a, t.index, g->a_rows, emit_index(m, r * g->a_stride)), lanes);
     for (unsigned c = 0; c < d->columns; c++) {
       LLVMValueRef sum = t.carried[r * d->columns + c];
       next[r * d->columns + c] = d->b ? emit_fma(m, x, bs[c], sum) : LLVMBuildFAdd(m->builder, sum, x, "");
@@ -369,17 +383,4 @@ void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   if (s.whole) emit_outer(m, g, &whole);
   if (s.half) emit_outer(m, g, &half);
   if (s.dots) emit_dots(m, g, s.whole, s.dots);
-}
-
-LLVMValueRef gemm_row_sum(CodeModule *m, bool f64, LLVMValueRef a, LLVMValueRef b, LLVMValueRef valid) {
-  LLVMTypeRef type = lanes_of(m, f64), element = emit_element(type);
-  LLVMValueRef zero = LLVMConstNull(type);
-  EmitLoop t = emit_loop(m, "events", emit_index(m, 0), valid, CODE_LANES, &zero, 1);
-  LLVMValueRef mask = valid_lanes(m, t.index, valid), next;
-  LLVMValueRef x = load_valid(m, type, emit_at(m, element, a, t.index), mask);
-  if (b) next = emit_fma(m, x, load_valid(m, type, emit_at(m, element, b, t.index), mask), t.carried[0]);
-  else next = LLVMBuildFAdd(m->builder, t.carried[0], x, "");
-  emit_loop_end(m, &t, &next);
-  LLVMValueRef all = sums_across(m, t.carried, 1);
-  return LLVMBuildExtractElement(m->builder, all, emit_index(m, 0), "");
 }

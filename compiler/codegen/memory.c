@@ -8,8 +8,9 @@
 static uint64_t round_up(uint64_t n) { return (n + 63) / 64 * 64; }
 
 static uint32_t buffer_new(Schedule *s, HgmSpace space, uint32_t index, const Place *p, bool events) {
-  int64_t row = (int64_t)dtype_bytes(p->dtype) * (events ? schedule_pitch(s) : 1);
-  Buffer b = {.space = space, .index = index, .bytes = round_up((uint64_t)(row * p->rows)), .row_bytes = row, .first = -1, .last = -1};
+  int64_t number = (int64_t)dtype_bytes(p->dtype), row = number * (events ? schedule_panel(s) : 1);
+  uint64_t bytes = (uint64_t)(number * p->rows * (events ? s->options.tile : 1));
+  Buffer b = {.space = space, .index = index, .bytes = round_up(bytes), .row_bytes = row, .first = -1, .last = -1};
   VEC_PUSH(s->arena, &s->buffers, b);
   return (uint32_t)s->buffers.len;
 }

@@ -112,6 +112,8 @@ static int local_of(Build *b, int source) {
 // An array of one event lies as one of weights does.
 static ReadKind kind_in_memory(const Build *b, const Place *p) { return p->events && b->s->options.tile > 1 ? READ_ROWS : READ_UNIFORM; }
 
+static int32_t rows_in_memory(const Place *p, int32_t kind) { return kind == READ_ROWS || kind == READ_OTHER ? (int32_t)p->rows : 0; }
+
 static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, int segment) {
   Place *p = &b->s->places.at[a->place];
   int source = 0;
@@ -127,6 +129,7 @@ static void read_inside(Build *b, NestRead *r, const Step *t, const Access *a, i
   }
   if (p->buffer != 0) {
     r->kind = kind_in_memory(b, p);
+    r->rows = rows_in_memory(p, r->kind);
     r->index = slot_of(b, p->buffer, a->base, false);
     return;
   }
@@ -176,6 +179,7 @@ static NestRead build_read(Build *b, const Step *t, int k, int segment) {
   bool other = p->events && a->event[0] == 1;
   if (other && !p->crosses) ir_fail("codegen: another event's number that is not kept");
   r.kind = other ? READ_OTHER : kind_in_memory(b, p);
+  r.rows = rows_in_memory(p, r.kind);
   r.index = slot_of(b, p->buffer, a->base, other);
   return r;
 }
@@ -185,6 +189,7 @@ static void build_store(Build *b, NestStep *n, const Step *t) {
   bool partial = p->partial && class_has_events(t->class);
   uint32_t buffer = partial ? p->partial_buffer : p->buffer;
   n->slot = buffer ? slot_of(b, buffer, t->store_base, false) : -1;
+  n->rows = n->slot >= 0 && !partial ? rows_in_memory(p, (int32_t)kind_in_memory(b, p)) : 0;
   n->continues = t->continues;
   n->store_base = t->store_base;
   for (int l = 0; l < t->kept; l++) n->store_stride[l] = t->extent[l] == 1 ? 0 : t->store_stride[l];
@@ -320,7 +325,6 @@ Nest *nest_build(Schedule *s, const Group *group) {
   bool events = class_has_events(group->class);
   nest->mode = events && s->options.tile > 1 ? NEST_EVENTS : NEST_LANES;
   nest->tile = events ? s->options.tile : 0;
-  nest->pitch = events ? schedule_pitch(s) : 0;
   bool flat = !events && is_flat(nest, &b);
   make_relative(&b);
   if (flat) {
@@ -351,11 +355,11 @@ uint64_t hash_words(uint64_t hash, const void *words, size_t n) {
   return hash;
 }
 
-enum { NEST_HEAD = 12 };
+enum { NEST_HEAD = 11 };
 
 static void head_of(const Nest *n, int64_t head[NEST_HEAD]) {
-  const int64_t all[NEST_HEAD] = {n->mode,  n->outer,   n->pairs,      n->lanes,   n->lane_loop, n->tile,
-                                  n->pitch, n->n_slots, n->n_segments, n->n_steps, n->n_locals,  n->n_numbers};
+  const int64_t all[NEST_HEAD] = {n->mode,    n->outer,      n->pairs,   n->lanes,    n->lane_loop, n->tile,
+                                  n->n_slots, n->n_segments, n->n_steps, n->n_locals, n->n_numbers};
   memcpy(head, all, sizeof all);
 }
 

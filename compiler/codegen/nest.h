@@ -1,7 +1,7 @@
 // A nest kernel as plain data: all that emission knows of it, so that equal bytes mean equal code (dedupe).
 //
-// for (outer loops) for (events in lanes) { segment; segment; ... }, a segment being straight-line code or a loop. 16 lanes where
-// anything is summed over events, else as many as the machine has.
+// for (panels) for (outer loops) for (events of the panel in lanes) { segment; segment; ... }, a segment being straight-line code or
+// a loop. As many lanes as the machine has; 16 where anything is summed over events, and for (outer loops) for (events in lanes) then.
 // Pairs: for (outer loops) for (events in 16 lanes) for (other events) { segment; ... }.
 // Values with outer loops only live in registers; those of an inner loop that a later segment reads go to a local array
 // of [row][lanes] on the stack.
@@ -20,8 +20,8 @@ typedef enum {
 typedef enum { READ_REGISTER, READ_LOCAL, READ_ROWS, READ_OTHER, READ_UNIFORM, READ_NUMBER, READ_IOTA, READ_PARTIAL } ReadKind;
 
 typedef struct NestRead {
-  int32_t kind, dtype, index; // index: step, local, slot or number
-  int32_t unused;
+  int32_t kind, dtype, index;                       // index: step, local, slot or number
+  int32_t rows;                                     // ROWS, OTHER: of the array
   int64_t base, divide, modulo, stride[NEST_LOOPS]; // modulo 0: no row wraps
 } NestRead;
 
@@ -30,7 +30,8 @@ typedef struct NestStep {
   int32_t over_events, over_pairs, backwards, exclusive, draw;
   int32_t restarts; // has inner loops around its running sum: that begins again in each of their turns, and is kept in a local array
   int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
-  int32_t dynamic_loop, adds, continues, unused;
+  int32_t dynamic_loop, adds, continues;
+  int32_t rows; // EVENTS: of the array it stores to
   int64_t store_base, store_stride[NEST_LOOPS], local_base;
   int64_t dynamic_stride, dynamic_extent;
   NestRead read[NEST_OPERANDS];
@@ -54,8 +55,8 @@ typedef struct NestSlot { // a pointer argument: a buffer from this row on; not 
 
 typedef struct Nest {
   int32_t mode, outer, pairs;
-  int32_t lanes, lane_loop;                // LANES: of a vector; the loop, or -1
-  int64_t tile, pitch, extent[NEST_LOOPS]; // tile: events, 0: none; numbers from one row of events to the next
+  int32_t lanes, lane_loop;         // LANES: of a vector; the loop, or -1
+  int64_t tile, extent[NEST_LOOPS]; // tile: events, 0: none
   uint32_t n_segments, n_steps, n_locals, n_slots;
   NestSegment *segments;
   NestStep *steps;

@@ -135,7 +135,7 @@ typedef struct Buffer {
   HgmSpace space;
   uint32_t index; // LEAF, OUTPUT: port
   uint64_t offset, bytes;
-  int64_t row_bytes; // of one row: of all events of a tile, or of one number
+  int64_t row_bytes; // from one row to the next: of the events of a panel, or of one number
   int first, last;   // in use from the first to the last of these groups (position in the order of all)
   uint32_t alias;    // buffer + 1 of PARTIAL whose first range it lies in
 } Buffer;
@@ -200,9 +200,9 @@ uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align);      // offset in the data
 uint64_t schedule_numbers(Schedule *s, IrDtype dtype, const double *numbers, int64_t n); // the same as numbers of a type
 uint32_t schedule_site(Schedule *s, const char *site);
-// Numbers from one row of events to the next: rows a large power of two apart would share few sets of the first-level
-// cache, so that a panel of 16 events and 128 rows, which a product reads again and again, would not stay there.
-static inline int64_t schedule_pitch(const Schedule *s) { return (int64_t)s->options.tile + (s->options.tile >= 64 ? 16 : 0); }
+// Events of a panel. A per-event array is panels one behind the other, [panel][row][event]: what a product or a formula reads and
+// stores for a few events is one stretch of memory.
+static inline int64_t schedule_panel(const Schedule *s) { return s->options.tile == 1 ? 1 : CODE_LANES; }
 static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : 4; }
 enum { CLASS_CONSTANT = 0, CLASS_ONCE = 2, CLASS_EVENTS = 3 }; // the first of each kind
 static inline bool class_has_events(int class) { return (class & 1) != 0; }

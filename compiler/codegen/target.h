@@ -21,9 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler/codegen/codegen.h"
 #include "runtime/error.h"
-
-enum { CODE_LANES = 16 }; // events of one vector in IR, whatever the dtype and the machine
 
 typedef struct CodeTarget {
   LLVMTargetMachineRef machine;

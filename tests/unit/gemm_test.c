@@ -72,9 +72,14 @@ static LLVMValueRef twice_plus_row(void *data, CodeModule *m, const GemmAt *at, 
 
 typedef enum { FROM_ZERO, FROM_BIAS, FROM_Y, EPILOGUE } Variant;
 
+// Number (row, event) of an array of so many rows.
+static int64_t at(int64_t stride, int64_t rows, int64_t row, int64_t event) {
+  return event / CODE_LANES * CODE_LANES * rows + row * stride + event % CODE_LANES;
+}
+
 static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
-  Array w = array(g.f64, g.n * g.k, 1), x = array(g.f64, g.k * g.x_stride, 2), bias = array(g.f64, g.n, 3);
-  Array y = array(g.f64, g.n * g.y_stride, 4), start = array(g.f64, g.n * g.y_stride, 4);
+  Array w = array(g.f64, g.n * g.k, 1), x = array(g.f64, g.tile * g.x_rows, 2), bias = array(g.f64, g.n, 3);
+  Array y = array(g.f64, g.tile * g.y_rows, 4), start = array(g.f64, g.tile * g.y_rows, 4);
   CodeModule *m = code_module_create(t, "forward");
   LLVMValueRef p[4];
   code_kernel(m, "kernel", 4, p);
@@ -86,14 +91,15 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
   Compiled c = finish(m);
   HgmTile tile = {.valid = g.tile};
   c.run(&tile, (void *[]){w.at, x.at, y.at, bias.at});
-  for (int64_t n = 0; n < g.n; n++)
-    for (int64_t e = 0; e < g.y_stride; e++) {
-      double sum = variant == FROM_BIAS ? get(&bias, n) : variant == FROM_Y ? get(&start, n * g.y_stride + e) : 0;
-      for (int64_t k = 0; e < g.tile && k < g.k; k++) sum = fma_of(g.f64, get(&w, k * g.w_k + n * g.w_n), get(&x, k * g.x_stride + e), sum);
+  int64_t step = g.y_stride / CODE_LANES; // rows of the array between those of Y hold what they held
+  for (int64_t row = 0; row < g.y_rows; row++)
+    for (int64_t e = 0; e < g.tile; e++) {
+      int64_t n = row / step, place = at(CODE_LANES, g.y_rows, row, e);
+      double old = get(&start, place), got = get(&y, place), sum = variant == FROM_BIAS ? get(&bias, n < g.n ? n : 0) : variant == FROM_Y ? old : 0;
+      for (int64_t k = 0; n < g.n && k < g.k; k++) sum = fma_of(g.f64, get(&w, k * g.w_k + n * g.w_n), get(&x, at(g.x_stride, g.x_rows, k, e)), sum);
       if (variant == EPILOGUE) sum = fma_of(g.f64, sum, 2, (double)n);
-      if (e >= g.tile) sum = get(&start, n * g.y_stride + e);
-      if (get(&y, n * g.y_stride + e) != sum)
-        fail_msg("%s n %d k %d: row %d event %d: %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.n, (int)g.k, (int)n, (int)e, get(&y, n * g.y_stride + e), sum);
+      if (row % step != 0 || n >= g.n) sum = old;
+      if (got != sum) fail_msg("%s n %d k %d: row %d event %d: %.9g, not %.9g", g.f64 ? "f64" : "f32", (int)g.n, (int)g.k, (int)n, (int)e, got, sum);
     }
   assert_guard(&y);
   image_free(&c.image);
@@ -101,7 +107,16 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
 }
 
 static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transposed) {
-  return (Gemm){.f64 = f64, .n = n, .k = k, .w_k = transposed ? 1 : n, .w_n = transposed ? k : 1, .tile = tile, .x_stride = tile, .y_stride = tile};
+  return (Gemm){.f64 = f64,
+                .n = n,
+                .k = k,
+                .w_k = transposed ? 1 : n,
+                .w_n = transposed ? k : 1,
+                .tile = tile,
+                .x_stride = CODE_LANES,
+                .x_rows = k,
+                .y_stride = CODE_LANES,
+                .y_rows = n};
 }
 
 static CodeTarget *target(const char *cpu) {
@@ -148,7 +163,7 @@ static void test_strides(void **state) {
   (void)state;
   CodeTarget *t = target(NULL);
   Gemm g = forward(false, 17, 9, 48, true);
-  g.x_stride = 128, g.y_stride = 64;
+  g.x_stride = 2 * CODE_LANES, g.x_rows = 19, g.y_stride = 3 * CODE_LANES, g.y_rows = 55;
   check_forward(t, g, FROM_Y);
   code_target_destroy(t);
 }
@@ -157,7 +172,7 @@ static void test_strides(void **state) {
 
 static double plain_gradient(const GemmGradient *g, const Array *a, const Array *b, int64_t r, int64_t c, int64_t valid) {
   double sum = 0;
-  for (int64_t t = 0; t < valid; t++) sum = fma_of(g->f64, get(a, r * g->a_stride + t), b ? get(b, c * g->b_stride + t) : 1, sum);
+  for (int64_t t = 0; t < valid; t++) sum = fma_of(g->f64, get(a, at(g->a_stride, g->a_rows, r, t)), b ? get(b, at(g->b_stride, g->b_rows, c, t)) : 1, sum);
   return sum;
 }
 
@@ -166,11 +181,11 @@ static bool close_enough(bool f64, bool chain, double got, double want) {
 }
 
 static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, bool add, bool sums) {
-  Array a = array(g.f64, g.rows * g.a_stride, 5), b = array(g.f64, g.columns * g.b_stride, 6);
+  Array a = array(g.f64, g.tile * g.a_rows, 5), b = array(g.f64, g.tile * g.b_rows, 6);
   Array d = array(g.f64, g.rows * g.d_stride, 7), start = array(g.f64, g.rows * g.d_stride, 7);
   for (int64_t e = valid; e < g.tile; e++) { // what lies behind the valid events may be anything
-    for (int64_t r = 0; r < g.rows; r++) set(&a, r * g.a_stride + e, NAN);
-    for (int64_t c = 0; c < g.columns; c++) set(&b, c * g.b_stride + e, INFINITY);
+    for (int64_t r = 0; r < g.rows; r++) set(&a, at(g.a_stride, g.a_rows, r, e), NAN);
+    for (int64_t c = 0; c < g.columns; c++) set(&b, at(g.b_stride, g.b_rows, c, e), INFINITY);
   }
   Array scratch = array(true, gemm_gradient_scratch(&g) / 8, 8); // from the numbers alone: the pointers come later
   CodeModule *m = code_module_create(t, "gradient");
@@ -201,7 +216,10 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
 }
 
 static GemmGradient gradient(bool f64, int64_t rows, int64_t columns, int64_t tile) {
-  return (GemmGradient){.f64 = f64, .rows = rows, .columns = columns, .d_stride = columns, .tile = tile, .a_stride = tile, .b_stride = tile};
+  GemmGradient g = {.f64 = f64, .rows = rows, .columns = columns, .d_stride = columns, .tile = tile};
+  g.a_stride = g.b_stride = CODE_LANES;
+  g.a_rows = rows + 1, g.b_rows = columns + 2;
+  return g;
 }
 
 static void test_gradient_shapes(void **state) {

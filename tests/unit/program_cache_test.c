@@ -33,7 +33,7 @@ typedef struct Fixture {
 static uint8_t *pack_named(const char *name, size_t extra, size_t *size) {
   uint8_t *data = calloc(extra + 1, 1);
   assert_non_null(data);
-  HgmProgram program = {.name = name, .tile = 16, .pitch = 16, .data = data, .data_bytes = extra};
+  HgmProgram program = {.name = name, .tile = 16, .panel = 16, .data = data, .data_bytes = extra};
   uint8_t *bytes = hgm_program_pack(&program, &(HgmCode){.bytes = ""}, size);
   free(data);
   assert_non_null(bytes);

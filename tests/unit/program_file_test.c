@@ -28,7 +28,7 @@ static uint8_t *packed(size_t *size) {
   static const float data[] = {1, 2, 3};
   HgmProgram program = {.name = "tiny",
                         .tile = 16,
-                        .pitch = 16,
+                        .panel = 16,
                         .n_kernels = 1,
                         .n_phases = 1,
                         .phases = phases,
