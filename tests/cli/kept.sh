@@ -2,6 +2,7 @@
 . "$ROOT/tests/cli/lib.bash"
 export HGM_CACHE=$SCRATCH/cache
 [ "${BUILD_DIR##*/}" = release ] || { echo "only a release of hgmc is linked to a fixed place"; exit 77; }
+[ "$(cat /proc/sys/vm/overcommit_memory 2> /dev/null)" != 2 ] && [ "$(ulimit -v)" = unlimited ] || { echo "addresses are counted as memory here, so no model is kept"; exit 77; }
 mkdir work found; cd work
 cat > main.hgm << 'END'
 use "part.hgm"
