@@ -16,8 +16,8 @@ bound examples/flows/jets.hgm train.update_1 67 14800
 bound examples/flows/jets.hgm train.validate 29 5148
 bound examples/flows/jets.hgm generate 40 6195
 count bench/flow10.hgm
-bound bench/flow10.hgm train.update_1 41 11055
-bound bench/flow10.hgm generate 19 3349
+bound bench/flow10.hgm train.update_1 52 14886
+bound bench/flow10.hgm generate 22 4278
 count examples/vae/zgamma.hgm
 bound examples/vae/zgamma.hgm train.update_1 28 8179
 
