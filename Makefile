@@ -28,12 +28,12 @@ CFLAGS  = -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-c
 LDFLAGS = $(LDFLAGS_$(BUILD)) -pthread
 
 HDF5_CFLAGS = $(shell pkg-config --cflags hdf5)
-HDF5_LIBS   = $(shell pkg-config --libs hdf5)
+CXX_LIBS   := $(if $(filter release,$(BUILD)),-static-libgcc -l:libstdc++.a,-lstdc++)
 LLVM_CFLAGS = $(shell $(LLVM) --cflags)
 LLVM_INCLUDE = -I$(shell $(LLVM) --includedir)
 LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
 LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
-              $(shell $(LLVM) --link-static --system-libs) -lstdc++
+              $(shell $(LLVM) --link-static --system-libs) $(CXX_LIBS)
 
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '  $(1)  $@' &&) # of a recipe: its name instead of the command
 
@@ -107,10 +107,17 @@ $(O)/library/library.o: $(LIBRARY_OBJECTS)
 $(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/library/library.o
 $(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
-EXTERNAL = $(HDF5_LIBS) -llzf -ldeflate -lz -ljansson -lopenblas -lm
+# libhdf5 from its archive where that can be linked: the shared one brings some thirty libraries (curl, TLS, Kerberos), half the time of a start.
+$(O)/hdf5.libs: Makefile
+	@mkdir -p $(O); echo 'int H5open(void); int main(void) { return H5open(); }' > $@.c; \
+	for libs in "-l:libhdf5.a -l:libsz.a -l:libaec.a -lz -ldl -lm" "-l:libhdf5.a -lsz -lz -ldl -lm" -lhdf5; do \
+	  libs="$$(pkg-config --libs-only-L hdf5) $$libs"; $(CC) -pthread -o $@.try $@.c $$libs 2> /dev/null && break; done; \
+	rm -f $@.c $@.try; echo $$libs > $@
+
+EXTERNAL = @$(O)/hdf5.libs -llzf -ldeflate -lz -ljansson -lopenblas -lm
 # At a fixed place: no relocations at the start, and what points to constants stays right from run to run (compiler/driver/kept.h).
 FIXED_release := -no-pie
-$(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS)
+$(O)/hgmc: $(O)/compiler/driver/main.o $(LIBS) $(O)/hdf5.libs
 	$(call say,LD)$(CC) $(LDFLAGS) $(FIXED_$(BUILD)) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 
 # ---- training on several machines: a plugin that hgmc loads when mpirun started it; built where Open MPI is
@@ -124,7 +131,7 @@ $(O)/hgm_mpi.so: mpi/hgm_mpi.c runtime/ranks.h runtime/error.h
 TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*_test.c))
 needs  = $(foreach m,$(shell sed -n '1s,^// needs: ,,p' $(1)),$(call lib,$(m)))
 define test_rule
-$(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c)
+$(O)/tests/$(1): tests/unit/$(1).c $(call needs,tests/unit/$(1).c) $(O)/hdf5.libs
 	@mkdir -p $(O)/tests
 	$$(call say,LD)$$(CC) $$(CFLAGS) $$(HDF5_CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< \
 	  -Wl,--start-group $(call needs,tests/unit/$(1).c) -Wl,--end-group \
@@ -134,7 +141,7 @@ $(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
 
 # ---- kernel benchmarks: bench/*_bench.c, likewise with a first line of needs; run by hand
 define bench_rule
-$(O)/bench/$(1): bench/$(1).c $(call needs,bench/$(1).c)
+$(O)/bench/$(1): bench/$(1).c $(call needs,bench/$(1).c) $(O)/hdf5.libs
 	@mkdir -p $(O)/bench
 	$$(call say,LD)$$(CC) $$(CFLAGS) $$(LLVM_INCLUDE) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $(call needs,bench/$(1).c) -Wl,--end-group \
 	  $$(LLVM_SHARED) $$(EXTERNAL)
@@ -142,7 +149,7 @@ endef
 $(foreach b,$(notdir $(basename $(wildcard bench/*_bench.c))),$(eval $(call bench_rule,$(b))))
 
 # ---- the oracle: the same numbers from PyTorch (tests/oracle); the virtual environment is made on request
-$(O)/tests/oracle_dump: tests/oracle/dump.c $(LIBS)
+$(O)/tests/oracle_dump: tests/oracle/dump.c $(LIBS) $(O)/hdf5.libs
 	@mkdir -p $(O)/tests
 	$(call say,LD)$(CC) $(CFLAGS) $(HDF5_CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_SHARED) $(EXTERNAL)
 oracle: deps
@@ -152,9 +159,9 @@ oracle: deps
 	@BUILD_DIR=$(O) HGM_LONG=1 tests/oracle/games.sh
 
 # ---- beside the peers: bench/*.hgm through the ordinary path
-$(O)/bench/worker: bench/worker.c $(LIBS)
+$(O)/bench/worker: bench/worker.c $(LIBS) $(O)/hdf5.libs
 	@mkdir -p $(O)/bench
-	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ bench/worker.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
+	$(call say,LD)$(CC) $(CFLAGS) $(LDFLAGS) $(FIXED_$(BUILD)) -o $@ bench/worker.c -Wl,--start-group $(LIBS) -Wl,--end-group $(LLVM_STATIC) $(EXTERNAL)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/bench/worker
 	@bench/run.sh $(O)/bench/worker $(CASES)
