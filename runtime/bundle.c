@@ -201,7 +201,7 @@ const HgmBundleCode *hgm_bundle_code(const HgmBundleTask *task, HgmCpu cpu, uint
   const HgmBundleCode *best = NULL;
   for (uint64_t i = 0; i < task->n_codes; i++) {
     const HgmBundleCode *c = &task->codes[i];
-    if (c->cpu > cpu) continue;
+    if (!hgm_cpu_runs(cpu, (HgmCpu)c->cpu)) continue;
     bool fits = c->tile <= tile, best_fits = best != NULL && best->tile <= tile;
     bool nearer = fits ? !best_fits || c->tile > best->tile : !best_fits && (best == NULL || c->tile < best->tile);
     if (best == NULL || c->cpu > best->cpu || (c->cpu == best->cpu && nearer)) best = c;

@@ -1,7 +1,9 @@
 #include "runtime/cpu.h"
 
+#include <stddef.h>
+
+#if defined(__x86_64__)
 #include <cpuid.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 // Which registers the system saves for a process: bits of XCR0.
@@ -22,4 +24,11 @@ HgmCpu hgm_cpu_level(void) {
   return (more & v4) == v4 && (saved_registers() & 0xe6) == 0xe6 ? HGM_CPU_V4 : HGM_CPU_V3;
 }
 
-const char *hgm_cpu_level_name(HgmCpu level) { return level == HGM_CPU_V4 ? "x86-64-v4" : level == HGM_CPU_V3 ? "x86-64-v3" : "x86-64"; }
+#else
+HgmCpu hgm_cpu_level(void) { return HGM_CPU_AARCH64; }
+#endif
+
+const char *hgm_cpu_level_name(HgmCpu level) {
+  static const char *const names[] = {[HGM_CPU_ANY] = "x86-64", [HGM_CPU_V3] = "x86-64-v3", [HGM_CPU_V4] = "x86-64-v4", [HGM_CPU_AARCH64] = "aarch64"};
+  return level < sizeof names / sizeof *names && names[level] != NULL ? names[level] : "unknown";
+}

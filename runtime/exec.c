@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <xmmintrin.h>
 
+#include "runtime/cpu.h"
 #include "runtime/philox.h"
 #include "runtime/program.h"
 
-enum { SPLIT_LEAST = 8192, DEFAULT_MODE = 0x1f80, LARGE_PAGE = 2 << 20 };
+enum { SPLIT_LEAST = 8192, LARGE_PAGE = 2 << 20 };
 
 typedef struct Lane { // what a thread has of its own
   unsigned char *tile;
@@ -341,8 +341,7 @@ static int64_t tile_of(const Run *r, int64_t partial) { return partial * r->tile
 static void run_range(void *data, int64_t index, int thread) {
   const Run *r = data;
   Lane *lane = &r->work->lanes[thread];
-  unsigned mode = _mm_getcsr();
-  _mm_setcsr(DEFAULT_MODE);
+  unsigned mode = hgm_cpu_exact_mode();
   resolve_phase(r, lane);
   HgmTile tile = tile_start(r, lane);
   int64_t from = index, to = index + 1;
@@ -360,21 +359,20 @@ static void run_range(void *data, int64_t index, int thread) {
     run_commands(r, lane, &tile);
     store_events(r, lane, first, tile.valid);
   }
-  _mm_setcsr(mode);
+  hgm_cpu_mode(mode);
 }
 
 static void run_chunk(void *data, int64_t index, int thread) {
   const Run *r = data;
   Lane *lane = &r->work->lanes[thread];
-  unsigned mode = _mm_getcsr();
-  _mm_setcsr(DEFAULT_MODE);
+  unsigned mode = hgm_cpu_exact_mode();
   resolve_phase(r, lane);
   HgmTile tile = tile_start(r, lane);
   int64_t end = (int64_t)r->command->split;
   tile.first = index * r->chunk;
   tile.last = tile.first + r->chunk < end ? tile.first + r->chunk : end;
   if (tile.first < tile.last) r->program->kernels[r->command->kernel](&tile, lane->pointers + r->command->first_pointer);
-  _mm_setcsr(mode);
+  hgm_cpu_mode(mode);
 }
 
 static void run_once(Run *r, HgmPool *pool) {

@@ -8,6 +8,11 @@
 #include "runtime/buffer.h"
 
 enum { PAGE = 4096, FORMAT = 4, ALIGN = 64 };
+#if defined(__aarch64__)
+enum { SYSTEM_PAGE = 65536 }; // the largest that a system may have
+#else
+enum { SYSTEM_PAGE = PAGE };
+#endif
 static const char magic[8] = "hgmprog\n";
 
 // The first bytes of a packed program. Everything behind `checksum` is under it.
@@ -215,8 +220,13 @@ static const char *head_refusal(const Head *head, size_t size) {
   return NULL;
 }
 
+// Nothing is written any more. Where pages may be larger than the image's the tables before it become executable too.
 static bool make_executable(uint8_t *pages, const Head *head) {
-  return head->image_size == 0 || mprotect(pages + head->image, head->image_size, PROT_READ | PROT_EXEC) == 0;
+  if (head->image_size == 0) return true;
+  uint8_t *code = pages + head->image, *first = code - (uintptr_t)code % SYSTEM_PAGE;
+  if (first < pages) first = pages;
+  __builtin___clear_cache((char *)code, (char *)code + head->image_size); // AArch64 does not see by itself that it has been written
+  return mprotect(first, (size_t)(code - first) + head->image_size, PROT_READ | PROT_EXEC) == 0;
 }
 
 HgmProgram *hgm_program_load(const void *bytes, size_t size, HgmError *error) {

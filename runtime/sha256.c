@@ -1,7 +1,10 @@
 #include "runtime/sha256.h"
 
-#include <immintrin.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 static const uint32_t ROUND[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74,
@@ -33,6 +36,7 @@ static void add_blocks_plain(uint32_t state[8], const uint8_t *bytes, size_t blo
   }
 }
 
+#if defined(__x86_64__)
 // The processor's own instructions: twenty times as fast. They want the state as (a b e f) and (c d g h), a in the highest lane.
 __attribute__((target("sha,sse4.1"))) static void add_blocks_fast(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
@@ -56,13 +60,20 @@ __attribute__((target("sha,sse4.1"))) static void add_blocks_fast(uint32_t state
   _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(high, low, 8));
 }
 
+static bool is_plain(void) { return !__builtin_cpu_supports("sha") || !__builtin_cpu_supports("sse4.1"); }
+#else
+#define add_blocks_fast add_blocks_plain
+
+static bool is_plain(void) { return true; }
+#endif
+
 static void add_blocks(HgmSha256 *sha, const uint8_t *bytes, size_t blocks) { (sha->plain ? add_blocks_plain : add_blocks_fast)(sha->state, bytes, blocks); }
 
 void hgm_sha256_begin(HgmSha256 *sha) {
   static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   memcpy(sha->state, start, sizeof start);
   sha->bytes = 0;
-  sha->plain = !__builtin_cpu_supports("sha") || !__builtin_cpu_supports("sse4.1");
+  sha->plain = is_plain();
 }
 
 void hgm_sha256_add(HgmSha256 *sha, const void *data, size_t n) {
