@@ -13,6 +13,7 @@ enum { PAGE = 4096 };
 typedef struct Object {
   const uint8_t *bytes;
   size_t size;
+  unsigned machine; // EM_X86_64 or EM_AARCH64
   const Elf64_Shdr *sections;
   size_t n_sections;
   const Elf64_Shdr *section_names; // string tables
@@ -63,8 +64,10 @@ static bool read_sections(Object *o, const Elf64_Ehdr *h, HgmError *error) {
 static bool read_object(Object *o, const ImageObject *in, HgmError *error) {
   *o = (Object){.bytes = in->bytes, .size = in->size};
   const Elf64_Ehdr *h = in->bytes;
-  if (in->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_type != ET_REL || h->e_machine != EM_X86_64)
-    return hgm_fail(error, 3, "not a relocatable x86-64 object");
+  if (in->size < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) || h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_type != ET_REL ||
+      (h->e_machine != EM_X86_64 && h->e_machine != EM_AARCH64))
+    return hgm_fail(error, 3, "not a relocatable x86-64 or AArch64 object");
+  o->machine = h->e_machine;
   if (!read_sections(o, h, error)) return false;
   for (size_t i = 0; i < o->n_sections; i++)
     if (o->sections[i].sh_type == SHT_SYMTAB && !read_symbols(o, &o->sections[i], error)) return false;
@@ -113,20 +116,59 @@ static bool symbol_place(const Object *o, uint64_t index, uint64_t *place, HgmEr
   return true;
 }
 
+static bool x86_field(uint32_t *field, uint64_t type, int64_t target, int64_t place, HgmError *error) {
+  if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
+    return hgm_fail(error, 3, "compiled code has a relocation of type %llu; an image allows only PC32 and PLT32", (unsigned long long)type);
+  int64_t value = target - place;
+  *field = (uint32_t)value;
+  return value == (int32_t)value || hgm_fail(error, 3, "an image of compiled code is over 2 GiB");
+}
+
+// How far AArch64's loads and stores shift the low 12 bits of an address in their instruction: by the size of what they move. -1: no such relocation.
+static int low_shift(uint64_t type) {
+  switch (type) {
+  case R_AARCH64_ADD_ABS_LO12_NC:
+  case R_AARCH64_LDST8_ABS_LO12_NC: return 0;
+  case R_AARCH64_LDST16_ABS_LO12_NC: return 1;
+  case R_AARCH64_LDST32_ABS_LO12_NC: return 2;
+  case R_AARCH64_LDST64_ABS_LO12_NC: return 3;
+  case R_AARCH64_LDST128_ABS_LO12_NC: return 4;
+  default: return -1;
+  }
+}
+
+// The image begins on a page, so the low bits of a place in it are those of the address (ELF for the Arm 64-bit Architecture, section 5.7).
+static bool arm_field(uint32_t *field, uint64_t type, int64_t target, int64_t place, HgmError *error) {
+  int64_t value = target - place, pages = (target >> 12) - (place >> 12);
+  bool fits = true;
+  int shift = low_shift(type);
+  if (shift >= 0) *field |= ((uint32_t)target & 0xfff) >> shift << 10;
+  else if (type == R_AARCH64_ADR_PREL_PG_HI21) {
+    *field |= ((uint32_t)pages & 3) << 29 | ((uint32_t)(pages >> 2) & 0x7ffff) << 5;
+    fits = pages >= -(1 << 20) && pages < 1 << 20;
+  } else if (type == R_AARCH64_CALL26 || type == R_AARCH64_JUMP26) {
+    *field |= (uint32_t)(value >> 2) & 0x3ffffff;
+    fits = value >= -(1 << 27) && value < 1 << 27;
+  } else if (type == R_AARCH64_PREL32) {
+    *field = (uint32_t)value;
+    fits = value == (int32_t)value;
+  } else return hgm_fail(error, 3, "compiled code has a relocation of type %llu, which an image does not allow", (unsigned long long)type);
+  return fits || hgm_fail(error, 3, "an image of compiled code is too large for its jumps");
+}
+
 static bool relocate_section(const Object *o, const Elf64_Shdr *list, uint8_t *image, HgmError *error) {
   if (!is_array(o, list->sh_offset, list->sh_size)) return hgm_fail(error, 3, "a table of relocations is not aligned");
   const Elf64_Rela *r = (const Elf64_Rela *)(o->bytes + list->sh_offset);
   const Elf64_Shdr *section = &o->sections[list->sh_info];
   for (size_t n = list->sh_size / sizeof *r; n; n--, r++) {
-    uint64_t target, type = ELF64_R_TYPE(r->r_info);
+    uint64_t target;
     if (!symbol_place(o, ELF64_R_SYM(r->r_info), &target, error)) return false;
-    if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
-      return hgm_fail(error, 3, "compiled code has a relocation of type %llu; an image allows only PC32 and PLT32", (unsigned long long)type);
     if (section->sh_size < 4 || r->r_offset > section->sh_size - 4) return hgm_fail(error, 3, "a relocation lies outside of its section");
     uint64_t place = o->place[list->sh_info] + r->r_offset;
-    int64_t value = (int64_t)(target + (uint64_t)r->r_addend - place);
-    if (value != (int32_t)value) return hgm_fail(error, 3, "an image of compiled code is over 2 GiB");
-    int32_t field = (int32_t)value;
+    uint32_t field;
+    memcpy(&field, image + place, sizeof field);
+    if (!(o->machine == EM_AARCH64 ? arm_field : x86_field)(&field, ELF64_R_TYPE(r->r_info), (int64_t)target + r->r_addend, (int64_t)place, error))
+      return false;
     memcpy(image + place, &field, sizeof field);
   }
   return true;

@@ -1,7 +1,7 @@
 // One flat, position-independent image of machine code out of ELF objects: what the JIT runs, the cache stores and
 // a generated sampler carries.
 //
-// An object may hold .text and .rodata* sections and PC-relative relocations (PC32, PLT32) among them, nothing else:
+// An object may hold .text and .rodata* sections and PC-relative relocations (x86-64: PC32, PLT32; AArch64: pages and their low bits, jumps) among them, nothing else:
 // an undefined symbol, writable data, a GOT or an absolute relocation is refused with the name of the culprit.
 // So an image runs at any address without a loader: copy (or map) it and jump.
 //
@@ -18,7 +18,7 @@
 #include "runtime/program.h"
 
 typedef struct ImageObject {
-  const void *bytes; // an ELF64 little-endian x86-64 relocatable object
+  const void *bytes; // an ELF64 little-endian relocatable object for x86-64 or AArch64
   size_t size;
 } ImageObject;
 

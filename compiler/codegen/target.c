@@ -20,6 +20,10 @@ static void start_llvm(void) {
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
   // Scheduling after the registers are given out gains nothing, and neither does the reduction of loops, a fifth of the compile time:
   // the loops that count carry the pointers with which they read (gemm.c).
   static const char *const arguments[] = {"hgmc", "-post-RA-scheduler=0", "-disable-lsr"};
@@ -70,11 +74,13 @@ CodeTarget *code_target_create(const char *cpu, const char *features, bool quick
   }
   bool wide = (cpu_has_512(t->cpu) || has_feature(t->features, "+avx512f")) && !has_feature(t->features, "-avx512f");
   t->vector_bits = wide ? 512 : 256;
-  t->triple = copy("x86_64-unknown-linux-gnu");
+  bool arm = strcmp(t->cpu, "aarch64") == 0;
+  t->triple = copy(arm ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu");
   LLVMTargetRef target;
   char *message = NULL;
-  if (LLVMGetTargetFromTriple(t->triple, &target, &message)) ir_fail("LLVM has no X86 target: %s", message);
+  if (LLVMGetTargetFromTriple(t->triple, &target, &message)) ir_fail("LLVM has no target %s: %s", t->triple, message);
   LLVMCodeGenOptLevel level = quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
+  if (arm) strcpy(t->cpu, "generic"); // LLVM's word for it
   t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level, LLVMRelocPIC, LLVMCodeModelSmall);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(t->machine);
   char *text = LLVMCopyStringRepOfTargetData(layout);
