@@ -15,7 +15,8 @@ PACKAGES := gcc g++ make git pkg-config flex bison llvm-19-dev libopenblas-dev l
             libjansson-dev libcmocka-dev libmpfr-dev libzstd-dev libxml2-dev libz3-dev hdf5-tools
 
 SMALL_PACKAGES := musl-tools                   # without it a sampler is built with glibc and is 1 MB larger
-CHECK_PACKAGES := libopenmpi-dev openmpi-bin # without them the tests of several processes are skipped
+CHECK_PACKAGES := libopenmpi-dev openmpi-bin   # without them the tests of several processes are skipped
+ARM_PACKAGES   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # without them there is no `hgmc build --target aarch64`
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS_release := -O2 -g
@@ -32,7 +33,7 @@ CXX_LIBS   := $(if $(filter release,$(BUILD)),-static-libgcc -l:libstdc++.a,-lst
 LLVM_CFLAGS = $(shell $(LLVM) --cflags)
 LLVM_INCLUDE = -I$(shell $(LLVM) --includedir)
 LLVM_SHARED = $(shell $(LLVM) --ldflags) -lLLVM-19
-LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 target mc core support) \
+LLVM_STATIC = $(shell $(LLVM) --ldflags) $(shell $(LLVM) --link-static --libs x86codegen x86 aarch64codegen aarch64 target mc core support) \
               $(shell $(LLVM) --link-static --system-libs) $(CXX_LIBS)
 
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '  $(1)  $@' &&) # of a recipe: its name instead of the command
@@ -81,6 +82,7 @@ $(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
 STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
 STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
+STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
 STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap io npy_reader npy_writer philox pickle pool program_file \
                 redraw sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
@@ -91,7 +93,17 @@ $(O)/stub/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
 $(O)/stub/stub: $(STUB_OBJECTS)
-	$(call say,LD)$(STUB_CC) -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
+	$(call say,LD)$(STUB_CC) $(STUB_LINK) -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
+
+# the same for AArch64, where a compiler for it is; else an empty file
+ARM_CC      ?= $(shell command -v aarch64-linux-gnu-gcc)
+ARM_OBJECTS := $(if $(ARM_CC),$(STUB_OBJECTS:$(O)/stub/%=$(O)/stub_aarch64/%))
+$(O)/stub_aarch64/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(ARM_CC) $(STUB_CFLAGS) -c $< -o $@
+$(O)/stub_aarch64/stub: $(ARM_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)$(if $^,$(ARM_CC) $(STUB_LINK) -o $@ $^ -pthread -lm,: > $@)
 
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
 LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -U_FORTIFY_SOURCE -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
@@ -104,8 +116,8 @@ $(O)/library/%.o: %.c
 $(O)/library/library.o: $(LIBRARY_OBJECTS)
 	$(call say,LD)$(LD) -r --gc-sections $(LIBRARY_ENTRIES:%=-u lib_%) -o $@ $^
 
-$(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/library/library.o
-$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
+$(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/stub_aarch64/stub $(O)/library/library.o
+$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_STUB_AARCH64='"$(O)/stub_aarch64/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
 # libhdf5 from its archive where that can be linked: the shared one brings some thirty libraries (curl, TLS, Kerberos), half the time of a start.
 $(O)/hdf5.libs: Makefile
@@ -197,6 +209,7 @@ tests: $(TESTS) $(COMPILED)
 
 check: deps
 	@tests/deps.sh $(CHECK_PACKAGES) || true
+	@tests/deps.sh $(ARM_PACKAGES) || true
 	@$(MAKE) --no-print-directory -j$(JOBS) $(O)/hgmc plugins tests
 	@tests/run.sh $(O) $(T)
 check-long: deps

@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/cpu.h"
+
 typedef struct BuildPart {
   const uint8_t *bytes;
   size_t size;
 } BuildPart;
 
-BuildPart build_stub(void);    // the sampler without a model: a static ELF executable (sampler/)
+// The sampler without a model: a static ELF executable (sampler/) for this kind of processor. Of size 0: for AArch64 where hgmc was built without a compiler for it.
+BuildPart build_stub(HgmCpu cpu);
 BuildPart build_library(void); // the library without a model: a relocatable object (sampler/library/)
 
 #endif

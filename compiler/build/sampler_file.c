@@ -7,7 +7,7 @@
 #include "runtime/buffer.h"
 #include "sampler/seal.h"
 
-enum { PAGE = 4096, MOST_SEGMENTS = 32 };
+enum { MOST_SEGMENTS = 32 };
 
 // What a tool finds from the file's end.
 typedef struct Trailer {
@@ -20,6 +20,7 @@ static const char trailer_magic[8] = "hgmtail\n";
 typedef struct Segments {
   Elf64_Phdr at[MOST_SEGMENTS];
   int n;
+  uint64_t page;       // the largest of any system for this processor
   uint64_t start, end; // addresses: of the file's first byte, behind the last byte in memory
 } Segments;
 
@@ -27,10 +28,12 @@ static bool read_segments(Segments *s, BuildPart stub) {
   Elf64_Ehdr head;
   if (stub.size < sizeof head) return false;
   memcpy(&head, stub.bytes, sizeof head);
-  if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_type != ET_EXEC || head.e_machine != EM_X86_64 || head.e_phentsize != sizeof(Elf64_Phdr))
+  if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_type != ET_EXEC || (head.e_machine != EM_X86_64 && head.e_machine != EM_AARCH64) ||
+      head.e_phentsize != sizeof(Elf64_Phdr))
     return false;
   if (head.e_phnum >= MOST_SEGMENTS || head.e_phoff > stub.size || head.e_phnum * sizeof(Elf64_Phdr) > stub.size - head.e_phoff) return false;
   s->n = head.e_phnum;
+  s->page = head.e_machine == EM_AARCH64 ? 65536 : 4096;
   memcpy(s->at, stub.bytes + head.e_phoff, (size_t)s->n * sizeof *s->at);
   for (int i = 0; i < s->n; i++) {
     const Elf64_Phdr *p = &s->at[i];
@@ -42,8 +45,6 @@ static bool read_segments(Segments *s, BuildPart stub) {
   }
   return s->start != 0;
 }
-
-static uint64_t page_up(uint64_t x) { return (x + PAGE - 1) / PAGE * PAGE; }
 
 // Fills the seal's page: seal, then the table of segments, whose last one is the model.
 static void put_seal(uint8_t *file, uint64_t place, const Segments *s, size_t bundle_size) {
@@ -72,7 +73,8 @@ uint8_t *sampler_file(BuildPart stub, const void *bundle, size_t bundle_size, si
     hgm_fail(error, 3, "the sampler carried in hgmc cannot take a model");
     return NULL;
   }
-  uint64_t place = page_up(s.end - s.start > stub.size ? s.end - s.start : stub.size), bundle_at = place + HGM_SEAL_BYTES;
+  uint64_t length_of_stub = s.end - s.start > stub.size ? s.end - s.start : stub.size;
+  uint64_t place = (length_of_stub + s.page - 1) / s.page * s.page, bundle_at = place + HGM_SEAL_BYTES;
   Trailer trailer = {.offset = bundle_at, .size = bundle_size};
   memcpy(trailer.magic, trailer_magic, sizeof trailer.magic);
   HgmBuffer file = {0};
@@ -87,7 +89,7 @@ uint8_t *sampler_file(BuildPart stub, const void *bundle, size_t bundle_size, si
   }
   uint64_t length = bundle_at + bundle_size - place, address = s.start + place;
   s.at[s.n++] = (Elf64_Phdr){
-      .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = place, .p_vaddr = address, .p_paddr = address, .p_filesz = length, .p_memsz = length, .p_align = PAGE};
+      .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = place, .p_vaddr = address, .p_paddr = address, .p_filesz = length, .p_memsz = length, .p_align = s.page};
   put_seal(file.bytes, place, &s, bundle_size);
   *size = end;
   return file.bytes;

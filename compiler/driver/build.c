@@ -10,9 +10,9 @@
 #include "compiler/driver/verbs.h"
 #include "runtime/io.h"
 
-static bool write_sampler(const Options *options, const void *bundle, size_t bundle_size, HgmError *error) {
+static bool write_sampler(const Options *options, HgmCpu cpu, const void *bundle, size_t bundle_size, HgmError *error) {
   size_t size;
-  uint8_t *file = sampler_file(build_stub(), bundle, bundle_size, &size, error);
+  uint8_t *file = sampler_file(build_stub(cpu), bundle, bundle_size, &size, error);
   if (file == NULL) return false;
   bool fine = hgm_io_replace_program(NULL, options->output, file, size, error);
   free(file);
@@ -35,7 +35,8 @@ static bool build(OpenRun *run, const Options *options, const PackTargets *targe
   size_t size;
   uint8_t *bytes = pack(&bundle, run, options, targets, &size, error);
   if (bytes == NULL) return false;
-  bool fine = options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, bytes, size, error);
+  bool fine =
+      options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, targets->at[0], bytes, size, error);
   free(bytes);
   return fine;
 }
@@ -45,7 +46,7 @@ static bool sampler_bytes(OpenRun *run, const Options *options, double *bytes, H
   HgmBundle bundle;
   size_t packed_size, size = 0;
   uint8_t *packed = pack_targets(&targets, NULL, error) ? pack(&bundle, run, options, &targets, &packed_size, error) : NULL;
-  uint8_t *file = packed == NULL ? NULL : sampler_file(build_stub(), packed, packed_size, &size, error);
+  uint8_t *file = packed == NULL ? NULL : sampler_file(build_stub(targets.at[0]), packed, packed_size, &size, error);
   *bytes = (double)size;
   bool fine = file != NULL;
   free(file);
@@ -67,13 +68,22 @@ bool build_sampler_bytes(const Options *options, const char *directory, double *
   return ok;
 }
 
+// What is carried in this hgmc must be for that processor.
+static bool may_build(const Options *options, const PackTargets *targets, HgmError *error) {
+  if (targets->at[0] != HGM_CPU_AARCH64) return true;
+  if (options->lib) return hgm_fail(error, EXIT_ENVIRONMENT, "--target aarch64: a sampler only; a library (--lib) is for x86-64");
+  return build_stub(HGM_CPU_AARCH64).size > 0 ||
+         hgm_fail(error, EXIT_ENVIRONMENT,
+                  "--target aarch64: this hgmc was built without a compiler for it; install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, then make");
+}
+
 int verb_build(const Options *options) {
   HgmError error = {0};
   PackTargets targets;
   OpenRun run;
   int exit_code = EXIT_DONE;
   if (!(options->lib ? library_check(options, &error) : hgm_io_may_write(options->output, options->force, &error)) ||
-      !pack_targets(&targets, options->target, &error))
+      !pack_targets(&targets, options->target, &error) || !may_build(options, &targets, &error))
     return report_error(&error);
   if (open_run(&run, options, options->positional.at[0], &exit_code) && !build(&run, options, &targets, &error)) exit_code = report_error(&error);
   close_run(&run);

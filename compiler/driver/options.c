@@ -59,7 +59,7 @@ static const OptSpec specs[] = {
     {"checkpoint", 0, OPT_TIME, "5m", "saves by time too, not only after each epoch", AT(checkpoint_seconds), AT(has_checkpoint), " run "},
     {"seconds", 0, OPT_TIME, "S", "how long each rate is measured (1)", AT(bench_seconds), NO_FLAG, " bench "},
     {"against", 0, OPT_TEXT, "FILE", "compares --data with this file, without a model", AT(against), NO_FLAG, " eval "},
-    {"target", 0, OPT_TEXT, "CPU", "native, x86-64-v3 or x86-64-v4; without it both, picked at the start", AT(target), NO_FLAG, " build "},
+    {"target", 0, OPT_TEXT, "CPU", "native, x86-64-v3, x86-64-v4 or aarch64; without it both of x86-64, picked at the start", AT(target), NO_FLAG, " build "},
     {"lib", 0, OPT_FLAG, NULL, "libNAME.a, libNAME.so, NAME.h, NAME.py and NAME.pc instead, for -o NAME", AT(lib), NO_FLAG, " build "},
     {"json", 0, OPT_TEXT, "FILE", "the numbers as JSON (- for standard output)", AT(json), NO_FLAG, " eval inspect bench "},
     {"force", 0, OPT_FLAG, NULL, "writes over what exists", AT(force), NO_FLAG, " run sample score eval build "},

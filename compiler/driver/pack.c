@@ -15,10 +15,13 @@ bool pack_targets(PackTargets *targets, const char *text, HgmError *error) {
   *targets = (PackTargets){.at = {HGM_CPU_V3, HGM_CPU_V4}, .n = 2};
   if (text == NULL) return true;
   targets->n = 1;
-  if (strcmp(text, "native") == 0) targets->at[0] = hgm_cpu_level();
-  else if (strcmp(text, hgm_cpu_level_name(HGM_CPU_V4)) == 0) targets->at[0] = HGM_CPU_V4;
-  else if (strcmp(text, hgm_cpu_level_name(HGM_CPU_V3)) != 0)
-    return hgm_fail(error, EXIT_ENVIRONMENT, "--target %s: expected native, x86-64-v3 or x86-64-v4; without --target both are built", text);
+  static const HgmCpu named[] = {HGM_CPU_V3, HGM_CPU_V4, HGM_CPU_AARCH64};
+  targets->at[0] = hgm_cpu_level();
+  bool is_known = strcmp(text, "native") == 0;
+  for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+    if (strcmp(text, hgm_cpu_level_name(named[i])) == 0) is_known = true, targets->at[0] = named[i];
+  if (!is_known)
+    return hgm_fail(error, EXIT_ENVIRONMENT, "--target %s: expected native, x86-64-v3, x86-64-v4 or aarch64; without --target both of x86-64 are built", text);
   return targets->at[0] != HGM_CPU_ANY || hgm_fail(error, EXIT_ENVIRONMENT, "this processor has no AVX2 and FMA; compiled models need both");
 }
 
