@@ -99,6 +99,12 @@ Arena *kept_arena(const Session *session) { return session->kept != NULL ? sessi
 
 Arena *kept_work(const Session *session) { return session->kept != NULL ? session->kept->work : NULL; }
 
+// Nothing else comes to lie there.
+void kept_work_done(const Session *session) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (session->kept != NULL) mmap((char *)place + room / 2, room / 2, PROT_NONE, flags, -1, 0);
+}
+
 void kept_close(Session *session) {
   if (session->kept != NULL) munmap((void *)place, room);
   session->kept = NULL;
@@ -151,6 +157,7 @@ bool kept_find(Session *session, const ModelOptions *options) {
   arena_destroy(scratch);
   close(file);
   if (kept->is_known) {
+    kept_work_done(session);
     session->model = head.model;
     session->sources = head.sources;
     session->diags = head.diags;
@@ -248,5 +255,5 @@ void kept_keep(Session *session) {
   if (k.fine) hgm_cache_keep_pages(kept->cache, kept->key, k.pieces, k.head->n + 1);
   kept->is_known = true;
   arena_destroy(scratch);
-  timeline_add(session->options->timeline, begin, "the model is kept");
+  timeline_add(session->options->timeline, begin, k.fine ? "the model is kept" : "the model cannot be kept");
 }

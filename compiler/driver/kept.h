@@ -17,6 +17,8 @@ Kept *kept_open(const Session *session, const ModelOptions *options); // NULL: n
 bool kept_find(Session *session, const ModelOptions *options);
 Arena *kept_arena(const Session *session); // for the model, its sources and diagnostics
 Arena *kept_work(const Session *session);  // for what is of no use once the model is there, and is not kept; NULL: not here
+// The model is there. Its work is gone, and whoever still looks at it ends in SIGSEGV; the run that takes the model would read zeros.
+void kept_work_done(const Session *session);
 // The session's model, once, if it was read without errors. Not a model that uses trained runs, or that gets the size of a buffer later.
 void kept_keep(Session *session);
 void kept_close(Session *session); // the model is gone

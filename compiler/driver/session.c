@@ -112,6 +112,7 @@ static void read_model(Session *session, const SessionSource *source, ModelOptio
   session->sources = sources_new(arena);
   session->diags = diags_new(arena, session->sources);
   session->model = model_load(arena, session->sources, session->diags, options);
+  kept_work_done(session);
   timeline_add(session->options->timeline, start, "the model is read and checked");
 }
 
