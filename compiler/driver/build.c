@@ -10,18 +10,6 @@
 #include "compiler/driver/verbs.h"
 #include "runtime/io.h"
 
-static bool write_sampler(const Options *options, HgmCpu cpu, const void *bundle, size_t bundle_size, HgmError *error) {
-  size_t size;
-  uint8_t *file = sampler_file(build_stub(cpu), bundle, bundle_size, &size, error);
-  if (file == NULL) return false;
-  bool fine = hgm_io_replace_program(NULL, options->output, file, size, error);
-  free(file);
-  if (fine && !options->quiet)
-    fprintf(stderr, "%s: %zu kB, of which the model is %zu kB; `%s --help` says how to use it\n", options->output, size / 1000, bundle_size / 1000,
-            options->output);
-  return fine;
-}
-
 // The run as the bytes that a sampler carries behind itself, from malloc; bundle lies in the run's arena. NULL after an error.
 static uint8_t *pack(HgmBundle *bundle, OpenRun *run, const Options *options, const PackTargets *targets, size_t *size, HgmError *error) {
   if (!pack_run(bundle, run, targets, options->generator, options->lib, error)) return NULL;
@@ -30,28 +18,50 @@ static uint8_t *pack(HgmBundle *bundle, OpenRun *run, const Options *options, co
   return bytes;
 }
 
-static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
+typedef struct Sampler {
+  uint8_t *file; // from malloc
+  size_t size, of_model;
+} Sampler;
+
+static bool make_sampler(Sampler *s, OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
+  HgmBundle bundle;
+  uint8_t *model = pack(&bundle, run, options, targets, &s->of_model, error);
+  s->file = model == NULL ? NULL : sampler_file(build_stub(targets->at[0]), model, s->of_model, &s->size, error);
+  free(model);
+  return s->file != NULL;
+}
+
+static bool write_sampler(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
+  Sampler s;
+  const char *path = options->output;
+  if (!make_sampler(&s, run, options, targets, error)) return false;
+  bool fine = hgm_io_replace_program(NULL, path, s.file, s.size, error);
+  free(s.file);
+  if (fine && !options->quiet)
+    fprintf(stderr, "%s: %zu kB, of which the model is %zu kB; `%s --help` says how to use it\n", path, s.size / 1000, s.of_model / 1000, path);
+  return fine;
+}
+
+static bool write_library(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
   HgmBundle bundle;
   size_t size;
-  uint8_t *bytes = pack(&bundle, run, options, targets, &size, error);
-  if (bytes == NULL) return false;
-  bool fine =
-      options->lib ? library_write(options, run->session.arena, &bundle, bytes, size, error) : write_sampler(options, targets->at[0], bytes, size, error);
-  free(bytes);
+  uint8_t *model = pack(&bundle, run, options, targets, &size, error);
+  bool fine = model != NULL && library_write(options, run->session.arena, &bundle, model, size, error);
+  free(model);
   return fine;
+}
+
+static bool build(OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
+  return options->lib ? write_library(run, options, targets, error) : write_sampler(run, options, targets, error);
 }
 
 static bool sampler_bytes(OpenRun *run, const Options *options, double *bytes, HgmError *error) {
   PackTargets targets;
-  HgmBundle bundle;
-  size_t packed_size, size = 0;
-  uint8_t *packed = pack_targets(&targets, NULL, error) ? pack(&bundle, run, options, &targets, &packed_size, error) : NULL;
-  uint8_t *file = packed == NULL ? NULL : sampler_file(build_stub(targets.at[0]), packed, packed_size, &size, error);
-  *bytes = (double)size;
-  bool fine = file != NULL;
-  free(file);
-  free(packed);
-  return fine;
+  Sampler s;
+  if (!pack_targets(&targets, NULL, error) || !make_sampler(&s, run, options, &targets, error)) return false;
+  *bytes = (double)s.size;
+  free(s.file);
+  return true;
 }
 
 bool build_sampler_bytes(const Options *options, const char *directory, double *bytes, HgmError *error) {

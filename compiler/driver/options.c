@@ -260,6 +260,17 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   return true;
 }
 
+const char *pair_value(const char *pair, const char *name) {
+  size_t n = strlen(name);
+  return strncmp(pair, name, n) == 0 && pair[n] == '=' ? pair + n + 1 : NULL;
+}
+
+const char *pairs_value(const Strings *pairs, const char *name) {
+  const char *value = NULL;
+  for (size_t i = 0; i < pairs->len && value == NULL; i++) value = pair_value(pairs->at[i], name);
+  return value;
+}
+
 bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *exit_code) {
   *options = (Options){.arena = arena, .argv = argv, .seed = 1, .bench_seconds = 1};
   *exit_code = 0;

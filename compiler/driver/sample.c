@@ -29,12 +29,7 @@ typedef struct Sampling {
   VEC(Kept) kept;
 } Sampling;
 
-static const char *pinned(const Sampling *s, const char *column) {
-  size_t len = strlen(column);
-  for (size_t i = 0; i < s->options->fixes.len; i++)
-    if (strncmp(s->options->fixes.at[i], column, len) == 0 && s->options->fixes.at[i][len] == '=') return s->options->fixes.at[i] + len + 1;
-  return NULL;
-}
+static const char *pinned(const Sampling *s, const char *column) { return pairs_value(&s->options->fixes, column); }
 
 static bool is_read(const void *sampling, const ModelColumn *column) {
   const Sampling *s = sampling;

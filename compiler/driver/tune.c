@@ -31,7 +31,7 @@ typedef struct Tuning {
   int n_trials, prune;
   int64_t rungs[MOST_RUNGS]; // epochs after which trials are compared
   int n_rungs;
-  int *order; // trials of this rung, best first
+  TuneTrial **order; // trials of this rung, best first
   int n_order;
 } Tuning;
 
@@ -116,7 +116,7 @@ static void drop_inactive(Tuning *t, TuneTrial *trial) {
       const ModelParam *p = &model->params.at[i];
       if (p->tune == NULL || p->tune->active) continue;
       for (size_t k = 0; k < trial->sets.len && !again; k++) {
-        again = strncmp(trial->sets.at[k], p->name, strlen(p->name)) == 0 && trial->sets.at[k][strlen(p->name)] == '=';
+        again = pair_value(trial->sets.at[k], p->name) != NULL;
         if (again) memmove(&trial->sets.at[k], &trial->sets.at[k + 1], (--trial->sets.len - k) * sizeof *trial->sets.at);
       }
     }
@@ -157,12 +157,12 @@ static TrialState run_rung(Tuning *t, int rung, HgmError *error) {
     bool progress = false;
     for (int i = 0; i < t->n_order; i++) {
       if (known[i]) continue;
-      TrialState state = interrupt_requested() ? TRIAL_INTERRUPTED : tune_trial(&t->trials[t->order[i]], &r, t->options, error);
+      TrialState state = interrupt_requested() ? TRIAL_INTERRUPTED : tune_trial(t->order[i], &r, t->options, error);
       if (state == TRIAL_FAILED || state == TRIAL_INTERRUPTED) return state;
       if (state == TRIAL_BUSY) continue;
       known[i] = progress = true;
       left--;
-      say(t, rung, &t->trials[t->order[i]]);
+      say(t, rung, t->order[i]);
     }
     if (progress || left == 0) continue;
     if (!told && !t->options->quiet) fprintf(stderr, "rung %d of %d: waiting for %d trials of other processes\n", rung + 1, t->n_rungs, left);
@@ -177,37 +177,26 @@ static bool is_better(const TuneTrial *a, const TuneTrial *b) {
   return isnan(a->value) || a->value == b->value ? a->number < b->number : a->value < b->value;
 }
 
-static void sort(Tuning *t) {
-  for (int i = 1; i < t->n_order; i++)
-    for (int k = i; k > 0 && is_better(&t->trials[t->order[k]], &t->trials[t->order[k - 1]]); k--) {
-      int other = t->order[k];
-      t->order[k] = t->order[k - 1];
-      t->order[k - 1] = other;
-    }
+static int best_first(const void *a, const void *b) {
+  const TuneTrial *const *x = a, *const *y = b;
+  return is_better(*x, *y) ? -1 : is_better(*y, *x);
 }
 
 // ---- the table
 
-static const char *set_value(const TuneTrial *trial, const char *name) {
-  size_t len = strlen(name);
-  for (size_t i = 0; i < trial->sets.len; i++)
-    if (strncmp(trial->sets.at[i], name, len) == 0 && trial->sets.at[i][len] == '=') return trial->sets.at[i] + len + 1;
-  return NULL;
-}
-
 // A choice that is a text stands without its quotes.
 static const char *cell(Arena *arena, const char *value) { return value[0] == '"' ? arena_strndup(arena, value + 1, strlen(value) - 2) : value; }
 
-static bool write_table(const Tuning *t, const int *ranks, HgmError *error) {
+static bool write_table(const Tuning *t, TuneTrial *const *ranks, HgmError *error) {
   Arena *arena = t->arena;
   const char *text = "trial,epochs,value";
   for (size_t i = 0; i < t->space.params.len; i++) text = arena_printf(arena, "%s,%s", text, t->space.params.at[i].name);
   for (int i = 0; i < t->n_trials; i++) {
-    const TuneTrial *trial = &t->trials[ranks[i]];
+    const TuneTrial *trial = ranks[i];
     text = arena_printf(arena, "%s\n%d,%lld,", text, trial->number, (long long)trial->epochs);
     if (!isnan(trial->value)) text = arena_printf(arena, "%s%.9g", text, trial->value);
     for (size_t k = 0; k < t->space.params.len; k++) {
-      const char *value = set_value(trial, t->space.params.at[k].name);
+      const char *value = pairs_value(&trial->sets, t->space.params.at[k].name);
       text = arena_printf(arena, "%s,%s", text, cell(arena, value != NULL ? value : t->space.params.at[k].fallback));
     }
   }
@@ -215,10 +204,10 @@ static bool write_table(const Tuning *t, const int *ranks, HgmError *error) {
   return hgm_io_replace(NULL, arena_printf(arena, "%s/tune.csv", t->directory), text, strlen(text), error);
 }
 
-static void print_table(const Tuning *t, const int *ranks) {
+static void print_table(const Tuning *t, TuneTrial *const *ranks) {
   printf("%5s %7s %12s  params\n", "trial", "epochs", "value");
   for (int i = 0; i < t->n_trials; i++) {
-    const TuneTrial *trial = &t->trials[ranks[i]];
+    const TuneTrial *trial = ranks[i];
     printf("%5d %7lld ", trial->number, (long long)trial->epochs);
     if (trial->failure != NULL) printf("%12s %s: %s\n", "failed", sets_text(t, trial), trial->failure);
     else printf("%12.5f %s\n", trial->value, sets_text(t, trial));
@@ -274,23 +263,23 @@ static bool open_search(Tuning *t, int *exit_code, HgmError *error) {
 
 static void place_trials(Tuning *t) {
   t->trials = ARENA_ARRAY(t->arena, TuneTrial, t->n_trials);
-  t->order = ARENA_ARRAY(t->arena, int, t->n_trials);
+  t->order = ARENA_ARRAY(t->arena, TuneTrial *, t->n_trials);
   for (int i = 0; i < t->n_trials; i++) {
     place_trial(t, i);
-    t->order[t->n_order++] = i;
+    t->order[t->n_order++] = &t->trials[i];
   }
 }
 
 // Best first: who was trained longest, then by value.
-static TrialState climb(Tuning *t, int *ranks, HgmError *error) {
+static TrialState climb(Tuning *t, TuneTrial **ranks, HgmError *error) {
   memcpy(ranks, t->order, (size_t)t->n_trials * sizeof *ranks);
   for (int rung = 0; rung < t->n_rungs; rung++) {
     TrialState state = run_rung(t, rung, error);
     if (state != TRIAL_KNOWN) return state;
-    sort(t);
+    qsort(t->order, (size_t)t->n_order, sizeof *t->order, best_first);
     memcpy(ranks, t->order, (size_t)t->n_order * sizeof *ranks);
     int good = 0;
-    while (good < t->n_order && !isnan(t->trials[t->order[good]].value)) good++;
+    while (good < t->n_order && !isnan(t->order[good]->value)) good++;
     int next = (t->n_order + t->prune - 1) / t->prune;
     if (rung + 1 < t->n_rungs) t->n_order = next < good ? next : good;
   }
@@ -304,7 +293,7 @@ int verb_tune(const Options *options) {
   if (!read_options(&t, &error) || !open_search(&t, &exit_code, &error)) return error.text[0] != '\0' ? report_error(&error) : exit_code;
   interrupt_watch();
   place_trials(&t);
-  int *ranks = ARENA_ARRAY(t.arena, int, t.n_trials);
+  TuneTrial **ranks = ARENA_ARRAY(t.arena, TuneTrial *, t.n_trials);
   switch (climb(&t, ranks, &error)) {
   case TRIAL_KNOWN: break;
   case TRIAL_BUSY:
@@ -313,8 +302,8 @@ int verb_tune(const Options *options) {
   }
   if (!write_table(&t, ranks, &error)) return report_error(&error);
   print_table(&t, ranks);
-  if (t.trials[ranks[0]].failure != NULL)
+  if (ranks[0]->failure != NULL)
     return hgm_fail(&error, EXIT_USER, "no trial came to its end; %s/trial-000.log has all that the defaults said", t.directory), report_error(&error);
-  print_best(&t, &t.trials[ranks[0]]);
+  print_best(&t, ranks[0]);
   return EXIT_DONE;
 }
