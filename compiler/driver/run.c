@@ -205,7 +205,7 @@ static bool save_manifest(Run *r, HgmError *error) {
   return hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
 }
 
-// A run that was replaced leaves nothing that could be taken for the new one's.
+// A run that was replaced leaves nothing that could be taken for the new one's, so they go before the new manifest comes.
 static bool remove_old_results(const Run *r, HgmError *error) {
   static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json", "report.html"};
   char path[4096];
@@ -262,7 +262,7 @@ static bool prepare(Run *r, HgmError *error) {
 // From the manifest on the directory is a run, which --resume goes on with, whatever ends it.
 static bool begin_record(Run *r, HgmError *error) {
   double begun = now_ms();
-  bool ok = save_manifest(r, error) && remove_old_results(r, error);
+  bool ok = remove_old_results(r, error) && save_manifest(r, error);
   timeline_add(r->session.options->timeline, begun, "the manifest is written");
   return ok;
 }

@@ -17,3 +17,8 @@ resume elsewhere/moved.h5 elsewhere/moved.h5 > log 2>&1; [ $? -eq 1 ] || fail "a
 expect_text "was begun with 1 files"
 same_file before.h5 run/last.h5
 resume elsewhere/moved.h5 > log 2>&1 || fail "the moved file to be taken"
+# results that --force replaces are gone before the new manifest stands, so none of them is ever the new run's
+rm run/manifest.json; mkdir run/manifest.json # where no file comes to stand
+expect_exit 2 $HGMC run $model --train $data --epochs 1 -o run --quiet --force
+expect_text "manifest.json"
+[ ! -e run/last.h5 ] && [ ! -e run/model.h5 ] || fail "the replaced run's weights to be gone when the manifest is not there yet"
