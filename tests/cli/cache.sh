@@ -1,26 +1,9 @@
 # The cache of compiled programs: the same bits with it and without, whatever happens to its files.
 . "$ROOT/tests/cli/lib.bash"
 export HGM_CACHE=$SCRATCH/cache
-cat > flow.hgm << 'END'
-param width = 8
-data d { x = ["a", "b"] |> standardize }
-flow f(x) {
-  base normal
-  affine_coupling(subnet = mlp([width]))
-  reverse
-}
-train {
-  update f {
-    minimize -log_prob(f, x)
-    with adam(1e-3)
-  }
-  batch 32
-  epochs 2
-}
-generate { x ~ f }
-END
-awk 'BEGIN { srand(5); print "a,b"; for (i = 0; i < 200; i++) printf "%.6f,%.6f\n", rand() - 0.5, rand() + rand() }' > table.csv
-flow="flow.hgm --train table.csv --quiet --time-passes"
+small_flow mlp > flow.hgm
+two_columns > table.csv
+flow="flow.hgm --train table.csv --epochs 2 --quiet --time-passes"
 run() { expect_exit 0 $HGMC run $flow --force "$@"; }
 files() { find "$1" -type f -name '*.hgmprog' | wc -l; }
 

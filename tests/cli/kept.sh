@@ -4,24 +4,8 @@ export HGM_CACHE=$SCRATCH/cache
 [ "${BUILD_DIR##*/}" = release ] || { echo "only a release of hgmc is linked to a fixed place"; exit 77; }
 [ "$(cat /proc/sys/vm/overcommit_memory 2> /dev/null)" != 2 ] && [ "$(ulimit -v)" = unlimited ] || { echo "addresses are counted as memory here, so no model is kept"; exit 77; }
 mkdir work found; cd work
-cat > main.hgm << 'END'
-use "part.hgm"
-param width = 8
-data d { x = ["a", "b"] |> standardize }
-flow f(x) {
-  base normal
-  affine_coupling(subnet = inner([width]))
-  reverse
-}
-train {
-  update f {
-    minimize -log_prob(f, x)
-    with adam(1e-3)
-  }
-  batch 32
-  epochs 1
-}
-generate { x ~ f }
+{ echo 'use "part.hgm"'; small_flow inner; } > main.hgm
+cat >> main.hgm << 'END'
 evaluate {
   never = x[0]
   observable sum = x[0] + x[1] over -1..3
@@ -32,7 +16,7 @@ END
 inner() { echo "layer inner(widths: [int])(x: real[n], c: real[k] = []) -> (h) { h = mlp(widths, act = $1)(x, c) }"; }
 inner tanh > ../found/part.hgm
 export HGM_PATH=$SCRATCH/found
-awk 'BEGIN { print "a,b"; for (i = 0; i < 200; i++) printf "%.6f,%.6f\n", i * 0.37 % 1, i * 0.73 % 1 + i * 0.11 % 1 }' > table.csv
+two_columns > table.csv
 run() { expect_exit 0 $HGMC run main.hgm --train table.csv --quiet --time-passes --force -o "$@"; }
 read_again() { run "$@"; expect_text "the model is read and checked"; }
 taken() { run "$@"; expect_text "the model is taken from the cache"; expect_text 'warning[unused]'; }

@@ -32,6 +32,28 @@ train {
 }
 HGM
 }
+# small_flow SUBNET: the beginning of a model of two columns, for what needs every kind of program and little training; two_columns: a table for it
+small_flow() {
+  cat << HGM
+param width = 8
+data d { x = ["a", "b"] |> standardize }
+flow f(x) {
+  base normal
+  affine_coupling(subnet = $1([width]))
+  reverse
+}
+train {
+  update f {
+    minimize -log_prob(f, x)
+    with adam(1e-3)
+  }
+  batch 32
+  epochs 1
+}
+generate { x ~ f }
+HGM
+}
+two_columns() { awk 'BEGIN { print "a,b"; for (i = 0; i < 200; i++) printf "%.6f,%.6f\n", i * 0.37 % 1, i * 0.73 % 1 + i * 0.11 % 1 }'; }
 # weights of a run as text without the path
 dump() { h5dump "$1" | tail -n +2; }
 same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }

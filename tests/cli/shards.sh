@@ -13,10 +13,10 @@ joined() { head -n 1 "$1"; tail -q -n +2 "$@"; }
 joined slurm/shard_0000?.csv > joined.csv
 same_file whole.csv joined.csv
 rm slurm/shard_00003.csv
-mkfifo slow; (exec 3> slow; sleep 5) & # a shard that hangs while it reads is killed: nothing stands under its name
-sleeper=$!
-GIVEN=@slow SLURM_ARRAY_TASK_ID=3 bash "$ROOT/examples/submit/slurm.sh" 2> log & pid=$!
-sleep 0.3; kill -9 $pid; wait $pid 2> /dev/null; kill $sleeper 2> /dev/null
+mkfifo slow; exec 3<> slow # a shard that hangs while it reads, since nobody writes, is killed: nothing stands under its name
+GIVEN=@slow SLURM_ARRAY_TASK_ID=3 bash "$ROOT/examples/submit/slurm.sh" 2> log 3>&- & pid=$!
+reads() { [ "$(readlink "/proc/$pid/exe")" = "$PWD/jetsim" ] && readlink /proc/$pid/fd/* | grep -q /slow$; }
+await $pid reads; kill -9 $pid; wait $pid 2> /dev/null; exec 3>&-
 [ -e slurm/shard_00003.csv ] && fail "no file of a killed shard"
 SLURM_ARRAY_TASK_ID=3 bash "$ROOT/examples/submit/slurm.sh" 2> log || fail "the killed task again"
 SLURM_ARRAY_TASK_ID=3 bash "$ROOT/examples/submit/slurm.sh" > log || fail "a finished task again"

@@ -2,10 +2,7 @@
 # Losses of the example games beside PyTorch, with first and second derivatives, in float64: every update of each, on random events.
 #   BUILD_DIR=build/release tests/oracle/games.sh [NAME …]      HGM_LONG=1: in float32 too, and of images (four events, up to 5 million weights)
 set -eu
-cd "$(dirname "$0")/../.."
-. tests/oracle/python.sh
-[ -n "$python" ] || { echo "no python with numpy and torch: make oracle installs them into .venv, HGM_PYTHON names another"; exit 77; }
-scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/begin.sh"
 cases=("dirac:gan/dirac_gan" "gan:gan/gan" "least_squares:gan/gan --set game=least_squares" "roth:gan/regularised_gan" "r1:gan/regularised_gan --set penalty=r1_term"
        "r2:gan/regularised_gan --set penalty=r2_term" "conditional:gan/conditional_gan" "bits:gan/bit_gan" "wgan_gp:gan/wgan_gp --set width=32"
        "unrolled:gan/unrolled_gan" "cyclegan:gan/cyclegan" "subtraction:gan/subtraction" "eventgan:gan/eventgan --set width=64 --set depth=3")

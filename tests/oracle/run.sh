@@ -2,10 +2,7 @@
 # hgm beside PyTorch: every example in float64, and in float32 with seven neighbours of its weights, compiled; `--evaluate`: the reference evaluator instead.
 #   BUILD_DIR=build/release tests/oracle/run.sh [--evaluate] [model …]      HGM_LONG=1: an image model too
 set -eu
-cd "$(dirname "$0")/../.."
-. tests/oracle/python.sh
-[ -n "$python" ] || { echo "no python with numpy and torch: make oracle installs them into .venv, HGM_PYTHON names another"; exit 77; }
-scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/begin.sh"
 how=; [ "${1:-}" = --evaluate ] && { how=--evaluate; shift; }
 cases=(image:tests/oracle/image.hgm:- vae18:bench/vae18.hgm:- flow10:bench/flow10.hgm:- zgamma:examples/vae/zgamma.hgm:examples/data/zgamma.h5
        zmumu:examples/flows/zmumu.hgm:examples/data/zmumu.csv wgan_gp:examples/gan/wgan_gp.hgm:examples/data/jets.h5

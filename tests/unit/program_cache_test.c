@@ -20,7 +20,7 @@
 
 #include "runtime/program_cache.h"
 
-enum { KEY_BYTES = HGM_CACHE_KEY + 1 };
+enum { KEY_BYTES = HGM_CACHE_KEY + 1, PATH_BYTES = PATH_MAX + 80 };
 
 typedef struct Fixture {
   char root[64];
@@ -110,13 +110,17 @@ static void write_whole(const char *path, const uint8_t *bytes, size_t n) {
   assert_int_equal(chmod(path, 0600), 0);
 }
 
+static void keep_program(Fixture *f, char key[KEY_BYTES], char path[PATH_BYTES]) {
+  key_of(key, 1);
+  path_of(f, path, PATH_BYTES, key);
+  hgm_cache_keep(&f->cache, key, f->packed, f->size);
+}
+
 // Every byte of the file, label included; afterwards the program takes its place again.
 static void test_flipped_bytes(void **state) {
   Fixture *f = *state;
-  char key[KEY_BYTES], path[PATH_MAX + 80];
-  key_of(key, 1);
-  path_of(f, path, sizeof path, key);
-  hgm_cache_keep(&f->cache, key, f->packed, f->size);
+  char key[KEY_BYTES], path[PATH_BYTES];
+  keep_program(f, key, path);
   size_t n;
   uint8_t *bytes = read_whole(path, &n);
   assert_true(n > f->size);
@@ -133,10 +137,8 @@ static void test_flipped_bytes(void **state) {
 
 static void test_cut_short(void **state) {
   Fixture *f = *state;
-  char key[KEY_BYTES], path[PATH_MAX + 80];
-  key_of(key, 1);
-  path_of(f, path, sizeof path, key);
-  hgm_cache_keep(&f->cache, key, f->packed, f->size);
+  char key[KEY_BYTES], path[PATH_BYTES];
+  keep_program(f, key, path);
   size_t n;
   uint8_t *bytes = read_whole(path, &n);
   for (size_t length = 0; length < n; length += length < 200 ? 1 : 97) {
@@ -148,7 +150,7 @@ static void test_cut_short(void **state) {
 
 static void test_under_another_name(void **state) {
   Fixture *f = *state;
-  char key[KEY_BYTES], other[KEY_BYTES], from[PATH_MAX + 80], to[PATH_MAX + 80];
+  char key[KEY_BYTES], other[KEY_BYTES], from[PATH_BYTES], to[PATH_BYTES];
   key_of(key, 1), key_of(other, 2);
   hgm_cache_keep(&f->cache, key, f->packed, f->size);
   path_of(f, from, sizeof from, key);
@@ -159,10 +161,8 @@ static void test_under_another_name(void **state) {
 
 static void test_not_ours_alone(void **state) {
   Fixture *f = *state;
-  char key[KEY_BYTES], path[PATH_MAX + 80];
-  key_of(key, 1);
-  path_of(f, path, sizeof path, key);
-  hgm_cache_keep(&f->cache, key, f->packed, f->size);
+  char key[KEY_BYTES], path[PATH_BYTES];
+  keep_program(f, key, path);
   static const mode_t bad[] = {0620, 0602, 0666};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(chmod(path, bad[i]), 0);
@@ -301,7 +301,7 @@ static void test_pages(void **state) {
 static void test_limit(void **state) {
   Fixture *f = *state;
   enum { FILES = 5 };
-  char key[KEY_BYTES], path[PATH_MAX + 80];
+  char key[KEY_BYTES], path[PATH_BYTES];
   struct stat info;
   for (int i = 0; i < FILES; i++) {
     key_of(key, i);
@@ -328,7 +328,7 @@ static void test_limit(void **state) {
 
 static void test_left_behind(void **state) {
   Fixture *f = *state;
-  char key[KEY_BYTES], old[PATH_MAX + 80], young[PATH_MAX + 80], foreign[PATH_MAX + 80];
+  char key[KEY_BYTES], old[PATH_BYTES], young[PATH_BYTES], foreign[PATH_BYTES];
   snprintf(old, sizeof old, "%s/.new-abcdef", f->cache.directory);
   snprintf(young, sizeof young, "%s/.new-ghijkl", f->cache.directory);
   snprintf(foreign, sizeof foreign, "%s/notes.txt", f->cache.directory);

@@ -76,7 +76,7 @@ static HgmBuffer outputs_of(const Compiled *c) {
   return bytes;
 }
 
-static void same_as_alone(const Loaded *game, int i, const Compiled *shared) {
+static void same_alone(const Loaded *game, int i, const Compiled *shared) {
   Compiled alone = update(game, i, NULL);
   compile(&alone);
   HgmBuffer a = outputs_of(&alone), b = outputs_of(shared);
@@ -89,40 +89,44 @@ static void same_as_alone(const Loaded *game, int i, const Compiled *shared) {
   codegen_free(alone.program);
 }
 
+// All updates of the game with one shelf, each in a thread of its own or one behind the other.
+static void compile_all(const Loaded *game, Compiled *all, bool at_once) {
+  CodeShelf *shelf = codegen_shelf_create();
+  pthread_t threads[UPDATES];
+  for (int i = 0; i < UPDATES; i++) {
+    all[i] = update(game, i, shelf);
+    assert_int_equal(pthread_create(&threads[i], NULL, compile, &all[i]), 0);
+    if (!at_once) pthread_join(threads[i], NULL);
+  }
+  for (int i = 0; at_once && i < UPDATES; i++) pthread_join(threads[i], NULL);
+  codegen_shelf_release(shelf); // programs need nothing of it
+}
+
+static void same_as_alone(const Loaded *game, Compiled *all) {
+  for (int i = 0; i < UPDATES; i++) {
+    same_alone(game, i, &all[i]);
+    codegen_free(all[i].program);
+  }
+}
+
 static void one_behind_the_other(void **state) {
   (void)state;
   Loaded game = load_as(GAME, IR_F32);
-  CodeShelf *shelf = codegen_shelf_create();
   Compiled all[UPDATES];
-  for (int i = 0; i < UPDATES; i++) {
-    all[i] = update(&game, i, shelf);
-    compile(&all[i]);
-  }
-  codegen_shelf_release(shelf); // programs need nothing of it
+  compile_all(&game, all, false);
   assert_int_equal(all[0].stats.kernels, all[0].program->n_kernels);
   assert_in_range(all[1].stats.kernels, 1, all[1].program->n_kernels - 5);
-  for (int i = 0; i < UPDATES; i++) {
-    same_as_alone(&game, i, &all[i]);
-    codegen_free(all[i].program);
-  }
+  same_as_alone(&game, all);
   leave(&game);
 }
 
 static void at_the_same_time(void **state) {
   (void)state;
   Loaded game = load_as(GAME, IR_F32);
-  CodeShelf *shelf = codegen_shelf_create();
   Compiled all[UPDATES];
-  pthread_t threads[UPDATES];
-  for (int i = 0; i < UPDATES; i++) all[i] = update(&game, i, shelf);
-  for (int i = 0; i < UPDATES; i++) assert_int_equal(pthread_create(&threads[i], NULL, compile, &all[i]), 0);
-  for (int i = 0; i < UPDATES; i++) pthread_join(threads[i], NULL);
-  codegen_shelf_release(shelf);
+  compile_all(&game, all, true);
   assert_true(all[0].stats.kernels + all[1].stats.kernels < all[0].program->n_kernels + all[1].program->n_kernels);
-  for (int i = 0; i < UPDATES; i++) {
-    same_as_alone(&game, i, &all[i]);
-    codegen_free(all[i].program);
-  }
+  same_as_alone(&game, all);
   leave(&game);
 }
 
