@@ -105,9 +105,11 @@ static Value *make_binding(Elab *e, Scope *at, Binding *b) {
   size_t uses = e->uses.len;
   while (e->place->outer != NULL) e->place = e->place->outer;
   e->uses.len = 0;
+  const Hidden lists = alike_suspend(e);
   b->making = true;
   b->value = b->make(e, at, b->data);
   b->making = false;
+  e->scene->alike = lists;
   e->uses.len = uses;
   e->place = place;
   return b->value;

@@ -52,6 +52,7 @@ typedef struct DrawnFlow { // what a flow drew in this scene: its density needs 
   const AstDecl *flow;
   Values given;
   IrRef vector;    // the variables in one row
+  Hidden hidden;   // of the vector
   Value *log_prob; // f64 per event
 } DrawnFlow;
 // What a net remembers: of `running` the next average, and that of ones (what an average that began at zero is divided by); of `iterated`
@@ -75,7 +76,9 @@ typedef struct Scene {
   bool batches;    // events know the others of their batch
   bool types_only; // what is built goes away: a value that is not there yet may stand in it
   VEC(Running) running;
-  VEC(IrRef) judged; // shares of right answers, f64 scalars
+  VEC(IrRef) judged;         // shares of right answers, f64 scalars
+  Hidden alike;              // the lists whose elements are computed together here: a draw is made for each
+  struct Place *alike_place; // where the outermost of them stands
 } Scene;
 void running_outputs(Elab *e, const char *owner);                                     // set:* of what nets of that owner remember
 Scene *scene_open(Elab *e, ScenePurpose purpose, const char *name, const char *site); // becomes e->scene; training in TRAIN

@@ -233,7 +233,8 @@ static const char *value_key(Elab *e, const Value *v) {
   case VALUE_FIT:
   case VALUE_DATA:
   case VALUE_MODULE:
-  case VALUE_BATCH: return NULL;
+  case VALUE_BATCH:
+  case VALUE_ALIKE: return NULL;
   }
   return NULL;
 }
@@ -262,6 +263,7 @@ static Value *expand(Elab *e, const Callable *c, Scope *bound, Span span) {
   const char *key = c->kind == CALL_NET ? call_key(e, c, bound) : NULL;
   Value *known = key == NULL ? NULL : map_get(&e->scene->memo, key);
   if (known != NULL) return as_used(e, known, span);
+  const Hidden lists = key != NULL ? alike_suspend(e) : e->scene->alike;
   if (c->kind == CALL_NET) place_enter(e, c->path, c->owner);
   if (c->kind == CALL_LAYER) {
     const char *path = place_next(e, c->name);
@@ -271,6 +273,7 @@ static Value *expand(Elab *e, const Callable *c, Scope *bound, Span span) {
   Value *v = elab_body(e, bound, c->decl, span);
   e->uses.len--;
   if (c->kind != CALL_FN) place_leave(e);
+  e->scene->alike = lists;
   if (key != NULL) map_put(e->arena, &e->scene->memo, key, v);
   return as_used(e, v, span);
 }

@@ -16,7 +16,8 @@ Value *builtin_batch(Elab *e, const Builtin *b, BuiltinCall *call) {
   }
   Value *v = elab_real(e, call->value[0], call->span);
   if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
-  if (tensor_events(e, &v->u.tensor) > 1 || v->u.tensor.hidden.n > 0) return elab_not_built(e, call->span, "a batch inside a comprehension over a batch");
+  if (alike_refused(e, v, call->span, "`batch(…)` of a value")) return value_error(e);
+  if (tensor_events(e, &v->u.tensor) > 1) return elab_not_built(e, call->span, "a batch inside a comprehension over a batch");
   return value_batch(e, call->span, v, false);
 }
 

@@ -199,6 +199,7 @@ Value *builtin_len(Elab *e, const Builtin *b, BuiltinCall *call) {
   Extents shape = {0};
   if (v->kind == VALUE_TENSOR) shape = v->u.tensor.type.shape;
   else if (v->kind == VALUE_LIST && axis == 0) return value_int(e, call->span, (int64_t)v->u.list.len);
+  else if (v->kind == VALUE_ALIKE && axis == 0) return value_int(e, call->span, v->u.alike.n);
   else if (!static_shape(v, &shape)) return elab_tensor(e, v, call->span);
   if (shape.rank == 0 && axis == 0) return value_int(e, call->span, 1);
   Value *like = value_tensor(e, v->span, tensor_type_real(shape), IR_NONE, (Belongs){0});

@@ -141,6 +141,7 @@ Value *builtin_unroll(Elab *e, const Builtin *b, BuiltinCall *call) {
 Value *builtin_physical(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   if (e->hooks.physical == NULL) return elab_not_built(e, call->span, "`physical` here");
+  if (alike_refused(e, call->value[0], call->span, "`physical`")) return value_error(e);
   return e->hooks.physical(e, call->value[0], call->span);
 }
 
@@ -186,8 +187,23 @@ static Value *no_gradient(Elab *e, const Value *y, const Value *x, Span span) {
   return value_error(e);
 }
 
+// Each number of y is made of the x at its own place of the hidden axes, so the slope of their sum is that of each.
+static bool each_of_its_own(const Hidden *y, const Hidden *x) {
+  int found = 0;
+  for (int i = 0; i < y->n; i++)
+    for (int k = 0; k < x->n; k++) found += y->id[i] == x->id[k];
+  return found == y->n;
+}
+
 static Value *grad_of_tensor(Elab *e, const Value *y, Value *x, Span span) {
   IrRef g;
+  if (!each_of_its_own(&y->u.tensor.hidden, &x->u.tensor.hidden)) {
+    Diag *d = elab_error(e, DIAG_GRAD_WHAT, span, "a number for each element of a list, by a value that all elements share");
+    diag_label(e->diags, d, y->span, "the numbers");
+    diag_label(e->diags, d, x->span, "the value");
+    diag_help(e->diags, d, "take the derivative of their sum, or by what each element has of its own");
+    return value_error(e);
+  }
   if (!gradient(e, y, x, &g, span)) return value_error(e);
   return g != IR_NONE ? derivative_like(e, x, g, span) : no_gradient(e, y, x, span);
 }
@@ -214,7 +230,7 @@ Value *builtin_grad(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   Value *y = elab_real(e, call->value[0], call->span);
   if (value_is_error(y) || tensor_ir(e, y) == IR_NONE) return value_error(e);
-  if (extents_elements(&y->u.tensor.type.shape) != 1 || y->u.tensor.hidden.n > 0) {
+  if (extents_elements(&y->u.tensor.type.shape) != 1) {
     Diag *d = elab_error(e, DIAG_GRAD_NUMBER, call->span, "`grad` is of one number, this is %s", value_text(e->arena, y));
     diag_label(e->diags, d, y->span, "%s", elab_way(e, y));
     diag_help(e->diags, d, "`sum(…)` makes one number; `jacobian` is of several");
@@ -248,7 +264,7 @@ Value *builtin_jacobian(Elab *e, const Builtin *b, BuiltinCall *call) {
   Value *y = elab_real(e, call->value[0], call->span), *x = call->value[1];
   if (x->kind == VALUE_RECORD && x->u.record.vector != NULL) x = x->u.record.vector;
   if (value_is_error(y) || tensor_ir(e, y) == IR_NONE) return value_error(e);
-  if (y->u.tensor.hidden.n > 0) return elab_not_built(e, call->span, "a jacobian inside a map of one number");
+  if (y->u.tensor.hidden.n > 0) return elab_not_built(e, call->span, "a jacobian inside a map of one number, or for each element of a list,");
   if (x->kind == VALUE_TENSOR) return jacobian_of(e, y, x, call->span);
   Diag *d = elab_error(e, DIAG_GRAD_WHAT, call->span, "%s is no value of the program to take a derivative by", value_text(e->arena, x));
   diag_help(e->diags, d, "`jacobian(y, x)` is of a list by a list that it was computed from");

@@ -85,6 +85,23 @@ Value *batch_element(Elab *e, const Value *batch, Span span);                   
 Value *batch_of_elements(Elab *e, Value *body, Span span);                       // what a comprehension over batch(v) gives
 Value *batch_reduce(Elab *e, const Value *batch, IrOp op, bool mean, Span span); // SUM or AMAX; without the list's axis
 
+// ---- lists whose elements are computed together (elab_alike.c)
+typedef struct AlikeElement {
+  Value *value; // one element; NULL: it has no name
+  int32_t id;   // of the hidden axis
+  int64_t n;
+} AlikeElement;
+bool alike_element(Elab *e, Value *from, AlikeElement *out); // of such a list, or the rows of an array; false: take them one by one
+AlikeElement alike_unnamed(Elab *e, int64_t n);
+bool alike_enter(Elab *e, const AlikeElement *element, Span span);                // from here on draws are made for each element; false: reported
+Value *alike_leave(Elab *e, const AlikeElement *element, Value *body, Span span); // the list
+Hidden alike_suspend(Elab *e);                                                    // what follows belongs to all elements, until scene->alike is what this gave
+Value *alike_stacked(Elab *e, const Value *list, Span span);                      // as an array: the list is the first axis
+Value *alike_listed(Elab *e, Value *v);                                           // as a plain list; other values as they are
+Value *alike_index(Elab *e, Value *list, const Value *index, Span span);          // index: INT
+bool alike_refused(Elab *e, const Value *v, Span span, const char *what);         // v is different for each element: true, reported
+bool alike_own_weights(Elab *e, Span span);                                       // weights here would be of one element: true, reported
+
 // ---- bijections tried on points (elab_trial.c)
 void trial_note(Elab *e, const Bijection *b, const Value *x, const Value *context, Span span); // it was applied to such a value
 

@@ -149,9 +149,11 @@ Value *distribution_copies(Elab *e, Value *d, Extents copies, Span span) {
 
 Value *law_random(Elab *e, IrDraw kind, const char *site, Extents shape, Span span) {
   IrType t = {.dtype = e->model->real};
+  const Hidden *lists = &e->scene->alike;
   if (e->scene->draws.kind >= BELONGS_DRAWS) t.axes[t.rank++] = IR_EVENTS;
+  for (int i = 0; i < lists->n; i++) t.axes[t.rank++] = lists->extent[i];
   for (int i = 0; i < shape.rank; i++) t.axes[t.rank++] = shape.axes[i];
-  return value_tensor(e, span, tensor_type_real(shape), ir_draw(e->scene->fn, kind, site, t), e->scene->draws);
+  return tensor_like(e, span, tensor_type_real(shape), ir_draw(e->scene->fn, kind, site, t), e->scene->draws, lists);
 }
 
 static Value *to_class(Elab *e, Value *v, int64_t n) {

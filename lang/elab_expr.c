@@ -65,7 +65,7 @@ static bool loop_elements(Elab *e, Scope *scope, const AstFor *loop, Value *from
     *out = list->u.list;
     return true;
   }
-  if (from->kind == VALUE_LIST) return *out = from->u.list, true;
+  if (from->kind == VALUE_LIST || from->kind == VALUE_ALIKE) return *out = alike_listed(e, from)->u.list, true;
   if (from->kind == VALUE_RECORD) {
     for (size_t i = 0; i < from->u.record.fields.len; i++) VEC_PUSH(e->arena, out, from->u.record.fields.at[i].value);
     return true;
@@ -119,9 +119,31 @@ static Value *over_batch(Elab *e, Scope *scope, const AstExpr *x, Value *batch) 
   return value_is_error(body) ? body : batch_of_elements(e, body, x->span);
 }
 
+// Without a name for the index, and through what is a list of alike elements already, the body is elaborated once.
+static bool are_alike(Elab *e, Scope *scope, const AstExpr *x, Value *from, AlikeElement *element) {
+  const AstFor *loop = &x->u.comprehension.loops.at[0];
+  if (x->u.comprehension.loops.len > 1) return false;
+  bool unnamed = loop->names.len == 1 && strcmp(loop->names.at[0].text, "_") == 0;
+  if (!unnamed || loop->to == NULL) return alike_element(e, from, element);
+  Values elements = {0};
+  if (!loop_elements(e, scope, loop, from, &elements) || elements.len == 0) return false;
+  *element = alike_unnamed(e, (int64_t)elements.len);
+  return true;
+}
+
+static Value *together(Elab *e, Scope *scope, const AstExpr *x, const AlikeElement *element) {
+  Scope *inner = scope_new(e, scope);
+  if (element->value != NULL && !bind_element(e, inner, &x->u.comprehension.loops.at[0], element->value, x->span)) return value_error(e);
+  if (!alike_enter(e, element, x->span)) return value_error(e);
+  Value *body = elab_stand(e, elab_expr(e, inner, x->u.comprehension.body), x->u.comprehension.body->span);
+  return alike_leave(e, element, body, x->span);
+}
+
 static Value *elab_comprehension(Elab *e, Scope *scope, const AstExpr *x) {
   Value *from = elab_expr(e, scope, x->u.comprehension.loops.at[0].from), *list = value_list(e, x->span);
+  AlikeElement element;
   if (from->kind == VALUE_BATCH) return over_batch(e, scope, x, from);
+  if (are_alike(e, scope, x, from, &element)) return together(e, scope, x, &element);
   return comprehend(e, scope, x, 0, from, &list->u.list) ? list : value_error(e);
 }
 
@@ -221,6 +243,15 @@ static Value *direction_member(Elab *e, Value *object, AstName name, Span span) 
   return v;
 }
 
+// What a data block says of its fields is the same for all elements of a list.
+static Value *data_member(Elab *e, Value *object, AstName name) {
+  if (e->hooks.data_field == NULL) return no_member(e, object, name, NULL);
+  const Hidden lists = alike_suspend(e);
+  Value *v = e->hooks.data_field(e, object, name);
+  e->scene->alike = lists;
+  return v;
+}
+
 Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   switch (object->kind) {
   case VALUE_ERROR: return object;
@@ -229,7 +260,7 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   case VALUE_FLOW:
   case VALUE_BIJECTION: return direction_member(e, object, name, span);
   case VALUE_MODULE: return scope_value(e, object->u.module, name);
-  case VALUE_DATA: return e->hooks.data_field ? e->hooks.data_field(e, object, name) : no_member(e, object, name, NULL);
+  case VALUE_DATA: return data_member(e, object, name);
   case VALUE_CALLABLE:
     if (object->u.callable.kind == CALL_BIJECTION) {
       Values none = {0};
@@ -243,7 +274,8 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   case VALUE_STRING:
   case VALUE_LIST:
   case VALUE_DISTRIBUTION:
-  case VALUE_BATCH: return no_member(e, object, name, NULL);
+  case VALUE_BATCH:
+  case VALUE_ALIKE: return no_member(e, object, name, NULL);
   case VALUE_FIT: return fit_member(e, object, name, span);
   }
   return value_error(e);

@@ -120,23 +120,33 @@ Value *fit_read(Elab *e, Value *v, Span span) {
 
 // ---- drawing
 
-static IrRef event_draw(Elab *e, IrDraw kind, const char *site) {
-  return ir_draw(e->scene->fn, kind, site, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}});
+static const Hidden NO_LIST = {0};
+
+// A number of each event, and of each element of lists.
+static IrType event_number(IrDtype dtype, const Hidden *lists) {
+  IrType t = {.dtype = dtype, .rank = 1, .axes = {IR_EVENTS}};
+  for (int i = 0; i < lists->n; i++) t.axes[t.rank++] = lists->extent[i];
+  return t;
 }
 
-static Value *per_event(Elab *e, Extents shape, IrRef ir, Span span) { return value_tensor(e, span, tensor_type_real(shape), ir, e->scene->draws); }
+static IrRef event_draw(Elab *e, IrDraw kind, const char *site, const Hidden *lists) { return ir_draw(e->scene->fn, kind, site, event_number(IR_F64, lists)); }
+
+static Value *per_event(Elab *e, Extents shape, IrRef ir, const Hidden *lists, Span span) {
+  return tensor_like(e, span, tensor_type_real(shape), ir, e->scene->draws, lists);
+}
 
 static IrRef row_number(Elab *e, const Fit *fit, bool in_turn, const char *site, Span span) {
   IrFn *fn = e->scene->fn;
   IrRef count = state(e, fit, "count", span)->u.tensor.ir;
-  IrRef number = in_turn ? ir_binary(fn, IR_MOD, event_draw(e, IR_DRAW_NUMBER, "event"), count)
-                         : ir_unary(fn, IR_FLOOR, ir_binary(fn, IR_MUL, event_draw(e, IR_DRAW_UNIFORM, site), count));
+  IrRef number = in_turn ? ir_binary(fn, IR_MOD, event_draw(e, IR_DRAW_NUMBER, "event", &NO_LIST), count)
+                         : ir_unary(fn, IR_FLOOR, ir_binary(fn, IR_MUL, event_draw(e, IR_DRAW_UNIFORM, site, &e->scene->alike), count));
   return ir_cast(fn, number, IR_I32);
 }
 
 static Value *buffer_row(Elab *e, const Fit *fit, bool in_turn, const char *site, Span span) {
   IrRef rows = state(e, fit, "rows", span)->u.tensor.ir;
-  return per_event(e, extents1(fit->model->n), ir_gather(e->scene->fn, rows, row_number(e, fit, in_turn, site, span), 0, 0), span);
+  IrRef row = ir_gather(e->scene->fn, rows, row_number(e, fit, in_turn, site, span), 0, 0);
+  return per_event(e, extents1(fit->model->n), row, in_turn ? &NO_LIST : &e->scene->alike, span);
 }
 
 static Value *normals(Elab *e, int64_t n, const char *site, Span span) {
@@ -146,16 +156,16 @@ static Value *normals(Elab *e, int64_t n, const char *site, Span span) {
 
 static Value *draw_mixture(Elab *e, const Fit *fit, const char *site, Span span) {
   IrFn *fn = e->scene->fn;
+  const Hidden *lists = &e->scene->alike;
   int64_t n = fit->model->n, parts = (int64_t)fit->model->setting;
-  IrRef u = event_draw(e, IR_DRAW_UNIFORM, arena_printf(e->arena, "%s.part", site)),
-        part = ir_fill(fn, (IrType){.dtype = IR_I32, .rank = 1, .axes = {IR_EVENTS}}, 0);
+  IrRef u = event_draw(e, IR_DRAW_UNIFORM, arena_printf(e->arena, "%s.part", site), lists), part = ir_fill(fn, event_number(IR_I32, lists), 0);
   IrRef edges = state(e, fit, "edges", span)->u.tensor.ir; // shares of the parts before and this one
   for (int64_t k = 0; k + 1 < parts; k++) {
     IrRef edge = ir_reshape(fn, ir_slice(fn, edges, 0, k, k + 1, 1), 0, NULL);
     part = ir_binary(fn, IR_ADD, part, ir_cast(fn, ir_binary(fn, IR_LE, edge, u), IR_I32));
   }
-  Value *mean = per_event(e, extents1(n), ir_gather(fn, state(e, fit, "mean", span)->u.tensor.ir, part, 0, 0), span);
-  Value *lower = per_event(e, (Extents){2, {n, n}}, ir_gather(fn, state(e, fit, "lower", span)->u.tensor.ir, part, 0, 0), span);
+  Value *mean = per_event(e, extents1(n), ir_gather(fn, state(e, fit, "mean", span)->u.tensor.ir, part, 0, 0), lists, span);
+  Value *lower = per_event(e, (Extents){2, {n, n}}, ir_gather(fn, state(e, fit, "lower", span)->u.tensor.ir, part, 0, 0), lists, span);
   return add(e, mean, tensor_einsum(e, "ij", lower, "j", normals(e, n, site, span), "i", extents1(n), span), span);
 }
 

@@ -345,11 +345,13 @@ static Value *base_log_prob(Elab *e, const Open *o, Value *z, Span span) {
   return elab_binary(e, BIN_ADD, distribution_log_prob(e, law, rest, span), circles, span);
 }
 
+static bool same_hidden(const Hidden *a, const Hidden *b) { return a->n == b->n && memcmp(a->id, b->id, a->n * sizeof a->id[0]) == 0; }
+
 // The density of what the flow itself drew here: known from the way out.
 static Value *known_log_prob(Elab *e, const AstDecl *flow, const Value *vector, const Values *given) {
   for (size_t i = 0; i < e->scene->drawn.len; i++) {
     const DrawnFlow *d = &e->scene->drawn.at[i];
-    bool same = d->flow == flow && d->vector == vector->u.tensor.ir && d->given.len == given->len;
+    bool same = d->flow == flow && d->vector == vector->u.tensor.ir && d->given.len == given->len && same_hidden(&d->hidden, &vector->u.tensor.hidden);
     for (size_t k = 0; same && k < given->len; k++) same = value_same(d->given.at[k], given->at[k]);
     if (same) return d->log_prob;
   }
@@ -434,7 +436,7 @@ Value *flow_draw(Elab *e, const Value *flow, const Values *given, bool has_given
   Value *x = value_is_error(z) ? z : run_steps(e, &o, false, z, &log_det, span);
   Value *p = value_is_error(x) ? x : elab_binary(e, BIN_SUB, base_log_prob(e, &o, z, span), log_det, span);
   close_flow(e);
-  if (!value_is_error(p)) VEC_PUSH(e->arena, &e->scene->drawn, (DrawnFlow){decl, *given, x->u.tensor.ir, p});
+  if (!value_is_error(p)) VEC_PUSH(e->arena, &e->scene->drawn, (DrawnFlow){decl, *given, x->u.tensor.ir, x->u.tensor.hidden, p});
   return value_is_error(x) ? x : variables_of(e, flow, x, span);
 }
 

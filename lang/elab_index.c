@@ -243,10 +243,23 @@ static Value *index_record(Elab *e, Scope *scope, const AstExpr *x, Value *v) {
   return value_is_error(vector) ? vector : index_tensor(e, scope, x, vector);
 }
 
+// One of the elements, or what an array or a plain list of them has.
+static Value *index_alike(Elab *e, Scope *scope, const AstExpr *x, Value *v) {
+  const AstIndex *ix = &x->u.index.indices.at[0];
+  bool one = x->u.index.indices.len == 1 && ix->kind == IX_ONE;
+  Value *index = one ? elab_expr(e, scope, ix->from) : NULL;
+  if (index != NULL && index->kind == VALUE_INT) return alike_index(e, v, index, ix->span);
+  Value *out = v->u.alike.of->kind == VALUE_TENSOR ? NULL : index_list(e, scope, x, alike_listed(e, v));
+  if (out != NULL) return out;
+  v = elab_tensor(e, v, x->u.index.object->span);
+  return value_is_error(v) ? v : index_tensor(e, scope, x, v);
+}
+
 Value *elab_index(Elab *e, Scope *scope, const AstExpr *x) {
   Value *v = elab_as_distribution(e, elab_expr(e, scope, x->u.index.object));
   if (value_is_error(v)) return v;
   if (v->kind == VALUE_DISTRIBUTION) return copies_of(e, scope, x, v);
+  if (v->kind == VALUE_ALIKE) return index_alike(e, scope, x, v);
   if (v->kind == VALUE_LIST) {
     Value *out = index_list(e, scope, x, v);
     if (out != NULL) return out;

@@ -55,6 +55,7 @@ void elab_bind_pattern(Elab *e, Scope *scope, const AstPattern *pattern, Value *
     poison_names(e, scope, pattern);
     return;
   }
+  v = alike_listed(e, v);
   size_t have = v->kind == VALUE_RECORD ? v->u.record.fields.len : v->kind == VALUE_LIST ? v->u.list.len : 0;
   if (v->kind == VALUE_TENSOR && v->u.tensor.type.shape.rank == 1) have = (size_t)v->u.tensor.type.shape.axes[0];
   if (have != n) {
@@ -103,7 +104,7 @@ static Value *draw(Elab *e, Scope *scope, const AstStmt *s) {
 }
 
 static Value *repeat(Elab *e, Scope *scope, const AstStmt *s) {
-  Value *count = elab_expr(e, scope, s->u.repeat.count);
+  Value *count = alike_listed(e, elab_expr(e, scope, s->u.repeat.count));
   if (value_is_error(count)) return count;
   Values passes = {0};
   if (count->kind == VALUE_LIST) {

@@ -162,6 +162,7 @@ static Value *materialize(Elab *e, Value *v, Span span, IrDtype real) {
     return c;
   }
   if (v->kind == VALUE_LIST) return tensor_stack(e, &v->u.list, span.begin ? span : v->span);
+  if (v->kind == VALUE_ALIKE) return alike_stacked(e, v, span.begin ? span : v->span);
   if (v->kind == VALUE_RECORD) return elab_flatten(e, v, span);
   return type_error(e, v, span);
 }
@@ -237,8 +238,8 @@ static IrDtype real_dtype(const Elab *e, const Value *a, const Value *b) {
     if (t == IR_F32 || t == IR_F64) found[i] = t;
     weak[i] = t != IR_F64 && t != IR_F32 ? false : is_weak(e, side[i]);
   }
-  if (side[0]->kind != VALUE_TENSOR && side[0]->kind != VALUE_LIST) return found[1];
-  if (side[1]->kind != VALUE_TENSOR && side[1]->kind != VALUE_LIST) return found[0];
+  for (int i = 0; i < 2; i++)
+    if (side[i]->kind != VALUE_TENSOR && side[i]->kind != VALUE_LIST) return found[1 - i];
   if (found[0] == found[1]) return found[0];
   int wide = found[0] == IR_F64 ? 0 : 1;
   return weak[wide] && !weak[1 - wide] ? found[1 - wide] : IR_F64;

@@ -188,6 +188,7 @@ Value *elab_learn(Elab *e, Scope *scope, const AstStmt *s) {
     diag_help(e->diags, d, "put the layer into `net name(x: …) -> … = …` and use the net here");
     return value_error(e);
   }
+  if (alike_own_weights(e, s->span)) return value_error(e);
   const char *path = place_child(e, s->u.learn.name.text);
   if (!register_weight(e, scope, s, shape, path)) return value_error(e);
   TensorType made = tensor_type_real(shape);

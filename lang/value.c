@@ -246,6 +246,7 @@ const char *value_text(Arena *arena, const Value *v) {
   case VALUE_DATA: return arena_printf(arena, "the data `%s`", v->u.data.name);
   case VALUE_MODULE: return "an imported file";
   case VALUE_BATCH: return "a list over the batch";
+  case VALUE_ALIKE: return arena_printf(arena, "a list of %lld", (long long)v->u.alike.n);
   }
   return "";
 }

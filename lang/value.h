@@ -5,7 +5,8 @@
 // it has said why; nothing else is said about it.
 //
 // Axes of a tensor in the IR: [events] [hidden ...] [shape ...]. The language shows `shape` only. Hidden axes stand for
-// the components over which a bijection of one number is lifted; an id is one such axis, ids ascend from left to right.
+// the components over which a bijection of one number is lifted, and for the elements of lists that are computed together; an id is
+// one such axis, ids ascend from left to right.
 #ifndef HGM_VALUE_H
 #define HGM_VALUE_H
 
@@ -86,6 +87,7 @@ typedef enum {
   VALUE_DATA,
   VALUE_MODULE,
   VALUE_BATCH,
+  VALUE_ALIKE,
 } ValueKind;
 
 typedef struct Tensor {
@@ -189,6 +191,11 @@ struct Value {
       Value *of;     // a value of an event
       bool elements; // of a comprehension over a batch: of has the axis of pairs, and the list is along it
     } batch;         // batch(v): the list of v over the events of the batch
+    struct {
+      Value *of; // one element, along the hidden axis id (or the same for all)
+      int32_t id;
+      int64_t n;
+    } alike; // a list whose elements were computed together (elab_alike.c)
   } u;
 };
 
