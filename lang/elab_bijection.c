@@ -41,7 +41,8 @@ static Lift lift_over(Elab *e, const AstDecl *decl, const Value *x) {
 static Value *hide_axes(Elab *e, const Lift *l, const Value *v, int axes) {
   Value *out = value_copy(e, v);
   Tensor *t = &out->u.tensor;
-  if (t->hidden.n + axes > MAX_HIDDEN) return elab_not_built(e, v->span, "a bijection inside a bijection inside a bijection of this size");
+  int hidden = t->hidden.n > e->scene->alike.n ? t->hidden.n : e->scene->alike.n; // what it meets may be of the lists here
+  if (hidden + axes > MAX_HIDDEN) return elab_not_built(e, v->span, "a bijection of so many axes, or inside so many bijections and lists,");
   for (int i = 0; i < axes; i++) {
     t->hidden.id[t->hidden.n] = l->id[l->axes - axes + i];
     t->hidden.extent[t->hidden.n++] = t->type.shape.axes[i];

@@ -174,6 +174,9 @@ static void what_cannot_be_is_refused(void **state) {
   Arena *arena = arena_create();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) expect(arena_printf(arena, DATA "%s\n", wrong[i]), "alike");
   expect(DATA "score { s = sum([sum(grad(sum(x * v), x)) for v in x]) }\n", "grad-what");
+  expect(DATA "bijection m(s: real)(x: real -> y: real) { forward { y = x * s; log_det = log(s) }; inverse { x = y / s; log_det = -log(s) } }\n"
+              "score { s = sum([[sum(m(a + v).inverse(reshape(x, 3, 1, 1))[0]) for v in x] for a in x]) }\n",
+         "not-built");
   expect(DATA "score { s = [draw(normal) for _ in 0:3][3] }\n", "index");
   arena_destroy(arena);
 }
