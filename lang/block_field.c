@@ -112,27 +112,50 @@ static IrRef per_event_sum(IrFn *fn, IrRef x) {
   return rank == 1 ? x : ir_sum(fn, x, ((1u << rank) - 1) & ~1u);
 }
 
-// log |d prepared / d own column| over all components, f64 [e]; IR_NONE when there is no density.
-static IrRef log_jacobian(Elab *e, const DataField *f, IrRef own, bool *density) {
+typedef struct Slope { // log |d prepared / d column| over all components
+  IrRef total;         // f64 [e]
+  bool density;        // false: there is none
+} Slope;
+
+static void add_to_slope(IrFn *fn, Slope *s, IrOp op, IrRef x) { s->total = ir_binary(fn, op, s->total, x); }
+
+static void along_chain(Elab *e, const DataField *f, IrRef x, Slope *slope) {
   IrFn *fn = e->scene->fn;
-  IrRef total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0), x = field_source(e, f, own);
-  *density = f->classes == NULL && split_part_of(f) == NULL && !f->set;
-  for (size_t i = 0; i < f->chain.len && *density; i++) {
+  for (size_t i = 0; i < f->chain.len && slope->density; i++) {
     const PrepStep *s = f->chain.at[i];
-    *density = prep_has_density(s);
+    slope->density = prep_has_density(s);
     IrRef one = prep_log_jacobian(fn, s, x);
-    if (one != IR_NONE) total = ir_binary(fn, IR_ADD, total, per_event_sum(fn, one));
+    if (one != IR_NONE) add_to_slope(fn, slope, IR_ADD, per_event_sum(fn, one));
     x = prep_forward(fn, s, x);
   }
-  for (size_t i = 0; i < f->items.len && *density; i++)
+}
+
+static void along_formula(Elab *e, const DataField *f, Slope *slope) {
+  IrFn *fn = e->scene->fn;
+  for (size_t i = 0; i < f->items.len && slope->density; i++)
     for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
       const DataTerm *t = &f->items.at[i].terms.at[k];
       if (t->op != BIN_MUL && t->op != BIN_DIV) continue;
       IrRef size = ir_unary(fn, IR_LOG, ir_unary(fn, IR_ABS, term_value(e, f, t)));
       if (!f->vector) size = ir_binary(fn, IR_MUL, size, ir_number(fn, IR_F64, (double)extents_elements(&f->shape)));
-      total = ir_binary(fn, t->op == BIN_MUL ? IR_ADD : IR_SUB, total, size);
+      add_to_slope(fn, slope, t->op == BIN_MUL ? IR_ADD : IR_SUB, size);
     }
-  return total;
+}
+
+// The size of a hurdle has a density where it is on: its own chain stands behind that of the field that is split. Elsewhere it is noise.
+static Slope log_jacobian(Elab *e, const DataField *f, IrRef own) {
+  IrFn *fn = e->scene->fn;
+  const DataField *part = split_part_of(f);
+  Slope slope = {.density = f->classes == NULL && !f->set && (part == NULL || split_is_masked(f))};
+  slope.total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0);
+  if (part != NULL && slope.density) {
+    along_chain(e, part->whole, field_inverse(e, part->whole, own), &slope);
+    along_formula(e, part->whole, &slope);
+  }
+  along_chain(e, f, field_source(e, f, own), &slope);
+  along_formula(e, f, &slope);
+  if (part != NULL && slope.density) slope.total = ir_select(fn, split_on(e, f), slope.total, ir_number(fn, IR_F64, 0));
+  return slope;
 }
 
 // ---- values
@@ -341,8 +364,7 @@ static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
       return value_error(e);
     }
   }
-  bool density = false;
-  IrRef jacobian = log_jacobian(e, f, own, &density);
+  const Slope slope = log_jacobian(e, f, own);
   Value *out = value_tensor(e, span, f->physical->type, own, v->u.tensor.belongs);
   if (f->set && value_is_set(v)) {
     out = set_mark(e, out, v->u.tensor.present);
@@ -350,7 +372,7 @@ static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
   }
   out->type = f->physical;
   out->prepared = v;
-  out->log_jacobian = density ? jacobian : IR_NONE;
+  out->log_jacobian = slope.density ? slope.total : IR_NONE;
   return out;
 }
 

@@ -1,4 +1,4 @@
-# Flows of all kinds in two dimensions, on lines and circles, trained a little: each density sums to 1, and drawn events lie where it says.
+# Flows of all kinds in two dimensions, on lines and circles, with a mass at a point, trained a little: each density sums to 1, and drawn events lie where it says.
 . "$ROOT/tests/cli/lib.bash"
 awk 'BEGIN { srand(7); print "a,b,p,q"; for (k = 0; k < 6000; k++) { a = rand() + rand() + rand() - 1.5; b = 0.5 * (rand() + rand() + rand() - 1.5) + 0.7 * a * a
   q = 4 * a + 2 * b; printf "%.6f,%.6f,%.6f,%.6f\n", 1.6 * a, b / sqrt(1 + b * b / 2.25), 2 * a, atan2(sin(q), cos(q)) } }' > bow.csv
@@ -80,3 +80,38 @@ for g in cubes:5 normed:6 boxed:9; do
   sed 1d drawn.csv | awk -F, '{ s += $1 * $2 + cos(3 * $1) } END { print s / NR }' > found
   paste -d' ' wanted found | awk '{ d = $1 - $3; if (d < 0) d = -d; exit !(d < 4.5 * $2 + 1e-3) }' || fail "${g%:*} to draw from its density: $(paste -d' ' wanted found)"
 done
+# ---- a column that is 0 for many events: the mass at 0 and the density above it sum to 1 together
+awk 'BEGIN { srand(5); print "a,b"; for (k = 0; k < 6000; k++) { a = 1.5 * (rand() + rand() + rand() - 1.5); on = rand() < 1 / (1 + exp(-1 - a))
+  printf "%.6f,%.6f\n", a, on ? exp(0.4 * a + 0.5 * (rand() + rand() + rand() - 1.5)) : 0 } }' > often_zero.csv
+# 200,000 points on the line b = 0, then 200,000 where log b lies within -6..6
+awk 'BEGIN { print "a,b"; for (i = 1; i <= 400000; i++) { u = 0.5 + i * 0.7548776662466927; v = 0.5 + i * 0.5698402909980532; u -= int(u); v -= int(v)
+  printf "%.8f,%.8g\n", -6 + 12 * u, i <= 200000 ? 0 : exp(-6 + 12 * v) } }' > zeros.csv
+cat > hurdle.hgm << 'HGM'
+data d {
+  a = "a" |> standardize
+  b = "b" |> scale(2) |> hurdle(0)
+  on = b.on
+  size = b.size |> log |> standardize
+  split 0.9 / 0.1 / 0
+}
+net present(a) -> real = a |> mlp([16]) |> dense(1)
+flow where_it_is(a) { base normal; spline_coupling(6, subnet = mlp([16])); linear_lu }
+flow how_much(size | a, on) { base normal; repeat 2 { spline_coupling(6, subnet = mlp([16])); scale_shift } }
+train {
+  update present, where_it_is, how_much {
+    minimize -(log_prob(where_it_is, a) + log_prob(bernoulli(sigmoid(present(a))), on) + log_prob(how_much, size | a, on))
+    with adam(2e-3), clip(20)
+  }
+  batch 256
+  epochs 3
+}
+generate { a ~ where_it_is; on ~ bernoulli(sigmoid(present(a))); size ~ how_much | a, on }
+score {
+  log_p = log_prob(where_it_is, physical(a)) + log_prob(bernoulli(sigmoid(present(a))), on) + (if on == 1 then log_prob(how_much, physical(size) | a, on) else 0)
+}
+HGM
+expect_exit 0 $HGMC run hurdle.hgm --train often_zero.csv --quiet -o hurdle
+expect_exit 0 $HGMC score hurdle --data zeros.csv --quiet -o hurdle.csv
+paste -d, zeros.csv hurdle.csv | awk -F, 'NR > 1 { p = exp($3) * 12 / 200000; if ($2 == 0) zero += p; else above += p * $2 * 12 }
+  END { printf "%.6f at 0, %.6f above, together %.6f\n", zero, above, zero + above; exit !(zero + above > 0.999 && zero + above < 1.001 && zero > 0.2 && above > 0.5) }' > sums ||
+  fail "a density with a mass at 0 that sums to 1 within 0.001: $(cat sums)"
