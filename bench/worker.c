@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "compiler/driver/compiler_process.h"
 #include "compiler/driver/dataset.h"
 #include "compiler/driver/floors.h"
 #include "compiler/driver/generate.h"
@@ -183,7 +184,7 @@ static void both_floors(Worker *w, double seconds) {
 
 static void open_worker(Worker *w, const Options *options, const char *path) {
   int exit_code;
-  SessionSource source = {.path = path, .seed = 1};
+  SessionSource source = {.path = path, .seed = 1, .trains = true};
   if (!session_open(&w->session, options, &source, &exit_code)) exit(exit_code);
   w->store = store_new(w->session.arena);
   w->training = (Training){.session = &w->session, .store = w->store, .datasets = &w->dataset, .position.best = NAN};
@@ -195,11 +196,12 @@ static void open_worker(Worker *w, const Options *options, const char *path) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], COMPILER_VERB) == 0) return compiler_serve();
   if (argc != 2) {
     fprintf(stderr, "usage: worker MODEL.hgm\n");
     return 2;
   }
-  Options options = {.seed = 1, .quiet = true, .no_cache = true}; // the first step is a cold one, as the peers'
+  Options options = {.seed = 1, .quiet = true, .no_cache = true, .compiler = "/proc/self/exe"}; // the first step is a cold one, as the peers'
   Worker w = {0};
   open_worker(&w, &options, argv[1]);
   int64_t events = step(&w), parameters = 0;

@@ -1,4 +1,4 @@
-#include "compiler/driver/compiling.h"
+#include "compiler/driver/compiler_process.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,14 +13,18 @@
 struct Compiling {
   const IrFn *fn;
   CodegenOptions options;
-  const HgmCache *cache; // NULL: none
-  HgmPool *pool;
+  const HgmCache *cache;     // NULL: none
+  CompilerProcess *compiler; // NULL: none
+  unsigned shelf;            // there
+  int threads;
+  HgmPool *pool;      // of them, here; NULL: made when it is needed
   HgmSha256 function; // of the key
   bool is_hashed;
   Timeline timeline; // in an arena of its own
   CodegenStats stats;
   HgmProgram *program;
   bool quick_first; // where the cache has no program that was made with care
+  bool is_spare;    // training goes on without it
   atomic_bool stop, ended;
   pthread_t thread;
   pthread_mutex_t lock; // of the two below
@@ -57,32 +61,52 @@ static void program_key(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
 // ---- one compilation
 
 // The stages of one program, one behind the other.
-static void note_stages(Timeline *timeline, const char *name, double begin_ms, double optimised_ms, const CodegenStats *stats) {
+static void note_stages(Timeline *timeline, const char *name, const Compiled *compiled) {
   Arena *arena = timeline->arena;
-  double scheduled_ms = optimised_ms + stats->schedule_ms, compiled_ms = scheduled_ms + stats->machine_ms;
-  timeline_span(timeline, begin_ms, optimised_ms, arena_printf(arena, "%s: optimised", name));
+  const CodegenStats *stats = &compiled->stats;
+  double optimised_ms = compiled->optimised_ms, scheduled_ms = optimised_ms + stats->schedule_ms, compiled_ms = scheduled_ms + stats->machine_ms;
+  timeline_span(timeline, compiled->begin_ms, optimised_ms, arena_printf(arena, "%s: optimised", name));
   timeline_span(timeline, optimised_ms, scheduled_ms, arena_printf(arena, "%s: scheduled, %u calls of kernels", name, stats->commands));
   timeline_span(timeline, scheduled_ms, compiled_ms,
                 arena_printf(arena, "%s: machine code, %u kernels of %u LLVM instructions", name, stats->kernels, stats->instructions));
   timeline_span(timeline, compiled_ms, compiled_ms + stats->image_ms, arena_printf(arena, "%s: laid out", name));
 }
 
-static uint8_t *compile(Compiling *c, size_t *size) {
-  const char *dump = c->options.dump;
-  double begin = now_ms();
+Compiled compile_function(const IrFn *fn, const CodegenOptions *options, HgmPool *pool) {
+  const char *dump = options->dump;
+  Compiled compiled = {.begin_ms = now_ms()};
   Arena *arena = arena_create();
-  IrFn *optimised = opt_run(arena, c->fn, NULL, NULL);
-  double optimised_ms = now_ms();
-  if (atomic_load(&c->stop)) {
-    arena_destroy(arena);
-    return NULL;
-  }
-  if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, c->fn);
+  IrFn *optimised = opt_run(arena, fn, NULL, NULL);
+  compiled.optimised_ms = now_ms();
+  if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
   if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
-  uint8_t *packed = codegen_pack(optimised, &c->options, c->pool, &c->stats, size);
+  bool stopped = options->stop != NULL && atomic_load(options->stop);
+  if (!stopped) compiled.packed = codegen_pack(optimised, options, pool, &compiled.stats, &compiled.size);
   arena_destroy(arena);
-  note_stages(&c->timeline, c->fn->name, begin, optimised_ms, &c->stats);
-  return packed;
+  return compiled;
+}
+
+static Compiled compile_here(Compiling *c) {
+  HgmPool *pool = c->pool != NULL ? c->pool : hgm_pool_create(c->threads);
+  Compiled compiled = compile_function(c->fn, &c->options, pool);
+  if (c->pool == NULL) hgm_pool_destroy(pool);
+  return compiled;
+}
+
+static Compiled compile(Compiling *c) {
+  Compiled compiled = {0};
+  double begin = now_ms();
+  CompilerAnswer answer = c->compiler == NULL ? COMPILER_ABSENT : compiler_process_ask(c->compiler, c->fn, &c->options, c->threads, c->shelf, &compiled);
+  if (answer == COMPILER_DONE) timeline_span(&c->timeline, begin, compiled.begin_ms, arena_printf(c->timeline.arena, "%s: to the compiler", c->fn->name));
+  if (answer == COMPILER_ABSENT) compiled = compile_here(c);
+  if (answer == COMPILER_DIED && !c->is_spare) {
+    char death[64];
+    compiler_process_death(c->compiler, death, sizeof death);
+    ir_fail("the process that compiled %s ended with %s; signal 9 is often a lack of memory", c->fn->name, death);
+  }
+  if (compiled.packed != NULL) note_stages(&c->timeline, c->fn->name, &compiled);
+  c->stats = compiled.stats;
+  return compiled;
 }
 
 static HgmProgram *find(Compiling *c, char key[HGM_CACHE_KEY + 1]) {
@@ -110,14 +134,13 @@ static void make(Compiling *c) {
     if (c->cache != NULL) c->program = find(c, key);
   }
   if (c->program != NULL) return;
-  size_t size;
   HgmError error = {0};
-  uint8_t *packed = compile(c, &size);
-  if (packed == NULL) return;
-  c->program = hgm_program_load(packed, size, &error);
+  Compiled compiled = compile(c);
+  if (compiled.packed == NULL) return;
+  c->program = hgm_program_load(compiled.packed, compiled.size, &error);
   if (c->program == NULL) ir_fail("%s", error.text);
-  if (c->cache != NULL) hgm_cache_keep(c->cache, key, packed, size);
-  free(packed);
+  if (c->cache != NULL) hgm_cache_keep(c->cache, key, compiled.packed, compiled.size);
+  free(compiled.packed);
 }
 
 static void *run(void *data) {
@@ -129,8 +152,13 @@ static void *run(void *data) {
   return NULL;
 }
 
-static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind, HgmPool *pool) {
-  *c = (Compiling){.fn = fn, .options = codegen_defaults(), .cache = session->cache, .pool = pool, .timeline = {.arena = arena_create()}};
+static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
+  *c = (Compiling){.fn = fn,
+                   .options = codegen_defaults(),
+                   .cache = session->cache,
+                   .compiler = session->compiler,
+                   .threads = hgm_pool_threads(session->pool),
+                   .timeline = {.arena = arena_create()}};
   c->options.tile = tile;
   c->options.batch = batch;
   c->options.in_place = kind == CODE_STEP;
@@ -162,11 +190,10 @@ static HgmProgram *take(Session *session, Compiling *c) {
 
 // In a thread of its own; without one it is not there.
 static void start(Session *session, Compilings *list, Compiling *c) {
-  if (c->pool != NULL && pthread_create(&c->thread, NULL, run, c) == 0) {
+  if (pthread_create(&c->thread, NULL, run, c) == 0) {
     VEC_PUSH(session->arena, list, c);
     return;
   }
-  hgm_pool_destroy(c->pool);
   codegen_shelf_release(c->options.shelf);
   take(session, c);
 }
@@ -175,15 +202,15 @@ static HgmProgram *finish(Session *session, Compilings *list, size_t i) {
   Compiling *c = list->at[i];
   list->at[i] = list->at[--list->len];
   pthread_join(c->thread, NULL);
-  hgm_pool_destroy(c->pool);
   return take(session, c);
 }
 
+// Its threads take turns with the session's where both have work.
 static void compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeShelf *shelf) {
   Compiling *c = ARENA_NEW(session->arena, Compiling);
-  // Its threads take turns with the session's where both have work.
-  begin(c, session, fn, tile, batch, CODE_STEP, hgm_pool_create(hgm_pool_threads(session->pool)));
+  begin(c, session, fn, tile, batch, CODE_STEP);
   c->options.shelf = codegen_shelf_share(shelf);
+  c->shelf = session->shelves;
   c->quick_first = true;
   start(session, &session->ahead, c);
 }
@@ -192,6 +219,7 @@ void session_compile_phase(void *data, const Model *model, const ModelPhase *pha
   Session *session = data;
   if (session->options->dump != NULL) return; // texts in order
   CodeShelf *shelf = codegen_shelf_create();  // updates call the same nets
+  session->shelves++;
   for (size_t i = 0; i < phase->updates.len; i++)
     if (!model_reads_buffer(model, phase->updates.at[i].step))
       compile_ahead(session, phase->updates.at[i].step, phase_tile(phase), phase_batch_about(phase), shelf);
@@ -224,18 +252,23 @@ HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uin
     return program;
   }
   Compiling c;
-  begin(&c, session, fn, tile, batch, kind, session->pool);
+  begin(&c, session, fn, tile, batch, kind);
+  c.pool = session->pool;
   run(&c);
   return take(session, &c);
 }
 
 void session_improve(Session *session) {
   CodeShelf *shelf = codegen_shelf_create();
+  session->shelves++;
   for (size_t i = 0; i < session->quick.len; i++) {
     const Compiling *quick = session->quick.at[i];
     Compiling *c = ARENA_NEW(session->arena, Compiling);
-    begin(c, session, quick->fn, quick->options.tile, quick->options.batch, CODE_STEP, hgm_pool_create(1));
+    begin(c, session, quick->fn, quick->options.tile, quick->options.batch, CODE_STEP);
+    c->threads = 1;
     c->options.shelf = codegen_shelf_share(shelf);
+    c->shelf = session->shelves;
+    c->is_spare = true;
     start(session, &session->better, c);
   }
   session->quick.len = 0;
@@ -256,6 +289,10 @@ static void drop(Session *session, Compilings *list) {
 void session_drop_ahead(Session *session) {
   drop(session, &session->ahead);
   drop(session, &session->better);
+}
+
+void session_rest(Session *session) {
+  if (session->compiler != NULL) compiler_process_rest(session->compiler);
 }
 
 void session_print_times(const Session *session) {

@@ -16,6 +16,17 @@ typedef enum {
   CODE_QUICK // for a program that runs a few times over (CodegenOptions.quick)
 } CodeKind;
 
+// A program as bytes, and how it came about.
+typedef struct Compiled {
+  uint8_t *packed; // freed with free(); NULL: stopped
+  size_t size;
+  CodegenStats stats;
+  double begin_ms, optimised_ms; // of the monotonic clock, which all processes share
+} Compiled;
+
+// Optimised and compiled in this process. pool may be NULL.
+Compiled compile_function(const IrFn *fn, const CodegenOptions *options, HgmPool *pool);
+
 const char *session_identity(Arena *arena); // which hgmc this is: another build may make something else of the same
 
 // Honours --time-passes and --dump. tile: events of a tile; batch: of a call, about (codegen.h). Waits for a compilation ahead of the same function.
@@ -28,6 +39,7 @@ uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int
 void session_improve(Session *session);                         // begins with all that were made quickly
 HgmProgram *session_improved(Session *session, const IrFn *fn); // one that is ready: the same tables, faster kernels; NULL: none
 void session_drop_ahead(Session *session);                      // stops those that nobody wants any more
+void session_rest(Session *session);                            // little is compiled from now on: a compiler process ends with what it is at
 void session_print_times(const Session *session);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compiler/driver/session.h"
+#include "compiler/driver/compiler_process.h"
 #include "compiler/driver/verbs.h"
 
 typedef struct Verb {
@@ -38,6 +38,7 @@ static int close_output(int exit_code) {
 
 int main(int argc, char **argv) {
   keep_freed_memory();
+  if (argc == 2 && strcmp(argv[1], COMPILER_VERB) == 0) return compiler_serve();
   Arena *arena = arena_create();
   Options options;
   Timeline timeline;
@@ -45,6 +46,7 @@ int main(int argc, char **argv) {
   timeline_start(&timeline, arena);
   if (options_parse(arena, argc, argv, &options, &exit_code)) {
     options.timeline = &timeline;
+    options.compiler = "/proc/self/exe";
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
       if (strcmp(options.verb, verbs[i].name) == 0) exit_code = verbs[i].run(&options);
   }

@@ -22,6 +22,7 @@ typedef struct Options {
   int64_t pause_epochs; // run: stop after so many epochs of all phases, to go on later; 0: never. No option has it: tune does
   int64_t n_trials, prune;
   const char *search;
+  const char *compiler; // run: this program, started again to compile (compiler_process.h); NULL: none, for it does not know how to
   int64_t events, epochs, steps, first_event, memory;
   double checkpoint_seconds, bench_seconds;
   int threads;

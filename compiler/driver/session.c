@@ -1,4 +1,4 @@
-#include "compiler/driver/compiling.h"
+#include "compiler/driver/compiler_process.h"
 #include "compiler/driver/kept.h"
 #include "compiler/driver/lock.h"
 #include "compiler/driver/trained.h"
@@ -107,6 +107,7 @@ static void read_model(Session *session, const SessionSource *source, ModelOptio
     timeline_add(session->options->timeline, start, "the model is taken from the cache");
     return;
   }
+  if (session->compiler != NULL) compiler_process_begin(session->compiler);
   Arena *arena = kept_arena(session);
   options->work = kept_work(session);
   session->sources = sources_new(arena);
@@ -120,6 +121,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   Arena *arena = arena_create();
   *session = (Session){.arena = arena, .options = options};
   open_cache(session);
+  if (source->trains && options->compiler != NULL && options->dump == NULL) session->compiler = compiler_process_create(options->compiler);
   session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());
   if (session->pool == NULL) {
     fprintf(stderr, "hgmc: cannot start %d threads; try --threads 1\n", options->threads);
@@ -159,6 +161,7 @@ bool session_open(Session *session, const Options *options, const SessionSource 
 
 void session_close(Session *session) {
   session_drop_ahead(session);
+  compiler_process_destroy(session->compiler);
   hgm_pool_destroy(session->pool);
   kept_close(session);
   arena_destroy(session->arena);

@@ -17,7 +17,8 @@ enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_ENVIRONMENT = 2, EXIT_INTERNAL = 3 };
 typedef struct Compiling Compiling; // compiling.h
 typedef VEC(Compiling *) Compilings;
 
-typedef struct Kept Kept; // kept.h
+typedef struct Kept Kept;                       // kept.h
+typedef struct CompilerProcess CompilerProcess; // compiler_process.h
 
 typedef struct Session {
   Arena *arena;
@@ -27,8 +28,10 @@ typedef struct Session {
   Model *model;
   Kept *kept; // where the model lies; NULL: in the arena
   HgmPool *pool;
-  HgmCache *cache;    // of compiled programs; NULL: none
-  CodegenStats stats; // counts of all programs compiled
+  HgmCache *cache;           // of compiled programs; NULL: none
+  CodegenStats stats;        // counts of all programs compiled
+  CompilerProcess *compiler; // NULL: compiles itself
+  unsigned shelves;          // given numbers there
   Compilings ahead;
   Compilings quick;  // of those ahead, ended: made quickly
   Compilings better; // of these, made again

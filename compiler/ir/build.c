@@ -45,7 +45,7 @@ static IrAttr keep_attributes(Arena *arena, IrOp op, const IrAttr *given, const 
   return a;
 }
 
-static bool is_named_leaf(IrOp op) { return op == IR_INPUT || op == IR_PARAM || op == IR_STATE || op == IR_COUNTER; }
+bool ir_is_leaf(IrOp op) { return op == IR_INPUT || op == IR_PARAM || op == IR_STATE || op == IR_COUNTER; }
 
 IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared) {
   IrType type = {0};
@@ -55,7 +55,7 @@ IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAtt
   if (n) v.operands = arena_dup(fn->arena, operands, n * sizeof *operands);
   if (attr && ir_op_attributes(op)) v.attr = keep_attributes(fn->arena, op, attr, &type);
   ir_push(fn, &v);
-  if (is_named_leaf(op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
+  if (ir_is_leaf(op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
   return (IrRef)(fn->values.len - 1);
 }
 

@@ -131,6 +131,7 @@ typedef enum {
 } IrAttrField;
 uint32_t ir_op_attributes(IrOp op);
 bool ir_op_find(const char *name, IrOp *op); // by its text name
+bool ir_is_leaf(IrOp op);                    // input, param, state, counter: found by its name
 
 // ---- types
 IrType ir_type(IrDtype dtype, int rank, const int64_t *axes);
@@ -202,9 +203,11 @@ char *ir_text(Arena *arena, const IrFn *fn);
 char *ir_value_text(Arena *arena, const IrFn *fn, IrRef r);        // its line, long constants cut short: for messages
 IrFn *ir_read(Arena *arena, const char *text, const char **error); // NULL and a message with the line
 
-// ---- identity (bytes.c): functions with different texts give the sink different bytes
+// ---- bytes (bytes.c): functions with different texts give the sink different bytes
 typedef void IrSink(void *data, const void *bytes, size_t n);
 void ir_bytes(const IrFn *fn, IrSink *sink, void *data);
+// The function again, without its spans. What ir_bytes did not write may come out as a function that breaks the laws, or NULL.
+IrFn *ir_from_bytes(Arena *arena, const void *bytes, size_t n);
 
 // ---- reference evaluator (eval.c): float64 whatever the dtype, plain loops
 typedef struct IrArray {

@@ -1,9 +1,10 @@
 // needs: compiler/ir runtime lang/base
-// The text form: a page of all ops prints as written, numbers read back to the same bits, malformed text is answered.
+// The text form: a page of all ops prints as written, numbers read back to the same bits, malformed text is answered; and the bytes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <math.h>
 #include <string.h>
 #include <cmocka.h>
@@ -87,6 +88,37 @@ static void test_bytes(void **state) {
       arena_destroy(arena);
     }
   assert_true(changed > 500);
+}
+
+// What is read back is the same function with the same bytes; of bytes that are cut short, or changed anywhere, nothing comes or another function.
+static void test_bytes_are_read_back(void **state) {
+  const char *error = NULL;
+  Sum whole = {.arena = *state}, again = {.arena = *state};
+  ir_bytes(ir_read(*state, page, &error), add_bytes, &whole);
+  IrFn *fn = ir_from_bytes(*state, whole.bytes.at, whole.bytes.len);
+  assert_non_null(fn);
+  assert_string_equal(ir_text(*state, fn), page);
+  assert_null(ir_verify(fn, *state));
+  assert_int_equal(ir_leaf(fn, IR_STATE, "adam \"m\" \\ \n", *ir_type_of(fn, 2)), 2); // found by its name
+  ir_bytes(fn, add_bytes, &again);
+  assert_int_equal(again.bytes.len, whole.bytes.len);
+  assert_memory_equal(again.bytes.at, whole.bytes.at, whole.bytes.len);
+  VEC_PUSH(whole.arena, &whole.bytes, 0);
+  assert_null(ir_from_bytes(*state, whole.bytes.at, whole.bytes.len));
+  for (size_t n = 0; n < again.bytes.len; n++) {
+    uint8_t *exact = malloc(n + 1); // whose end a sanitizer sees
+    memcpy(exact + 1, whole.bytes.at, n);
+    assert_null(ir_from_bytes(*state, exact + 1, n));
+    free(exact);
+  }
+  for (size_t at = 0; at < again.bytes.len; at++)
+    for (int bit = 0; bit < 8; bit++) {
+      Arena *arena = arena_create();
+      again.bytes.at[at] ^= (uint8_t)(1 << bit);
+      (void)ir_from_bytes(arena, again.bytes.at, again.bytes.len);
+      again.bytes.at[at] ^= (uint8_t)(1 << bit);
+      arena_destroy(arena);
+    }
 }
 
 static void test_page(void **state) {
@@ -197,6 +229,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_page, setup, teardown),
       cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_bytes_are_read_back, setup, teardown),
       cmocka_unit_test_setup_teardown(test_spaces_and_comments, setup, teardown),
       cmocka_unit_test_setup_teardown(test_numbers_keep_their_bits, setup, teardown),
       cmocka_unit_test_setup_teardown(test_value_text_is_short, setup, teardown),
