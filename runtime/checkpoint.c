@@ -36,7 +36,8 @@ HgmStore *hgm_store_create(void) { return calloc(1, sizeof(HgmStore)); }
 
 void hgm_store_destroy(HgmStore *store) {
   if (store == NULL) return;
-  for (int64_t i = 0; i < store->n; i++) free(store->arrays[i]->data);
+  for (int64_t i = 0; i < store->n; i++)
+    if (!store->arrays[i]->is_lent) free(store->arrays[i]->data);
   for (int64_t i = 0; i < store->n_texts; i++) free(store->texts[i].text);
   free(store->arrays);
   free(store->texts);
@@ -83,9 +84,8 @@ static bool same_shape(const HgmArray *a, int rank, const int64_t *shape) {
   return a->rank == rank && (rank == 0 || memcmp(a->shape, shape, (size_t)rank * sizeof *shape) == 0);
 }
 
-HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
-  HgmArray *old = hgm_store_find(store, name);
-  if (old != NULL) return old->dtype == dtype && same_shape(old, rank, shape) ? old : NULL;
+// Its record, without data, not yet in the store.
+static HgmArray *new_array(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
   if (rank > HGM_ARRAY_MAX_RANK || !make_room(store)) return NULL;
   HgmArray *array = hgm_heap_alloc(&store->heap, sizeof *array);
   if (array == NULL || (array->name = hgm_heap_strdup(&store->heap, name)) == NULL) return NULL;
@@ -97,13 +97,33 @@ HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int r
     array->shape[i] = shape[i];
     array->elements *= shape[i];
   }
+  return array;
+}
+
+static HgmArray *put_array(HgmStore *store, HgmArray *array) {
+  store->arrays[store->n] = array;
+  put_slot(store->slots, store->n_slots, array->name, store->n++);
+  return array;
+}
+
+HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
+  HgmArray *old = hgm_store_find(store, name);
+  if (old != NULL) return old->dtype == dtype && same_shape(old, rank, shape) ? old : NULL;
+  HgmArray *array = new_array(store, name, dtype, rank, shape);
+  if (array == NULL) return NULL;
   size_t bytes = (size_t)array->elements * bytes_of(dtype);
   bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
   if (posix_memalign(&array->data, ALIGNMENT, bytes) != 0) return NULL;
   memset(array->data, 0, bytes);
-  store->arrays[store->n] = array;
-  put_slot(store->slots, store->n_slots, array->name, store->n++);
-  return array;
+  return put_array(store, array);
+}
+
+bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
+  HgmArray *array = hgm_store_find(store, name) == NULL ? new_array(store, name, dtype, rank, shape) : NULL;
+  if (array == NULL) return false;
+  array->data = data;
+  array->is_lent = true;
+  return put_array(store, array) != NULL;
 }
 
 int64_t hgm_store_n(const HgmStore *store) { return store->n; }
@@ -167,10 +187,9 @@ bool hgm_store_number(const HgmStore *store, const char *name, double *value) {
 // ---- files
 
 bool hgm_store_save(const HgmStore *store, const char *path, const HgmIo *io, HgmError *error) {
-  char *bytes = NULL;
-  size_t n = 0;
-  bool fine = hgm_hdf5_store_image(store, path, &bytes, &n, error) && hgm_io_replace(io, path, bytes, n, error);
-  free(bytes);
+  HgmImage image;
+  bool fine = hgm_hdf5_store_image(store, path, &image, error) && hgm_io_replace(io, path, image.bytes, image.n, error);
+  hgm_hdf5_image_close(&image);
   return fine;
 }
 

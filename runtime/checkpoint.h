@@ -25,7 +25,8 @@ typedef struct HgmArray {
   int rank;
   int64_t shape[HGM_ARRAY_MAX_RANK];
   int64_t elements;
-  void *data; // row-major, 64-byte aligned, owned by the store
+  void *data;   // row-major, 64-byte aligned, owned by the store
+  bool is_lent; // the data are the caller's
 } HgmArray;
 
 typedef struct HgmStore HgmStore;
@@ -34,6 +35,8 @@ HgmStore *hgm_store_create(void); // NULL when out of memory
 void hgm_store_destroy(HgmStore *store);
 // The array of that name, made when it is new; NULL when out of memory or when it is there with another type or shape.
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape);
+// A new one over the caller's data, which stay as they are while the store is used; false: out of memory, or there already.
+bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data);
 HgmArray *hgm_store_find(const HgmStore *store, const char *name);
 int64_t hgm_store_n(const HgmStore *store);
 HgmArray *hgm_store_at(const HgmStore *store, int64_t index);                 // in order of adding; after a load in order of names

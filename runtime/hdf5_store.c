@@ -80,23 +80,36 @@ static bool write_all(hid_t file, const HgmStore *store) {
   return fine && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
 }
 
-bool hgm_hdf5_store_image(const HgmStore *store, const char *path, char **bytes, size_t *n, HgmError *error) {
+// About the size of the file: memory that grows by so much at once need not be moved.
+static size_t expected_bytes(const HgmStore *store) {
+  enum { RECORD = 512 };
+  size_t bytes = CORE_GROWTH;
+  for (int64_t i = 0; i < hgm_store_n(store); i++) {
+    const HgmArray *array = hgm_store_at(store, i);
+    bytes += RECORD + (size_t)array->elements * H5Tget_size(file_type(array->dtype));
+  }
+  return bytes;
+}
+
+bool hgm_hdf5_store_image(const HgmStore *store, const char *path, HgmImage *image, HgmError *error) {
   hgm_hdf5_quiet();
-  *bytes = NULL;
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_core(access, CORE_GROWTH, 0); // in memory, never on disk
+  H5Pset_fapl_core(access, expected_bytes(store), 0); // in memory, never on disk
   H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
   hid_t file = H5Fcreate("hgm-store.h5", H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  H5Pclose(access);
   bool fine = file >= 0 && write_all(file, store);
   ssize_t size = fine ? H5Fget_file_image(file, NULL, 0) : -1;
-  *bytes = size > 0 ? malloc((size_t)size) : NULL;
-  fine = *bytes != NULL && H5Fget_file_image(file, *bytes, (size_t)size) == size;
-  *n = fine ? (size_t)size : 0;
+  void **memory = NULL; // of that driver's handle
+  fine = size > 0 && H5Fget_vfd_handle(file, access, (void **)&memory) >= 0;
+  *image = (HgmImage){fine ? *memory : NULL, fine ? (size_t)size : 0, file};
   char cause[200];
   hgm_hdf5_cause(cause, sizeof cause);
-  if (file >= 0) H5Fclose(file);
+  H5Pclose(access);
   return fine || hgm_fail(error, 2, "%s: the checkpoint cannot be put together (%s)", path, cause);
+}
+
+void hgm_hdf5_image_close(HgmImage *image) {
+  if (image->file >= 0) H5Fclose(image->file);
 }
 
 // ---- reading

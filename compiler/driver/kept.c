@@ -120,7 +120,9 @@ static bool is_piece(const Piece *p, uint64_t left) {
 static bool map_piece(int file, const Piece *p, off_t offset) {
   char *at = (char *)place + p->at;
   if (mmap(at, p->bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, file, offset) != at) return false;
-  return hgm_checksum(at, p->bytes) == p->checksum && mprotect(at, p->bytes, PROT_READ | PROT_WRITE) == 0;
+  if (hgm_checksum(at, p->bytes) != p->checksum) return false;
+  madvise(at, p->bytes, MADV_DONTNEED); // no page of the process's any more until it is used: a third is
+  return mprotect(at, p->bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 static bool map_file(int file, size_t n, Head *head) {
