@@ -10,7 +10,7 @@
 #include "runtime/philox.h"
 #include "runtime/program.h"
 
-enum { SPLIT_LEAST = 8192, LARGE_PAGE = 2 << 20 };
+enum { SPLIT_LEAST = 8192, LARGE_PAGE = 2 << 20, LINE = 64, ASK_MOST = 256 };
 
 typedef struct Lane { // what a thread has of its own
   unsigned char *tile;
@@ -259,18 +259,28 @@ static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned cha
 // Where event k of a tile lies in the first row of an array of n rows.
 static int64_t event_place(int64_t panel, int64_t n, int64_t k) { return k / panel * panel * n + k % panel; }
 
+// Of a leaf: the numbers of an event of the batch.
+static const unsigned char *leaf_row(const Run *r, uint32_t leaf, int64_t event) {
+  const HgmPort *port = &r->program->leaves[leaf];
+  int64_t row = r->call->rows ? r->call->rows[event] : event;
+  int64_t stride = r->call->strides ? r->call->strides[leaf] : port->elements;
+  return (const unsigned char *)r->call->leaves[leaf] + (size_t)(row * stride) * number_bytes(port->dtype);
+}
+
 static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
-  int64_t tile = r->program->tile, panel = r->program->panel, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  int64_t tile = r->program->tile, panel = r->program->panel, n = port->elements;
+  size_t bytes = (size_t)n * number_bytes(port->dtype);
+  for (int64_t k = 0; k < valid; k++) // rows of a shuffled batch lie anywhere: they are asked for at once, not one after the other
+    for (size_t i = 0; i < bytes && i < ASK_MOST; i += LINE) __builtin_prefetch(leaf_row(r, leaf, first + k) + i);
   for (int64_t k = 0; k < tile; k++) {
-    int64_t event = first + (k < valid ? k : valid - 1); // dead lanes repeat the last event
-    int64_t row = r->call->rows ? r->call->rows[event] : event;
+    const unsigned char *row = leaf_row(r, leaf, first + (k < valid ? k : valid - 1)); // dead lanes repeat the last event
     if (number_bytes(port->dtype) == 8) {
-      const uint64_t *from = (const uint64_t *)r->call->leaves[leaf] + row * stride;
+      const uint64_t *from = (const void *)row;
       uint64_t *to = (uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
       for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
     } else {
-      const uint32_t *from = (const uint32_t *)r->call->leaves[leaf] + row * stride;
+      const uint32_t *from = (const void *)row;
       uint32_t *to = (uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);
       for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
     }
