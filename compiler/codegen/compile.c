@@ -164,7 +164,8 @@ typedef struct Tables {
 
 // Loops of a program that runs a few times, or of small values once a step, are not worth the passes that make them fast.
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
-  bool small = kernel->once && kernel->kind == GROUP_NEST && kernel->nest->mode != NEST_FLAT;
+  Exchange exchange;
+  bool small = kernel->once && kernel->kind == GROUP_NEST && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
   return kernel->kind == GROUP_NEST && (options->quick || small) ? QUICKLY : WITH_CARE;
 }
 

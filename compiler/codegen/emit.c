@@ -112,6 +112,12 @@ LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar) {
 
 LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address) { return emit_splat(m, like, emit_load(m, emit_element(like), address)); }
 
+LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n) {
+  LLVMValueRef mask[32];
+  for (unsigned i = 0; i < n; i++) mask[i] = LLVMConstInt(m->i32, pick[i], false);
+  return LLVMBuildShuffleVector(m->builder, a, b, LLVMConstVector(mask, n), "");
+}
+
 // ---- control flow
 
 static LLVMBasicBlockRef new_block(CodeModule *m, const char *name, const char *suffix) {

@@ -37,6 +37,8 @@ void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write); // the line
 // goes through a multiply-add port (-25 % in a matrix kernel).
 LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef address);
 LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar);
+// n lanes: lane i is number pick[i] of a, or of b behind a's.
+LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n);
 
 // ---- counted loops: for (index = from; index < to; index += step), with values carried from turn to turn
 enum { EMIT_CARRIED = 64 };

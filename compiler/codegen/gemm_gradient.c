@@ -1,4 +1,5 @@
 #include "compiler/codegen/gemm.h"
+#include "compiler/codegen/squares.h"
 
 #include <string.h>
 
@@ -46,62 +47,6 @@ int64_t gemm_gradient_scratch(const GemmGradient *g) {
 
 // ---- transposed squares
 
-// Shuffle of a and b whose lane i is pick[i]: 0..n-1 of a, n..2n-1 of b.
-static LLVMValueRef shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n) {
-  LLVMValueRef mask[32];
-  for (unsigned i = 0; i < n; i++) mask[i] = LLVMConstInt(m->i32, pick[i], false);
-  return LLVMBuildShuffleVector(m->builder, a, b, LLVMConstVector(mask, n), "");
-}
-
-// Within each 128-bit part: groups of `size` elements of a and b alternate, from the lower or the upper half.
-static LLVMValueRef unpack(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned lanes, unsigned size, bool upper) {
-  unsigned pick[16], part = lanes / 4;
-  for (unsigned i = 0; i < lanes; i++) {
-    unsigned in = i % part, group = in / size;
-    unsigned from = i - in + (group / 2) * size + in % size + (upper ? part / 2 : 0);
-    pick[i] = from + (group % 2 ? lanes : 0);
-  }
-  return shuffle(m, a, b, pick, lanes);
-}
-
-// The even (odd) 128-bit parts of a, then of b.
-static LLVMValueRef parts(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned lanes, bool odd) {
-  unsigned pick[16], part = lanes / 4;
-  for (unsigned i = 0; i < lanes; i++) pick[i] = (i / part * 2 + odd) * part + i % part;
-  return shuffle(m, a, b, pick, lanes);
-}
-
-// rows[i][j] -> rows[j][i], lanes x lanes.
-static void transpose_square(CodeModule *m, LLVMValueRef rows[16], unsigned lanes) {
-  unsigned part = lanes / 4; // 4 floats, 2 doubles
-  for (unsigned q = 0; q < lanes; q += part) {
-    LLVMValueRef *r = rows + q, t[4];
-    for (unsigned i = 0; i < part; i++) t[i] = unpack(m, r[i & ~1u], r[i | 1], lanes, 1, i % 2);
-    for (unsigned i = 0; i < part; i++) r[i] = part == 2 ? t[i] : unpack(m, t[i / 2], t[i / 2 + 2], lanes, 2, i % 2);
-  }
-  // Row q part + c now holds, in its 128-bit part g, column g part + c of the rows q part ... : transpose the parts.
-  LLVMValueRef out[16];
-  for (unsigned c = 0; c < part; c++) {
-    LLVMValueRef *u = rows + c, half[4];
-    for (unsigned i = 0; i < 4; i++) half[i] = parts(m, u[i / 2 * 2 * part], u[(i / 2 * 2 + 1) * part], lanes, i % 2);
-    for (unsigned g = 0; g < 4; g++) out[g * part + c] = parts(m, half[g % 2], half[g % 2 + 2], lanes, g / 2);
-  }
-  for (unsigned i = 0; i < lanes; i++) rows[i] = out[i];
-}
-
-// The same for vectors of half the width, of which there are few: halves are interleaved until every row has met every other.
-static void transpose_half(CodeModule *m, LLVMValueRef rows[8], unsigned lanes) {
-  for (unsigned round = 1; round < lanes; round *= 2) {
-    LLVMValueRef out[8];
-    for (unsigned i = 0; i < lanes; i++) {
-      unsigned pick[8];
-      for (unsigned k = 0; k < lanes; k++) pick[k] = i % 2 * (lanes / 2) + k / 2 + k % 2 * lanes;
-      out[i] = shuffle(m, rows[i / 2], rows[i / 2 + lanes / 2], pick, lanes);
-    }
-    for (unsigned i = 0; i < lanes; i++) rows[i] = out[i];
-  }
-}
-
 // Where an event lies in the first row of an array of so many rows.
 static LLVMValueRef event_of(CodeModule *m, int64_t rows, LLVMValueRef event) {
   LLVMValueRef panel = LLVMBuildAnd(m->builder, event, emit_index(m, -CODE_LANES), "");
@@ -115,8 +60,8 @@ static void transpose_rows(CodeModule *m, const GemmGradient *g, const Strip *s,
   for (unsigned i = 0; i < count; i++) emit_prefetch(m, emit_at(m, s->element, b, emit_index(m, (i + count) * g->b_stride)), false);
   for (unsigned i = 0; i < s->lanes; i++)
     rows[i] = i < count ? emit_load(m, s->vector, emit_at(m, s->element, b, emit_index(m, i * g->b_stride))) : LLVMConstNull(s->vector);
-  if (s->lanes < whole_lanes(g)) transpose_half(m, rows, s->lanes);
-  else transpose_square(m, rows, s->lanes);
+  if (s->lanes < whole_lanes(g)) square_transpose_half(m, rows, s->lanes);
+  else square_transpose(m, rows, s->lanes);
   LLVMValueRef to = emit_at2(m, s->element, g->scratch, first, g->tile, NULL);
   to = emit_at2(m, s->element, to, t.index, s->lanes, NULL);
   for (unsigned i = 0; i < s->lanes; i++) emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
@@ -292,7 +237,7 @@ static LLVMValueRef halve(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigne
     low[i] = group * size + i % (size / 2);
     high[i] = low[i] + size / 2;
   }
-  return LLVMBuildFAdd(m->builder, shuffle(m, a, b, low, n), shuffle(m, a, b, high, n), "");
+  return LLVMBuildFAdd(m->builder, emit_shuffle(m, a, b, low, n), emit_shuffle(m, a, b, high, n), "");
 }
 
 // Sums across the lanes of n <= 16 vectors: lane i of the result is the sum of vector i, as

@@ -104,11 +104,17 @@ Kernel kernel_build(Schedule *s, const Group *group) {
   return k;
 }
 
+static void emit_plain(CodeModule *m, const char *name, const Nest *nest) {
+  Exchange exchange;
+  if (exchange_fits(nest, &exchange)) exchange_emit(m, name, nest, &exchange);
+  else nest_emit(m, name, nest);
+}
+
 void kernel_emit(CodeModule *m, const char *name, const Kernel *k) {
   code_module_lanes(m, CODE_LANES);
   switch (k->kind) {
   case GROUP_NEST:
-  case GROUP_PAIRS: nest_emit(m, name, k->nest); return;
+  case GROUP_PAIRS: emit_plain(m, name, k->nest); return;
   case GROUP_INVERSE: inverse_emit(m, name, &k->inverse); return;
   case GROUP_PRODUCT: (k->nest->mode == NEST_LANES ? matvec_emit : product_emit)(m, name, k->nest, &k->product); return;
   case GROUP_GRADIENT: gradient_emit(m, name, k->nest, &k->gradient); return;

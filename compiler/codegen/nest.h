@@ -67,9 +67,16 @@ typedef struct Nest {
   int64_t elements; // FLAT: how many; not part of the kernel
 } Nest;
 
+// A copy that exchanges axes: neighbours along loop `from` are read from neighbouring places, those along loop `to` stored to such.
+typedef struct Exchange {
+  int from, to;
+} Exchange;
+
 Nest *nest_build(Schedule *s, const Group *group);
 void nest_choose_lanes(Nest *nest, int cost); // nest_lanes.c: LANES; joins loops, then chooses
 void nest_emit(CodeModule *m, const char *name, const Nest *nest);
+bool exchange_fits(const Nest *nest, Exchange *x); // emit_exchange.c: in squares of registers
+void exchange_emit(CodeModule *m, const char *name, const Nest *nest, const Exchange *x);
 bool nest_same(const Nest *a, const Nest *b);                    // the same code, but for numbers
 uint64_t hash_words(uint64_t hash, const void *words, size_t n); // goes on with n bytes, a multiple of 8
 uint64_t nest_hash(uint64_t hash, const Nest *nest);             // numbers left out
