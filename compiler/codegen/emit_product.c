@@ -137,7 +137,7 @@ static void gradient_body(Emit *e, void *data) {
   const GradientBody *b = data;
   const Gradient *g = b->gradient;
   const NestStep *t = &e->nest->steps[0];
-  const NestRead *ra = &t->read[g->a], *rb = &t->read[g->b];
+  const NestRead *ra = &t->read[g->a], *rb = g->b >= 0 ? &t->read[g->b] : NULL;
   int64_t stride[NEST_LOOPS];
   CodeModule *m = e->m;
   memcpy(stride, t->store_stride, sizeof stride);
@@ -146,13 +146,15 @@ static void gradient_body(Emit *e, void *data) {
   GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = e->nest->tile};
   gemm.d_stride = g->a_loop >= 0 ? t->store_stride[g->a_loop] : g->columns;
   gemm.a_stride = g->a_loop >= 0 ? ra->stride[g->a_loop] * CODE_LANES : CODE_LANES;
-  gemm.b_stride = rb->stride[g->b_loop] * CODE_LANES;
   gemm.a_rows = ra->rows;
-  gemm.b_rows = rb->rows;
   LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
   gemm.d = emit_at(m, element, e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
   gemm.a = nest_start(e, ra, b->skip, CODE_LANES);
-  gemm.b = nest_start(e, rb, b->skip, CODE_LANES);
+  if (rb != NULL) {
+    gemm.b = nest_start(e, rb, b->skip, CODE_LANES);
+    gemm.b_stride = rb->stride[g->b_loop] * CODE_LANES;
+    gemm.b_rows = rb->rows;
+  }
   gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
   gemm.scratch = e->pointers[e->nest->n_slots];
   LLVMValueRef add = LLVMBuildNot(m->builder, nest_begins(e, t), "");
@@ -165,8 +167,9 @@ static void gradient_body(Emit *e, void *data) {
 void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient) {
   Emit e = nest_begin(m, name, nest, 1);
   const NestStep *t = &nest->steps[0];
-  uint32_t skip = 1u << gradient->b_loop;
+  uint32_t skip = 0;
   if (gradient->a_loop >= 0) skip |= 1u << gradient->a_loop;
+  if (gradient->b_loop >= 0) skip |= 1u << gradient->b_loop;
   int64_t extent[NEST_LOOPS] = {0};
   for (int l = 0; l < t->loops; l++) extent[l] = l < nest->outer ? nest->extent[l] : nest->segments[0].extent[l - nest->outer];
   GradientBody body = {gradient, skip};

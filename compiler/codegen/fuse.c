@@ -250,8 +250,14 @@ static GroupKind special_kind(const Schedule *s, const Step *t) {
   Gradient gradient;
   if (t->kind == STEP_INVERSE) return GROUP_INVERSE;
   if (product_fits(s, t, &product)) return GROUP_PRODUCT;
-  if (gradient_fits(s, t, &gradient)) return GROUP_GRADIENT;
+  if (t->kind == STEP_DOT && gradient_fits(s, t, &gradient)) return GROUP_GRADIENT;
   return GROUP_NEST;
+}
+
+// Of a step that found no kernel to join.
+static GroupKind kind_alone(const Schedule *s, const Step *t) {
+  Gradient gradient;
+  return gradient_fits(s, t, &gradient) ? GROUP_GRADIENT : GROUP_NEST;
 }
 
 // Steps of pair values live on in the groups of their sums.
@@ -270,7 +276,8 @@ void schedule_groups(Schedule *s) {
     if (s->places.at[t->place].pairs || t->group != UINT32_MAX) continue;
     GroupKind kind = t->over_pairs ? GROUP_PAIRS : special_kind(s, t);
     if (kind == GROUP_PAIRS) schedule_pairs(s, i);
-    else if (kind != GROUP_NEST || !find_home(s, i)) schedule_open(s, i, kind);
+    else if (kind != GROUP_NEST) schedule_open(s, i, kind);
+    else if (!find_home(s, i)) schedule_open(s, i, kind_alone(s, t));
   }
   drop_pairs(s);
   schedule_recompute(s);

@@ -2,6 +2,8 @@
 
 #include "compiler/codegen/gemm.h"
 
+enum { LEAST_SUMS = 16 }; // rows
+
 // An array in memory of the step's dtype, per event or not.
 static bool is_array(const Schedule *s, const Access *a, IrDtype dtype, bool events) {
   const Place *p = &s->places.at[a->place];
@@ -48,8 +50,22 @@ static int walker(const Step *t, int l) {
   return first && second ? -1 : first ? 0 : 1;
 }
 
+// Gradients of biases: several rows share the tree that adds up their lanes.
+static bool sums_fit(const Schedule *s, const Step *t, Gradient *g) {
+  *g = (Gradient){.b = -1, .a_loop = -1, .b_loop = -1, .columns = 1};
+  if (t->loops > t->kept || !is_array(s, &t->operand[0], t->dtype, true)) return false;
+  for (int l = 0; l < t->kept; l++) {
+    if (t->operand[0].stride[l] == 0 || t->extent[l] <= g->rows) continue;
+    g->a_loop = l;
+    g->rows = t->extent[l];
+  }
+  return g->rows >= LEAST_SUMS;
+}
+
 bool gradient_fits(const Schedule *s, const Step *t, Gradient *g) {
-  if (t->kind != STEP_DOT || !t->over_events || s->options.tile == 1) return false;
+  if (!t->over_events || t->over_pairs || s->options.tile == 1) return false;
+  if (t->kind == STEP_SUM) return (t->dtype == IR_F32 || t->dtype == IR_F64) && sums_fit(s, t, g);
+  if (t->kind != STEP_DOT) return false;
   for (int i = 0; i < 2; i++)
     if (!is_array(s, &t->operand[i], t->dtype, true)) return false;
   *g = (Gradient){.b = -1, .a_loop = -1, .b_loop = -1, .rows = 1};

@@ -12,9 +12,9 @@ typedef struct Product {  // rows of events times weights: Y[n] = sum over k of 
   int64_t n, k;
 } Product;
 
-typedef struct Gradient { // D[a][b] = sum over events of A[a] B[b]
-  int32_t a, b;           // operands of the step
-  int32_t a_loop, b_loop; // a_loop -1: one row
+typedef struct Gradient { // D[a][b] = sum over events of A[a] B[b], or D[a] = sum over events of A[a]
+  int32_t a, b;           // operands of the step; b -1: none
+  int32_t a_loop, b_loop; // a_loop -1: one row; b_loop -1: no B
   int64_t rows, columns;
 } Gradient;
 
