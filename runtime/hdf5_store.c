@@ -91,6 +91,12 @@ static size_t expected_bytes(const HgmStore *store) {
   return bytes;
 }
 
+// Says that the file was closed, as libhdf5 does when it copies an image: of a file that is open for writing its first block says so.
+static void mark_closed(uint8_t *bytes) {
+  enum { VERSION = 8, FLAGS = 20 };
+  if (bytes[VERSION] == 0) memset(bytes + FLAGS, 0, sizeof(uint32_t));
+}
+
 bool hgm_hdf5_store_image(const HgmStore *store, const char *path, HgmImage *image, HgmError *error) {
   hgm_hdf5_quiet();
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -101,6 +107,7 @@ bool hgm_hdf5_store_image(const HgmStore *store, const char *path, HgmImage *ima
   ssize_t size = fine ? H5Fget_file_image(file, NULL, 0) : -1;
   void **memory = NULL; // of that driver's handle
   fine = size > 0 && H5Fget_vfd_handle(file, access, (void **)&memory) >= 0;
+  if (fine) mark_closed(*memory);
   *image = (HgmImage){fine ? *memory : NULL, fine ? (size_t)size : 0, file};
   char cause[200];
   hgm_hdf5_cause(cause, sizeof cause);

@@ -75,6 +75,36 @@ static void saved_and_loaded(void **state) {
   unlink("last.h5");
 }
 
+// Data of the caller's are saved as the store's own are, and not freed with it.
+static void lent_data_are_saved(void **state) {
+  (void)state;
+  enum { N = 100000 };
+  static float numbers[N];
+  HgmStore *own = hgm_store_create(), *lent = hgm_store_create();
+  for (int i = 0; i < N; i++) numbers[i] = (float)i;
+  HgmArray *array = hgm_store_add(own, "w", HGM_F32, 1, (int64_t[]){N});
+  memcpy(array->data, numbers, sizeof numbers);
+  assert_true(hgm_store_lend(lent, "w", HGM_F32, 1, (int64_t[]){N}, numbers));
+  assert_false(hgm_store_lend(lent, "w", HGM_F32, 1, (int64_t[]){N}, numbers));
+  for (int i = 0; i < 2; i++) {
+    HgmStore *loaded;
+    HgmError error = {0};
+    char *bytes;
+    size_t n;
+    assert_true(hgm_store_save(i == 0 ? own : lent, "lent.h5", NULL, &error));
+    assert_true(hgm_io_read_file("lent.h5", &bytes, &n, &error));
+    assert_true(n > sizeof numbers && n < sizeof numbers + 16384); // no more than the file needs
+    assert_memory_equal(bytes + 20, "\0\0\0\0", 4);                // its first block says that it was closed
+    free(bytes);
+    assert_true(hgm_store_load(&loaded, "lent.h5", &error));
+    assert_memory_equal(hgm_store_find(loaded, "w")->data, numbers, sizeof numbers);
+    hgm_store_destroy(loaded);
+  }
+  hgm_store_destroy(own);
+  hgm_store_destroy(lent);
+  unlink("lent.h5");
+}
+
 static void names_are_one_array_each(void **state) {
   (void)state;
   HgmStore *store = hgm_store_create();
@@ -396,17 +426,12 @@ static void sha256_both_ways(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(saved_and_loaded),
-      cmocka_unit_test(names_are_one_array_each),
-      cmocka_unit_test(another_models_arrays),
-      cmocka_unit_test(damaged_checkpoints),
-      cmocka_unit_test(failed_saves_leave_the_old_checkpoint),
-      cmocka_unit_test(real_full_disk),
-      cmocka_unit_test(run_directories_count_up),
-      cmocka_unit_test(a_second_run_is_kept_out),
-      cmocka_unit_test(metrics_grow_and_are_cut_back),
-      cmocka_unit_test(manifest_comes_back),
-      cmocka_unit_test(sha256_vectors),
+      cmocka_unit_test(saved_and_loaded),         cmocka_unit_test(lent_data_are_saved),
+      cmocka_unit_test(names_are_one_array_each), cmocka_unit_test(another_models_arrays),
+      cmocka_unit_test(damaged_checkpoints),      cmocka_unit_test(failed_saves_leave_the_old_checkpoint),
+      cmocka_unit_test(real_full_disk),           cmocka_unit_test(run_directories_count_up),
+      cmocka_unit_test(a_second_run_is_kept_out), cmocka_unit_test(metrics_grow_and_are_cut_back),
+      cmocka_unit_test(manifest_comes_back),      cmocka_unit_test(sha256_vectors),
       cmocka_unit_test(sha256_both_ways),
   };
   return cmocka_run_group_tests(tests, folder_enter, folder_leave);
