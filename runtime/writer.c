@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/interrupt.h"
 #include "runtime/table_file.h"
 #include "runtime/writer_file.h"
 
@@ -198,6 +199,8 @@ bool hgm_writer_open(HgmWriter **result, const char *path, const HgmOutColumn *c
 
 bool hgm_writer_append(HgmWriter *writer, const double *const *values, int64_t rows, HgmError *error) {
   if (rows == 0) return true;
+  if (hgm_interrupt_requested())
+    return hgm_fail(error, hgm_interrupt_exit_code(), "stopped after %lld events; %s is not written", (long long)writer->rows, writer->path);
   if (!writer->format->append(writer, values, rows, error)) return false;
   writer->rows += rows;
   return true;

@@ -37,7 +37,8 @@ typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leav
 // Columns, names and texts must outlive the writer. force: an existing file may be replaced. io: NULL for the system's.
 bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
                      bool force, const HgmIo *io, HgmError *error);
-// values[k]: (rows, elements of column k). Integers are rounded; a value that the type cannot hold fails by name and row.
+// values[k]: (rows, elements of column k). Integers are rounded; a value that the type cannot hold fails by name and row. Fails too where
+// the process was told to stop (runtime/interrupt.h).
 bool hgm_writer_append(HgmWriter *writer, const double *const *values, int64_t rows, HgmError *error);
 // Both end the writer. finish: true only when the file stands under its name, synced.
 bool hgm_writer_finish(HgmWriter *writer, HgmError *error);

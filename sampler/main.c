@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/interrupt.h"
 #include "runtime/writer.h"
 #include "sampler/conditions.h"
 #include "sampler/engine.h"
@@ -130,6 +131,7 @@ static bool write_file(Job *job, HgmError *error) {
       {.name = "events", .kind = HGM_ATTRIBUTE_INTEGER, .integer = job->events},
   };
   HgmWriter *writer;
+  hgm_interrupt_watch();
   if (!hgm_writer_open(&writer, a->output, job->columns, job->n_columns, attributes, sizeof attributes / sizeof *attributes, a->force, NULL, error))
     return false;
   if (write_events(job, writer, error)) return hgm_writer_finish(writer, error);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "compiler/driver/interrupt.h"
 #include "compiler/driver/session.h"
+#include "runtime/interrupt.h"
 
 enum { PLUGIN_PATH = 4200 };
 
@@ -39,7 +39,7 @@ bool ranks_open(HgmRanks **ranks, HgmError *error) {
   *(void **)&open = dlsym(plugin, "hgm_ranks_open"); // as POSIX has it: dlsym gives an object pointer
   if (open == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "%s is not a plugin of hgmc", path);
   *ranks = open(error);
-  if (*ranks != NULL) (*ranks)->stopping = interrupt_requested;
+  if (*ranks != NULL) (*ranks)->stopping = hgm_interrupt_requested;
   return *ranks != NULL;
 }
 

@@ -11,7 +11,6 @@
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/gallery.h"
 #include "compiler/driver/fitting.h"
-#include "compiler/driver/interrupt.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/same_data.h"
@@ -19,6 +18,7 @@
 #include "compiler/driver/train.h"
 #include "compiler/driver/trained.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/interrupt.h"
 #include "runtime/sha256.h"
 
 typedef struct Run {
@@ -340,7 +340,7 @@ static const char *resuming(const Run *r, Arena *arena) {
 }
 
 static int train(Run *r, HgmError *error) {
-  interrupt_watch();
+  hgm_interrupt_watch();
   switch (open_record(r, error) ? train_run(&r->training, error) : TRAIN_FAILED) {
   case TRAIN_DONE: break;
   case TRAIN_PAUSED: return EXIT_DONE;
@@ -350,7 +350,7 @@ static int train(Run *r, HgmError *error) {
     if (ranks_first(r->ranks))
       fprintf(stderr, "stopped after step %.0f and saved; the same command with --resume goes on:\n  %s\n", r->training.position.step,
               resuming(r, r->session.arena));
-    return interrupt_exit_code();
+    return hgm_interrupt_exit_code();
   }
   if (!ranks_first(r->ranks)) return EXIT_DONE;
   session_print_times(&r->session);

@@ -8,6 +8,7 @@
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/interrupt.h"
 #include "runtime/writer.h"
 
 typedef struct Kept {
@@ -189,6 +190,7 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
       {.name = "events", .kind = HGM_ATTRIBUTE_INTEGER, .integer = events},
   };
   HgmWriter *writer;
+  hgm_interrupt_watch();
   if (!hgm_writer_open(&writer, options->output, s->columns.at, (int)s->columns.len, attributes, sizeof attributes / sizeof *attributes, options->force, NULL,
                        error))
     return false;

@@ -6,6 +6,7 @@
 #include "compiler/driver/progress.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/interrupt.h"
 #include "runtime/writer.h"
 
 typedef struct Scoring {
@@ -61,6 +62,7 @@ static bool write_scores(Scoring *s, HgmError *error) {
   const HgmAttribute attributes[] = {{.name = "hgmc_version", .kind = HGM_ATTRIBUTE_TEXT, .text = HGM_VERSION},
                                      {.name = "model_hash", .kind = HGM_ATTRIBUTE_TEXT, .text = s->run.hash}};
   HgmWriter *writer;
+  hgm_interrupt_watch();
   if (!hgm_writer_open(&writer, s->options->output, columns, (int)n, attributes, 2, s->options->force, NULL, error)) return false;
   const int64_t events = s->dataset.rows, step = call_events(s);
   int64_t *rows = ARENA_ARRAY(arena, int64_t, step);

@@ -5,12 +5,12 @@
 
 #include "compiler/driver/fitting.h"
 #include "compiler/driver/gallery.h"
-#include "compiler/driver/interrupt.h"
 #include "compiler/driver/kept.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/trained.h"
 #include "compiler/driver/watch.h"
+#include "runtime/interrupt.h"
 
 // ---- weights
 
@@ -283,7 +283,7 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
       progress_show(&progress, (int64_t)at->step * p->batch, p->total_steps * p->batch, (int64_t)at->epoch + 1,
                     phase_mean(p, phase_losses(p->model) - 1, MEAN_LOSS));
       bool stop;
-      if (!ranks_any(t->ranks, interrupt_requested(), &stop, error)) return TRAIN_FAILED;
+      if (!ranks_any(t->ranks, hgm_interrupt_requested(), &stop, error)) return TRAIN_FAILED;
       if (stop) {
         progress_clear(&progress);
         return interrupted(t, error);

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "compiler/driver/interrupt.h"
 #include "compiler/driver/session.h"
 #include "compiler/driver/tune_space.h"
 #include "compiler/driver/tune_trial.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/interrupt.h"
 #include "runtime/io.h"
 #include "runtime/sha256.h"
 
@@ -157,7 +157,7 @@ static TrialState run_rung(Tuning *t, int rung, HgmError *error) {
     bool progress = false;
     for (int i = 0; i < t->n_order; i++) {
       if (known[i]) continue;
-      TrialState state = interrupt_requested() ? TRIAL_INTERRUPTED : tune_trial(t->order[i], &r, t->options, error);
+      TrialState state = hgm_interrupt_requested() ? TRIAL_INTERRUPTED : tune_trial(t->order[i], &r, t->options, error);
       if (state == TRIAL_FAILED || state == TRIAL_INTERRUPTED) return state;
       if (state == TRIAL_BUSY) continue;
       known[i] = progress = true;
@@ -291,14 +291,16 @@ int verb_tune(const Options *options) {
   HgmError error = {0};
   int exit_code = EXIT_DONE;
   if (!read_options(&t, &error) || !open_search(&t, &exit_code, &error)) return error.text[0] != '\0' ? report_error(&error) : exit_code;
-  interrupt_watch();
+  hgm_interrupt_watch();
   place_trials(&t);
   TuneTrial **ranks = ARENA_ARRAY(t.arena, TuneTrial *, t.n_trials);
   switch (climb(&t, ranks, &error)) {
   case TRIAL_KNOWN: break;
   case TRIAL_BUSY:
   case TRIAL_FAILED: return report_error(&error);
-  case TRIAL_INTERRUPTED: fprintf(stderr, "stopped; what was trained is kept in %s, and the same command goes on\n", t.directory); return interrupt_exit_code();
+  case TRIAL_INTERRUPTED:
+    fprintf(stderr, "stopped; what was trained is kept in %s, and the same command goes on\n", t.directory);
+    return hgm_interrupt_exit_code();
   }
   if (!write_table(&t, ranks, &error)) return report_error(&error);
   print_table(&t, ranks);

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "compiler/driver/course.h"
-#include "compiler/driver/interrupt.h"
 #include "compiler/driver/session.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/interrupt.h"
 #include "runtime/io.h"
 
 static const char *file_of(const TuneTrial *t, const TuneRung *r, const char *suffix, Arena *arena) {
@@ -110,7 +110,7 @@ static int wait_for(pid_t child) {
   bool told = false;
   for (pid_t done; (done = waitpid(child, &status, WNOHANG)) <= 0;) {
     if (done < 0 && errno != EINTR) return EXIT_INTERNAL;
-    if (interrupt_requested() && !told) told = kill(child, SIGTERM) == 0;
+    if (hgm_interrupt_requested() && !told) told = kill(child, SIGTERM) == 0;
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
   }
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -127,7 +127,7 @@ static TrialState train_here(TuneTrial *t, const TuneRung *r, const Options *opt
   }
   if (child < 0) return hgm_fail(error, EXIT_ENVIRONMENT, "cannot start a process: %s", strerror(errno)), TRIAL_FAILED;
   int code = wait_for(child);
-  if (interrupt_requested()) return TRIAL_INTERRUPTED;
+  if (hgm_interrupt_requested()) return TRIAL_INTERRUPTED;
   read_course(t, r, arena);
   bool whole = access(file_of(t, r, "/model.h5", arena), R_OK) == 0; // then only an `assert` was not met
   if (code == EXIT_DONE || (code == EXIT_USER && whole)) t->failure = isnan(t->value) ? "no epoch had a finite number" : NULL;

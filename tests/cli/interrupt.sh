@@ -36,3 +36,14 @@ await $pid test -s killed/manifest.json
 kill -9 $pid; wait $pid 2> /dev/null
 resumed() { model --epochs $epochs -o killed --resume; }
 like_whole killed resumed
+
+# what writes events leaves no half of a file, `hgmc sample` and a sampler alike
+expect_exit 0 $HGMC build killed -o alone --quiet
+for draw in "$HGMC sample killed" ./alone; do
+  $draw -n 1G -o drawn.npy --quiet > log 2>&1 &
+  pid=$!; await $pid sh -c 'test -s drawn.npy.tmp*'
+  kill -TERM $pid; wait $pid; status=$?
+  [ $status -eq 143 ] || fail "exit 143 of $draw, got $status"
+  expect_text "events; drawn.npy is not written"
+  [ -z "$(ls drawn.npy* 2> /dev/null)" ] || fail "nothing of a file that was not finished: $(ls drawn.npy*)"
+done

@@ -1,4 +1,4 @@
-#include "compiler/driver/interrupt.h"
+#include "runtime/interrupt.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@ static void handle(int number) {
   caught = number;
 }
 
-void interrupt_watch(void) {
+void hgm_interrupt_watch(void) {
   struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
@@ -20,6 +20,6 @@ void interrupt_watch(void) {
   sigaction(SIGXCPU, &action, NULL);
 }
 
-bool interrupt_requested(void) { return caught != 0; }
+bool hgm_interrupt_requested(void) { return caught != 0; }
 
-int interrupt_exit_code(void) { return 128 + (caught != 0 ? (int)caught : SIGTERM); } // another process of the run was told
+int hgm_interrupt_exit_code(void) { return 128 + (caught != 0 ? (int)caught : SIGTERM); } // another process of the run was told
