@@ -195,12 +195,43 @@ void plot_histogram(FILE *out, const PlotHistogram *h) {
 
 // ---- curves
 
-void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurve *curves, int n) {
-  double low = INFINITY, high = -INFINITY;
+typedef struct Reach {
+  double low, high;
+} Reach;
+
+static Reach reach_of(const PlotCurve *curves, int n, int64_t from) {
+  Reach r = {INFINITY, -INFINITY};
   for (int c = 0; c < n; c++)
-    for (int64_t i = 0; i < curves[c].n; i++)
-      if (isfinite(curves[c].y[i])) low = fmin(low, curves[c].y[i]), high = fmax(high, curves[c].y[i]);
-  if (!(high > low)) low -= 0.5, high += 0.5;
+    for (int64_t i = from; i < curves[c].n; i++)
+      if (isfinite(curves[c].y[i])) r.low = fmin(r.low, curves[c].y[i]), r.high = fmax(r.high, curves[c].y[i]);
+  return r;
+}
+
+// What a training begins with may be so far from all that follows that nothing else would be seen: then the first tenth lies beyond.
+static Reach curves_reach(const PlotCurve *curves, int n) {
+  Reach all = reach_of(curves, n, 0), later = reach_of(curves, n, (curves[0].n + 9) / 10);
+  if (later.high > later.low && all.high - all.low > 5 * (later.high - later.low)) all = later;
+  if (!(all.high > all.low)) all.low -= 0.5, all.high += 0.5;
+  return all;
+}
+
+static void curve(FILE *out, const Frame *f, const double *x, const PlotCurve *curve, const char *colour) {
+  bool down = false;
+  fprintf(out, "<path fill=none stroke-width=1.6 stroke='%s' d='", colour);
+  for (int64_t i = 0; i < curve->n; i++) {
+    bool here = isfinite(curve->y[i]);
+    if (here) fprintf(out, "%c%.1f %.1f", down ? 'L' : 'M', place_x(f, x[i]), place_y(f, fmin(fmax(curve->y[i], f->y0), f->y1)));
+    down = here;
+  }
+  fprintf(out, "'/>");
+  for (int64_t i = 0; i < curve->n; i++)
+    if (curve->y[i] > f->y1) fprintf(out, "<path fill='%s' d='M%.1f %.1fl-4 7h8z'/>", colour, place_x(f, x[i]), f->top);
+    else if (curve->y[i] < f->y0) fprintf(out, "<path fill='%s' d='M%.1f %.1fl-4 -7h8z'/>", colour, place_x(f, x[i]), f->bottom);
+}
+
+void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurve *curves, int n) {
+  Reach reach = curves_reach(curves, n);
+  double low = reach.low, high = reach.high;
   int64_t points = curves[0].n;
   double first = points > 0 ? x[0] : 0, last = points > 1 ? x[points - 1] : first + 1;
   Frame f = {LEFT, 2 * WIDTH - RIGHT, TOP, TOP + HEIGHT, first, last > first ? last : first + 1, low - 0.05 * (high - low), high + 0.05 * (high - low), false,
@@ -208,19 +239,14 @@ void plot_curves(FILE *out, const char *x_title, const double *x, const PlotCurv
   int height = TOP + HEIGHT + BOTTOM;
   fprintf(out, "<svg viewBox='0 0 %d %d' width=%d height=%d role=img>", 2 * WIDTH, height, 2 * WIDTH, height);
   frame_axes(out, &f, true, 5);
+  for (int c = 0; c < n; c++) curve(out, &f, x, &curves[c], colours[c % N_COLOURS]);
+  fprintf(out, "<text x=%d y=16>", LEFT);
   for (int c = 0; c < n; c++) {
-    fprintf(out, "<path fill=none stroke-width=1.6 stroke='%s' d='", colours[c % N_COLOURS]);
-    bool down = false;
-    for (int64_t i = 0; i < curves[c].n; i++) {
-      bool here = isfinite(curves[c].y[i]);
-      if (here) fprintf(out, "%c%.1f %.1f", down ? 'L' : 'M', place_x(&f, x[i]), place_y(&f, curves[c].y[i]));
-      down = here;
-    }
-    fprintf(out, "'/><text x=%d y=%d text-anchor=end style='fill:%s'>", 2 * WIDTH - RIGHT - 8, TOP + 16 + 14 * c, colours[c % N_COLOURS]);
+    fprintf(out, "<tspan dx=%d style='fill:%s'>", c > 0 ? 16 : 0, colours[c % N_COLOURS]);
     plot_text(out, curves[c].name);
-    fprintf(out, "</text>");
+    fprintf(out, "</tspan>");
   }
-  fprintf(out, "<text x=%d y=%d text-anchor=end>", 2 * WIDTH - RIGHT, height - 4);
+  fprintf(out, "</text><text x=%d y=%d text-anchor=end>", 2 * WIDTH - RIGHT, height - 4);
   plot_text(out, x_title);
   fprintf(out, "</text></svg>\n");
 }
