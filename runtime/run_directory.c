@@ -167,7 +167,7 @@ bool hgm_run_find(const char *argument, char *directory, int size, HgmError *err
   if (snprintf(directory, (size_t)size, "%.*s", length > 0 ? length : 1, length > 0 ? argument : ".") >= size)
     return hgm_fail(error, 2, "%s: the name is too long", argument);
   if (exists(directory, "manifest.json")) return true;
-  return hgm_fail(error, 1, "%s: is no run of hgmc (%s has no manifest.json)", argument, directory);
+  return hgm_fail(error, 1, "%s: is no run of hgmc (%s has no manifest.json); name the directory that `hgmc run` wrote", argument, directory);
 }
 
 // ---- metrics.csv

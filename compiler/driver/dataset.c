@@ -42,7 +42,7 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   hgm_column_report_text(dataset->table, dataset->places[i], report, text, sizeof text);
   int64_t bad = report->infinite + (column->allows_nan ? 0 : report->nan);
   if (bad > 0)
-    return hgm_fail(error, EXIT_USER, "%s (rows count from 0); %s", text,
+    return hgm_fail(error, EXIT_USER, "%s, rows counted from 0; %s", text,
                     report->infinite > 0 ? "correct the file or leave those rows out"
                                          : "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file");
   if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);

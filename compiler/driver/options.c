@@ -126,7 +126,8 @@ static void print_verb(FILE *out, const VerbSpec *verb) {
 }
 
 static bool usage_error(int *exit_code, const VerbSpec *verb, const char *message) {
-  fprintf(stderr, "hgmc%s%s: %s; `hgmc%s%s --help` lists what there is\n", verb ? " " : "", verb ? verb->name : "", message, verb ? " " : "",
+  const char *then = message[strlen(message) - 1] == '?' ? "" : ";";
+  fprintf(stderr, "hgmc%s%s: %s%s `hgmc%s%s --help` lists what there is\n", verb ? " " : "", verb ? verb->name : "", message, then, verb ? " " : "",
           verb ? verb->name : "");
   *exit_code = 2;
   return false;

@@ -62,9 +62,9 @@ static bool read_model_text(Arena *arena, const char *path, ModelOptions *model,
   FILE *in = standard ? stdin : fopen(path, "rb");
   model->text = in == NULL ? NULL : read_stream(arena, in, &model->text_bytes);
   if (model->text == NULL) {
-    const char *whole = arena_printf(arena, "%s.hgm", path);
-    fprintf(stderr, "hgmc: cannot read %s: %s%s%s\n", path, strerror(errno), access(whole, R_OK) == 0 ? "; did you mean " : "",
-            access(whole, R_OK) == 0 ? whole : "");
+    const char *why = strerror(errno), *whole = arena_printf(arena, "%s.hgm", path);
+    if (access(whole, R_OK) == 0) fprintf(stderr, "hgmc: cannot read %s: %s; did you mean %s?\n", path, why, whole);
+    else fprintf(stderr, "hgmc: cannot read %s: %s\n", path, why);
     *exit_code = EXIT_ENVIRONMENT;
   }
   if (in != NULL && !standard) fclose(in);

@@ -89,7 +89,7 @@ refused 1 "line 1: holds numbers where the names of the columns should stand"
 
 # ---- values
 table bad.csv 12 "nan,1"
-run_refused 1 "bad.csv: column \`a\` has 1 NaN (first in row 10) (rows count from 0)" "missing(nan, replace ="
+run_refused 1 "bad.csv: column \`a\` has 1 NaN (first in row 10), rows counted from 0" "missing(nan, replace ="
 table bad.csv 13 "0.5,"
 run_refused 1 "column \`b\` has 1 NaN (first in row 11)"
 table bad.csv 14 "0.5,-inf"
