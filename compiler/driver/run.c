@@ -19,6 +19,7 @@
 #include "compiler/driver/trained.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/interrupt.h"
+#include "runtime/io.h"
 #include "runtime/sha256.h"
 
 typedef struct Run {
@@ -176,6 +177,19 @@ static void add_note(void *data, const char *name, const char *value) {
   add_pair(notes->arena, notes->pairs, notes->n, name, value);
 }
 
+// A run that was replaced leaves nothing that could be taken for the new one's.
+static bool remove_old_results(const Run *r) {
+  static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json", "report.html"};
+  char path[4096];
+  HgmError ignored = {0};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!hgm_run_file(hgm_run_path(r->directory), names[i], path, sizeof path, &ignored) || (unlink(path) != 0 && errno != ENOENT)) return false;
+  return gallery_clear(r->directory, &ignored);
+}
+
+// A manifest is written whole before anything of an old run goes, and stands under its name when nothing of it is left.
+static int rename_alone(void *run, const char *from, const char *to) { return remove_old_results(run) ? rename(from, to) : -1; }
+
 static bool save_manifest(Run *r, HgmError *error) {
   Arena *arena = r->session.arena;
   const Model *model = r->session.model;
@@ -202,18 +216,10 @@ static bool save_manifest(Run *r, HgmError *error) {
   m.sources = sources;
   m.params = params;
   m.notes = notes;
-  return hgm_manifest_save(hgm_run_path(r->directory), &m, NULL, error);
-}
-
-// A run that was replaced leaves nothing that could be taken for the new one's, so they go before the new manifest comes.
-static bool remove_old_results(const Run *r, HgmError *error) {
-  static const char *const names[] = {"best.h5", "last.h5", "model.h5", "metrics.csv", "evaluation.json", "report.html"};
-  char path[4096];
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (!hgm_run_file(hgm_run_path(r->directory), names[i], path, sizeof path, error)) return false;
-    if (unlink(path) != 0 && errno != ENOENT) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be removed: %s", path, strerror(errno));
-  }
-  return gallery_clear(r->directory, error);
+  HgmIo io = hgm_io_system;
+  io.rename = rename_alone;
+  io.data = r;
+  return hgm_manifest_save(hgm_run_path(r->directory), &m, &io, error);
 }
 
 // What all processes of a run must agree on.
@@ -262,7 +268,7 @@ static bool prepare(Run *r, HgmError *error) {
 // From the manifest on the directory is a run, which --resume goes on with, whatever ends it.
 static bool begin_record(Run *r, HgmError *error) {
   double begun = now_ms();
-  bool ok = remove_old_results(r, error) && save_manifest(r, error);
+  bool ok = save_manifest(r, error);
   timeline_add(r->session.options->timeline, begun, "the manifest is written");
   return ok;
 }
