@@ -5,16 +5,19 @@
 
 #include "compiler/driver/compiler_process.h"
 #include "compiler/driver/verbs.h"
+#include "runtime/cpu.h"
 
 typedef struct Verb {
   const char *name;
   int (*run)(const Options *options);
+  bool computes; // runs a compiled model in every case
 } Verb;
 
 static const Verb verbs[] = {
-    {"run", verb_run},           {"sample", verb_sample}, {"score", verb_score},     {"eval", verb_eval},       {"build", verb_build},
-    {"check", verb_check},       {"show", verb_show},     {"inspect", verb_inspect}, {"explain", verb_explain}, {"bench", verb_bench},
-    {"selftest", verb_selftest}, {"tune", verb_tune},     {"diff", verb_diff},       {"lock", verb_lock},
+    {"run", verb_run, true},          {"sample", verb_sample, true}, {"score", verb_score, true},       {"eval", verb_eval, true},
+    {"build", verb_build, false},     {"check", verb_check, false},  {"show", verb_show, false},        {"inspect", verb_inspect, false},
+    {"explain", verb_explain, false}, {"bench", verb_bench, true},   {"selftest", verb_selftest, true}, {"tune", verb_tune, true},
+    {"diff", verb_diff, false},       {"lock", verb_lock, false},
 };
 
 // Stages of a compilation take and free tens of megabytes one after the other. Kept in the process they serve the next stage, in
@@ -36,6 +39,12 @@ static int close_output(int exit_code) {
   return exit_code == EXIT_DONE ? EXIT_ENVIRONMENT : exit_code;
 }
 
+static int run_verb(const Verb *verb, const Options *options) {
+  if (!verb->computes || hgm_cpu_level() != HGM_CPU_ANY) return verb->run(options);
+  fprintf(stderr, "hgmc: %s: this processor has no AVX2 and FMA; compiled models need both\n", verb->name);
+  return EXIT_ENVIRONMENT;
+}
+
 int main(int argc, char **argv) {
   keep_freed_memory();
   if (argc == 2 && strcmp(argv[1], COMPILER_VERB) == 0) return compiler_serve();
@@ -48,7 +57,7 @@ int main(int argc, char **argv) {
     options.timeline = &timeline;
     options.compiler = "/proc/self/exe";
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-      if (strcmp(options.verb, verbs[i].name) == 0) exit_code = verbs[i].run(&options);
+      if (strcmp(options.verb, verbs[i].name) == 0) exit_code = run_verb(&verbs[i], &options);
   }
   arena_destroy(arena);
   return close_output(exit_code);

@@ -1,7 +1,12 @@
-# A sampler for 64-bit ARM, run by qemu: the bits of `hgmc sample` here, for every function, law and precision; damage and wrong use are refused.
+# Other processors, by qemu: a sampler for 64-bit ARM has the bits of `hgmc sample` here, for every function, law and precision; damage and wrong use are
+# refused; a processor without AVX2 too, by hgmc and by a sampler.
 . "$ROOT/tests/cli/lib.bash"
 printf 'x\n%s\n' "$(seq 0 99)" > x.csv
 if ! command -v qemu-aarch64 > /dev/null; then echo "needs qemu-user"; exit 77; fi
+
+# ---- an older x86-64 processor is told what it lacks
+expect_exit 2 qemu-x86_64 -cpu Nehalem "$HGMC" run "$ROOT/examples/gan/gan.hgm" --steps 1 -o older
+expect_text "this processor has no AVX2 and FMA"
 
 # ---- every function of a number, over many orders of magnitude, and draws of every law
 { begins_with x; cat << 'HGM'; } > all.hgm
@@ -77,15 +82,19 @@ for n in 300 2; do
 done
 
 # ---- what it refuses
+expect_exit 0 "$HGMC" build flow --quiet -o flow.x86
+expect_exit 2 qemu-x86_64 -cpu Nehalem ./flow.x86 -n 2 --given "$ROOT/examples/data/jets.h5" -o new.csv
+expect_text "this processor is x86-64, the program was built for x86-64-v3"
 expect_exit 2 "$HGMC" build flow --target aarch64 --lib -o lib
 expect_text "a library (--lib) is for x86-64"
 expect_exit 2 "$HGMC" build flow --target arm -o x.arm
 expect_text "expected native, x86-64-v3, x86-64-v4 or aarch64"
-expect_exit 2 qemu-aarch64 ./flow.arm -n -5 --given "$ROOT/examples/data/jets.h5" -o x.csv
+expect_exit 2 qemu-aarch64 ./flow.arm -n -5 --given "$ROOT/examples/data/jets.h5" -o new.csv
+expect_text 'found `-5`'
 size=$(stat -c %s flow.arm)
 for place in 70000 $((size / 2)) $((size - 5000)); do
   cp flow.arm broken.arm
   byte=$(od -An -tu1 -j $place -N 1 broken.arm)
   printf "\\$(printf %o $((byte ^ 1)))" | dd of=broken.arm bs=1 seek=$place conv=notrunc 2> log
-  expect_exit 3 qemu-aarch64 ./broken.arm -n 2 --given "$ROOT/examples/data/jets.h5" -o x.csv
+  expect_exit 3 qemu-aarch64 ./broken.arm -n 2 --given "$ROOT/examples/data/jets.h5" -o new.csv
 done
