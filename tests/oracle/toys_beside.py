@@ -4,7 +4,7 @@
 
 Four spline couplings of 16 bins whose subnets have two layers of 64 units, the same rows, batches of 512 (in an order of each library's own), Adam with
 a rate from 2e-3 to 0 along a cosine, gradients no longer than 5, and the weights of the last step. Each library has its own spline; their numbers of weights
-differ by what splines have at their ends. Subnets begin as PyTorch's do in all, but hgm's last layer with zeros, so that its spline is the identity. Angles go
+differ by what splines have at their ends. Weights begin as they do in each library, hgm's last layer with zeros, so that its spline is the identity. Angles go
 round in nflows by its spline function with one slope for both ends, in zuko by its circular spline (half a turn and a fixed slope); flowjax has none.
 Zeros are a condition of all, with a normal number in place of the size that is not there.
 For each toy: the negative log-likelihood of the same test rows in nats, mean over seeds, and what is known to be the least. Exit code 1 when hgm is more than
