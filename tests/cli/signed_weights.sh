@@ -1,7 +1,7 @@
 # A law with 30 % negative weights is learnt as well as its twin without weights that tells as much: N events of weights w are worth (sum w)^2 / sum w^2
 # of equal weight (Kish 1965), with 30 % of -1 among +1 that is 0.16 N. Compared are distances W1 to the law, mean over columns and over samples of both.
 . "$ROOT/tests/cli/lib.bash"
-samples=6 twin=4000
+samples=14 twin=4000
 [ -n "${HGM_LONG:-}" ] && samples=16 twin=16000
 # sample SEED N SHARE: of the law p with the weight 1, and of another with both signs, 1 - SHARE of the events, whose sum is nothing. Park and Miller's numbers.
 sample() {
