@@ -1,4 +1,4 @@
-#define _GNU_SOURCE // close_range
+#define _GNU_SOURCE // close_range, memfd_create
 #include "compiler/driver/compiler_process.h"
 
 #include <errno.h>
@@ -8,26 +8,31 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { IDLE_MS = 500 }; // with nothing to do it goes, and takes its memory with it
 
 struct CompilerProcess {
   const char *program;
   pthread_mutex_t lock; // of all that follows
   pid_t pid;            // of the last one, until it was waited for; 0: none
   int control;          // to it; -1: none is there
+  unsigned number;      // of those started
   int asking;
-  bool rests;
   int status; // of the last one that ended by itself
 };
 
-// What goes through a connection: a request with its function in pieces, then replies. Pointers in them mean nothing to who reads them.
+// What goes through a connection: a request with a file of memory that holds the function, then replies. Pointers in them mean nothing to who
+// reads them.
 
 typedef struct Request {
   CodegenOptions options;
   int threads;
   unsigned shelf;
+  size_t bytes; // of the function
 } Request;
 
 typedef struct Reply { // first the sizes, then the program, whose bytes follow
@@ -78,14 +83,13 @@ static bool send_handle(int control, int fd) {
   return sendmsg(control, &message, MSG_NOSIGNAL) == 1;
 }
 
-// -1: nobody sends any more, errno 0, or something else is wrong.
+// -1: nobody sends any more.
 static int receive_handle(int control) {
   char byte;
   Handle handle = {0};
   struct msghdr message = {.msg_iov = &(struct iovec){&byte, 1}, .msg_iovlen = 1, .msg_control = &handle, .msg_controllen = sizeof handle};
   ssize_t got;
-  errno = 0;
-  while ((got = recvmsg(control, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) errno = 0;
+  while ((got = recvmsg(control, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {}
   if (got != 1 || message.msg_controllen < sizeof handle.head || handle.head.cmsg_type != SCM_RIGHTS) return -1;
   int fd;
   memcpy(&fd, CMSG_DATA(&handle.head), sizeof fd);
@@ -132,12 +136,13 @@ static bool is_started(CompilerProcess *c) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return false;
   bool started = spawn(c, ends[1]);
   close(ends[1]);
+  c->number += started;
   if (started) c->control = ends[0];
   else close(ends[0]), c->pid = 0;
   return started;
 }
 
-// Who is left waits for nothing: it is waited for when the next one begins.
+// It is waited for when the next one begins.
 static void stop(CompilerProcess *c) {
   if (c->control < 0) return;
   close(c->control);
@@ -151,13 +156,23 @@ void compiler_process_begin(CompilerProcess *c) {
   pthread_mutex_unlock(&c->lock);
 }
 
-// A connection; -1: there is none to have.
-static int enter(CompilerProcess *c) {
+// Hands it one end of a connection. One that has ended meanwhile, idle, is followed by another.
+static bool connect_to(CompilerProcess *c, int fd) {
+  for (int attempt = 0; attempt < 2 && is_started(c); attempt++) {
+    if (send_handle(c->control, fd)) return true;
+    stop(c);
+  }
+  return false;
+}
+
+// A connection, and to which one; -1: there is none to have.
+static int enter(CompilerProcess *c, unsigned *number) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return -1;
   pthread_mutex_lock(&c->lock);
-  bool connected = is_started(c) && send_handle(c->control, ends[1]);
+  bool connected = connect_to(c, ends[1]);
   c->asking += connected;
+  *number = c->number;
   pthread_mutex_unlock(&c->lock);
   close(ends[1]);
   if (connected) return ends[0];
@@ -165,36 +180,43 @@ static int enter(CompilerProcess *c) {
   return -1;
 }
 
-static void leave(CompilerProcess *c, int fd, bool died) {
+// True: it went because it was idle, so it may be asked again.
+static bool leave(CompilerProcess *c, int fd, unsigned number, CompilerAnswer answer) {
   close(fd);
   pthread_mutex_lock(&c->lock);
   c->asking--;
-  if (died && c->control >= 0) {
+  if (answer == COMPILER_STOPPED && c->asking == 0) stop(c); // nobody wants what it is at
+  if (answer == COMPILER_DIED && c->number == number && c->control >= 0) {
     close(c->control);
     c->control = -1;
     reap(c);
-  } else if (c->rests && c->asking == 0) {
-    stop(c);
   }
+  bool idle = answer == COMPILER_DIED && WIFEXITED(c->status) && WEXITSTATUS(c->status) == EXIT_DONE;
   pthread_mutex_unlock(&c->lock);
+  return idle;
 }
 
-typedef struct Sending {
-  int fd;
+typedef struct Writing {
+  int file;
+  size_t bytes;
   bool failed;
-} Sending;
+} Writing;
 
-static void send_piece(void *context, const void *bytes, size_t n) {
-  Sending *s = context;
-  s->failed = s->failed || !send_all(s->fd, &n, sizeof n) || !send_all(s->fd, bytes, n);
+static void write_piece(void *context, const void *bytes, size_t n) {
+  Writing *w = context;
+  w->failed = w->failed || write(w->file, bytes, n) != (ssize_t)n;
+  w->bytes += n;
 }
 
+// Through memory, not through the connection: the other end need not be awake meanwhile.
 static bool send_request(int fd, const IrFn *fn, const CodegenOptions *options, int threads, unsigned shelf) {
-  Request request = {*options, threads, shelf};
-  Sending s = {.fd = fd, .failed = !send_all(fd, &request, sizeof request)};
-  ir_bytes(fn, send_piece, &s);
-  size_t end = 0;
-  return !s.failed && send_all(fd, &end, sizeof end);
+  Writing w = {.file = memfd_create("hgmc-function", MFD_CLOEXEC)};
+  if (w.file < 0) return false;
+  ir_bytes(fn, write_piece, &w);
+  Request request = {*options, threads, shelf, w.bytes};
+  bool sent = !w.failed && send_all(fd, &request, sizeof request) && send_handle(fd, w.file);
+  close(w.file);
+  return sent;
 }
 
 static bool receive_program(int fd, const CodegenOptions *options, Compiled *compiled) {
@@ -214,19 +236,18 @@ static bool receive_program(int fd, const CodegenOptions *options, Compiled *com
 }
 
 CompilerAnswer compiler_process_ask(CompilerProcess *c, const IrFn *fn, const CodegenOptions *options, int threads, unsigned shelf, Compiled *compiled) {
-  int fd = enter(c);
-  if (fd < 0) return COMPILER_ABSENT;
-  bool done = send_request(fd, fn, options, threads, shelf) && receive_program(fd, options, compiled);
-  bool stopped = !done && options->stop != NULL && atomic_load(options->stop);
-  leave(c, fd, !done && !stopped);
-  return done ? COMPILER_DONE : stopped ? COMPILER_STOPPED : COMPILER_DIED;
-}
-
-void compiler_process_rest(CompilerProcess *c) {
-  pthread_mutex_lock(&c->lock);
-  c->rests = true;
-  if (c->asking == 0) stop(c);
-  pthread_mutex_unlock(&c->lock);
+  enum { MOST_ATTEMPTS = 3 };
+  CompilerAnswer answer = COMPILER_DIED;
+  bool again = true;
+  for (int attempt = 0; again && attempt < MOST_ATTEMPTS; attempt++) {
+    unsigned number;
+    int fd = enter(c, &number);
+    if (fd < 0) return COMPILER_ABSENT;
+    bool done = send_request(fd, fn, options, threads, shelf) && receive_program(fd, options, compiled);
+    answer = done ? COMPILER_DONE : options->stop != NULL && atomic_load(options->stop) ? COMPILER_STOPPED : COMPILER_DIED;
+    again = leave(c, fd, number, answer);
+  }
+  return answer;
 }
 
 void compiler_process_death(CompilerProcess *c, char *text, size_t size) {
@@ -248,7 +269,8 @@ void compiler_process_destroy(CompilerProcess *c) {
 
 typedef struct Server {
   Arena *arena;
-  pthread_mutex_t lock;
+  atomic_int connections;
+  pthread_mutex_t lock;     // of the shelves
   VEC(CodeShelf *) shelves; // by number, from 1 on
 } Server;
 
@@ -266,23 +288,15 @@ static CodeShelf *shelf_of(Server *server, unsigned number) {
 }
 
 // NULL: who asks is gone.
-static const IrFn *receive_function(int fd, Arena *arena) {
-  VEC(uint8_t) bytes = {0};
-  for (size_t n; receive_all(fd, &n, sizeof n, NULL);) {
-    if (n == 0) {
-      const IrFn *fn = ir_from_bytes(arena, bytes.at, bytes.len);
-      if (fn == NULL) ir_fail("a function that was sent to the compiler cannot be read");
-      return fn;
-    }
-    if (bytes.len + n > bytes.cap) {
-      size_t room = 2 * bytes.cap + n;
-      bytes.at = arena_grow(arena, bytes.at, bytes.len, room);
-      bytes.cap = room;
-    }
-    if (!receive_all(fd, bytes.at + bytes.len, n, NULL)) break;
-    bytes.len += n;
-  }
-  return NULL;
+static const IrFn *receive_function(int fd, size_t n, Arena *arena) {
+  int file = receive_handle(fd);
+  if (file < 0) return NULL;
+  void *bytes = mmap(NULL, n, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  const IrFn *fn = bytes != MAP_FAILED ? ir_from_bytes(arena, bytes, n) : NULL;
+  if (fn == NULL) ir_fail("a function that was sent to the compiler cannot be read");
+  munmap(bytes, n);
+  return fn;
 }
 
 static void tell_scheduled(void *context, const HgmProgram *tables) {
@@ -292,11 +306,11 @@ static void tell_scheduled(void *context, const HgmProgram *tables) {
 
 static void answer(Connection *c, Arena *arena) {
   Request request;
-  const IrFn *fn = receive_all(c->fd, &request, sizeof request, NULL) ? receive_function(c->fd, arena) : NULL;
+  const IrFn *fn = receive_all(c->fd, &request, sizeof request, NULL) ? receive_function(c->fd, request.bytes, arena) : NULL;
   if (fn == NULL) return;
   CodegenOptions options = request.options;
   options.cpu = options.features = options.dump = NULL;
-  options.stop = NULL; // who does not want it any more ends the process
+  options.stop = NULL; // when nobody wants it any more, the process is ended
   options.shelf = shelf_of(c->server, request.shelf);
   options.scheduled = tell_scheduled;
   options.context = c;
@@ -313,23 +327,37 @@ static void *serve(void *data) {
   answer(c, arena);
   arena_destroy(arena);
   close(c->fd);
+  atomic_fetch_sub(&c->server->connections, 1);
   free(c);
   return NULL;
 }
 
+// The next connection; -1 when it is time to go.
+static int wait_for_connection(Server *server) {
+  struct pollfd control = {.fd = STDIN_FILENO, .events = POLLIN};
+  while (poll(&control, 1, IDLE_MS) <= 0)
+    if (atomic_load(&server->connections) == 0) return -1;
+  return receive_handle(STDIN_FILENO);
+}
+
 int compiler_serve(void) {
+  int type;
+  socklen_t size = sizeof type;
+  if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+    fprintf(stderr, "hgmc: `" COMPILER_VERB "` is what hgmc starts for itself; it cannot be called from a command line\n");
+    return EXIT_ENVIRONMENT;
+  }
   close_range(3, ~0u, 0); // files of who started it
   Server server = {.arena = arena_create()};
   if (pthread_mutex_init(&server.lock, NULL) != 0) ir_fail("no lock can be made");
-  for (int fd; (fd = receive_handle(STDIN_FILENO)) >= 0;) {
+  for (int fd; (fd = wait_for_connection(&server)) >= 0;) {
     pthread_t thread;
     Connection *c = malloc(sizeof *c);
     if (c == NULL) ir_fail("out of memory");
     *c = (Connection){&server, fd};
+    atomic_fetch_add(&server.connections, 1);
     if (pthread_create(&thread, NULL, serve, c) != 0) ir_fail("the compiler cannot start a thread");
     pthread_detach(thread);
   }
-  if (errno == 0) _exit(EXIT_DONE); // whatever its threads are at
-  fprintf(stderr, "hgmc: `" COMPILER_VERB "` is what hgmc starts for itself; it cannot be called from a command line\n");
-  return EXIT_ENVIRONMENT;
+  _exit(EXIT_DONE); // whatever its threads are at
 }

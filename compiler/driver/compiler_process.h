@@ -1,5 +1,5 @@
 // The compiler in a process of its own: this program once more, which is sent functions and answers with packed programs. So a process
-// that trains never has LLVM's pages and heap, and what compiling took is gone with the other process. Both ends are the same executable:
+// that trains never has LLVM's pages and heap; the other one goes when it has had nothing to do for a while. Both ends are the same executable:
 // structs go between them as they lie in memory. docs/compile-time.md says when it begins and ends.
 //
 //   CompilerProcess *c = compiler_process_create("/proc/self/exe");  compiler_process_ask(c, fn, &options, 2, 1, &compiled);  compiler_process_destroy(c);
@@ -24,7 +24,6 @@ void compiler_process_begin(CompilerProcess *compiler);        // it will be ask
 // From any thread, as compile_function there with a pool of so many threads. Programs asked for with the same number share a shelf; 0: none.
 // Honours options->stop and options->scheduled (of whose tables only the sizes are sent).
 CompilerAnswer compiler_process_ask(CompilerProcess *compiler, const IrFn *fn, const CodegenOptions *options, int threads, unsigned shelf, Compiled *compiled);
-void compiler_process_rest(CompilerProcess *compiler); // from now on it ends with the last answer that somebody waits for
 // How it ended, where it did so by itself: "signal 9", "exit code 3".
 void compiler_process_death(CompilerProcess *compiler, char *text, size_t size);
 void compiler_process_destroy(CompilerProcess *compiler); // nobody may be waiting for an answer; NULL: nothing

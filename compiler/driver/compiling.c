@@ -291,10 +291,6 @@ void session_drop_ahead(Session *session) {
   drop(session, &session->better);
 }
 
-void session_rest(Session *session) {
-  if (session->compiler != NULL) compiler_process_rest(session->compiler);
-}
-
 void session_print_times(const Session *session) {
   if (!session->options->time_passes) return;
   const CodegenStats *s = &session->stats;

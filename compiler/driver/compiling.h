@@ -39,7 +39,6 @@ uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int
 void session_improve(Session *session);                         // begins with all that were made quickly
 HgmProgram *session_improved(Session *session, const IrFn *fn); // one that is ready: the same tables, faster kernels; NULL: none
 void session_drop_ahead(Session *session);                      // stops those that nobody wants any more
-void session_rest(Session *session);                            // little is compiled from now on: a compiler process ends with what it is at
 void session_print_times(const Session *session);
 
 #endif

@@ -369,7 +369,6 @@ static bool takes_batches(const Phase *p, size_t u) {
 static void improve(Phase *p) {
   enum { STEPS_BEFORE = 32, MS_BEFORE = 1500 };
   Session *session = p->t->session;
-  if (p->steps_here == 0) session_rest(session);
   if (p->steps_here++ >= STEPS_BEFORE && session->quick.len > 0 && now_ms() - p->opened_ms > MS_BEFORE) session_improve(session);
   for (size_t u = 0; u < p->model->updates.len && session->better.len > 0; u++) {
     HgmProgram *better = session_improved(session, p->model->updates.at[u].step);
