@@ -230,6 +230,7 @@ static bool receive_program(int fd, const CodegenOptions *options, Compiled *com
     if (compiled->packed == NULL) ir_fail("out of memory for a compiled program");
     if (receive_all(fd, compiled->packed, compiled->size, options->stop)) return true;
     free(compiled->packed);
+    compiled->packed = NULL; // given up half way: there is no program
     return false;
   }
   return false;
