@@ -62,7 +62,7 @@ $(foreach m,$(MODULES) sampler tests/support,$(eval $(call module_rule,$(m))))
 
 $(O)/compiler/codegen/%.o: CFLAGS += $(filter-out -std=% -D_DEBUG,$(LLVM_CFLAGS))
 $(O)/runtime/%.o: CFLAGS += $(HDF5_CFLAGS)
-$(O)/runtime/unfilter.o $(O)/runtime/convert.o $(O)/runtime/column_look.o: CFLAGS += -O3 # loops over bytes and numbers as vectors
+$(O)/runtime/unfilter.o $(O)/runtime/convert.o $(O)/runtime/numbers.o $(O)/runtime/column_look.o: CFLAGS += -O3 # loops over bytes and numbers as vectors
 
 $(O)/%.o: %.c | $(GEN)/parser.h
 	@mkdir -p $(@D)
@@ -83,7 +83,7 @@ STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
 STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
 STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
-STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap interrupt io npy_reader npy_writer philox pickle pool \
+STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap interrupt io npy_reader npy_writer numbers philox pickle pool \
                 program_file redraw sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
 stub-sources: # for tests that build the sampler otherwise
@@ -108,7 +108,7 @@ $(O)/stub_aarch64/stub: $(ARM_OBJECTS)
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
 LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -U_FORTIFY_SOURCE -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
                   -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections $(WARN) -I. -MMD -MP
-LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c one.c philox.c program_file.c redraw.c))
+LIBRARY_OBJECTS := $(patsubst %.c,$(O)/library/%.o,$(wildcard sampler/library/*.c) $(addprefix runtime/,bundle.c cpu.c exec.c numbers.c one.c philox.c program_file.c redraw.c))
 LIBRARY_ENTRIES := open close size column work_bytes sample sample_f64 transform transform_f64 score score_f64
 $(O)/library/%.o: %.c
 	@mkdir -p $(@D)

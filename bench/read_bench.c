@@ -26,8 +26,8 @@ static bool read_all(const char *path, int threads, char **names, int n_names, d
   HgmTable *table;
   HgmWish wishes[MOST];
   HgmColumnReport reports[MOST];
-  double *values[MOST], start = bench_seconds();
-  void *memory;
+  double start = bench_seconds();
+  void *values[MOST], *memory;
   int n = 0;
   if (!hgm_table_open(&table, &path, 1, error)) return false;
   for (int i = 0; i < hgm_table_n_columns(table) && n < MOST; i++)

@@ -56,7 +56,7 @@ static void make_events(Worker *w, const ModelData *data) {
     uint64_t key = philox_key(1, column->name);
     for (int64_t row = 0; row < d->rows; row++)
       for (int64_t i = 0; i < elements; i++) values[row * elements + i] = column_value(column, key, row, i);
-    dataset_add_column(d, column, values);
+    dataset_add_column(d, column, HGM_FILE_F64, values);
   }
   HgmError error = {0};
   if (!dataset_cut(d, &w->session, w->store, &error)) fail(&error);
@@ -75,7 +75,7 @@ static int64_t step(Worker *w) {
 
 static void draw(Worker *w, Generation *g, int64_t n) {
   HgmError error = {0};
-  if (!generation_chunk(g, w->drawn, n, &error)) fail(&error);
+  if (!generation_draw(g, w->drawn, n, &error)) fail(&error);
   w->drawn += n;
 }
 

@@ -46,6 +46,8 @@ typedef struct Run { // one execution
 
 static size_t number_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
 
+HgmFileType hgm_dtype_type(HgmDtype dtype) { return dtype == HGM_F64 ? HGM_FILE_F64 : dtype == HGM_F32 ? HGM_FILE_F32 : HGM_FILE_I32; }
+
 // Zeroed; large pieces in large pages where the system has them.
 static void *take(HgmWork *work, uint64_t bytes) {
   uint64_t align = bytes >= LARGE_PAGE ? LARGE_PAGE : 64;
@@ -259,26 +261,26 @@ static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned cha
 // Where event k of a tile lies in the first row of an array of n rows.
 static int64_t event_place(int64_t panel, int64_t n, int64_t k) { return k / panel * panel * n + k % panel; }
 
+static HgmFileType leaf_type(const Run *r, uint32_t leaf) { return r->call->types ? r->call->types[leaf] : hgm_dtype_type(r->program->leaves[leaf].dtype); }
+
 // Of a leaf: the numbers of an event of the batch.
 static const unsigned char *leaf_row(const Run *r, uint32_t leaf, int64_t event) {
   const HgmPort *port = &r->program->leaves[leaf];
   int64_t row = r->call->rows ? r->call->rows[event] : event;
   int64_t stride = r->call->strides ? r->call->strides[leaf] : port->elements;
-  return (const unsigned char *)r->call->leaves[leaf] + (size_t)(row * stride) * number_bytes(port->dtype);
+  return (const unsigned char *)r->call->leaves[leaf] + (size_t)(row * stride) * hgm_type_bytes(leaf_type(r, leaf));
 }
 
 static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
   int64_t tile = r->program->tile, panel = r->program->panel, n = port->elements;
-  size_t bytes = (size_t)n * number_bytes(port->dtype);
+  size_t bytes = (size_t)n * hgm_type_bytes(leaf_type(r, leaf));
   for (int64_t k = 0; k < valid; k++) // rows of a shuffled batch lie anywhere: they are asked for at once, not one after the other
     for (size_t i = 0; i < bytes && i < ASK_MOST; i += LINE) __builtin_prefetch(leaf_row(r, leaf, first + k) + i);
   for (int64_t k = 0; k < tile; k++) {
     const unsigned char *row = leaf_row(r, leaf, first + (k < valid ? k : valid - 1)); // dead lanes repeat the last event
-    if (number_bytes(port->dtype) == 8) {
-      const uint64_t *from = (const void *)row;
-      uint64_t *to = (uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
-      for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
+    if (port->dtype == HGM_F64) {
+      hgm_numbers_read(leaf_type(r, leaf), row, n, panel, (double *)(lane->tile + port->offset) + event_place(panel, n, k));
     } else {
       const uint32_t *from = (const void *)row;
       uint32_t *to = (uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);

@@ -18,10 +18,12 @@
 #include <stdint.h>
 
 #include "runtime/error.h"
+#include "runtime/numbers.h"
 #include "runtime/pool.h"
 #include "runtime/ranks.h"
 
 typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL } HgmDtype; // as IrDtype; bool is stored as i32 0 / 1 in arrays
+HgmFileType hgm_dtype_type(HgmDtype dtype);                    // of the numbers of such an array
 
 // What every kernel gets besides its pointers.
 typedef struct HgmTile {
@@ -111,6 +113,7 @@ typedef struct HgmProgram {
 typedef struct HgmCall {
   const void *const *leaves; // by leaf: array (counters, params, states), or the table's base (per event)
   const int64_t *strides;    // by leaf, per event: numbers from one row to the next
+  const HgmFileType *types;  // by leaf, per event: of the table's numbers, any type where the port's is f64, else the port's; NULL: the ports'
   void *const *outputs;      // by output: array; per event: (events, elements) row-major, dtype of the port; NULL: not wanted
   int64_t events;
   const int64_t *rows;      // (events) which row of the tables each event is; NULL: 0, 1, ...

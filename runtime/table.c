@@ -16,17 +16,15 @@ bool hgm_out_of_memory(HgmError *error, const char *path) { return hgm_fail(erro
 
 static const struct TypeRow {
   const char *name;
-  unsigned char bytes;
   HgmColumnKind kind;
 } TYPES[] = {
-    [HGM_FILE_F32] = {"float32", 4, HGM_COLUMN_REAL},   [HGM_FILE_F64] = {"float64", 8, HGM_COLUMN_REAL},   [HGM_FILE_I8] = {"int8", 1, HGM_COLUMN_INTEGER},
-    [HGM_FILE_I16] = {"int16", 2, HGM_COLUMN_INTEGER},  [HGM_FILE_I32] = {"int32", 4, HGM_COLUMN_INTEGER},  [HGM_FILE_I64] = {"int64", 8, HGM_COLUMN_INTEGER},
-    [HGM_FILE_U8] = {"uint8", 1, HGM_COLUMN_INTEGER},   [HGM_FILE_U16] = {"uint16", 2, HGM_COLUMN_INTEGER}, [HGM_FILE_U32] = {"uint32", 4, HGM_COLUMN_INTEGER},
-    [HGM_FILE_U64] = {"uint64", 8, HGM_COLUMN_INTEGER}, [HGM_FILE_TEXT] = {"text", 0, HGM_COLUMN_TEXT},
+    [HGM_FILE_F32] = {"float32", HGM_COLUMN_REAL},   [HGM_FILE_F64] = {"float64", HGM_COLUMN_REAL},   [HGM_FILE_I8] = {"int8", HGM_COLUMN_INTEGER},
+    [HGM_FILE_I16] = {"int16", HGM_COLUMN_INTEGER},  [HGM_FILE_I32] = {"int32", HGM_COLUMN_INTEGER},  [HGM_FILE_I64] = {"int64", HGM_COLUMN_INTEGER},
+    [HGM_FILE_U8] = {"uint8", HGM_COLUMN_INTEGER},   [HGM_FILE_U16] = {"uint16", HGM_COLUMN_INTEGER}, [HGM_FILE_U32] = {"uint32", HGM_COLUMN_INTEGER},
+    [HGM_FILE_U64] = {"uint64", HGM_COLUMN_INTEGER}, [HGM_FILE_TEXT] = {"text", HGM_COLUMN_TEXT},
 };
 _Static_assert(sizeof TYPES / sizeof *TYPES == HGM_N_FILE_TYPES, "a row per type");
 
-size_t hgm_type_bytes(HgmFileType type) { return TYPES[type].bytes; }
 const char *hgm_type_name(HgmFileType type) { return TYPES[type].name; }
 HgmColumnKind hgm_type_kind(HgmFileType type) { return TYPES[type].kind; }
 

@@ -18,26 +18,13 @@
 #include <stdint.h>
 
 #include "runtime/error.h"
+#include "runtime/numbers.h"
 
 typedef struct HgmTable HgmTable;
 
 typedef enum { HGM_COLUMN_REAL, HGM_COLUMN_INTEGER, HGM_COLUMN_TEXT } HgmColumnKind;
 
-// How numbers lie in a file; also what hgm_writer writes.
-typedef enum {
-  HGM_FILE_F32,
-  HGM_FILE_F64,
-  HGM_FILE_I8,
-  HGM_FILE_I16,
-  HGM_FILE_I32,
-  HGM_FILE_I64,
-  HGM_FILE_U8,
-  HGM_FILE_U16,
-  HGM_FILE_U32,
-  HGM_FILE_U64,
-  HGM_FILE_TEXT
-} HgmFileType;
-enum { HGM_N_FILE_TYPES = HGM_FILE_TEXT + 1, HGM_MAX_RANK = 4 };
+enum { HGM_MAX_RANK = 4 };
 
 typedef struct HgmColumn {
   const char *name;
@@ -87,7 +74,11 @@ typedef struct HgmWish {
   int n_texts;
   bool has_missing; // declared sentinel: not counted as suspicious
   double missing;
+  bool as_in_file; // loaded in the type that hgm_wish_type says; else as doubles
 } HgmWish;
+
+// The type of the numbers that a load gives: the file's own, of codes one that holds them, of files that differ double.
+HgmFileType hgm_wish_type(const HgmTable *table, const HgmWish *wish);
 
 // What was seen in a column. Rows are numbers from 0; -1: none.
 typedef struct HgmColumnReport {
@@ -98,8 +89,8 @@ typedef struct HgmColumnReport {
   bool constant;
 } HgmColumnReport;
 
-// Loads whole columns: values[k] is (rows, elements) row-major, in *memory, for the caller to free(). reports: (n) or NULL.
-bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, double **values, void **memory, HgmColumnReport *reports, HgmError *error);
+// Loads whole columns: values[k] is (rows, elements) row-major of hgm_wish_type, in *memory, for the caller to free(). reports: (n) or NULL.
+bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, void **values, void **memory, HgmColumnReport *reports, HgmError *error);
 
 // The same piece by piece. The table and the wishes must outlive the loader; while it reads nothing else may read the table.
 typedef struct HgmLoader HgmLoader;
@@ -107,8 +98,8 @@ bool hgm_loader_open(HgmLoader **loader, HgmTable *table, const HgmWish *wishes,
 void hgm_loader_close(HgmLoader *loader); // NULL is fine
 int64_t hgm_loader_rows(const HgmLoader *loader);
 int64_t hgm_loader_chunk(const HgmLoader *loader); // pieces of a multiple of so many rows open no chunk twice
-// Rows [first, last): values[k] gets (last - first, elements).
-bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, double *const *values, HgmError *error);
+// Rows [first, last): values[k] gets (last - first, elements) of hgm_wish_type.
+bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, void *const *values, HgmError *error);
 void hgm_loader_report(const HgmLoader *loader, int k, HgmColumnReport *report); // of all that wish k has read
 
 // One sentence like "nan_inf.h5: column `x` has 3 NaN (first in row 7) and 2 infinities (first in row 9)"; "" when clean.

@@ -51,8 +51,7 @@ HgmField *hgm_file_add_field(HgmFile *file, const char *name);
 HgmBlock *hgm_file_add_block(HgmFile *file, const char *name);
 int hgm_file_find(const HgmFile *file, const char *name);
 bool hgm_out_of_memory(HgmError *error, const char *path); // false
-// Bytes of an element, name ("float32") and kind of a type.
-size_t hgm_type_bytes(HgmFileType type);
+// Name ("float32") and kind of a type.
 const char *hgm_type_name(HgmFileType type);
 HgmColumnKind hgm_type_kind(HgmFileType type);
 

@@ -13,7 +13,7 @@
 #include "runtime/table.h"
 #include "runtime/table_file.h"
 
-enum { TASK_BYTES = 1 << 18, LARGE_PAGE = 2 << 20 };
+enum { TASK_BYTES = 1 << 18, PIECE = 1 << 13, LARGE_PAGE = 2 << 20 }; // PIECE: numbers on their way, in the first caches
 
 typedef struct Task {
   HgmBlock *block;
@@ -25,19 +25,20 @@ typedef struct Task {
 typedef struct Scratch { // of one thread
   char *bytes;
   size_t cap;
-  HgmLook *looks; // (n)
+  double *numbers; // (piece)
+  HgmLook *looks;  // (n)
 } Scratch;
 
 struct HgmLoader {
   HgmTable *table;
   const HgmWish *wishes;
   int n, threads;
-  int64_t rows;
+  int64_t rows, piece;
   HgmPool *pool;
   Scratch *scratch; // (threads)
   // of one read
   int64_t first;
-  double *const *values;
+  void *const *values;
   Task *tasks;
   int64_t n_tasks, cap_tasks;
   pthread_mutex_t mutex;
@@ -97,14 +98,27 @@ static bool make_tasks(HgmLoader *loader, int64_t first, int64_t last) {
 
 // ---- one task
 
+// Rows of one column: as doubles, in which they are looked through, then as they are kept.
+static bool put_column(HgmLoader *loader, int k, const HgmField *field, const char *bytes, int64_t at, int64_t n, Scratch *scratch, HgmError *error) {
+  const HgmWish *wish = &loader->wishes[k];
+  const HgmFileType type = hgm_wish_type(loader->table, wish);
+  const int64_t elements = field->column.elements, step = elements < loader->piece ? loader->piece / (elements > 0 ? elements : 1) : 1;
+  const size_t row_bytes = hgm_type_bytes(type) * (size_t)elements;
+  char *out = (char *)loader->values[k] + (size_t)(at - loader->first) * row_bytes;
+  for (int64_t i = 0; i < n; i += step, out += (size_t)step * row_bytes) {
+    int64_t rows = n - i < step ? n - i : step;
+    double *numbers = type == HGM_FILE_F64 ? (double *)(void *)out : scratch->numbers;
+    if (!hgm_wish_put(loader->table, wish, field, bytes + (size_t)i * field->block->row_bytes, rows, at + i, numbers, error)) return false;
+    hgm_look_at(&scratch->looks[k], wish, numbers, rows, elements, at + i);
+    if (type != HGM_FILE_F64) hgm_numbers_keep(type, numbers, rows * elements, out);
+  }
+  return true;
+}
+
 static bool put_piece(HgmLoader *loader, const Task *task, const char *bytes, int64_t row, int64_t n, Scratch *scratch, HgmError *error) {
   for (int k = 0; k < loader->n; k++) {
     const HgmField *field = field_of(loader, k, task->file);
-    if (field->block != task->block) continue;
-    int64_t elements = field->column.elements, at = task->base + row;
-    double *out = loader->values[k] + (at - loader->first) * elements;
-    if (!hgm_wish_put(loader->table, &loader->wishes[k], field, bytes, n, at, out, error)) return false;
-    hgm_look_at(&scratch->looks[k], &loader->wishes[k], out, n, elements, at);
+    if (field->block == task->block && !put_column(loader, k, field, bytes, task->base + row, n, scratch, error)) return false;
   }
   return true;
 }
@@ -167,9 +181,15 @@ static bool take_memory(HgmLoader *loader) {
   loader->pool = hgm_pool_create(loader->threads);
   loader->scratch = calloc((size_t)loader->threads, sizeof *loader->scratch);
   bool fine = loader->pool != NULL && loader->scratch != NULL;
+  loader->piece = PIECE;
+  for (int k = 0; k < loader->n; k++) {
+    int64_t elements = loader->table->columns[loader->wishes[k].column].elements;
+    if (elements > loader->piece) loader->piece = elements;
+  }
   for (int t = 0; t < loader->threads && fine; t++) {
     loader->scratch[t].looks = malloc((size_t)(loader->n + 1) * sizeof *loader->scratch[t].looks);
-    fine = loader->scratch[t].looks != NULL;
+    loader->scratch[t].numbers = malloc((size_t)loader->piece * sizeof(double));
+    fine = loader->scratch[t].looks != NULL && loader->scratch[t].numbers != NULL;
     for (int k = 0; k < loader->n && fine; k++) hgm_look_begin(&loader->scratch[t].looks[k]);
   }
   return fine;
@@ -190,6 +210,7 @@ void hgm_loader_close(HgmLoader *loader) {
   if (loader == NULL) return;
   for (int t = 0; t < loader->threads && loader->scratch != NULL; t++) {
     free(loader->scratch[t].bytes);
+    free(loader->scratch[t].numbers);
     free(loader->scratch[t].looks);
   }
   hgm_pool_destroy(loader->pool);
@@ -210,7 +231,7 @@ int64_t hgm_loader_chunk(const HgmLoader *loader) {
   return chunk;
 }
 
-bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, double *const *values, HgmError *error) {
+bool hgm_loader_read(HgmLoader *loader, int64_t first, int64_t last, void *const *values, HgmError *error) {
   loader->first = first;
   loader->values = values;
   loader->error = (HgmError){0};
@@ -232,27 +253,28 @@ void hgm_loader_report(const HgmLoader *loader, int k, HgmColumnReport *report) 
 // ---- whole columns
 
 // One piece of memory for all columns, in large pages where the system has them; each column begins on a cache line.
-static bool allocate(const HgmLoader *loader, double **values, void **memory) {
-  const size_t most = (size_t)-1 / 4 / sizeof(double);
+static bool allocate(const HgmLoader *loader, void **values, void **memory) {
+  const size_t most = (size_t)-1 / 4, line = 64;
   size_t total = 0;
   for (int pass = 0; pass < 2; pass++) {
     size_t at = 0;
     for (int k = 0; k < loader->n; k++) {
-      size_t elements = (size_t)loader->table->columns[loader->wishes[k].column].elements, n = (size_t)loader->rows;
-      if (elements > 0 && n > most / elements) return false;
-      if (pass == 1) values[k] = (double *)*memory + at;
-      at += (n * elements + 7) / 8 * 8;
+      const HgmWish *wish = &loader->wishes[k];
+      size_t row_bytes = hgm_type_bytes(hgm_wish_type(loader->table, wish)) * (size_t)loader->table->columns[wish->column].elements, n = (size_t)loader->rows;
+      if (row_bytes > 0 && n > most / row_bytes) return false;
+      if (pass == 1) values[k] = (char *)*memory + at;
+      at += (n * row_bytes + line - 1) / line * line;
       if (at > most) return false;
     }
-    total = at * sizeof(double);
-    const size_t page = total >= LARGE_PAGE ? LARGE_PAGE : 64;
+    total = at;
+    const size_t page = total >= LARGE_PAGE ? LARGE_PAGE : line;
     if (pass == 0 && (*memory = aligned_alloc(page, total / page * page + page)) == NULL) return false;
   }
   if (total >= LARGE_PAGE) madvise(*memory, total, MADV_HUGEPAGE);
   return true;
 }
 
-bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, double **values, void **memory, HgmColumnReport *reports, HgmError *error) {
+bool hgm_table_load(HgmTable *table, const HgmWish *wishes, int n, int threads, void **values, void **memory, HgmColumnReport *reports, HgmError *error) {
   HgmLoader *loader;
   *memory = NULL;
   if (!hgm_loader_open(&loader, table, wishes, n, threads, error)) return false;

@@ -125,6 +125,15 @@ bool hgm_wish_check(const HgmTable *table, const HgmWish *wish, HgmError *error)
   return true;
 }
 
+HgmFileType hgm_wish_type(const HgmTable *table, const HgmWish *wish) {
+  if (!wish->as_in_file) return HGM_FILE_F64;
+  if (wish->texts != NULL) return wish->n_texts <= UINT8_MAX ? HGM_FILE_U8 : HGM_FILE_I32;
+  HgmFileType type = hgm_table_field(table, wish->column, 0)->column.type;
+  for (int f = 1; f < table->n_files; f++)
+    if (hgm_table_field(table, wish->column, f)->column.type != type) return HGM_FILE_F64;
+  return type;
+}
+
 bool hgm_wish_put(const HgmTable *table, const HgmWish *wish, const HgmField *field, const char *bytes, int64_t n, int64_t row, double *out, HgmError *error) {
   const HgmColumn *info = &table->columns[wish->column];
   if (info->kind == HGM_COLUMN_TEXT) return put_codes(table, wish, field, bytes, n, row, out, error);

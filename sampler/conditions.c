@@ -96,7 +96,7 @@ static bool check_values(const Conditions *s, const HgmBundleColumn *c, int plac
 typedef struct Reading { // the columns that come from the file, one behind the other
   HgmWish *wishes;
   HgmColumnReport *reports;
-  double **values;
+  void **values;
   int *places;
   uint64_t *of; // which given column
   int n;

@@ -68,7 +68,7 @@ typedef struct Drawing {
 static int64_t draw(void *drawing) {
   Drawing *d = drawing;
   HgmError error = {0};
-  if (!generation_chunk(&d->generation, d->drawn, d->chunk, &error)) ir_fail("%s", error.text);
+  if (!generation_draw(&d->generation, d->drawn, d->chunk, &error)) ir_fail("%s", error.text);
   d->drawn += d->chunk;
   return d->chunk;
 }

@@ -18,11 +18,12 @@ static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tabl
   }
   const Table *table = tables_find(tables, port->name);
   if (table == NULL) return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s, which is not there", bound->name, port->name);
-  if (table->dtype != port->dtype || table->elements != port->elements)
+  if (!table_fits(table, port))
     return hgm_fail(error, EXIT_INTERNAL, "program %s wants %s with %lld numbers an event, there are %lld", bound->name, port->name, (long long)port->elements,
                     (long long)table->elements);
   bound->leaves[i] = table->data;
   bound->strides[i] = table->elements;
+  bound->types[i] = table->type;
   return true;
 }
 
@@ -41,6 +42,7 @@ static bool bind(Bound *bound, Session *session, const IrFn *fn, HgmProgram *pro
   bound->leaf_slots = ARENA_ARRAY(arena, Slot *, program->n_leaves);
   bound->leaves = ARENA_ARRAY(arena, const void *, program->n_leaves);
   bound->strides = ARENA_ARRAY(arena, int64_t, program->n_leaves);
+  bound->types = ARENA_ARRAY(arena, HgmFileType, program->n_leaves);
   bound->output_slots = ARENA_ARRAY(arena, Slot *, program->n_outputs);
   bound->outputs = ARENA_ARRAY(arena, void *, program->n_outputs);
   bound->commits = ARENA_ARRAY(arena, bool, program->n_outputs);
@@ -67,6 +69,13 @@ bool bound_work(Bound *bound, const Session *session, int64_t max_events, const 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
   return bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_PLAIN), store, tables, error) &&
          bound_work(bound, session, max_events, NULL, error);
+}
+
+bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, const HgmRoom *room, Store *store, const Tables *tables,
+                     HgmError *error) {
+  if (!bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_PLAIN), store, tables, error)) return false;
+  bool fits = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), max_events) <= room->bytes;
+  return bound_work(bound, session, max_events, fits ? room : NULL, error);
 }
 
 bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t rows, Store *store, const Tables *tables, HgmError *error) {
@@ -115,6 +124,7 @@ bool bound_run(Bound *bound, const BoundCall *call, HgmError *error) {
   refresh(bound, call->events);
   HgmCall run = {.leaves = bound->leaves,
                  .strides = bound->strides,
+                 .types = bound->types,
                  .outputs = bound->outputs,
                  .events = call->events,
                  .rows = call->rows,

@@ -19,6 +19,7 @@ typedef struct Bound {
   Slot **output_slots; // by output; NULL: per event
   const void **leaves;
   int64_t *strides;
+  HgmFileType *types;
   void **outputs;
   bool *commits; // by output: `set:` of a slot
   void *redraw;  // of a generator with `where`: memory of hgm_redraw
@@ -37,6 +38,9 @@ typedef struct BoundCall {
 } BoundCall;
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);
+// The same in a room that it shares with others, where it fits into it.
+bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, const HgmRoom *room, Store *store, const Tables *tables,
+                     HgmError *error);
 // A program that goes once over so many rows: for few, code that is made fast is worth more than fast code.
 bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t rows, Store *store, const Tables *tables, HgmError *error);
 // The two halves of it for a step of training, which stores in place: the program (batch: as for session_compile) and what it is bound to; the memory it works in, which

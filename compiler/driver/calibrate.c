@@ -59,10 +59,13 @@ static bool open(Calibration *c, HgmError *error) {
 
 // Draw number `pass` of events first .. first + m - 1.
 static bool draw(Calibration *c, int64_t pass, int64_t first, int64_t m, const int64_t *rows, HgmError *error) {
-  if (!generation_chunk(&c->generation, pass * c->n + first, m, error)) return false;
-  evaluate_put(&c->generation, &c->tables, first, m);
+  for (int64_t at = 0; at < m; at += c->generation.most) {
+    int64_t n = m - at < c->generation.most ? m - at : c->generation.most;
+    if (!generation_chunk(&c->generation, pass * c->n + first + at, n, error)) return false;
+    evaluate_put(&c->generation, &c->tables, first + at, n);
+  }
   if (!measured_run(&c->measured, rows, m, error)) return false;
-  if (!bound_run(&c->observables, &(BoundCall){.events = m, .rows = rows, .event_ids = c->generation.ids}, error)) return false;
+  if (!bound_run(&c->observables, &(BoundCall){.events = m, .rows = rows, .first_event = pass * c->n + first}, error)) return false;
   for (int64_t i = 0; i < m * c->d; i++) {
     double truth = c->m->truth[0][first * c->d + i];
     c->below[first * c->d + i] += c->value[i] < truth;

@@ -79,8 +79,8 @@ static void split(Classifier *c, Arena *arena) {
   c->rows[SPLIT_TEST] = c->rows[SPLIT_VALID] + c->count[SPLIT_VALID];
 }
 
-static void add_table(Classifier *c, Arena *arena, const char *name, HgmDtype dtype, int64_t elements, const void *data) {
-  VEC_PUSH(arena, &c->tables.list, (Table){name, dtype, elements, data});
+static void add_table(Classifier *c, Arena *arena, const char *name, HgmFileType type, int64_t elements, const void *data) {
+  VEC_PUSH(arena, &c->tables.list, (Table){name, type, elements, data});
 }
 
 static void prepare(Classifier *c, const EventTable *truth, const EventTable *fake, int64_t most) {
@@ -97,10 +97,10 @@ static void prepare(Classifier *c, const EventTable *truth, const EventTable *fa
   for (int64_t k = 0; k < c->d; k++) rank_column(c, k, places);
   for (int64_t i = 0; i < c->n * c->d; i++) c->x[i] = (float)c->columns[i];
   split(c, arena);
-  add_table(c, arena, "prep:x", HGM_F32, c->d, c->x);
-  add_table(c, arena, "prep:generated", HGM_F32, 1, c->label);
-  add_table(c, arena, "weight:sample", HGM_F32, 1, c->weight);
-  add_table(c, arena, "column:x", HGM_F64, c->d, c->columns);
+  add_table(c, arena, "prep:x", HGM_FILE_F32, c->d, c->x);
+  add_table(c, arena, "prep:generated", HGM_FILE_F32, 1, c->label);
+  add_table(c, arena, "weight:sample", HGM_FILE_F32, 1, c->weight);
+  add_table(c, arena, "column:x", HGM_FILE_F64, c->d, c->columns);
 }
 
 // ---- training

@@ -7,6 +7,10 @@
 #include "compiler/driver/dataset_columns.h"
 #include "compiler/driver/domain.h"
 
+static const Table *find_column(const Dataset *dataset, const ModelColumn *column) { // NULL: not read
+  return tables_find(&dataset->tables, arena_printf(dataset->arena, "column:%s", column->name));
+}
+
 static bool listed(const ModelColumn *column, double value) {
   for (size_t i = 0; i < column->values.len; i++)
     if (column->values.at[i] == value) return true;
@@ -20,19 +24,19 @@ static bool whole_values(const ModelColumn *column) {
 }
 
 // What is used all the same: counts that are not whole, angles beyond half a turn.
-static void say_oddities(const Dataset *dataset, const ModelColumn *column, const double *values) {
+static void say_oddities(const Dataset *dataset, const ModelColumn *column, const Table *values) {
   bool counts = column->kind == COLUMN_INTEGER;
   if (!counts && column->half_turn == 0) return;
   int64_t elements = column_elements(column), odd = 0, first = 0;
   for (int64_t i = 0; i < dataset->rows * elements; i++) {
-    double x = values[i];
+    double x = table_number(values, i);
     bool is_odd = counts ? x != floor(x) && !isnan(x) : fabs(x) > column->half_turn * (1 + 1e-6);
     if ((column->has_missing && x == column->missing) || !is_odd) continue;
     if (odd++ == 0) first = i;
   }
   if (odd == 0) return;
   fprintf(stderr, "warning: column `%s` of %s has %lld values %s, the first in row %lld: %g; %s\n", column->name, hgm_table_name(dataset->table),
-          (long long)odd, counts ? "that are no whole numbers" : "beyond half a turn", (long long)(first / elements), values[first],
+          (long long)odd, counts ? "that are no whole numbers" : "beyond half a turn", (long long)(first / elements), table_number(values, first),
           counts ? "`dequantize` takes counts, and what is generated is rounded down" : "they are wrapped");
 }
 
@@ -47,14 +51,15 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
                                          : "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file");
   if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);
   if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
-  say_oddities(dataset, column, dataset->columns[i]);
+  const Table *values = find_column(dataset, column);
+  say_oddities(dataset, column, values);
   if (column->kind != COLUMN_CATEGORY) return true;
-  const double *values = dataset->columns[i];
-  for (int64_t row = 0; row < dataset->rows * column_elements(column); row++) {
-    if (listed(column, values[row])) continue;
-    bool label = values[row] == floor(values[row]) || !whole_values(column);
-    return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which %s", column->name, hgm_table_name(dataset->table), values[row],
-                    (long long)(row / column_elements(column)),
+  for (int64_t at = 0; at < dataset->rows * column_elements(column); at++) {
+    double x = table_number(values, at);
+    if (listed(column, x)) continue;
+    bool label = x == floor(x) || !whole_values(column);
+    return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which %s", column->name, hgm_table_name(dataset->table), x,
+                    (long long)(at / column_elements(column)),
                     label ? "the model does not list; add it to the list" : "is no class: labels are whole numbers; what is measured is `real`");
   }
   return true;
@@ -64,62 +69,65 @@ void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error) {
   return dataset->scratch == NULL ? arena_alloc(dataset->arena, bytes) : hgm_scratch_take(dataset->scratch, bytes, error);
 }
 
-// Whole columns into the scratch file.
-static bool load_to_scratch(Dataset *dataset, Session *session, const HgmWish *wishes, int n, double **values, HgmColumnReport *reports, HgmError *error) {
-  HgmLoader *loader;
-  bool fine = hgm_loader_open(&loader, dataset->table, wishes, n, hgm_pool_threads(session->pool), error);
-  for (int k = 0; k < n && fine; k++) {
-    int64_t elements = hgm_table_column(dataset->table, wishes[k].column)->elements;
-    fine = (values[k] = dataset_take(dataset, sizeof(double) * (size_t)(elements * dataset->rows), error)) != NULL;
+// What the model wants of the columns.
+static const HgmWish *wishes_for(const Dataset *dataset, const int *used, int n) {
+  HgmWish *wishes = ARENA_ARRAY(dataset->arena, HgmWish, n + 1);
+  for (int k = 0; k < n; k++) {
+    const ModelColumn *column = &dataset->data->columns.at[used[k]];
+    wishes[k] = (HgmWish){.column = dataset->places[used[k]], .has_missing = column->has_missing, .missing = column->missing, .as_in_file = true};
+    if (column->kind == COLUMN_TEXT_CATEGORY) {
+      wishes[k].texts = column->texts.at;
+      wishes[k].n_texts = (int)column->texts.len;
+    }
   }
-  fine = fine && hgm_loader_read(loader, 0, dataset->rows, values, error);
-  for (int k = 0; k < n && fine; k++) hgm_loader_report(loader, k, &reports[k]);
-  hgm_loader_close(loader);
-  return fine;
+  return wishes;
 }
 
-// Columns and what is prepared of them, which is about as much, and the numbers of the rows.
-static bool choose_memory(Dataset *dataset, const DataFiles *files, const int *used, int n, HgmError *error) {
+static int64_t wish_row_bytes(const Dataset *dataset, const HgmWish *wish) {
+  return (int64_t)hgm_type_bytes(hgm_wish_type(dataset->table, wish)) * hgm_table_column(dataset->table, wish->column)->elements;
+}
+
+// Columns, doubles of which preparations are fitted or what is prepared, and the numbers of the rows.
+static bool choose_memory(Dataset *dataset, const DataFiles *files, const HgmWish *wishes, int n, HgmError *error) {
   int64_t row = 40;
-  for (int k = 0; k < n; k++) row += 2 * (int64_t)sizeof(double) * column_elements(&dataset->data->columns.at[used[k]]);
+  for (int k = 0; k < n; k++)
+    row += wish_row_bytes(dataset, &wishes[k]) + (int64_t)sizeof(double) * hgm_table_column(dataset->table, wishes[k].column)->elements;
   if (files->memory == 0 || dataset->rows <= files->memory / row) return true;
   dataset->memory_limit = files->memory;
   dataset->folder = files->folder;
   return hgm_scratch_open(&dataset->scratch, files->folder, error);
 }
 
-void dataset_add_column(Dataset *dataset, const ModelColumn *column, const double *values) {
+// Whole columns into the scratch file.
+static bool load_to_scratch(Dataset *dataset, Session *session, const HgmWish *wishes, int n, void **values, HgmColumnReport *reports, HgmError *error) {
+  HgmLoader *loader;
+  bool fine = hgm_loader_open(&loader, dataset->table, wishes, n, hgm_pool_threads(session->pool), error);
+  for (int k = 0; k < n && fine; k++) fine = (values[k] = dataset_take(dataset, (size_t)(wish_row_bytes(dataset, &wishes[k]) * dataset->rows), error)) != NULL;
+  fine = fine && hgm_loader_read(loader, 0, dataset->rows, values, error);
+  for (int k = 0; k < n && fine; k++) hgm_loader_report(loader, k, &reports[k]);
+  hgm_loader_close(loader);
+  return fine;
+}
+
+void dataset_add_column(Dataset *dataset, const ModelColumn *column, HgmFileType type, const void *values) {
   const char *names[] = {arena_printf(dataset->arena, "column:%s", column->name), arena_printf(dataset->arena, "raw:%s.%s", dataset->data->name, column->name)};
   for (int i = 0; i < 2; i++) {
-    Table table = {names[i], HGM_F64, column_elements(column), values};
+    Table table = {names[i], type, column_elements(column), values};
     VEC_PUSH(dataset->arena, &dataset->tables.list, table);
   }
 }
 
-static bool load_columns(Dataset *dataset, Session *session, const int *used, int n, HgmError *error) {
+static bool load_columns(Dataset *dataset, Session *session, const HgmWish *wishes, const int *used, int n, HgmError *error) {
   Arena *arena = session->arena;
   const ModelData *data = dataset->data;
-  HgmWish *wishes = ARENA_ARRAY(arena, HgmWish, n + 1);
   HgmColumnReport *reports = ARENA_ARRAY(arena, HgmColumnReport, n + 1);
-  double **values = ARENA_ARRAY(arena, double *, n + 1);
-  for (int k = 0; k < n; k++) {
-    const ModelColumn *column = &data->columns.at[used[k]];
-    wishes[k] = (HgmWish){.column = dataset->places[used[k]], .has_missing = column->has_missing, .missing = column->missing};
-    if (column->kind == COLUMN_TEXT_CATEGORY) {
-      wishes[k].texts = column->texts.at;
-      wishes[k].n_texts = (int)column->texts.len;
-    }
-  }
+  void **values = ARENA_ARRAY(arena, void *, n + 1);
   double begin = now_ms();
   bool fine = dataset->scratch != NULL ? load_to_scratch(dataset, session, wishes, n, values, reports, error)
                                        : hgm_table_load(dataset->table, wishes, n, hgm_pool_threads(session->pool), values, &dataset->memory, reports, error);
   if (!fine) return false;
   timeline_add(session->options->timeline, begin, "%s: %d columns of %lld rows read", data->name, n, (long long)dataset->rows);
-  for (int k = 0; k < n; k++) {
-    const ModelColumn *column = &data->columns.at[used[k]];
-    dataset->columns[used[k]] = values[k];
-    dataset_add_column(dataset, column, values[k]);
-  }
+  for (int k = 0; k < n; k++) dataset_add_column(dataset, &data->columns.at[used[k]], hgm_wish_type(dataset->table, &wishes[k]), values[k]);
   for (int k = 0; k < n; k++)
     if (!check_values(dataset, &data->columns.at[used[k]], used[k], &reports[k], error)) return false;
   return true;
@@ -150,18 +158,17 @@ static bool number_groups(Dataset *dataset, const Strings *paths, HgmError *erro
   size_t which = 0;
   while (which < data->columns.len && !data->columns.at[which].which_group) which++;
   if (which == data->columns.len) return true;
-  double *values = dataset_take(dataset, sizeof *values * (size_t)(dataset->rows + 1), error);
+  int32_t *values = dataset_take(dataset, sizeof *values * (size_t)(dataset->rows + 1), error);
   int64_t row = 0;
   for (size_t i = 0; values != NULL && i < paths->len; i++) {
     HgmTable *table;
     size_t group = 0;
     while (!ends_with(paths->at[i], data->groups.at[group])) group++;
     if (!hgm_table_open(&table, &paths->at[i], 1, error)) return false;
-    for (int64_t end = row + hgm_table_rows(table); row < end && row < dataset->rows; row++) values[row] = (double)group;
+    for (int64_t end = row + hgm_table_rows(table); row < end && row < dataset->rows; row++) values[row] = (int32_t)group;
     hgm_table_close(table);
   }
-  dataset->columns[which] = values;
-  dataset_add_column(dataset, &data->columns.at[which], values);
+  dataset_add_column(dataset, &data->columns.at[which], HGM_FILE_I32, values);
   return values != NULL;
 }
 
@@ -173,7 +180,6 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   for (int s = 0; s < SPLIT_COUNT; s++)
     if (files->of[s].len > 0 && !dataset_paths(arena, data, &files->of[s], &all, error)) return false;
   if (!hgm_table_open(&dataset->table, all.at, (int)all.len, error)) return false;
-  dataset->columns = ARENA_ARRAY(arena, double *, data->columns.len + 1);
   dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
   int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
   if (wanted == NULL) wanted = dataset_every;
@@ -185,7 +191,9 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
   }
   if (n == 0) dataset->rows = hgm_table_rows(dataset->table);
   else if (!hgm_table_check_rows(dataset->table, places, n, &dataset->rows, error)) return false;
-  if (!choose_memory(dataset, files, used, n, error) || !load_columns(dataset, session, used, n, error) || !number_groups(dataset, &all, error)) return false;
+  const HgmWish *wishes = wishes_for(dataset, used, n);
+  if (!choose_memory(dataset, files, wishes, n, error) || !load_columns(dataset, session, wishes, used, n, error) || !number_groups(dataset, &all, error))
+    return false;
   if (files->of[SPLIT_VALID].len + files->of[SPLIT_TEST].len > 0 && !count_rows(dataset, files, error)) return false;
   for (int s = 1; s < SPLIT_COUNT; s++)
     if (files->of[s].len == 0) dataset->begin[s] = -1;
@@ -249,7 +257,7 @@ static void order_of(const HgmColumn *column, double *place) {
 bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error) {
   for (size_t i = 0; i < dataset->data->columns.len; i++) {
     const ModelColumn *column = &dataset->data->columns.at[i];
-    if (column->order == NULL || dataset->columns[i] == NULL) continue;
+    if (column->order == NULL || find_column(dataset, column) == NULL) continue;
     double place[8];
     order_of(hgm_table_column(dataset->table, dataset->places[i]), place);
     Slot *slot = store_add(store, column->order, HGM_F64, 8);
@@ -305,10 +313,7 @@ bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn
   return ok;
 }
 
-static double weight_of(const Table *weights, int64_t row) {
-  if (weights == NULL) return 1;
-  return weights->dtype == HGM_F64 ? ((const double *)weights->data)[row] : (double)((const float *)weights->data)[row];
-}
+static double weight_of(const Table *weights, int64_t row) { return weights == NULL ? 1 : table_number(weights, row); }
 
 static bool weights_are_finite(const Dataset *dataset, const Table *weights, HgmError *error) {
   for (int split = 0; split < SPLIT_COUNT; split++)
@@ -340,7 +345,7 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
     if (dtype == HGM_F64) ((double *)(void *)data)[i] = w;
     else ((float *)(void *)data)[i] = (float)w;
   }
-  Table table = {arena_printf(arena, "weight:%s", dataset->data->name), dtype, 1, data};
+  Table table = {arena_printf(arena, "weight:%s", dataset->data->name), hgm_dtype_type(dtype), 1, data};
   VEC_PUSH(arena, &dataset->tables.list, table);
   return true;
 }
@@ -355,6 +360,20 @@ double dataset_worth(const Dataset *dataset) {
   return sum * sum / squares;
 }
 
+// The column that an output of the preparation is, where it prepares nothing and can be read from there; NULL: it is computed.
+static const Table *same_as_column(const Dataset *dataset, const HgmPort *port) {
+  const IrFn *fn = dataset->data->prepare;
+  IrRef at = IR_NONE;
+  bool real = port->dtype == HGM_F32 || port->dtype == HGM_F64;
+  for (size_t i = 0; real && i < fn->outputs.len; i++)
+    if (strcmp(fn->outputs.at[i].name, port->name) == 0) at = fn->outputs.at[i].value;
+  if (at == IR_NONE) return NULL;
+  const IrValue *v = ir_at(fn, at);
+  while (v->op == IR_RESHAPE || (v->op == IR_CAST && v->type.dtype == (IrDtype)port->dtype)) v = ir_at(fn, v->operands[0]);
+  const Table *table = v->op == IR_INPUT ? tables_find(&dataset->tables, v->attr.name) : NULL;
+  return table != NULL && table_fits(table, port) ? table : NULL;
+}
+
 bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error) {
   Arena *arena = session->arena;
   Table weights = {0};
@@ -362,26 +381,34 @@ bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError 
   if (dataset->data->prepare != NULL) {
     Bound *bound = &dataset->prepare;
     uint32_t n = bound->program->n_outputs;
+    int computed = 0;
     const char **names = ARENA_ARRAY(arena, const char *, n + 1);
     char **data = ARENA_ARRAY(arena, char *, n + 1);
     size_t *bytes = ARENA_ARRAY(arena, size_t, n + 1);
     for (uint32_t k = 0; k < n; k++) {
       const HgmPort *port = &bound->program->outputs[k];
-      names[k] = arena_strdup(arena, port->name);
-      bytes[k] = dtype_bytes(port->dtype) * (size_t)port->elements;
-      if ((data[k] = dataset_take(dataset, bytes[k] * (size_t)dataset->rows + 64, error)) == NULL) return false;
-      Table table = {names[k], port->dtype, port->elements, data[k]};
+      const Table *column = same_as_column(dataset, port);
+      Table table = {arena_strdup(arena, port->name), hgm_dtype_type(port->dtype), port->elements, NULL};
+      if (column != NULL) {
+        table.type = column->type;
+        table.data = column->data;
+      } else {
+        names[computed] = table.name;
+        bytes[computed] = table_row_bytes(&table);
+        table.data = data[computed] = dataset_take(dataset, bytes[computed] * (size_t)dataset->rows + 64, error);
+        if (data[computed++] == NULL) return false;
+      }
       if (strcmp(port->name, "weight") == 0) weights = table;
       if (strncmp(port->name, "prep:", 5) == 0) VEC_PUSH(arena, &dataset->tables.list, table);
     }
     const int64_t *rows = all_rows(dataset, error);
-    ok = rows != NULL && dataset_run(bound, rows, dataset->rows, names, data, bytes, (int)n, error);
+    ok = rows != NULL && dataset_run(bound, rows, dataset->rows, names, data, bytes, computed, error);
     bound_destroy(bound);
   }
   ok = ok && domain_prepared(dataset, session, store, error) && add_weights(dataset, session, weights.data != NULL ? &weights : NULL, error);
   for (size_t i = 0; ok && dataset->scratch != NULL && i < dataset->tables.list.len; i++) { // training takes what it needs window by window
     const Table *table = &dataset->tables.list.at[i];
-    hgm_scratch_past((void *)(uintptr_t)table->data, dtype_bytes(table->dtype) * (size_t)(table->elements * dataset->rows));
+    hgm_scratch_past((void *)(uintptr_t)table->data, table_row_bytes(table) * (size_t)dataset->rows);
   }
   return ok;
 }

@@ -27,17 +27,16 @@ typedef struct Dataset {
   HgmTable *table;
   int64_t rows;               // of all files
   int64_t begin[SPLIT_COUNT]; // first row of the files of each split; rows where it has none
-  double **columns;           // by model column: (rows, elements), all in `memory`
-  void *memory;
-  HgmScratch *scratch;  // NULL: in memory; else what is large lies there
-  int64_t memory_limit; // with a scratch file: bytes that may be in memory
+  void *memory;               // of the columns
+  HgmScratch *scratch;        // NULL: in memory; else what is large lies there
+  int64_t memory_limit;       // with a scratch file: bytes that may be in memory
   const char *folder;
   Arena *arena;                 // the session's
   int *places;                  // by model column: its index in the table
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];
   int64_t cut;   // rows that `where` left out
-  Tables tables; // column:*, the same as raw:BLOCK.* for training, later prep:*, weight:*
+  Tables tables; // column:* in the types of the file, the same as raw:BLOCK.* for training, later prep:*, weight:*
   Bound prepare; // compiled once, for the cuts and for the preparation
 } Dataset;
 
@@ -60,8 +59,8 @@ bool dataset_run(Bound *bound, const int64_t *rows, int64_t n, const char *const
                  HgmError *error);
 // Memory for an array over the rows, as long as the data set lives: plain, or in its scratch file. NULL: the error says why.
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error);
-int64_t column_elements(const ModelColumn *column);                                         // numbers of one event
-void dataset_add_column(Dataset *dataset, const ModelColumn *column, const double *values); // (rows, elements), as tables
+int64_t column_elements(const ModelColumn *column);                                                         // numbers of one event
+void dataset_add_column(Dataset *dataset, const ModelColumn *column, HgmFileType type, const void *values); // (rows, elements), as tables
 // Leaves those of the rows for which the program says `keep`, in memory as dataset_take gives it. False: the error says why.
 bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error);
 void dataset_close(Dataset *dataset);

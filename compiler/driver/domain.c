@@ -106,15 +106,14 @@ void domain_clipped(const Dataset *dataset, Session *session, Store *store) {
 
 static bool row_is_finite(const Table *table, int64_t row) {
   bool fine = true;
-  for (int64_t i = row * table->elements; i < (row + 1) * table->elements; i++)
-    fine &= table->dtype == HGM_F64 ? isfinite(((const double *)table->data)[i]) : isfinite(((const float *)table->data)[i]);
+  for (int64_t i = row * table->elements; i < (row + 1) * table->elements; i++) fine &= isfinite(table_number(table, i)) != 0;
   return fine;
 }
 
 bool domain_prepared(const Dataset *dataset, Session *session, Store *store, HgmError *error) {
   for (size_t t = 0; t < dataset->tables.list.len; t++) {
     const Table *table = &dataset->tables.list.at[t];
-    if (strncmp(table->name, "prep:", 5) != 0 || (table->dtype != HGM_F64 && table->dtype != HGM_F32)) continue;
+    if (strncmp(table->name, "prep:", 5) != 0 || (table->type != HGM_FILE_F64 && table->type != HGM_FILE_F32)) continue;
     for (int s = 0; s < SPLIT_COUNT; s++)
       for (int64_t i = 0; i < dataset->n[s]; i++) {
         int64_t row = dataset->chosen[s][i];

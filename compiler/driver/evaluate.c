@@ -37,7 +37,7 @@ static void take_truth(Evaluation *e, const Generation *g, const Dataset *datase
     snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(&dataset->tables, name);
     for (int64_t k = 0; k < g->elements[i]; k++, at++)
-      for (int64_t n = 0; n < e->n_truth; n++) e->columns.at[at].truth[n] = table == NULL ? NAN : ((const double *)table->data)[rows[n] * table->elements + k];
+      for (int64_t n = 0; n < e->n_truth; n++) e->columns.at[at].truth[n] = table == NULL ? NAN : table_number(table, rows[n] * table->elements + k);
   }
 }
 
@@ -49,11 +49,10 @@ Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *
     const Table *truth = &dataset->tables.list.at[i];
     if (strncmp(truth->name, "column:", 7) != 0) continue;
     double *data = ARENA_ARRAY(arena, double, n * truth->elements + 1);
-    for (int64_t k = 0; k < n; k++)
-      memcpy(data + k * truth->elements, (const double *)truth->data + rows[k] * truth->elements, sizeof(double) * (size_t)truth->elements);
+    for (int64_t k = 0; k < n; k++) table_row(truth, rows[k], data + k * truth->elements);
     for (size_t o = 0; o < g->generator->outputs.len; o++)
       if (strcmp(truth->name + 7, g->generator->outputs.at[o].column) == 0) memset(data, 0, sizeof(double) * (size_t)(n * truth->elements));
-    Table table = {truth->name, HGM_F64, truth->elements, data};
+    Table table = {truth->name, HGM_FILE_F64, truth->elements, data};
     VEC_PUSH(arena, &tables.list, table);
   }
   return tables;
@@ -178,7 +177,7 @@ static const double *truth_weights(const Session *session, const Dataset *datase
   const Table *table = tables_find(&dataset->tables, arena_printf(session->arena, "weight:%s", dataset->data->name));
   if (table == NULL) return NULL;
   double *weights = ARENA_ARRAY(session->arena, double, n + 1);
-  for (int64_t k = 0; k < n; k++) weights[k] = table->dtype == HGM_F64 ? ((const double *)table->data)[rows[k]] : (double)((const float *)table->data)[rows[k]];
+  for (int64_t k = 0; k < n; k++) weights[k] = table_number(table, rows[k]);
   return weights;
 }
 
@@ -293,8 +292,8 @@ static bool generate(Evaluation *e, HgmError *error) {
     take_truth(e, &g, e->dataset, e->rows);
     e->fake = evaluate_tables(e, &g, e->rows, e->n_fake);
     double start = now_ms();
-    for (int64_t at = 0; ok && at < e->n_fake; at += CHUNK) {
-      int64_t m = e->n_fake - at < CHUNK ? e->n_fake - at : CHUNK;
+    for (int64_t at = 0; ok && at < e->n_fake; at += g.most) {
+      int64_t m = e->n_fake - at < g.most ? e->n_fake - at : g.most;
       ok = generation_chunk(&g, at, m, error);
       if (ok) take_fake(e, &g, at, m);
     }

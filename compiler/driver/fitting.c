@@ -255,7 +255,7 @@ static void take_weights(Fitting *f) {
   double *weights = room(f, f->rows.rows);
   for (int64_t i = 0; i < f->rows.rows; i++) {
     const int64_t row = f->dataset->chosen[SPLIT_TRAIN][i];
-    weights[i] = table->dtype == HGM_F64 ? ((const double *)table->data)[row] : (double)((const float *)table->data)[row];
+    weights[i] = table_number(table, row);
   }
   f->rows.weights = weights;
 }

@@ -46,7 +46,8 @@ static bool open_once(Gallery *g, Phase *p, HgmError *error) {
   Arena *arena = t->store->arena;
   g->generator = t->session->model->generators.at[0];
   const Dataset *given = dataset_of(p, g->generator->given_data != NULL ? g->generator->given_data : g->generator->data);
-  if (!bound_create(&g->bound, t->session, g->generator->fn, BULK_TILE, GALLERY_EVENTS, t->store, given != NULL ? &given->tables : &none, error)) return false;
+  if (!bound_create_in(&g->bound, t->session, g->generator->fn, BULK_TILE, GALLERY_EVENTS, &p->room, t->store, given != NULL ? &given->tables : &none, error))
+    return false;
   const HgmProgram *program = g->bound.program;
   g->values = ARENA_ARRAY(arena, double *, g->generator->outputs.len + 1);
   g->elements = ARENA_ARRAY(arena, int64_t, g->generator->outputs.len + 1);
@@ -73,12 +74,10 @@ static const double *truth_of(const Gallery *g, const Phase *p, size_t output, A
   const Dataset *dataset = dataset_of(p, g->generator->data);
   const char *name = arena_printf(scratch, "column:%s", g->generator->outputs.at[output].column);
   const Table *table = dataset == NULL ? NULL : tables_find(&dataset->tables, name);
-  if (table == NULL || table->dtype != HGM_F64 || table->elements != g->elements[output]) return NULL;
+  if (table == NULL || table->elements != g->elements[output]) return NULL;
   int64_t n = dataset->n[split_of(dataset)];
   double *values = ARENA_ARRAY(scratch, double, table->elements *GALLERY_EVENTS);
-  for (int64_t k = 0; k < GALLERY_EVENTS && n > 0; k++)
-    memcpy(values + k * table->elements, (const double *)table->data + dataset->chosen[split_of(dataset)][k % n] * table->elements,
-           sizeof(double) * (size_t)table->elements);
+  for (int64_t k = 0; k < GALLERY_EVENTS && n > 0; k++) table_row(table, dataset->chosen[split_of(dataset)][k % n], values + k * table->elements);
   return n > 0 ? values : NULL;
 }
 

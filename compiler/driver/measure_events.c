@@ -82,7 +82,7 @@ static void fill(const Evaluation *e, const Side *side, EventTable *out) {
     for (size_t c = 0; c < g->outputs.len; c++) {
       const Table *t = numbers_of(side->tables, &g->outputs.at[c]);
       if (t == NULL) continue;
-      memcpy(x + at, (const double *)t->data + (side->rows == NULL ? row : side->rows[row]) * t->elements, sizeof *x * (size_t)t->elements);
+      table_row(t, side->rows == NULL ? row : side->rows[row], x + at);
       at += (int)t->elements;
     }
     for (size_t c = 0; c < e->columns.len; c++)
@@ -365,11 +365,11 @@ static void pixel_shares(const Evaluation *e, const Side *side, double low, doub
     const Table *t = table_of(side->tables, e->generator->outputs.at[i].column);
     if (t == NULL || t->elements < FEW_PIXELS || e->generator->outputs.at[i].like->of_set) continue;
     for (int64_t row = 0; row < side->n; row++) {
-      const double *x = (const double *)t->data + (side->rows == NULL ? row : side->rows[row]) * t->elements;
+      const int64_t first = (side->rows == NULL ? row : side->rows[row]) * t->elements;
       double w = side->weights == NULL ? 1 : side->weights[row];
       for (int64_t k = 0; k < t->elements; k++) {
-        double place = x[k] > 0 ? (log10(x[k]) - low) / (high - low) * PIXEL_BINS : -1;
-        int bin = !(x[k] > 0) ? 0 : place < 0 ? 1 : place >= PIXEL_BINS ? PIXEL_BINS : 1 + (int)place;
+        double x = table_number(t, first + k), place = x > 0 ? (log10(x) - low) / (high - low) * PIXEL_BINS : -1;
+        int bin = !(x > 0) ? 0 : place < 0 ? 1 : place >= PIXEL_BINS ? PIXEL_BINS : 1 + (int)place;
         shares[bin] += w;
         total += w;
       }
@@ -386,7 +386,7 @@ static bool pixel_range(const Evaluation *e, double *low, double *high) {
     if (e->generator->outputs.at[i].like->of_set) continue;
     for (int64_t row = 0; t != NULL && t->elements >= FEW_PIXELS && row < e->n_truth; row++)
       for (int64_t k = 0; k < t->elements; k++) {
-        double x = ((const double *)t->data)[e->rows[row] * t->elements + k];
+        double x = table_number(t, e->rows[row] * t->elements + k);
         if (x > 0) *low = fmin(*low, log10(x)), *high = fmax(*high, log10(x));
       }
   }

@@ -35,7 +35,7 @@ bool measured_open(Measured *m, Session *session, const IrFn *reader, Store *sto
     largest = pixels(one) > largest ? pixels(one) : largest;
   }
   for (size_t i = 0; i < m->columns.len; i++) {
-    Table table = {m->columns.at[i].model->leaf, HGM_F64, 1, m->columns.at[i].values};
+    Table table = {m->columns.at[i].model->leaf, HGM_FILE_F64, 1, m->columns.at[i].values};
     VEC_PUSH(session->arena, &m->tables.list, table);
   }
   m->images = ARENA_ARRAY(session->arena, double, IMAGES *largest + 1);

@@ -42,10 +42,6 @@ static void watch(void *data, IrRef value, double *numbers, int64_t n) {
   for (int64_t i = 0; i < n; i++) w->bad[value] |= !isfinite(numbers[i]);
 }
 
-static double table_number(const Table *table, int64_t i) {
-  return table->dtype == HGM_F64 ? ((const double *)table->data)[i] : ((const float *)table->data)[i];
-}
-
 static IrArray leaf_array(Arena *arena, const Bound *bound, uint32_t i, const Tables *tables, int64_t row) {
   const HgmPort *port = &bound->program->leaves[i];
   double *data = ARENA_ARRAY(arena, double, port->elements + 1);

@@ -70,7 +70,7 @@ static const int64_t *batch_rows(const Phase *p, Source *s, int64_t index, int64
 static void gather(const Phase *p, Source *s, int64_t index) {
   for (size_t i = 0; i < s->dataset->tables.list.len; i++) {
     const Table *from = &s->dataset->tables.list.at[i], *to = tables_find(&p->tables, from->name);
-    size_t bytes = dtype_bytes(from->dtype) * (size_t)from->elements;
+    size_t bytes = table_row_bytes(from);
     int64_t rows = s->train.n;
     for (int64_t k = 0; to != NULL && k < p->batch; k++) {
       int64_t at = index * p->batch + k;
@@ -128,6 +128,13 @@ static bool is_read(const Phase *p, const Table *table) {
   return read;
 }
 
+static Tables tables_read(const Phase *p, const Dataset *dataset) {
+  Tables read = {0};
+  for (size_t i = 0; i < dataset->tables.list.len; i++)
+    if (is_read(p, &dataset->tables.list.at[i])) VEC_PUSH(p->t->store->arena, &read.list, dataset->tables.list.at[i]);
+  return read;
+}
+
 static bool open_sources(Phase *p, HgmError *error) {
   Arena *arena = p->t->store->arena;
   p->sources = ARENA_ARRAY(arena, Source, p->model->data.len + 1);
@@ -138,19 +145,21 @@ static bool open_sources(Phase *p, HgmError *error) {
     *source = (Source){.dataset = dataset, .round = -1};
     if (!select_rows(p, source, error)) return false;
     source->order = dataset_take(dataset, sizeof(int64_t) * (size_t)(source->train.n + 1), error);
-    if (source->order == NULL || !window_open(&source->window, dataset, source->train, shuffle_key(p, source), p->batch, error)) return false;
+    Tables read = tables_read(p, dataset);
+    if (source->order == NULL || !window_open(&source->window, dataset, &read, source->train, shuffle_key(p, source), p->batch, error)) return false;
     if (source->window != NULL && !p->t->session->options->quiet)
       fprintf(stderr, "%s: %s lies in a scratch file; its rows are shuffled within windows of %lld (docs/data.md)\n", p->model->name,
               hgm_table_name(dataset->table), (long long)window_rows(source->window));
   }
   if (p->n_sources == 1) p->tables = p->sources[0].dataset->tables;
-  for (int s = 0; p->n_sources > 1 && s < p->n_sources; s++)
-    for (size_t i = 0; i < p->sources[s].dataset->tables.list.len; i++) {
-      Table table = p->sources[s].dataset->tables.list.at[i];
-      if (!is_read(p, &table)) continue;
-      table.data = arena_alloc(arena, dtype_bytes(table.dtype) * (size_t)(table.elements * p->batch) + 64);
+  for (int s = 0; p->n_sources > 1 && s < p->n_sources; s++) {
+    Tables read = tables_read(p, p->sources[s].dataset);
+    for (size_t i = 0; i < read.list.len; i++) {
+      Table table = read.list.at[i];
+      table.data = arena_alloc(arena, table_row_bytes(&table) * (size_t)p->batch + 64);
       VEC_PUSH(arena, &p->tables.list, table);
     }
+  }
   return true;
 }
 

@@ -80,7 +80,7 @@ static bool pin_columns(Sampling *s, int64_t rows, HgmError *error) {
     if (!pinned_value(arena, column, text, &value, error)) return false;
     double *values = ARENA_ARRAY(arena, double, rows + 1);
     for (int64_t r = 0; r < rows; r++) values[r] = value;
-    Table table = {arena_printf(arena, "column:%s", column->name), HGM_F64, 1, values};
+    Table table = {arena_printf(arena, "column:%s", column->name), HGM_FILE_F64, 1, values};
     VEC_PUSH(arena, &s->tables.list, table);
   }
   return true;
@@ -195,8 +195,8 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
                        error))
     return false;
   Progress progress = progress_start("sampling", options->quiet, 0);
-  for (int64_t at = 0; at < events; at += CHUNK) {
-    int64_t n = events - at < CHUNK ? events - at : CHUNK;
+  for (int64_t at = 0; at < events; at += s->generation.most) {
+    int64_t n = events - at < s->generation.most ? events - at : s->generation.most;
     if (!generation_chunk(&s->generation, options->first_event + at, n, error) || !write_chunk(s, writer, options->first_event + at, n, error)) {
       hgm_writer_abandon(writer);
       return false;

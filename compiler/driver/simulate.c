@@ -22,7 +22,7 @@ bool dataset_simulate(Dataset *dataset, Session *session, Store *store, const Mo
   choose(dataset, arena, SPLIT_TEST, n, n);
   for (uint32_t i = 0; i < bound.program->n_outputs; i++) {
     const HgmPort *port = &bound.program->outputs[i];
-    Table table = {port->name, HGM_F64, port->elements, ARENA_ARRAY(arena, double, 2 * n * port->elements + 1)};
+    Table table = {port->name, HGM_FILE_F64, port->elements, ARENA_ARRAY(arena, double, 2 * n * port->elements + 1)};
     VEC_PUSH(arena, &dataset->tables.list, table);
   }
   bool ok = true;

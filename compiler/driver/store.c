@@ -77,3 +77,15 @@ const Table *tables_find(const Tables *tables, const char *name) {
     if (strcmp(tables->list.at[i].name, name) == 0) return &tables->list.at[i];
   return NULL;
 }
+
+size_t table_row_bytes(const Table *table) { return hgm_type_bytes(table->type) * (size_t)table->elements; }
+
+bool table_fits(const Table *table, const HgmPort *port) {
+  return table->elements == port->elements && (port->dtype == HGM_F64 || table->type == hgm_dtype_type(port->dtype));
+}
+
+double table_number(const Table *table, int64_t i) { return hgm_number(table->type, table->data, i); }
+
+void table_row(const Table *table, int64_t row, double *elements) {
+  hgm_numbers_read(table->type, (const char *)table->data + (size_t)row * table_row_bytes(table), table->elements, 1, elements);
+}

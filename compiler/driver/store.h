@@ -39,13 +39,17 @@ size_t dtype_bytes(HgmDtype dtype);
 // Per-event arrays by name: (rows, elements) row-major.
 typedef struct Table {
   const char *name;
-  HgmDtype dtype;
-  int64_t elements;
+  HgmFileType type; // of its numbers
+  int64_t elements; // of a row
   const void *data;
 } Table;
 typedef struct Tables {
   VEC(Table) list;
 } Tables;
 const Table *tables_find(const Tables *tables, const char *name); // NULL: none
+size_t table_row_bytes(const Table *table);
+bool table_fits(const Table *table, const HgmPort *port);          // a program's leaf can be read from it
+double table_number(const Table *table, int64_t i);                // of all rows, one behind the other
+void table_row(const Table *table, int64_t row, double *elements); // its numbers
 
 #endif

@@ -66,7 +66,8 @@ static bool validate(Phase *p, double *loss, HgmError *error) {
   Dataset *dataset = p->n_sources == 1 ? p->sources[0].dataset : NULL;
   if (p->model->validate == NULL || dataset == NULL || p->sources[0].valid.n == 0) return true;
   // Compiled when first wanted: training does not wait for it.
-  if (p->validate.program == NULL && !bound_create(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, p->t->store, &dataset->tables, error))
+  if (p->validate.program == NULL &&
+      !bound_create_in(&p->validate, p->t->session, p->model->validate, BULK_TILE, CHUNK, &p->room, p->t->store, &dataset->tables, error))
     return false;
   double sum = 0, weight = 0;
   Rows rows = p->sources[0].valid;

@@ -15,6 +15,7 @@ typedef struct Place { // a window of a round
 
 struct Window {
   const Dataset *dataset;
+  Tables tables; // what a row has that training reads
   Rows of;
   uint64_t key;
   int64_t rows, blocks;
@@ -66,18 +67,14 @@ int64_t window_rows(const Window *w) { return w->rows; }
 
 // ---- reading ahead
 
-// Columns as they are (`physical` in a loss) are the exception: they come when they are read.
-static bool is_trained_on(const Table *table) { return strncmp(table->name, "prep:", 5) == 0 || strncmp(table->name, "weight:", 7) == 0; }
-
 // What the tables have of the rows from the first to the last of a block.
 static void touch_block(const Window *w, int64_t block, bool ahead) {
   const int64_t *rows = w->of.at;
   int64_t first = rows[block * BLOCK], count = rows[block_end(w, block) - 1] + 1 - first;
-  for (size_t i = 0; i < w->dataset->tables.list.len; i++) {
-    const Table *table = &w->dataset->tables.list.at[i];
-    size_t bytes = dtype_bytes(table->dtype) * (size_t)table->elements;
+  for (size_t i = 0; i < w->tables.list.len; i++) {
+    const Table *table = &w->tables.list.at[i];
+    size_t bytes = table_row_bytes(table);
     char *at = (char *)(uintptr_t)table->data + (size_t)first * bytes;
-    if (!is_trained_on(table)) continue;
     if (ahead) hgm_scratch_ahead(at, (size_t)count * bytes);
     else hgm_scratch_past(at, (size_t)count * bytes);
   }
@@ -129,18 +126,15 @@ void window_enter(Window *w, int64_t round, int64_t position) {
 
 // ---- opening
 
-bool window_open(Window **result, const Dataset *dataset, Rows of, uint64_t key, int64_t batch, HgmError *error) {
+bool window_open(Window **result, const Dataset *dataset, const Tables *tables, Rows of, uint64_t key, int64_t batch, HgmError *error) {
   *result = NULL;
   if (dataset->scratch == NULL) return true;
   size_t bytes = sizeof(int64_t);
-  for (size_t i = 0; i < dataset->tables.list.len; i++) {
-    const Table *table = &dataset->tables.list.at[i];
-    if (is_trained_on(table)) bytes += dtype_bytes(table->dtype) * (size_t)table->elements;
-  }
+  for (size_t i = 0; i < tables->list.len; i++) bytes += table_row_bytes(&tables->list.at[i]);
   int64_t fit = dataset->memory_limit / MEMORY_SHARES / (int64_t)bytes, rows = fit > BLOCK ? fit : BLOCK;
   Window *w = calloc(1, sizeof *w);
   if (w == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
-  *w = (Window){.dataset = dataset, .of = of, .key = key, .now = {-1, -1}, .blocks = (of.n + BLOCK - 1) / BLOCK};
+  *w = (Window){.dataset = dataset, .tables = *tables, .of = of, .key = key, .now = {-1, -1}, .blocks = (of.n + BLOCK - 1) / BLOCK};
   w->rows = rows > batch ? rows / batch * batch : batch;
   w->sequence = malloc(sizeof *w->sequence * (size_t)(w->blocks + 1));
   pthread_mutex_init(&w->mutex, NULL);

@@ -1,6 +1,6 @@
 // Training rows of a data set that lies in a scratch file (docs/data.md): shuffled within windows, the next one read ahead by a thread.
 //
-//   window_open(&w, dataset, rows, key, batch, &error);     // NULL: the data set is in memory, all rows are shuffled together
+//   window_open(&w, dataset, &tables, rows, key, batch, &error);     // NULL: the data set is in memory, all rows are shuffled together
 //   window_order(w, round, order);  …  window_enter(w, round, position);  window_close(w);
 #ifndef HGM_DRIVER_WINDOW_H
 #define HGM_DRIVER_WINDOW_H
@@ -9,8 +9,8 @@
 
 typedef struct Window Window;
 
-// key: of the shuffle's draws. A window has a multiple of `batch` rows, as many as a third of the memory holds.
-bool window_open(Window **window, const Dataset *dataset, Rows rows, uint64_t key, int64_t batch, HgmError *error);
+// tables: those of the data set that training reads. key: of the shuffle's draws. A window has a multiple of `batch` rows, as many as a third of the memory holds.
+bool window_open(Window **window, const Dataset *dataset, const Tables *tables, Rows rows, uint64_t key, int64_t batch, HgmError *error);
 void window_close(Window *window); // NULL is fine
 int64_t window_rows(const Window *window);
 // The training rows of a round in their order: blocks of 4096 neighbours change places, then rows within each window.

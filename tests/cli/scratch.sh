@@ -27,6 +27,24 @@ for fit in $fits; do
   [ "$(h5dump -d "$fit" one/model.h5 | tail -n +2)" = "$(h5dump -d "$fit" memory/model.h5 | tail -n +2)" ] || fail "the same statistics $fit"
 done
 
+# ---- columns as they are, of which a loss reads, are read ahead with the rest: a window counts them among what a row takes
+awk 'BEGIN { print "a,b,c,d,e,f,g,h"; for (i = 0; i < 20000; i++) { printf "%d", i % 101; for (k = 1; k < 8; k++) printf ",%g", i * k % 97 / 7; print "" } }' > raw.csv
+for target in x "physical(x)"; do
+  cat > fit.hgm << M
+data d { x = ["a", "b", "c", "d", "e", "f", "g", "h"] |> standardize }
+net f(x: d.x) -> real[8] = x |> dense(8)
+train { update f { minimize sum((f(x) - $target)^2); with adam(1e-3) }; batch 512; epochs 2 }
+M
+  for threads in 1 2; do
+    $HGMC run fit.hgm --train raw.csv --memory 1800k --threads $threads -o "$target $threads" > log 2>&1 || fail "train on $target"
+    rows=$(sed -n 's/.*shuffled within windows of \([0-9]*\).*/\1/p' log)
+  done
+  same_weights "$target 1/model.h5" "$target 2/model.h5"
+  [ "$target" = x ] && prepared=$rows
+done
+[ "$prepared" -eq $((600000 / (8 + 8 * 4) / 512 * 512)) ] || fail "a window of 40 bytes a row, got $prepared rows"
+[ "$rows" -eq $((600000 / (8 + 8 * 4 + 8 * 8) / 512 * 512)) ] || fail "a window of 104 bytes a row, got $rows rows"
+
 # ---- a page that cannot be read back: what cuts the file short under the process does what a failing disk does
 $HGMC run $small --epochs 1000 --memory 3M -o lost > log 2>&1 &
 pid=$!

@@ -115,10 +115,10 @@ static void run_case(const Case *c) {
   HgmError error = {0};
   HgmTable *table = open_one(c->file, &error);
   HgmWish wish = {0};
-  double *values = NULL;
-  void *memory = NULL;
+  void *numbers = NULL, *memory = NULL;
   bool fine = table != NULL && c->column != NULL && hgm_table_require(table, c->column, &wish.column, &error) &&
-              hgm_table_load(table, &wish, 1, 1, &values, &memory, NULL, &error);
+              hgm_table_load(table, &wish, 1, 1, &numbers, &memory, NULL, &error);
+  const double *values = numbers;
   if (c->message != NULL) {
     if (fine || strstr(error.text, c->message) == NULL) fail_msg("%s, %s: \"%s\"", c->file, c->column, error.text);
     assert_true(error.exit_code == 1 || error.exit_code == 2);
@@ -180,8 +180,7 @@ static void check_report(const char *file, const char *name, bool has_missing, d
   HgmTable *table = open_one(file, &error);
   HgmWish wish = {.has_missing = has_missing, .missing = missing};
   HgmColumnReport report;
-  double *values;
-  void *memory;
+  void *values, *memory;
   char text[512];
   assert_true(hgm_table_require(table, name, &wish.column, &error));
   assert_true(hgm_table_load(table, &wish, 1, 1, &values, &memory, &report, &error));

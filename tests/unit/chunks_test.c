@@ -67,8 +67,7 @@ static double *load(const char *name, int threads, HgmError *error) {
   const char *paths[] = {path};
   HgmTable *table;
   HgmWish wish = {0};
-  double *values = NULL;
-  void *memory = NULL;
+  void *values = NULL, *memory = NULL;
   if (hgm_table_open(&table, paths, 1, error) && hgm_table_require(table, name, &wish.column, error))
     hgm_table_load(table, &wish, 1, threads, &values, &memory, NULL, error);
   hgm_table_close(table);

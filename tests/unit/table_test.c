@@ -159,15 +159,14 @@ static void hdf5_layouts_and_reading_ahead(void **state) {
   static const char *const wanted[] = {"phi", "events", "pt", "eta"};
   for (int k = 0; k < 4; k++) assert_true(hgm_table_require(table, wanted[k], &wishes[k].column, &error));
   assert_string_equal(hgm_table_column(table, wishes[0].column)->unit, "rad");
-  double *columns[4];
-  void *memory;
+  void *columns[4], *memory;
   HgmColumnReport reports[4];
   assert_true(hgm_table_load(table, wishes, 4, 2, columns, &memory, reports, &error));
   static const int place[] = {2, -1, 0, 1};
   for (int k = 0; k < 4; k++)
     for (int i = 0; i < N; i++)
       for (int j = 0; j < (k == 1 ? 3 : 1); j++) {
-        double got = columns[k][k == 1 ? 3 * i + j : i], truth = events[3 * i + (k == 1 ? j : place[k])];
+        double got = ((const double *)columns[k])[k == 1 ? 3 * i + j : i], truth = events[3 * i + (k == 1 ? j : place[k])];
         if (got != truth && !(isnan(got) && isnan(truth))) fail_msg("%s, row %d", wanted[k], i);
       }
   assert_true(reports[3].nan == 1 && reports[3].first_nan == 70001 && reports[1].first_nan == 70001 && reports[0].nan == 0);

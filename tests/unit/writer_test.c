@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROWS = 1000 };
+enum { ROWS = 3000 };
 
 static char folder[] = "/tmp/hgm-writer-XXXXXX";
 
@@ -45,7 +45,7 @@ static double expected(int column, int64_t row, int64_t element) {
   case 0: return (double)(float)(20.1 + 0.37 * (double)row);
   case 1: return row == 7 ? NAN : row == 9 ? -INFINITY : 1.0 / (1.0 + (double)row);
   case 2: return row % 3 == 0 ? -1 : 1;
-  case 3: return 9007199254740992.0 - 1000 + (double)row; // up to 2^53
+  case 3: return 9007199254740992.0 - ROWS + (double)row; // up to 2^53
   case 4: return (double)(float)((double)row * 0.01 + (double)element);
   }
   return (double)(row % 3);
@@ -91,6 +91,19 @@ static void write_events(const char *path, const HgmOutColumn *columns, int n) {
 
 static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
+// In the type of the file the same numbers as the doubles that were read.
+static void check_as_in_file(HgmTable *table, int column, bool is_text, const double *values, int64_t n) {
+  HgmError error = {0};
+  HgmWish wish = {.column = column, .texts = is_text ? CLASSES : NULL, .n_texts = is_text ? 3 : 0, .as_in_file = true};
+  HgmFileType type = hgm_wish_type(table, &wish);
+  void *kept, *memory;
+  assert_int_equal(type, is_text ? HGM_FILE_U8 : hgm_table_column(table, column)->type);
+  assert_true(hgm_table_load(table, &wish, 1, 2, &kept, &memory, NULL, &error));
+  for (int64_t i = 0; i < n; i++)
+    if (!same(hgm_number(type, kept, i), values[i])) fail_msg("%s, number %d", hgm_table_column(table, column)->name, (int)i);
+  free(memory);
+}
+
 static void check_column(HgmTable *table, const char *name, int which, int64_t element) {
   HgmError error = {0};
   int column;
@@ -104,6 +117,7 @@ static void check_column(HgmTable *table, const char *name, int which, int64_t e
   for (int64_t i = 0; i < ROWS * n; i++) // CSV holds the shortest decimals of a float32
     if (!same(COLUMNS[which].type == HGM_FILE_F32 ? (double)(float)values[i] : values[i], expected(which, i / n, element < 0 ? i % n : element)))
       fail_msg("%s, row %d: %.17g", name, (int)(i / n), values[i]);
+  check_as_in_file(table, column, which == 5, values, ROWS * n);
   free(values);
 }
 
@@ -192,7 +206,7 @@ static void npy_of_one_column_is_plain(void **state) {
   fclose(file);
   assert_memory_equal(bytes, "\x93NUMPY\x02\x00", 8);
   assert_string_equal(strstr(bytes + 12, "{") == NULL ? "" : "{", "{");
-  assert_non_null(strstr(bytes + 12, "'descr': '<f8', 'fortran_order': False, 'shape': (1000,), }"));
+  assert_non_null(strstr(bytes + 12, "'descr': '<f8', 'fortran_order': False, 'shape': (3000,), }"));
   size_t header = 12 + (unsigned char)bytes[8] + 256u * (unsigned char)bytes[9];
   assert_int_equal(header % 64, 0);
   assert_int_equal(bytes[header - 1], '\n');

@@ -1,0 +1,48 @@
+#include "runtime/numbers.h"
+
+#define EACH_TYPE(X)                                                                                                                                           \
+  X(F32, float)                                                                                                                                                \
+  X(F64, double)                                                                                                                                               \
+  X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U8, uint8_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t)
+
+size_t hgm_type_bytes(HgmFileType type) {
+#define BYTES(NAME, T)                                                                                                                                         \
+  case HGM_FILE_##NAME: return sizeof(T);
+  switch (type) {
+    EACH_TYPE(BYTES)
+  case HGM_FILE_TEXT: break;
+  }
+  return 0;
+}
+
+double hgm_number(HgmFileType type, const void *numbers, int64_t i) {
+#define NUMBER(NAME, T)                                                                                                                                        \
+  case HGM_FILE_##NAME: return (double)((const T *)numbers)[i];
+  switch (type) {
+    EACH_TYPE(NUMBER)
+  case HGM_FILE_TEXT: break;
+  }
+  return 0;
+}
+
+void hgm_numbers_read(HgmFileType type, const void *numbers, int64_t n, int64_t pitch, double *out) {
+#define READ(NAME, T)                                                                                                                                          \
+  case HGM_FILE_##NAME:                                                                                                                                        \
+    for (int64_t i = 0; i < n; i++) out[i * pitch] = (double)((const T *)numbers)[i];                                                                          \
+    return;
+  switch (type) {
+    EACH_TYPE(READ)
+  case HGM_FILE_TEXT: return;
+  }
+}
+
+void hgm_numbers_keep(HgmFileType type, const double *numbers, int64_t n, void *out) {
+#define KEEP(NAME, T)                                                                                                                                          \
+  case HGM_FILE_##NAME:                                                                                                                                        \
+    for (int64_t i = 0; i < n; i++) ((T *)out)[i] = (T)numbers[i];                                                                                             \
+    return;
+  switch (type) {
+    EACH_TYPE(KEEP)
+  case HGM_FILE_TEXT: return;
+  }
+}

@@ -1,0 +1,36 @@
+// Arrays of numbers that know the type of their elements: columns are kept as they lie in the file, and whoever reads them gets doubles.
+//
+//   double x = hgm_number(HGM_FILE_U8, labels, row);
+//
+// That loses nothing: a double holds every number of these types, of 64-bit integers every one that a table accepts (hgm_table_read). Arrays are aligned for
+// their type, the caller owns them.
+#ifndef HGM_NUMBERS_H
+#define HGM_NUMBERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// How numbers lie in a file; also what hgm_writer writes.
+typedef enum {
+  HGM_FILE_F32,
+  HGM_FILE_F64,
+  HGM_FILE_I8,
+  HGM_FILE_I16,
+  HGM_FILE_I32,
+  HGM_FILE_I64,
+  HGM_FILE_U8,
+  HGM_FILE_U16,
+  HGM_FILE_U32,
+  HGM_FILE_U64,
+  HGM_FILE_TEXT
+} HgmFileType;
+enum { HGM_N_FILE_TYPES = HGM_FILE_TEXT + 1 };
+
+size_t hgm_type_bytes(HgmFileType type); // of an element; 0: text
+double hgm_number(HgmFileType type, const void *numbers, int64_t i);
+// numbers[0..n) as doubles, `pitch` apart: out[i * pitch].
+void hgm_numbers_read(HgmFileType type, const void *numbers, int64_t n, int64_t pitch, double *out);
+// The way back, for doubles that the type holds.
+void hgm_numbers_keep(HgmFileType type, const double *numbers, int64_t n, void *out);
+
+#endif
