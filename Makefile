@@ -83,7 +83,7 @@ STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
 STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
 STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
-STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec heap interrupt io npy_reader npy_writer numbers philox pickle pool \
+STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec hdf5_format heap interrupt io npy_reader npy_writer numbers philox pickle pool \
                 program_file redraw sha256 table table_load table_paths table_read writer
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
 stub-sources: # for tests that build the sampler otherwise

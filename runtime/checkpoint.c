@@ -84,8 +84,18 @@ static bool same_shape(const HgmArray *a, int rank, const int64_t *shape) {
   return a->rank == rank && (rank == 0 || memcmp(a->shape, shape, (size_t)rank * sizeof *shape) == 0);
 }
 
-// Its record, without data, not yet in the store.
-static HgmArray *new_array(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
+// Data of its own: zeroed.
+static bool take_data(HgmArray *array) {
+  size_t bytes = (size_t)array->elements * bytes_of(array->dtype);
+  bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
+  if (posix_memalign(&array->data, ALIGNMENT, bytes) != 0) return false;
+  memset(array->data, 0, bytes);
+  return true;
+}
+
+HgmArray *hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
+  HgmArray *old = hgm_store_find(store, name);
+  if (old != NULL) return old->dtype == dtype && same_shape(old, rank, shape) ? old : NULL;
   if (rank > HGM_ARRAY_MAX_RANK || !make_room(store)) return NULL;
   HgmArray *array = hgm_heap_alloc(&store->heap, sizeof *array);
   if (array == NULL || (array->name = hgm_heap_strdup(&store->heap, name)) == NULL) return NULL;
@@ -97,33 +107,16 @@ static HgmArray *new_array(HgmStore *store, const char *name, HgmDtype dtype, in
     array->shape[i] = shape[i];
     array->elements *= shape[i];
   }
-  return array;
-}
-
-static HgmArray *put_array(HgmStore *store, HgmArray *array) {
+  array->data = data;
+  array->is_lent = data != NULL;
+  if (!array->is_lent && !take_data(array)) return NULL;
   store->arrays[store->n] = array;
   put_slot(store->slots, store->n_slots, array->name, store->n++);
   return array;
 }
 
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
-  HgmArray *old = hgm_store_find(store, name);
-  if (old != NULL) return old->dtype == dtype && same_shape(old, rank, shape) ? old : NULL;
-  HgmArray *array = new_array(store, name, dtype, rank, shape);
-  if (array == NULL) return NULL;
-  size_t bytes = (size_t)array->elements * bytes_of(dtype);
-  bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
-  if (posix_memalign(&array->data, ALIGNMENT, bytes) != 0) return NULL;
-  memset(array->data, 0, bytes);
-  return put_array(store, array);
-}
-
-bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
-  HgmArray *array = hgm_store_find(store, name) == NULL ? new_array(store, name, dtype, rank, shape) : NULL;
-  if (array == NULL) return false;
-  array->data = data;
-  array->is_lent = true;
-  return put_array(store, array) != NULL;
+  return hgm_store_lend(store, name, dtype, rank, shape, NULL);
 }
 
 int64_t hgm_store_n(const HgmStore *store) { return store->n; }
@@ -185,13 +178,6 @@ bool hgm_store_number(const HgmStore *store, const char *name, double *value) {
 }
 
 // ---- files
-
-bool hgm_store_save(const HgmStore *store, const char *path, const HgmIo *io, HgmError *error) {
-  HgmImage image;
-  bool fine = hgm_hdf5_store_image(store, path, &image, error) && hgm_io_replace(io, path, image.bytes, image.n, error);
-  hgm_hdf5_image_close(&image);
-  return fine;
-}
 
 bool hgm_store_load(HgmStore **store, const char *path, HgmError *error) {
   *store = hgm_store_create();

@@ -6,7 +6,7 @@
 //   hgm_store_set_text(store, "model", hash);
 //   if (!hgm_store_save(store, "runs/jets/last.h5", NULL, &error)) ...
 //
-// Saving is atomic: the image is made in memory, written to a temporary name, synced, renamed, the directory synced.
+// Saving is atomic: all is written to a temporary name, synced, renamed, the directory synced.
 #ifndef HGM_CHECKPOINT_H
 #define HGM_CHECKPOINT_H
 
@@ -25,8 +25,8 @@ typedef struct HgmArray {
   int rank;
   int64_t shape[HGM_ARRAY_MAX_RANK];
   int64_t elements;
-  void *data;   // row-major, 64-byte aligned, owned by the store
-  bool is_lent; // the data are the caller's
+  void *data;   // row-major; the store's own are 64-byte aligned
+  bool is_lent; // the caller's
 } HgmArray;
 
 typedef struct HgmStore HgmStore;
@@ -35,8 +35,8 @@ HgmStore *hgm_store_create(void); // NULL when out of memory
 void hgm_store_destroy(HgmStore *store);
 // The array of that name, made when it is new; NULL when out of memory or when it is there with another type or shape.
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape);
-// A new one over the caller's data, which stay as they are while the store is used; false: out of memory, or there already.
-bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data);
+// The same with data of the caller's, which outlives the store: saved from there, copied to there. NULL: the store's own.
+HgmArray *hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data);
 HgmArray *hgm_store_find(const HgmStore *store, const char *name);
 int64_t hgm_store_n(const HgmStore *store);
 HgmArray *hgm_store_at(const HgmStore *store, int64_t index);                 // in order of adding; after a load in order of names

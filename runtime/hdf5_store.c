@@ -1,4 +1,4 @@
-// Stores as HDF5: one dataset per array in the root (names hold dots and colons, no groups), texts as attributes of the root.
+// Reads stores: what checkpoint_write.c writes.
 #include "runtime/hdf5_store.h"
 
 #include <errno.h>
@@ -10,20 +10,6 @@
 
 #include "runtime/hdf5_reader.h"
 
-enum { CORE_GROWTH = 1 << 20, ATTRIBUTE_MOST = 60000 }; // attributes of the old format end at 64 kB: longer texts are datasets
-
-static const char TEXT_PREFIX[] = "text:";
-
-static hid_t file_type(HgmDtype dtype) {
-  switch (dtype) {
-  case HGM_F32: return H5T_IEEE_F32LE;
-  case HGM_F64: return H5T_IEEE_F64LE;
-  case HGM_I32:
-  case HGM_BOOL: return H5T_STD_I32LE;
-  }
-  return -1;
-}
-
 static hid_t memory_type(HgmDtype dtype) {
   switch (dtype) {
   case HGM_F32: return H5T_NATIVE_FLOAT;
@@ -33,93 +19,6 @@ static hid_t memory_type(HgmDtype dtype) {
   }
   return -1;
 }
-
-static bool write_array(hid_t file, hid_t link, const HgmArray *array) {
-  hsize_t shape[HGM_ARRAY_MAX_RANK];
-  for (int i = 0; i < array->rank; i++) shape[i] = (hsize_t)array->shape[i];
-  hid_t space = array->rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(array->rank, shape, NULL);
-  hid_t dataset = H5Dcreate2(file, array->name, file_type(array->dtype), space, link, H5P_DEFAULT, H5P_DEFAULT);
-  bool fine = dataset >= 0 && (array->elements == 0 || H5Dwrite(dataset, memory_type(array->dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, array->data) >= 0);
-  if (dataset >= 0) H5Dclose(dataset);
-  if (space >= 0) H5Sclose(space);
-  return fine;
-}
-
-static bool write_text(hid_t file, hid_t link, const char *name, const char *text) {
-  hid_t space = H5Screate(H5S_SCALAR), type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(text) + 1);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  bool is_long = strlen(text) > ATTRIBUTE_MOST, fine;
-  if (is_long) {
-    char full[300];
-    snprintf(full, sizeof full, "%s%s", TEXT_PREFIX, name);
-    hid_t dataset = H5Dcreate2(file, full, type, space, link, H5P_DEFAULT, H5P_DEFAULT);
-    fine = dataset >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0;
-    if (dataset >= 0) H5Dclose(dataset);
-  } else {
-    hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    fine = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
-    if (attribute >= 0) H5Aclose(attribute);
-  }
-  H5Tclose(type);
-  H5Sclose(space);
-  return fine;
-}
-
-static bool write_all(hid_t file, const HgmStore *store) {
-  hid_t link = H5Pcreate(H5P_LINK_CREATE);
-  H5Pset_char_encoding(link, H5T_CSET_UTF8);
-  bool fine = link >= 0;
-  for (int64_t i = 0; fine && i < hgm_store_n(store); i++) fine = write_array(file, link, hgm_store_at(store, i));
-  for (int64_t i = 0; fine && i < hgm_store_n_texts(store); i++) {
-    const char *name, *text;
-    hgm_store_text_at(store, i, &name, &text);
-    fine = write_text(file, link, name, text);
-  }
-  if (link >= 0) H5Pclose(link);
-  return fine && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
-}
-
-// About the size of the file: memory that grows by so much at once need not be moved.
-static size_t expected_bytes(const HgmStore *store) {
-  enum { RECORD = 512 };
-  size_t bytes = CORE_GROWTH;
-  for (int64_t i = 0; i < hgm_store_n(store); i++) {
-    const HgmArray *array = hgm_store_at(store, i);
-    bytes += RECORD + (size_t)array->elements * H5Tget_size(file_type(array->dtype));
-  }
-  return bytes;
-}
-
-// Says that the file was closed, as libhdf5 does when it copies an image: of a file that is open for writing its first block says so.
-static void mark_closed(uint8_t *bytes) {
-  enum { VERSION = 8, FLAGS = 20 };
-  if (bytes[VERSION] == 0) memset(bytes + FLAGS, 0, sizeof(uint32_t));
-}
-
-bool hgm_hdf5_store_image(const HgmStore *store, const char *path, HgmImage *image, HgmError *error) {
-  hgm_hdf5_quiet();
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_core(access, expected_bytes(store), 0); // in memory, never on disk
-  H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-  hid_t file = H5Fcreate("hgm-store.h5", H5F_ACC_TRUNC, H5P_DEFAULT, access);
-  bool fine = file >= 0 && write_all(file, store);
-  ssize_t size = fine ? H5Fget_file_image(file, NULL, 0) : -1;
-  void **memory = NULL; // of that driver's handle
-  fine = size > 0 && H5Fget_vfd_handle(file, access, (void **)&memory) >= 0;
-  if (fine) mark_closed(*memory);
-  *image = (HgmImage){fine ? *memory : NULL, fine ? (size_t)size : 0, file};
-  char cause[200];
-  hgm_hdf5_cause(cause, sizeof cause);
-  H5Pclose(access);
-  return fine || hgm_fail(error, 2, "%s: the checkpoint cannot be put together (%s)", path, cause);
-}
-
-void hgm_hdf5_image_close(HgmImage *image) {
-  if (image->file >= 0) H5Fclose(image->file);
-}
-
-// ---- reading
 
 static bool wrong(const char *path, const char *name, const char *what, HgmError *error) {
   return hgm_fail(error, 1, "%s: `%s` %s; this is no checkpoint of hgmc", path, name, what);
@@ -163,9 +62,9 @@ static bool read_dataset(HgmStore *store, hid_t file, hsize_t i, const char *pat
   if (length <= 0 || length >= (ssize_t)sizeof name) return wrong(path, "/", "has a name that cannot be read", error);
   hid_t dataset = H5Dopen2(file, name, H5P_DEFAULT);
   if (dataset < 0) return wrong(path, name, "is not a dataset", error);
-  size_t prefix = sizeof TEXT_PREFIX - 1;
+  size_t prefix = strlen(HGM_TEXT_PREFIX);
   bool fine =
-      strncmp(name, TEXT_PREFIX, prefix) == 0 ? read_long_text(store, dataset, name + prefix, path, error) : read_array(store, dataset, name, path, error);
+      strncmp(name, HGM_TEXT_PREFIX, prefix) == 0 ? read_long_text(store, dataset, name + prefix, path, error) : read_array(store, dataset, name, path, error);
   H5Dclose(dataset);
   return fine;
 }

@@ -1,4 +1,4 @@
-// HDF5 images of stores in memory; only checkpoint.c calls this.
+// How checkpoints lie in HDF5, for those who write and read them: checkpoint_write.c and hdf5_store.c.
 #ifndef HGM_HDF5_STORE_H
 #define HGM_HDF5_STORE_H
 
@@ -10,14 +10,10 @@
 int64_t hgm_store_n_texts(const HgmStore *store);
 void hgm_store_text_at(const HgmStore *store, int64_t index, const char **name, const char **text);
 
-// The bytes of an HDF5 file with the store's arrays and texts, there until it is closed, which it is to be either way. path: for messages.
-typedef struct HgmImage {
-  const void *bytes;
-  size_t n;
-  int64_t file; // libhdf5's, in whose memory the bytes lie; below 0: none
-} HgmImage;
-bool hgm_hdf5_store_image(const HgmStore *store, const char *path, HgmImage *image, HgmError *error);
-void hgm_hdf5_image_close(HgmImage *image);
+// A text that is too long for an attribute, which ends at 64 kB, is a dataset of this prefix and its name.
+enum { HGM_ATTRIBUTE_MOST = 60000 };
+#define HGM_TEXT_PREFIX "text:"
+
 // Fills the store from the file at `path`.
 bool hgm_hdf5_store_read(HgmStore *store, const char *path, HgmError *error);
 

@@ -76,7 +76,7 @@ bool hgm_io_may_write(const char *path, bool force, HgmError *error) {
   return hgm_fail(error, 2, "%s: nothing can be written into %s: %s", path, directory, strerror(errno));
 }
 
-static bool replace(const HgmIo *io, const char *path, const void *bytes, size_t n, mode_t mode, HgmError *error) {
+static bool replace(const HgmIo *io, const char *path, const HgmPiece *pieces, int64_t n, mode_t mode, HgmError *error) {
   if (io == NULL) io = &hgm_io_system;
   char temporary[PATH_MAX];
   if (snprintf(temporary, sizeof temporary, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temporary)
@@ -84,7 +84,8 @@ static bool replace(const HgmIo *io, const char *path, const void *bytes, size_t
   int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (file < 0) return hgm_fail(error, 2, "%s: cannot be created: %s", path, strerror(errno));
   const char *what = "cannot be written";
-  bool fine = hgm_io_write_all(io, file, bytes, n);
+  bool fine = true;
+  for (int64_t i = 0; fine && i < n; i++) fine = hgm_io_write_all(io, file, pieces[i].bytes, pieces[i].n);
   if (fine) what = "cannot be synced to disk", fine = io->sync(io->data, file) == 0;
   int saved = errno;
   if (close(file) != 0 && fine) what = "cannot be closed", fine = false, saved = errno;
@@ -97,10 +98,16 @@ static bool replace(const HgmIo *io, const char *path, const void *bytes, size_t
   return hgm_fail(error, 2, "%s: its directory cannot be synced to disk: %s", path, strerror(errno));
 }
 
-bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) { return replace(io, path, bytes, n, 0666, error); }
+bool hgm_io_replace_pieces(const HgmIo *io, const char *path, const HgmPiece *pieces, int64_t n, HgmError *error) {
+  return replace(io, path, pieces, n, 0666, error);
+}
+
+bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) {
+  return replace(io, path, &(HgmPiece){bytes, n}, 1, 0666, error);
+}
 
 bool hgm_io_replace_program(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error) {
-  return replace(io, path, bytes, n, 0777, error);
+  return replace(io, path, &(HgmPiece){bytes, n}, 1, 0777, error);
 }
 
 bool hgm_io_read_file(const char *path, char **bytes, size_t *n, HgmError *error) {

@@ -3,6 +3,7 @@
 #define HGM_IO_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "runtime/error.h"
@@ -19,6 +20,12 @@ extern const HgmIo hgm_io_system;
 // Writes a file so that at every moment either the old or the new content is there: temporary name beside it, fsync,
 // rename, fsync of the directory. io: NULL for the system's. Fails with the path and the text of errno.
 bool hgm_io_replace(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error);
+// The same, for what lies in several pieces.
+typedef struct HgmPiece {
+  const void *bytes;
+  size_t n;
+} HgmPiece;
+bool hgm_io_replace_pieces(const HgmIo *io, const char *path, const HgmPiece *pieces, int64_t n, HgmError *error);
 // The same, for a file that others may run.
 bool hgm_io_replace_program(const HgmIo *io, const char *path, const void *bytes, size_t n, HgmError *error);
 bool hgm_io_write_all(const HgmIo *io, int file, const void *bytes, size_t n); // false: errno is set

@@ -17,21 +17,16 @@ static const Field fields[] = {
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
-static bool lend_slot(HgmStore *file, const Slot *slot) {
-  bool shaped = slot->rank > 0;
-  return hgm_store_lend(file, slot->name, slot->dtype, shaped ? slot->rank : 1, shaped ? slot->shape : &slot->n, slot->data);
-}
-
 static bool add_slot(HgmStore *file, const Slot *slot) {
-  bool shaped = slot->rank > 0;
-  return hgm_store_add(file, slot->name, slot->dtype, shaped ? slot->rank : 1, shaped ? slot->shape : &slot->n) != NULL;
+  int rank = slot->rank > 0 ? slot->rank : 1;
+  return hgm_store_lend(file, slot->name, slot->dtype, rank, slot->rank > 0 ? slot->shape : &slot->n, slot->data) != NULL;
 }
 
 bool snapshot_save(const Store *store, const Position *position, const char *model_hash, const char *path, const HgmIo *io, HgmError *error) {
   HgmStore *file = hgm_store_create();
   bool ok = file != NULL && hgm_store_set_text(file, "model_hash", model_hash);
   for (size_t i = 0; ok && i < store->slots.len; i++)
-    if (store->slots.at[i]->saved) ok = lend_slot(file, store->slots.at[i]);
+    if (store->slots.at[i]->saved) ok = add_slot(file, store->slots.at[i]);
   for (int i = 0; ok && i < N_FIELDS; i++) ok = hgm_store_set_number(file, fields[i].name, *(const double *)((const char *)position + fields[i].offset));
   if (!ok) hgm_fail(error, EXIT_ENVIRONMENT, "out of memory while saving %s", path);
   ok = ok && hgm_store_save(file, path, io, error);
@@ -55,10 +50,6 @@ bool snapshot_load(Store *store, Position *position, const char *model_hash, con
   for (size_t i = 0; ok && i < store->slots.len; i++)
     if (store->slots.at[i]->saved) ok = add_slot(wanted, store->slots.at[i]) || hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
   ok = ok && hgm_store_copy(wanted, file, "", path, error);
-  for (size_t i = 0; ok && i < store->slots.len; i++) {
-    Slot *slot = store->slots.at[i];
-    if (slot->saved && slot->n > 0) memcpy(slot->data, hgm_store_find(wanted, slot->name)->data, dtype_bytes(slot->dtype) * (size_t)slot->n);
-  }
   for (int i = 0; ok && position != NULL && i < N_FIELDS; i++)
     if (!hgm_store_number(file, fields[i].name, (double *)((char *)position + fields[i].offset)))
       ok = hgm_fail(error, EXIT_USER, "%s does not say where training stood (%s is missing)", path, fields[i].name);
