@@ -162,17 +162,35 @@ typedef struct Tables {
   KernelSet known; // by place: the job
 } Tables;
 
-// Loops of a program that runs a few times, or of small values once a step, are not worth the passes that make them fast.
+// Numbers that a nest computes in a step of so many events, as far as its loops say.
+static double numbers_of(const Nest *nest, double events) {
+  double outer = nest->mode == NEST_EVENTS ? events : 1, sum = 0;
+  if (nest->mode == NEST_FLAT) return (double)nest->elements;
+  for (int i = 0; i < nest->outer; i++) outer *= (double)nest->extent[i];
+  for (uint32_t k = 0; k < nest->n_segments; k++) {
+    double inner = 1;
+    for (int i = 0; i < nest->segments[k].loops; i++) inner *= (double)nest->segments[k].extent[i];
+    sum += inner;
+  }
+  return outer * (sum > 1 ? sum : 1);
+}
+
+// Loops of small values once a step are not worth the passes that make them fast, nor are those of a program that runs a few times, unless they are so
+// long that one run makes up for them.
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
+  enum { LONG = 1 << 20 };
   Exchange exchange;
-  bool small = kernel->once && kernel->kind == GROUP_NEST && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
-  return kernel->kind == GROUP_NEST && (options->quick || small) ? QUICKLY : WITH_CARE;
+  if (kernel->kind != GROUP_NEST) return WITH_CARE;
+  bool small = kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
+  return small || (options->quick && numbers_of(kernel->nest, (double)options->batch) < LONG) ? QUICKLY : WITH_CARE;
 }
 
 static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
   size_t place = kernel_set_add(&t->known, kernel);
+  Effort effort = effort_for(&s->options, kernel); // of flat ones the length is not part of the kernel
+  if (place < t->jobs.len && effort == WITH_CARE) t->jobs.at[place].effort = WITH_CARE;
   if (place < t->jobs.len) return (uint32_t)place;
-  Job job = {.kernel = kernel, .effort = effort_for(&s->options, kernel)};
+  Job job = {.kernel = kernel, .effort = effort};
   VEC_PUSH(s->arena, &t->jobs, job);
   return (uint32_t)place;
 }
