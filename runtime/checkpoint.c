@@ -93,7 +93,8 @@ static bool take_data(HgmArray *array) {
   return true;
 }
 
-HgmArray *hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
+// data: the caller's; NULL: the store's own.
+static HgmArray *add_array(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
   HgmArray *old = hgm_store_find(store, name);
   if (old != NULL) return old->dtype == dtype && same_shape(old, rank, shape) ? old : NULL;
   if (rank > HGM_ARRAY_MAX_RANK || !make_room(store)) return NULL;
@@ -116,7 +117,11 @@ HgmArray *hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int 
 }
 
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape) {
-  return hgm_store_lend(store, name, dtype, rank, shape, NULL);
+  return add_array(store, name, dtype, rank, shape, NULL);
+}
+
+bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data) {
+  return hgm_store_find(store, name) == NULL && add_array(store, name, dtype, rank, shape, data) != NULL;
 }
 
 int64_t hgm_store_n(const HgmStore *store) { return store->n; }

@@ -35,8 +35,8 @@ HgmStore *hgm_store_create(void); // NULL when out of memory
 void hgm_store_destroy(HgmStore *store);
 // The array of that name, made when it is new; NULL when out of memory or when it is there with another type or shape.
 HgmArray *hgm_store_add(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape);
-// The same with data of the caller's, which outlives the store: saved from there, copied to there. NULL: the store's own.
-HgmArray *hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data);
+// A new one over the caller's data, which outlive the store: saved from there, copied to there. False: out of memory, or there already.
+bool hgm_store_lend(HgmStore *store, const char *name, HgmDtype dtype, int rank, const int64_t *shape, void *data);
 HgmArray *hgm_store_find(const HgmStore *store, const char *name);
 int64_t hgm_store_n(const HgmStore *store);
 HgmArray *hgm_store_at(const HgmStore *store, int64_t index);                 // in order of adding; after a load in order of names

@@ -19,7 +19,7 @@ enum { N_FIELDS = sizeof fields / sizeof *fields };
 
 static bool add_slot(HgmStore *file, const Slot *slot) {
   int rank = slot->rank > 0 ? slot->rank : 1;
-  return hgm_store_lend(file, slot->name, slot->dtype, rank, slot->rank > 0 ? slot->shape : &slot->n, slot->data) != NULL;
+  return hgm_store_lend(file, slot->name, slot->dtype, rank, slot->rank > 0 ? slot->shape : &slot->n, slot->data);
 }
 
 bool snapshot_save(const Store *store, const Position *position, const char *model_hash, const char *path, const HgmIo *io, HgmError *error) {
