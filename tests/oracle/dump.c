@@ -83,6 +83,13 @@ static void put_slot(Dump *d, const char *name, const Slot *slot, bool next) {
   put_doubles(d, name, slot->rank > 0 ? slot->rank : 1, slot->rank > 0 ? slot->shape : &flat, values);
 }
 
+static void put_table(Dump *d, const Table *table) {
+  int64_t n = d->dataset.rows * table->elements;
+  double *values = ARENA_ARRAY(d->session.arena, double, n + 1);
+  for (int64_t i = 0; i < n; i++) values[i] = table_number(table, i);
+  put_doubles(d, table->name, 2, (int64_t[]){d->dataset.rows, table->elements}, values);
+}
+
 // ---- data
 
 static double random_value(const ModelColumn *column, uint64_t key, uint64_t i) {
@@ -99,7 +106,7 @@ static void random_columns(Dump *d, const ModelData *data) {
     double *values = ARENA_ARRAY(arena, double, n);
     uint64_t key = philox_key(SEED, column->name);
     for (int64_t i = 0; i < n; i++) values[i] = random_value(column, key, (uint64_t)i);
-    dataset_add_column(&d->dataset, column, values);
+    dataset_add_column(&d->dataset, column, HGM_FILE_F64, values);
   }
 }
 
@@ -117,7 +124,7 @@ static void open_data(Dump *d, const char *path) {
   }
   for (size_t i = 0; i < d->dataset.tables.list.len; i++) {
     const Table *t = &d->dataset.tables.list.at[i];
-    if (strncmp(t->name, "column:", 7) == 0) put_doubles(d, t->name, 2, (int64_t[]){d->dataset.rows, t->elements}, t->data);
+    if (strncmp(t->name, "column:", 7) == 0) put_table(d, t);
   }
   check(dataset_cut(&d->dataset, &d->session, d->store, &error), &error);
   check(dataset_fit(&d->dataset, &d->session, d->store, &error), &error);
@@ -191,10 +198,7 @@ static IrArray leaf_numbers(Dump *d, const IrValue *leaf) {
   const Slot *slot = store_find(d->store, leaf->attr.name);
   const Table *table = tables_find(&d->dataset.tables, leaf->attr.name);
   if (slot == NULL && table == NULL) fail(arena_printf(arena, "no leaf %s", leaf->attr.name));
-  for (int64_t i = 0; i < n; i++) {
-    Slot from = slot != NULL ? *slot : (Slot){.dtype = table->dtype, .data = (void *)table->data};
-    data[i] = slot_number(&from, slot != NULL ? i : d->rows[i / each] * each + i % each);
-  }
+  for (int64_t i = 0; i < n; i++) data[i] = slot != NULL ? slot_number(slot, i) : table_number(table, d->rows[i / each] * each + i % each);
   return (IrArray){leaf->attr.name, n, data};
 }
 
@@ -254,7 +258,7 @@ static void random_inputs(Dump *d, const IrFn *fn) {
       double x = philox_normal(key, (uint64_t)k, 0, 0);
       slot_set(&numbers, k, v->type.dtype == IR_I32 ? x > 0 : x);
     }
-    Table table = {arena_strdup(arena, v->attr.name), numbers.dtype, ir_elements(&v->type), numbers.data};
+    Table table = {arena_strdup(arena, v->attr.name), hgm_dtype_type(numbers.dtype), ir_elements(&v->type), numbers.data};
     VEC_PUSH(arena, &d->dataset.tables.list, table);
   }
 }
