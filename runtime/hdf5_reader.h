@@ -19,8 +19,8 @@ Hdf5Element hgm_hdf5_element(hid_t type);
 // Memory type of a compound with all members that can be read, packed in order; nested ones likewise. -1 when there are none.
 hid_t hgm_hdf5_compound(hid_t type);
 
-// Innermost text of HDF5's error stack, cut to `size`; "unknown error" when it is empty.
-void hgm_hdf5_cause(char *text, int size);
+// Innermost text of HDF5's error stack, cut to `size`; "unknown error" and false when it is empty.
+bool hgm_hdf5_cause(char *text, int size);
 // Text attribute or attributes of an object; *n = 0 when there is none of that name or it is no text. False: out of memory.
 bool hgm_hdf5_texts(HgmHeap *heap, hid_t object, const char *name, const char ***texts, int *n);
 const char *hgm_hdf5_text(HgmHeap *heap, hid_t object, const char *name); // the only or first one, or NULL

@@ -16,14 +16,16 @@ static herr_t take_innermost(unsigned n, const H5E_error2_t *entry, void *data) 
   return 0;
 }
 
-void hgm_hdf5_cause(char *text, int size) {
+bool hgm_hdf5_cause(char *text, int size) {
   const char *found = NULL;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &found); // upward: the innermost comes first
   static const char system_says[] = "error message = '";          // of the system's own, inside a long line
   const char *own = found == NULL ? NULL : strstr(found, system_says);
   if (own != NULL) found = own + sizeof system_says - 1;
   int length = found == NULL ? 0 : (int)strcspn(found, own != NULL ? "'\n" : "\n");
-  snprintf(text, (size_t)size, "%.*s", found == NULL ? 13 : length, found == NULL ? "unknown error" : found);
+  if (length == 0) snprintf(text, (size_t)size, "unknown error");
+  else snprintf(text, (size_t)size, "%.*s", length, found);
+  return length > 0;
 }
 
 // ---- types

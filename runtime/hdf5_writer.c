@@ -40,8 +40,9 @@ static hid_t column_type(const HgmOutColumn *column, bool in_file) {
 
 static bool failed(const HgmWriter *writer, const char *what, const char *name, HgmError *error) {
   char cause[200];
-  hgm_hdf5_cause(cause, sizeof cause);
-  return hgm_fail(error, 2, "%s: %s `%s` cannot be written (%s); is the disk full?", writer->path, what, name, cause);
+  bool known = hgm_hdf5_cause(cause, sizeof cause);
+  return hgm_fail(error, 2, "%s: %s `%s` cannot be written%s%s%s; is the disk full?", writer->path, what, name, known ? " (" : "", known ? cause : "",
+                  known ? ")" : "");
 }
 
 static bool put_attribute(hid_t object, const HgmAttribute *attribute) {

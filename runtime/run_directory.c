@@ -17,8 +17,8 @@ enum { MOST_RUNS = 1000000, LINE_MOST = 65536 };
 
 struct HgmRun {
   char path[PATH_MAX];
-  int lock;  // descriptor of the lock file; the lock goes with it, also when the process is killed
-  bool made; // the directory was not there before
+  int lock;    // descriptor of the lock file; the lock goes with it, also when the process is killed
+  size_t made; // the first part of the path that was not there before ends here; 0: all was there
 };
 
 bool hgm_run_file(const char *directory, const char *name, char *text, int size, HgmError *error) {
@@ -33,14 +33,16 @@ static bool exists(const char *directory, const char *name) {
   return hgm_run_file(directory, name, path, sizeof path, &ignored) && stat(path, &info) == 0;
 }
 
-static bool make_directories(const char *path, HgmError *error) {
+// *made: as in HgmRun, left alone where nothing had to be made.
+static bool make_directories(const char *path, size_t *made, HgmError *error) {
   char part[PATH_MAX];
   if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) return hgm_fail(error, 2, "%s: the name is too long", path);
   for (char *at = part + 1;; at++) {
     if (*at != '/' && *at != '\0') continue;
     char end = *at;
     *at = '\0';
-    if (mkdir(part, 0777) != 0 && errno != EEXIST) return hgm_fail(error, 2, "%s: cannot be made: %s", part, strerror(errno));
+    if (mkdir(part, 0777) == 0) *made = *made > 0 ? *made : strlen(part);
+    else if (errno != EEXIST) return hgm_fail(error, 2, "%s: cannot be made: %s", part, strerror(errno));
     *at = end;
     if (end == '\0') break;
   }
@@ -51,7 +53,7 @@ static bool make_directories(const char *path, HgmError *error) {
 
 // runs/MODEL-001 … the first number behind all that are there. mkdir decides between two runs that start together.
 static bool make_next(HgmRun *run, const char *model, HgmError *error) {
-  if (!make_directories("runs", error)) return false;
+  if (!make_directories("runs", &run->made, error)) return false;
   size_t length = strlen(model);
   long last = 0;
   DIR *directory = opendir("runs");
@@ -66,8 +68,12 @@ static bool make_next(HgmRun *run, const char *model, HgmError *error) {
   for (long number = last + 1; number < MOST_RUNS; number++) {
     if (snprintf(run->path, sizeof run->path, "runs/%s-%03ld", model, number) >= (int)sizeof run->path)
       return hgm_fail(error, 2, "%s: the name is too long", model);
-    if (mkdir(run->path, 0777) == 0) return run->made = true;
-    if (errno != EEXIST) break;
+    if (mkdir(run->path, 0777) == 0) {
+      run->made = run->made > 0 ? run->made : strlen(run->path);
+      return true;
+    }
+    bool gone = errno == ENOENT; // by a run that failed meanwhile and took the empty folder with it
+    if (gone ? !make_directories("runs", &run->made, error) : errno != EEXIST) break;
   }
   return hgm_fail(error, 2, "%s: cannot be made: %s", run->path, strerror(errno));
 }
@@ -121,9 +127,7 @@ bool hgm_run_create(HgmRun **result, const char *directory, const char *model, b
                       "%s: holds a run already; continue it with --resume, replace it with --force, or give another "
                       "directory with -o",
                       run->path);
-    struct stat before;
-    run->made = fine && stat(run->path, &before) != 0;
-    fine = fine && make_directories(run->path, error);
+    fine = fine && make_directories(run->path, &run->made, error);
   }
   fine = fine && take_lock(run, error);
   if (!fine) {
@@ -143,12 +147,21 @@ static bool only_lock(const char *path) {
   return others == 0;
 }
 
+// The path and what was made above it, as far as nothing lies there.
+static void remove_empty(HgmRun *run) {
+  while (rmdir(run->path) == 0) {
+    char *slash = strrchr(run->path, '/');
+    if (slash == NULL || (size_t)(slash - run->path) < run->made) return;
+    *slash = '\0';
+  }
+}
+
 void hgm_run_close(HgmRun *run) {
   if (run == NULL) return;
   char lock[PATH_MAX];
   HgmError ignored = {0};
-  if (run->lock >= 0 && run->made && only_lock(run->path) && hgm_run_file(run->path, "lock", lock, sizeof lock, &ignored) && unlink(lock) == 0)
-    rmdir(run->path);
+  if (run->lock >= 0 && run->made > 0 && only_lock(run->path) && hgm_run_file(run->path, "lock", lock, sizeof lock, &ignored) && unlink(lock) == 0)
+    remove_empty(run);
   if (run->lock >= 0) close(run->lock);
   free(run);
 }

@@ -61,13 +61,13 @@ __attribute__((target("sha,sse4.1"))) static void add_blocks_fast(uint32_t state
 }
 
 static bool is_plain(void) { return !__builtin_cpu_supports("sha") || !__builtin_cpu_supports("sse4.1"); }
-#else
-#define add_blocks_fast add_blocks_plain
-
-static bool is_plain(void) { return true; }
-#endif
 
 static void add_blocks(HgmSha256 *sha, const uint8_t *bytes, size_t blocks) { (sha->plain ? add_blocks_plain : add_blocks_fast)(sha->state, bytes, blocks); }
+#else
+static bool is_plain(void) { return true; }
+
+static void add_blocks(HgmSha256 *sha, const uint8_t *bytes, size_t blocks) { add_blocks_plain(sha->state, bytes, blocks); }
+#endif
 
 void hgm_sha256_begin(HgmSha256 *sha) {
   static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};

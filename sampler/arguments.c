@@ -118,15 +118,17 @@ static bool parse_option(Arguments *arguments, int argc, char **argv, int *i, Hg
   const char *text = argv[*i];
   bool is_long = text[1] == '-';
   const char *name = text + 1 + is_long, *value = is_long ? strchr(name, '=') : NULL;
-  const Option *option = find(name, value ? (size_t)(value - name) : strlen(name), !is_long);
+  size_t len = value ? (size_t)(value - name) : strlen(name);
+  const Option *option = find(name, len, !is_long);
   if (option == NULL || (!is_long && option->kind == ARG_FLAG && name[1] != '\0'))
     return hgm_fail(error, 2, "there is no option %s; --help lists what there is", text);
   if (option->kind == ARG_FLAG) return value ? hgm_fail(error, 2, "--%s takes no value", option->name) : store(arguments, option, NULL);
+  int typed = is_long ? (int)len + 2 : 2; // -n is answered as -n, --events as --events
   if (value != NULL) value++;
   else if (!is_long && name[1] != '\0') value = name + 1;
   else if (*i + 1 < argc && !is_option(argv[*i + 1])) value = argv[++*i];
-  else return hgm_fail(error, 2, "--%s needs a value: --%s %s", option->name, option->name, option->value);
-  return store(arguments, option, value) || hgm_fail(error, 2, "--%s %s: expected %s, found `%s`", option->name, option->value, wanted(option), value);
+  else return hgm_fail(error, 2, "%.*s needs a value: %.*s %s", typed, text, typed, text, option->value);
+  return store(arguments, option, value) || hgm_fail(error, 2, "%.*s %s: expected %s, found `%s`", typed, text, option->value, wanted(option), value);
 }
 
 static bool parse_words(Arguments *arguments, int argc, char **argv, HgmError *error) {

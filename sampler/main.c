@@ -44,7 +44,7 @@ static bool choose_events(Job *job, HgmError *error) {
   job->first = a->first_event;
   job->events = a->has_events ? a->events : job->conditions.table != NULL ? job->conditions.rows : 0;
   if (!a->has_events && job->conditions.table == NULL) return hgm_fail(error, 2, "how many events? -n N");
-  if (a->has_events && job->conditions.table != NULL && job->events != job->conditions.rows && !a->quiet)
+  if (job->conditions.table != NULL && job->first + job->events > job->conditions.rows && !a->quiet)
     fprintf(stderr, "note: event k takes row k mod %lld of the given file\n", (long long)job->conditions.rows);
   return true;
 }

@@ -227,12 +227,13 @@ static bool parse_option(Options *options, const VerbSpec *verb, int argc, char 
     if (value != NULL) return usage_error(exit_code, verb, arena_printf(options->arena, "--%s takes no value", spec->name));
     return store(options, spec, NULL);
   }
+  int typed = is_long ? (int)len + 2 : 2; // -n is answered as -n, --events as --events
   if (value != NULL) value++;
   else if (!is_long && name[1] != '\0') value = name + 1;
   else if (*i + 1 < argc && !is_option(argv[*i + 1])) value = argv[++*i];
-  else return usage_error(exit_code, verb, arena_printf(options->arena, "--%s needs a value: --%s %s", spec->name, spec->name, spec->argument));
+  else return usage_error(exit_code, verb, arena_printf(options->arena, "%.*s needs a value: %.*s %s", typed, text, typed, text, spec->argument));
   if (!store(options, spec, value))
-    return usage_error(exit_code, verb, arena_printf(options->arena, "--%s %s: expected %s, found `%s`", spec->name, spec->argument, wanted(spec), value));
+    return usage_error(exit_code, verb, arena_printf(options->arena, "%.*s %s: expected %s, found `%s`", typed, text, spec->argument, wanted(spec), value));
   return true;
 }
 

@@ -231,7 +231,7 @@ static bool sample(Sampling *s, HgmError *error) {
   if (options->has_seed) s->generation.bound.seed = options->seed;
   int64_t events = options->has_events ? options->events : s->given_rows > 1 || s->dataset.table != NULL ? s->given_rows : 0;
   if (events == 0 && !options->has_events) return hgm_fail(error, EXIT_ENVIRONMENT, "how many events? -n N");
-  if (options->has_events && s->dataset.table != NULL && events != s->given_rows && !options->quiet)
+  if (s->dataset.table != NULL && options->first_event + events > s->given_rows && !options->quiet)
     fprintf(stderr, "note: event k takes row k mod %lld of the given file\n", (long long)s->given_rows);
   add_generated(s);
   if (!add_kept(s, error) || !write_events(s, events, error)) return false;

@@ -9,7 +9,11 @@ expect_exit 2 $HGMC run "$ROOT/examples/vae/zgamma.hgm" -o nowhere; expect_text 
 echo "param x = 1" > there.hgm
 expect_exit 2 $HGMC check there; expect_text "cannot read there: No such file or directory; did you mean there.hgm"
 expect_exit 2 $HGMC run nothing.hgm --train y.h5; expect_text "nothing.hgm"
-expect_exit 2 $HGMC sample nothing -n x -o y; expect_text "--events N: expected a count such as 1000, 10k or 2M, found \`x\`"
+# a refused run leaves no folder behind that it made, and all that were there
+mkdir kept
+for where in "" "-o new/deep/run" "-o kept/deep/run"; do expect_exit 1 $HGMC run there.hgm $where; expect_text "nothing to run"; done
+[ -d kept ] && [ ! -e kept/deep ] && [ ! -e runs ] && [ ! -e new ] || fail "only the folder that was there"
+expect_exit 2 $HGMC sample nothing -n x -o y; expect_text "-n N: expected a count such as 1000, 10k or 2M, found \`x\`"
 expect_exit 2 $HGMC sample nothing -n -5 -o y; expect_text "found \`-5\`"
 expect_exit 2 $HGMC run x.hgm --train -o y; expect_text "--train needs a value: --train [NAME=]FILE"
 expect_exit 2 $HGMC run x.hgm --train a.csv b.csv; expect_text "\`b.csv\` is one word too many"

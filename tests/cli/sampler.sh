@@ -41,6 +41,10 @@ expect_exit 0 $HGMC score run --data a.npy --quiet -o score.csv --force
 expect_exit 0 ./sim --score a.npy --quiet -o score2.csv --force
 same_file score.csv score2.csv
 
+for program in "$HGMC sample run" ./sim; do # said where a row is taken twice, and only there
+  expect_exit 0 $program --given given.csv --first-event 2995 -n 5 -o few.csv --force; grep -q "row k mod" log && fail "no note where every event has a row of its own"
+  expect_exit 0 $program --given given.csv --first-event 2995 -n 6 -o few.csv --force; expect_text "takes row k mod 3000"
+done
 expect_exit 0 ./sim --given given.csv -n 5 --keep GenJet_pt,GenJet_pt --quiet -o kept.csv
 expect_exit 0 ./sim --given given.csv -n 5 --quiet -o unkept.csv
 same_file kept.csv unkept.csv # a given column is written anyway
@@ -93,7 +97,7 @@ sed '3s/[^,]*/nan/' given.csv > hole.csv
 refuse 1 "first in row 1" --given hole.csv -o out.csv
 sed '4s/[0-9-]*$/17/' given.csv > flavour.csv
 refuse 1 "17 in row 2" --given flavour.csv -o out.csv
-refuse 2 "expected a count such as 1000, 10k or 2M, found \`-5\`" --given given.csv -n -5 -o out.csv
+refuse 2 "-n N: expected a count such as 1000, 10k or 2M, found \`-5\`" --given given.csv -n -5 -o out.csv
 refuse 2 "--score needs a value: --score FILE" --score -o out.csv
 refuse 2 "--keep Jet_pt: the model draws a column of that name" --given all.csv --keep Jet_pt -o out.csv
 refuse 2 "how many" --fix GenJet_pt=1 --fix GenJet_eta=0 --fix GenJet_phi=0 --fix GenJet_mass=1 --fix GenJet_nMuons=0 --fix GenJet_muonPtRel=0 \
