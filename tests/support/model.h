@@ -6,10 +6,12 @@
 #ifndef HGM_TESTS_MODEL_H
 #define HGM_TESTS_MODEL_H
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lang/model.h"
+#include "runtime/philox.h"
 #include "runtime/sha256.h"
 
 enum { TEST_LEAVES = 256 };
@@ -89,11 +91,28 @@ static inline bool has_output(const IrFn *fn, const char *name) {
   return false;
 }
 
+static inline void near(double found, double expected, double tolerance) {
+  if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail_msg("%.17g, expected %.17g", found, expected);
+}
+
 // The weights begin as their programs say.
 static inline void give_weights(Loaded *l) {
   for (size_t i = 0; i < l->model->weights.len; i++) {
     const ModelWeight *w = &l->model->weights.at[i];
     give(l, w->name, run(l, w->init, 1, "value"), ir_elements(&w->type));
+  }
+}
+
+// Or are normal numbers of this width, different for all, as after a training; those that training leaves alone begin as they do.
+static inline void scatter_weights(Loaded *l, double width) {
+  give_weights(l);
+  for (size_t i = 0; i < l->model->weights.len; i++) {
+    const ModelWeight *w = &l->model->weights.at[i];
+    if (w->fixed) continue;
+    int64_t n = ir_elements(&w->type);
+    double *data = ARENA_ARRAY(l->arena, double, n);
+    for (int64_t j = 0; j < n; j++) data[j] = width * philox_normal(philox_key(3, w->name), 0, 0, (uint64_t)j);
+    give(l, w->name, data, n);
   }
 }
 

@@ -12,10 +12,6 @@
 
 #include "tests/support/model.h"
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 static const ModelColumn *column(const Loaded *l, const char *name) {
   const ModelData *d = l->model->data.at[0];
   for (size_t i = 0; i < d->columns.len; i++)
@@ -75,14 +71,14 @@ static void fits_come_in_rounds_and_prepare_applies_them(void **state) {
   assert_int_equal(first->kind, FIT_MEAN_STD);
   assert_int_equal(second->kind, FIT_MAXABS);
   const double *x = run(&l, d->rounds.at[0].fn, 4, first->output);
-  for (int i = 0; i < 4; i++) near(x[i], log(a[i] / b[i]));
+  for (int i = 0; i < 4; i++) near(x[i], log(a[i] / b[i]), 1e-9);
   give_number(&l, first->states[0], 0.5);
   give_number(&l, first->states[1], 2);
   x = run(&l, d->rounds.at[1].fn, 4, second->output);
-  for (int i = 0; i < 4; i++) near(x[i], (log(a[i] / b[i]) - 0.5) / 2);
+  for (int i = 0; i < 4; i++) near(x[i], (log(a[i] / b[i]) - 0.5) / 2, 1e-9);
   give_number(&l, second->states[0], 4);
   x = run(&l, d->prepare, 4, "prep:r.a");
-  for (int i = 0; i < 4; i++) near(x[i], (log(a[i] / b[i]) - 0.5) / 8);
+  for (int i = 0; i < 4; i++) near(x[i], (log(a[i] / b[i]) - 0.5) / 8, 1e-9);
   x = run(&l, d->prepare, 4, "keep"); // physical r.a is the column a
   for (int i = 0; i < 4; i++) assert_true(x[i] == (a[i] > 2 && b[i] < 9));
   leave(&l);
@@ -106,11 +102,11 @@ static void a_sampler_writes_physical_columns(void **state) {
   give(&l, "column:c", c, 2);
   const ModelGenerator *g = l.model->generators.at[0];
   for (int i = 0; i < 2; i++) {
-    near(run(&l, g->fn, 2, "out:pt")[i], exp(0.5) * gpt[i]);
-    near(run(&l, g->fn, 2, "out:phi")[i], gphi[i] + 0.4 > pi ? gphi[i] + 0.4 - 2 * pi : gphi[i] + 0.4);
+    near(run(&l, g->fn, 2, "out:pt")[i], exp(0.5) * gpt[i], 1e-9);
+    near(run(&l, g->fn, 2, "out:phi")[i], gphi[i] + 0.4 > pi ? gphi[i] + 0.4 - 2 * pi : gphi[i] + 0.4, 1e-9);
     assert_true(run(&l, g->fn, 2, "out:n")[i] == 3);
     assert_true(run(&l, g->fn, 2, "out:id")[i] == 7);
-    near(run(&l, g->fn, 2, "out:deg")[i], (7 - 2 * pi) * 180 / pi);
+    near(run(&l, g->fn, 2, "out:deg")[i], (7 - 2 * pi) * 180 / pi, 1e-9);
     assert_true(run(&l, g->fn, 2, "out:c")[i] == c[i]);
   }
   assert_int_equal(g->given.len, 3);
@@ -127,10 +123,10 @@ static void scores_are_densities_in_physical_units(void **state) {
   give(&l, "column:y", y, 2);
   for (int i = 0; i < 2; i++) {
     double v = 2 * log(a[i] / b[i]), flat = -v * v / 2 - 0.5 * log(2 * acos(-1));
-    near(run(&l, l.model->score, 2, "score:u")[i], flat);
-    near(run(&l, l.model->score, 2, "score:s")[i], flat + log(2) - log(a[i])); // d v / d a = 2 / a, whatever b is
+    near(run(&l, l.model->score, 2, "score:u")[i], flat, 1e-9);
+    near(run(&l, l.model->score, 2, "score:s")[i], flat + log(2) - log(a[i]), 1e-9); // d v / d a = 2 / a, whatever b is
     double u = 0.01 + 0.98 * y[i], w = log(u / (1 - u));
-    near(run(&l, l.model->score, 2, "score:t")[i], -w * w / 2 - 0.5 * log(2 * acos(-1)) + log(0.98 / (u * (1 - u))));
+    near(run(&l, l.model->score, 2, "score:t")[i], -w * w / 2 - 0.5 * log(2 * acos(-1)) + log(0.98 / (u * (1 - u))), 1e-9);
   }
   leave(&l);
 }
@@ -145,9 +141,9 @@ static void observables_look_at_columns(void **state) {
   give(&l, "column:b", b, 2);
   give(&l, "column:m", m, 2);
   const ModelEvaluate *e = l.model->evaluate;
-  for (int i = 0; i < 2; i++) near(run(&l, e->observables, 2, "observable:ratio")[i], a[i] / (2 * b[i]));
+  for (int i = 0; i < 2; i++) near(run(&l, e->observables, 2, "observable:ratio")[i], a[i] / (2 * b[i]), 1e-9);
   assert_int_equal(e->list.len, 2);
-  near(e->list.at[1].high, 2000);
+  near(e->list.at[1].high, 2000, 1e-9);
   assert_string_equal(e->list.at[1].unit, "GeV");
   assert_int_equal(e->metrics.len, 2);
   assert_int_equal(e->events, 500);

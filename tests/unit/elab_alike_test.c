@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "runtime/philox.h"
 #include "tests/support/model.h"
 
 enum { EVENTS = 4 };
@@ -21,10 +20,6 @@ enum { EVENTS = 4 };
   "flow f(a: real[3] | c: real[2]) { base normal; spline_coupling(4, subnet = mlp([6], tanh)); reverse; maf([6]); linear_lu }\n"                               \
   "fn zs(x) -> (all) { law = normal(x[:2], exp(x[0] / 4))[5]; all ~ law }\n"
 
-static void near(double found, double expected, double tolerance) {
-  if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 static Loaded open_model(const char *program) {
   static const double x[3][EVENTS] = {{-1.5, 0.3, 2.0, -0.2}, {0.7, -2.5, 0.1, 1.9}, {0.2, 1.1, -3.0, 0.4}}, k[EVENTS] = {0, 2, 1, 2};
   static const char *const column[3] = {"column:x0", "column:x1", "column:x2"};
@@ -33,13 +28,7 @@ static Loaded open_model(const char *program) {
   give(&l, "column:k", k, EVENTS);
   static const double rows[EVENTS][3] = {{-1.5, 0.7, 0.2}, {0.3, -2.5, 1.1}, {2.0, 0.1, -3.0}, {-0.2, 1.9, 0.4}};
   give(&l, "prep:x", rows[0], (int64_t)EVENTS * 3);
-  for (size_t i = 0; i < l.model->weights.len; i++) {
-    const ModelWeight *w = &l.model->weights.at[i];
-    int64_t n = ir_elements(&w->type);
-    double *data = ARENA_ARRAY(l.arena, double, n);
-    for (int64_t j = 0; j < n; j++) data[j] = 0.4 * philox_normal(philox_key(3, w->name), 0, 0, (uint64_t)j);
-    give(&l, w->name, data, n);
-  }
+  scatter_weights(&l, 0.4);
   static const char *const counters[] = {"step", "epoch", "progress"};
   for (int i = 0; i < 3; i++) give_number(&l, counters[i], 0);
   give_number(&l, "batch_size", EVENTS);

@@ -10,14 +10,9 @@
 
 #include <cmocka.h>
 
-#include "runtime/philox.h"
 #include "tests/support/model.h"
 
 #define LAYERS "data d { x = \"x{0,1,2}\" }\n"
-
-static void near(double found, double expected, double tolerance) {
-  if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
 
 // One number an event from `score { s = … }` over the columns x0 x1 x2.
 static const double *score(Loaded *l, const double *const x[3], int64_t events, const char *output) {
@@ -196,17 +191,6 @@ static void a_circular_spline_closes(void **state) {
 
 // ---- flows
 
-static void give_random_weights(Loaded *l, double scale) {
-  for (size_t i = 0; i < l->model->weights.len; i++) {
-    const ModelWeight *w = &l->model->weights.at[i];
-    int64_t n = ir_elements(&w->type);
-    double *data = ARENA_ARRAY(l->arena, double, n);
-    for (int64_t k = 0; k < n; k++) data[k] = scale * philox_normal(philox_key(3, w->name), 0, 0, (uint64_t)k);
-    if (!w->fixed) give(l, w->name, data, n);
-    else give(l, w->name, run(l, w->init, 1, "value"), n);
-  }
-}
-
 static const char *const STEPS[] = {
     "linear_lu",
     "reverse",
@@ -238,7 +222,7 @@ static void check_step(const char *step) {
              "  b0 = concat(f.forward(z).value)[0]; b1 = concat(f.forward(z).value)[1]; b2 = concat(f.forward(z).value)[2]; up = f.forward(z).log_det\n"
              "  p = log_prob(f, x) }\n",
       step));
-  give_random_weights(&l, 0.4);
+  scatter_weights(&l, 0.4);
   enum { EVENTS = 7 };
   const double h = 1e-5;
   double x[3][EVENTS];
@@ -292,7 +276,7 @@ static void densities_add_up_to_one(void **state) {
   Loaded l = load(
       "data d { a = { p: angle = \"p\" |> wrap, v = \"v\" } }\nflow f(a) { base normal; turn; spline_coupling(5, tail = 4, subnet = resnet(8)); permute; turn; "
       "spline_coupling(5, tail = 4, subnet = resnet(8)); spline_coupling(5, tail = 4, subnet = resnet(8), flip = true) }\nscore { p = log_prob(f, a) }\n");
-  give_random_weights(&l, 0.15);
+  scatter_weights(&l, 0.15);
   double pi = acos(-1.0), *p = ARENA_ARRAY(l.arena, double, SIDE *SIDE), *v = ARENA_ARRAY(l.arena, double, SIDE *SIDE), total = 0;
   for (int i = 0; i < SIDE; i++)
     for (int k = 0; k < SIDE; k++) p[i * SIDE + k] = pi * (2 * (i + 0.5) / SIDE - 1), v[i * SIDE + k] = 6 * (2 * (k + 0.5) / SIDE - 1);

@@ -11,10 +11,6 @@
 
 #include "tests/support/model.h"
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 static void a_field_is_prepared_with_the_numbers_of_another(void **state) {
   (void)state;
   Loaded l = load("data a from \"g\" { x = { u = \"u\" / \"v\" |> standardize; n = \"n\" |> dequantize } }\ndata b from \"h\" { y: a.x }\n"
@@ -31,7 +27,7 @@ static void a_field_is_prepared_with_the_numbers_of_another(void **state) {
   give(&l, "column:n", n, 2);
   give_number(&l, a->rounds.at[0].fits.at[0].states[0], 0.5);
   give_number(&l, a->rounds.at[0].fits.at[0].states[1], 4);
-  for (int i = 0; i < 2; i++) near(run(&l, b->prepare, 2, "prep:b.y.u")[i], (u[i] / v[i] - 0.5) / 4);
+  for (int i = 0; i < 2; i++) near(run(&l, b->prepare, 2, "prep:b.y.u")[i], (u[i] / v[i] - 0.5) / 4, 1e-9);
   leave(&l);
 }
 
@@ -45,12 +41,12 @@ static void four_vectors_stand_as_e_px_py_pz(void **state) {
   for (int k = 0; k < 8; k++) give(&l, arena_printf(l.arena, "column:%s", names[k]), &x[k], 1);
   give(&l, "column:w", w, 4);
   give(&l, "order:d.w", order, 8);
-  near(run(&l, l.model->evaluate->observables, 1, "observable:m")[0], sqrt(14 * 14 - 5 * 5 - 7 * 7 - 9 * 9));
-  near(run(&l, l.model->evaluate->observables, 1, "observable:e")[0], 5);
+  near(run(&l, l.model->evaluate->observables, 1, "observable:m")[0], sqrt(14 * 14 - 5 * 5 - 7 * 7 - 9 * 9), 1e-9);
+  near(run(&l, l.model->evaluate->observables, 1, "observable:e")[0], 5, 1e-9);
   const IrFn *g = l.model->generators.at[0]->fn;
-  for (int k = 0; k < 8; k++) near(run(&l, g, 1, arena_printf(l.arena, "out:%s", names[k]))[0], 2 * x[k]);
+  for (int k = 0; k < 8; k++) near(run(&l, g, 1, arena_printf(l.arena, "out:%s", names[k]))[0], 2 * x[k], 1e-9);
   const double *out = run(&l, g, 1, "out:w");
-  for (int k = 0; k < 4; k++) near(out[k], w[k]);
+  for (int k = 0; k < 4; k++) near(out[k], w[k], 1e-9);
   assert_int_equal(p4_component("jet_E"), 0);
   assert_int_equal(p4_component("PZ"), 3);
   assert_int_equal(p4_component("mass"), -1);
@@ -78,16 +74,16 @@ static void a_hurdle_is_a_class_and_a_size(void **state) {
   give_number(&l, d->rounds.at[0].fits.at[0].states[0], mean);
   give_number(&l, d->rounds.at[0].fits.at[0].states[1], std);
   x = run(&l, d->prepare, 4, "prep:size");
-  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 0 : (log(iso[i]) - mean) / std);
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 0 : (log(iso[i]) - mean) / std, 1e-9);
   x = run(&l, d->prepare, 4, "prep:iso.on");
-  for (int i = 0; i < 4; i++) near(x[i], iso[i] != 0);
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] != 0, 1e-9);
   x = run(&l, l.model->score, 4, "score:s");
   for (int i = 0; i < 4; i++) assert_true(iso[i] == 0 ? fabs(x[i]) < 6 && x[i] != 0 : fabs(x[i] - (log(iso[i]) - mean) / std) < 1e-12);
   assert_true(x[0] != x[2]); // noise
   x = run(&l, l.model->score, 4, "score:o");
-  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 1 : 2);
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? 1 : 2, 1e-9);
   x = run(&l, l.model->evaluate->observables, 4, "observable:o");
-  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? -5 : iso[i]);
+  for (int i = 0; i < 4; i++) near(x[i], iso[i] == 0 ? -5 : iso[i], 1e-9);
   x = run(&l, l.model->generators.at[0]->fn, 16, "out:iso");
   int off = 0;
   for (int i = 0; i < 16; i++) {
@@ -119,15 +115,15 @@ static void segments_are_joined_on_output(void **state) {
   give(&l, "column:v", v, 10);
   give(&l, "column:e", e, 2);
   const double *x = run(&l, l.model->data.at[0]->prepare, 2, "prep:total"), total[4] = {0.8, 0.16, 0, 1};
-  for (int i = 0; i < 4; i++) near(x[i], total[i]);
+  for (int i = 0; i < 4; i++) near(x[i], total[i], 1e-9);
   x = run(&l, l.model->data.at[0]->prepare, 2, "prep:share");
   const double share[10] = {0.25, 0.75, 0.25, 0.25, 0.5, 0, 0, 1, 0, 0};
-  for (int i = 0; i < 10; i++) near(x[i], log((0.01 + 0.98 * share[i]) / (1 - 0.01 - 0.98 * share[i])));
+  for (int i = 0; i < 10; i++) near(x[i], log((0.01 + 0.98 * share[i]) / (1 - 0.01 - 0.98 * share[i])), 1e-9);
   x = run(&l, l.model->generators.at[0]->fn, 2, "out:v");
-  for (int i = 0; i < 10; i++) near(x[i], e[i / 5] * (i % 5 < 2 ? 0.5 / 2 : 0.25 / 3)); // equal shares of totals 0.5 and 0.25
+  for (int i = 0; i < 10; i++) near(x[i], e[i / 5] * (i % 5 < 2 ? 0.5 / 2 : 0.25 / 3), 1e-9); // equal shares of totals 0.5 and 0.25
   x = run(&l, l.model->evaluate->observables, 2, "observable:r");
-  near(x[0], 0.48);
-  near(x[1], 0.5);
+  near(x[0], 0.48, 1e-9);
+  near(x[1], 0.5, 1e-9);
   leave(&l);
 }
 
@@ -142,7 +138,7 @@ static void a_generator_reads_one_block_and_writes_another(void **state) {
   assert_int_equal(g->given.len, 1);
   assert_int_equal(g->outputs.len, 1);
   assert_false(g->outputs.at[0].given);
-  for (int i = 0; i < 2; i++) near(run(&l, g->fn, 2, "out:pt")[i], pt[i] + 0.5);
+  for (int i = 0; i < 2; i++) near(run(&l, g->fn, 2, "out:pt")[i], pt[i] + 0.5, 1e-9);
   leave(&l);
 }
 
@@ -172,7 +168,7 @@ static void the_group_of_a_row_is_a_class(void **state) {
   assert_true(d->columns.at[1].which_group && d->columns.at[0].group == NULL);
   assert_string_equal(d->columns.at[1].texts.at[0], "qcd");
   give(&l, "column:group", group, 3);
-  for (int i = 0; i < 3; i++) near(run(&l, l.model->score, 3, "score:k")[i], group[i] == 1 ? 7 : 8);
+  for (int i = 0; i < 3; i++) near(run(&l, l.model->score, 3, "score:k")[i], group[i] == 1 ? 7 : 8, 1e-9);
   leave(&l);
 }
 
@@ -183,10 +179,10 @@ static void a_weight_is_any_formula(void **state) {
   give(&l, "column:r", r, 2);
   give(&l, "column:u", u, 2);
   give(&l, "column:x", x, 2);
-  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[0], 0.25);
-  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[1], exp(1) / 16);
+  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[0], 0.25, 1e-9);
+  near(run(&l, l.model->data.at[0]->prepare, 2, "weight")[1], exp(1) / 16, 1e-9);
   const ModelGenerator *g = l.model->generators.at[0]; // what is given is generated anew
-  near(run(&l, g->fn, 2, "out:x")[1], 4);
+  near(run(&l, g->fn, 2, "out:x")[1], 4, 1e-9);
   assert_false(g->outputs.at[0].given);
   assert_int_equal(g->given.len, 1);
   leave(&l);

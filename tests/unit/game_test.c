@@ -12,10 +12,6 @@
 
 #include "tests/support/model.h"
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 static const double theta = 0.75, psi = -0.5, events[3] = {1, -2, 0.5};
 
 #define PLAYERS                                                                                                                                                \
@@ -48,17 +44,17 @@ static void repeat_and_when_follow_the_step(void **state) {
   Loaded l = game("train {\n  update judge repeat (if step < 25 or step % 500 == 0 then 100 else 5) { minimize judge(x)^2; with sgd(0.1) }\n"
                   "  update gen repeat 3 when 2 > 1 { minimize (x - gen())^2; with sgd(0.1) }\n"
                   "  update gen when batch_mean(x) > 1 { minimize (x - gen())^2; with sgd(0.1) }\n  batch 3; steps 9\n}\n");
-  near(repeats_at(&l, 0), 100);
-  near(repeats_at(&l, 24), 100);
-  near(repeats_at(&l, 25), 5);
-  near(repeats_at(&l, 499), 5);
-  near(repeats_at(&l, 1000), 100);
+  near(repeats_at(&l, 0), 100, 1e-9);
+  near(repeats_at(&l, 24), 100, 1e-9);
+  near(repeats_at(&l, 25), 5, 1e-9);
+  near(repeats_at(&l, 499), 5, 1e-9);
+  near(repeats_at(&l, 1000), 100, 1e-9);
   const ModelPhase *p = l.model->phases.at[0];
   assert_null(p->updates.at[1].control);
-  near(p->updates.at[1].repeat, 3);
+  near(p->updates.at[1].repeat, 3, 1e-9);
   give(&l, "prep:x", events, 3);
   give_number(&l, "batch_size", 3);
-  near(run(&l, p->updates.at[2].control, 3, "when")[0], 0); // the mean is -1/6
+  near(run(&l, p->updates.at[2].control, 3, "when")[0], 0, 1e-9); // the mean is -1/6
   leave(&l);
 }
 
@@ -74,8 +70,8 @@ static void weights_are_bounded_and_averaged(void **state) {
   give_weights(&l);
   give_number(&l, p->states.at[0].name, psi);
   double mean = -0.5 / 3, moved = fmax(-0.25, fmin(0.25, psi - 3 * mean));
-  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], moved);
-  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi.average")[0], 0.9 * psi + 0.1 * moved);
+  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], moved, 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:judge.psi.average")[0], 0.9 * psi + 0.1 * moved, 1e-9);
   leave(&l);
 }
 
@@ -88,10 +84,10 @@ static void a_simultaneous_step_is_one_program(void **state) {
   assert_int_equal(p->updates.at[0].losses.len, 2);
   assert_string_equal(p->updates.at[0].losses.at[1].name, "gen");
   const IrFn *step = p->updates.at[0].step;
-  near(run(&l, step, 3, "set:judge.psi")[0], psi - 0.1 * theta);
-  near(run(&l, step, 3, "set:gen.theta")[0], theta + 0.2 * psi);
-  near(run(&l, step, 3, "grad_norm")[0], theta);
-  near(run(&l, step, 3, "loss_2")[0], -psi * theta);
+  near(run(&l, step, 3, "set:judge.psi")[0], psi - 0.1 * theta, 1e-9);
+  near(run(&l, step, 3, "set:gen.theta")[0], theta + 0.2 * psi, 1e-9);
+  near(run(&l, step, 3, "grad_norm")[0], theta, 1e-9);
+  near(run(&l, step, 3, "loss_2")[0], -psi * theta, 1e-9);
   leave(&l);
 }
 
@@ -114,8 +110,8 @@ static void batches_are_reduced_and_paired(void **state) {
   loss += psi * psi * mean * mean + top;
   slope += 2 * psi * mean * mean + top_slope;
   const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
-  near(run(&l, step, 3, "loss")[0], loss);
-  near(run(&l, step, 3, "set:judge.psi")[0], psi - slope);
+  near(run(&l, step, 3, "loss")[0], loss, 1e-9);
+  near(run(&l, step, 3, "set:judge.psi")[0], psi - slope, 1e-9);
   leave(&l);
 }
 
@@ -136,9 +132,9 @@ static double slope_of_generator(const char *train) {
 static void unrolled_steps_of_sgd_are_differentiated(void **state) {
   (void)state;
   double a = 0.3;
-  near(slope_of_generator(UNROLLED("0", "sgd(0.3)")), psi);
-  near(slope_of_generator(UNROLLED("1", "sgd(0.3)")), psi * (1 - a) - 2 * a * theta);
-  near(slope_of_generator(UNROLLED("2", "sgd(0.3)")), psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a));
+  near(slope_of_generator(UNROLLED("0", "sgd(0.3)")), psi, 1e-9);
+  near(slope_of_generator(UNROLLED("1", "sgd(0.3)")), psi * (1 - a) - 2 * a * theta, 1e-9);
+  near(slope_of_generator(UNROLLED("2", "sgd(0.3)")), psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a), 1e-9);
 }
 
 static double loss_after_adam(double t, int steps) {
@@ -166,7 +162,7 @@ static void unrolled_steps_see_the_draws_of_the_step(void **state) {
                   "  update judge { minimize judge(z); with sgd(0.5) }\n  batch 3; steps 9\n}\n");
   const ModelPhase *p = l.model->phases.at[0];
   double mean = run(&l, p->updates.at[1].step, 3, "loss")[0] / psi;
-  near(run(&l, p->updates.at[0].step, 3, "loss")[0], (psi - 2 * 0.5 * mean) * mean * theta);
+  near(run(&l, p->updates.at[0].step, 3, "loss")[0], (psi - 2 * 0.5 * mean) * mean * theta, 1e-9);
   leave(&l);
 }
 
@@ -179,8 +175,8 @@ static void loss_is(const char *net, const char *loss, double value, double slop
   Loaded l = game(train);
   const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
   bool judge = strcmp(net, "judge") == 0;
-  near(run(&l, step, 3, "loss")[0], value);
-  near((judge ? psi : theta) - run(&l, step, 3, judge ? "set:judge.psi" : "set:gen.theta")[0], slope);
+  near(run(&l, step, 3, "loss")[0], value, 1e-9);
+  near((judge ? psi : theta) - run(&l, step, 3, judge ? "set:judge.psi" : "set:gen.theta")[0], slope, 1e-9);
   leave(&l);
 }
 
@@ -211,8 +207,8 @@ static void accuracies_are_outputs(void **state) {
                   "  update gen unrolling judge 2 { minimize verdict(judge(gen()), 1) + verdict(judge(x), 0.9); with sgd(1) }\n  batch 3; steps 9\n}\n");
   const ModelPhase *p = l.model->phases.at[0];
   assert_string_equal(p->updates.at[0].losses.at[0].accuracy, "accuracy");
-  near(run(&l, p->updates.at[0].step, 3, "accuracy")[0], 0.5 / 3 + 0.5);
-  near(run(&l, p->updates.at[1].step, 3, "accuracy")[0], (0 + 1.0 / 3) / 2);
+  near(run(&l, p->updates.at[0].step, 3, "accuracy")[0], 0.5 / 3 + 0.5, 1e-9);
+  near(run(&l, p->updates.at[1].step, 3, "accuracy")[0], (0 + 1.0 / 3) / 2, 1e-9);
   leave(&l);
   l = game("train { update judge { minimize d_wasserstein(judge(x), judge(gen())); with sgd(1) }; batch 3; steps 9 }\n");
   assert_null(l.model->phases.at[0]->updates.at[0].losses.at[0].accuracy);

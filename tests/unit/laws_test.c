@@ -15,7 +15,7 @@
 enum { N = 10000, GRID = 4000 };
 static const double PI = 3.14159265358979323846;
 
-static void near(const char *what, double found, double expected, double slack) {
+static void near_law(const char *what, double found, double expected, double slack) {
   if (!(fabs(found - expected) <= slack * (1 + fabs(expected)))) fail_msg("%s: %.15g, expected %.15g", what, found, expected);
 }
 
@@ -80,7 +80,7 @@ static void counts(Loaded *l, const char *name, const double *x, double rate) {
     often[(int)drawn[i]]++;
     mean += drawn[i] / N;
   }
-  near(name, mean, rate, 6 * sqrt(rate / N) / (1 + rate));
+  near_law(name, mean, rate, 6 * sqrt(rate / N) / (1 + rate));
   for (int k = 0; k < 400; k++) {
     double p = exp(k * log(rate) - rate - lgamma(k + 1.0)), expected = N * p;
     if (fabs(often[k] - expected) > 6 * sqrt(expected * (1 - p)) + 3) fail_msg("%s: %d drawn %g times, expected %g", name, k, often[k], expected);
@@ -129,9 +129,9 @@ static void angles_turn_around_their_mean(void **state) {
         two += cos(2 * (drawn[j] - 3)) / N;
         side += sin(drawn[j] - 3) / N;
       }
-      near("cos", one, bessel(1, k[i]) / bessel(0, k[i]), 0.025);
-      near("cos 2", two, bessel(2, k[i]) / bessel(0, k[i]), 0.025);
-      near("sin", side, 0, 0.025);
+      near_law("cos", one, bessel(1, k[i]) / bessel(0, k[i]), 0.025);
+      near_law("cos 2", two, bessel(2, k[i]) / bessel(0, k[i]), 0.025);
+      near_law("sin", side, 0, 0.025);
     }
     leave(&l);
   }
@@ -162,9 +162,9 @@ static void check_pair(const Pair *c) {
     divergence += exp(p[i]) * (p[i] - q[i]) * step;
     entropy -= exp(p[i]) * p[i] * step;
   }
-  near(c->p, whole, 1, 2e-5);
-  near("kl", of(&l, "k", x, 1)[0], divergence, 2e-5);
-  if (!c->counts) near("entropy", of(&l, "h", x, 1)[0], entropy, 2e-5);
+  near_law(c->p, whole, 1, 2e-5);
+  near_law("kl", of(&l, "k", x, 1)[0], divergence, 2e-5);
+  if (!c->counts) near_law("entropy", of(&l, "h", x, 1)[0], entropy, 2e-5);
   leave(&l);
 }
 
@@ -197,10 +197,10 @@ static void classes_and_their_divergence(void **state) {
       k += exp(la) * (la - lb);
       h -= exp(la) * la;
     }
-    near("class", of(&l, "p", x, 2)[i], a[(int)c[i]] - log(za), 1e-12);
-    near("kl", of(&l, "k", x, 2)[i], k, 1e-12);
-    near("entropy", of(&l, "h", x, 2)[i], h, 1e-12);
-    near("entropy", of(&l, "u", x, 2)[i], log(3), 1e-12);
+    near_law("class", of(&l, "p", x, 2)[i], a[(int)c[i]] - log(za), 1e-12);
+    near_law("kl", of(&l, "k", x, 2)[i], k, 1e-12);
+    near_law("entropy", of(&l, "h", x, 2)[i], h, 1e-12);
+    near_law("entropy", of(&l, "u", x, 2)[i], log(3), 1e-12);
   }
   leave(&l);
 }
@@ -216,13 +216,13 @@ static void mixtures_side_by_side(void **state) {
                   "  one = log_prob(mixture_law([x, 0], normal([-1, 1], 0.5))[2], [x, 3])\n}\n");
   static const double x[2] = {0.5, -1};
   for (int i = 0; i < 2; i++) {
-    near("copies", of(&l, "all", x, 2)[i], of(&l, "sum", x, 2)[i], 1e-12);
+    near_law("copies", of(&l, "all", x, 2)[i], of(&l, "sum", x, 2)[i], 1e-12);
     double total = 0, at[2] = {x[i], 3};
     for (int c = 0; c < 2; c++) {
       double p = exp(x[i]) * exp(-2 * (at[c] + 1) * (at[c] + 1)) + exp(-2 * (at[c] - 1) * (at[c] - 1));
       total += log(p / (1 + exp(x[i]))) - log(0.5) - 0.5 * log(2 * PI);
     }
-    near("numbers", of(&l, "one", x, 2)[i], total, 1e-12);
+    near_law("numbers", of(&l, "one", x, 2)[i], total, 1e-12);
   }
   leave(&l);
 }

@@ -16,10 +16,6 @@
 
 enum { EVENTS = 5 };
 
-static void near(double found, double expected, double tolerance) {
-  if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 // Weights that are no special case: all different, of order one.
 static double *fill(Loaded *l, const char *name, int64_t n, uint64_t seed, double scale) {
   double *data = ARENA_ARRAY(l->arena, double, n + 1);

@@ -39,10 +39,6 @@ static double *column(Arena *arena, double junk) {
   return x;
 }
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-12 * (1 + fabs(expected)))) fail_msg("%.17g, expected %.17g", found, expected);
-}
-
 static void pools_take_what_is_there(void **state) {
   (void)state;
   Loaded l = load(CLOUD "score { n = count(cloud); s = sum(cloud, axis = 0)[0]; m = mean(cloud); top = amax(cloud, axis = 0)[1]; all = sum(cloud^2)\n"
@@ -59,18 +55,18 @@ static void pools_take_what_is_there(void **state) {
       shifted += x + 1, part += 1 / y, some += (x > 0) + (y > 0);
     }
     double one = fmax(n, 1);
-    near(run(&l, l.model->score, EVENTS, "score:n")[e], n);
-    near(run(&l, l.model->score, EVENTS, "score:s")[e], s);
-    near(run(&l, l.model->score, EVENTS, "score:m")[e], m / (2 * one));
-    near(run(&l, l.model->score, EVENTS, "score:top")[e], n > 0 ? top : 0);
-    near(run(&l, l.model->score, EVENTS, "score:all")[e], all);
-    near(run(&l, l.model->score, EVENTS, "score:w")[e], w);
-    near(run(&l, l.model->score, EVENTS, "score:ff")[e], ff);
-    near(run(&l, l.model->score, EVENTS, "score:low")[e], low / (2 * one));
-    near(run(&l, l.model->score, EVENTS, "score:shifted")[e], shifted);
-    near(run(&l, l.model->score, EVENTS, "score:part")[e], part / one);
-    near(run(&l, l.model->score, EVENTS, "score:some")[e], some);
-    if (n > 0) near(run(&l, l.model->score, EVENTS, "score:width")[e], 1);
+    near(run(&l, l.model->score, EVENTS, "score:n")[e], n, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:s")[e], s, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:m")[e], m / (2 * one), 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:top")[e], n > 0 ? top : 0, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:all")[e], all, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:w")[e], w, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:ff")[e], ff, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:low")[e], low / (2 * one), 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:shifted")[e], shifted, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:part")[e], part / one, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:some")[e], some, 1e-12);
+    if (n > 0) near(run(&l, l.model->score, EVENTS, "score:width")[e], 1, 1e-12);
   }
   leave(&l);
 }
@@ -100,7 +96,7 @@ static void neighbours_are_there(void **state) {
   static const char *const names[] = {"score:a", "score:b", "score:c", "score:d"};
   give(&l, "column:cloud", column(l.arena, 0.01), EVENTS * PLACES * WIDE);
   for (int e = 0; e < EVENTS; e++)
-    for (int k = 0; k < 4; k++) near(run(&l, l.model->score, EVENTS, names[k])[e], of_neighbours(e, k));
+    for (int k = 0; k < 4; k++) near(run(&l, l.model->score, EVENTS, names[k])[e], of_neighbours(e, k), 1e-12);
   leave(&l);
 }
 
@@ -117,9 +113,9 @@ static void the_first_of_an_array(void **state) {
   for (int e = 0; e < 4; e++) {
     double sum = 0, many = fmin(n[e], 5);
     for (int k = 0; k < many; k++) sum += number_at(5 * e + k);
-    near(run(&l, l.model->score, 4, "score:m")[e], sum / fmax(many, 1));
-    near(run(&l, l.model->score, 4, "score:c")[e], many);
-    near(run(&l, l.model->score, 4, "score:two")[e], number_at(5 * e) + number_at(5 * e + 1));
+    near(run(&l, l.model->score, 4, "score:m")[e], sum / fmax(many, 1), 1e-12);
+    near(run(&l, l.model->score, 4, "score:c")[e], many, 1e-12);
+    near(run(&l, l.model->score, 4, "score:two")[e], number_at(5 * e) + number_at(5 * e + 1), 1e-12);
   }
   leave(&l);
 }

@@ -15,10 +15,6 @@ enum { EVENTS = 3 };
 static const double a[EVENTS] = {1, -2, 0.5}, b[EVENTS] = {0.3, 0.8, -1};
 static const char *const kept = "f.spectral_norm_dense_1.spectral_1.iterated_1", *const weight = "f.spectral_norm_dense_1.w";
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-12 * (1 + fabs(expected)))) fail_msg("%.17g, expected %.17g", found, expected);
-}
-
 #define NET "data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) = sum(x |> spectral_norm_dense(2, bias = false))\n"
 
 static Loaded with(const char *text) {
@@ -67,10 +63,11 @@ static void a_step_of_the_power_method(void **state) {
   Power p = power(w, leaf(&l, kept));
   double sum = 0;
   for (int i = 0; i < 4; i++) sum += mean[i / 2] * w[i];
-  near(run(&l, step, EVENTS, "loss")[0], sum / p.sigma);
+  near(run(&l, step, EVENTS, "loss")[0], sum / p.sigma, 1e-12);
   for (int i = 0; i < 4; i++) // no derivative of u and v
-    near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", weight))[i], w[i] - mean[i / 2] / p.sigma + sum * p.v[i / 2] * p.u[i % 2] / (p.sigma * p.sigma));
-  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], p.v[i]);
+    near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", weight))[i], w[i] - mean[i / 2] / p.sigma + sum * p.v[i / 2] * p.u[i % 2] / (p.sigma * p.sigma),
+         1e-12);
+  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], p.v[i], 1e-12);
   leave(&l);
 }
 
@@ -85,8 +82,8 @@ static void each_use_goes_on_from_the_one_before(void **state) {
     double y = a[i] * (w[0] + w[1]) + b[i] * (w[2] + w[3]);
     loss += (y / one.sigma - 9 * y * y / (two.sigma * two.sigma)) / EVENTS;
   }
-  near(run(&l, step, EVENTS, "loss")[0], loss);
-  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], two.v[i]);
+  near(run(&l, step, EVENTS, "loss")[0], loss, 1e-12);
+  for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept))[i], two.v[i], 1e-12);
   leave(&l);
 }
 
@@ -98,7 +95,7 @@ static void it_finds_the_largest_singular_value(void **state) {
   for (int k = 0; k < 200; k++) give(&l, kept, run(&l, step, EVENTS, arena_printf(l.arena, "set:%s", kept)), 2);
   double squares = w[0] * w[0] + w[1] * w[1] + w[2] * w[2] + w[3] * w[3], det = w[0] * w[3] - w[1] * w[2];
   double sigma = sqrt((squares + sqrt(squares * squares - 4 * det * det)) / 2);
-  for (int i = 0; i < EVENTS; i++) near(run(&l, l.model->score, EVENTS, "score:y")[i], (a[i] * (w[0] + w[1]) + b[i] * (w[2] + w[3])) / sigma);
+  for (int i = 0; i < EVENTS; i++) near(run(&l, l.model->score, EVENTS, "score:y")[i], (a[i] * (w[0] + w[1]) + b[i] * (w[2] + w[3])) / sigma, 1e-12);
   leave(&l);
 }
 
@@ -120,7 +117,7 @@ static void of_a_convolution(void **state) {
   for (int i = 0; i < EVENTS; i++) {
     double image[4] = {a[i], b[i], 3 * a[i], 3 * b[i]}, y = 0;
     for (int row = 0; row < 4; row++) y += image[row] * (k[2 * row] + k[2 * row + 1]);
-    near(run(&l, l.model->score, EVENTS, "score:y")[i], y / sigma);
+    near(run(&l, l.model->score, EVENTS, "score:y")[i], y / sigma, 1e-12);
   }
   leave(&l);
 }

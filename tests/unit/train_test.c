@@ -12,10 +12,6 @@
 
 #include "tests/support/model.h"
 
-static void near(double found, double expected) {
-  if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%.15g, expected %.15g", found, expected);
-}
-
 static const double x[3] = {1, -2, 0.5}, y[3] = {1, 1, 1}, w[3] = {1, -0.5, 2.5};
 
 static Loaded line_model(const char *train) {
@@ -58,11 +54,11 @@ static void a_step_of_sgd_follows_the_weighted_mean(void **state) {
   Loaded l = line_model("train { update f { minimize (f(x) - y)^2; with sgd(0.1) }; batch 3; epochs 2 }\n");
   const ModelPhase *p = l.model->phases.at[0];
   double da, db, loss = by_hand(&da, &db);
-  near(run(&l, p->updates.at[0].step, 3, "loss")[0], loss);
-  near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * da);
-  near(run(&l, p->updates.at[0].step, 3, "set:f.b")[0], 0.5 - 0.1 * db);
-  near(run(&l, p->validate, 3, "loss")[0], 3 * loss);
-  near(run(&l, p->validate, 3, "weight")[0], 3);
+  near(run(&l, p->updates.at[0].step, 3, "loss")[0], loss, 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * da, 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.b")[0], 0.5 - 0.1 * db, 1e-9);
+  near(run(&l, p->validate, 3, "loss")[0], 3 * loss, 1e-9);
+  near(run(&l, p->validate, 3, "weight")[0], 3, 1e-9);
   assert_int_equal(p->states.len, 0);
   leave(&l);
 }
@@ -74,10 +70,10 @@ static void clip_decay_and_rates_act(void **state) {
   const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
   double da, db, loss = by_hand(&da, &db), norm = hypot(da, db), factor = fmin(1, 0.5 / (norm + 1e-6));
   double rate = 0.1 * (1 + cos(acos(-1) * 0.25)) / 2;
-  near(run(&l, step, 3, "loss")[0], loss);
-  near(run(&l, step, 3, "grad_norm")[0], norm);
-  near(run(&l, step, 3, "set:f.a")[0], 2 - rate * (factor * da + 0.2 * 2));
-  near(run(&l, step, 3, "set:f.b")[0], 0.5 - rate * (factor * db + 0.2 * 0.5));
+  near(run(&l, step, 3, "loss")[0], loss, 1e-9);
+  near(run(&l, step, 3, "grad_norm")[0], norm, 1e-9);
+  near(run(&l, step, 3, "set:f.a")[0], 2 - rate * (factor * da + 0.2 * 2), 1e-9);
+  near(run(&l, step, 3, "set:f.b")[0], 0.5 - rate * (factor * db + 0.2 * 0.5), 1e-9);
   leave(&l);
 }
 
@@ -88,10 +84,10 @@ static void adam_keeps_its_memory(void **state) {
   assert_int_equal(p->states.len, 5); // m and v of two weights, one count
   double da, db;
   by_hand(&da, &db);
-  near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * da / (fabs(da) + 1e-3));
-  near(run(&l, p->updates.at[0].step, 3, "set:f.a.adam.m")[0], 0.5 * da);
-  near(run(&l, p->updates.at[0].step, 3, "set:f.a.adam.v")[0], 0.1 * da * da);
-  near(run(&l, p->updates.at[0].step, 3, "set:f.adam.t")[0], 1);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * da / (fabs(da) + 1e-3), 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.a.adam.m")[0], 0.5 * da, 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.a.adam.v")[0], 0.1 * da * da, 1e-9);
+  near(run(&l, p->updates.at[0].step, 3, "set:f.adam.t")[0], 1, 1e-9);
   leave(&l);
 }
 
@@ -107,7 +103,7 @@ static void draws_are_shared_or_fresh_by_their_place(void **state) {
   const ModelPhase *p = l.model->phases.at[0];
   double loss[4];
   for (int i = 0; i < 4; i++) loss[i] = run(&l, p->updates.at[i].step, 3, "loss")[0];
-  near(loss[0], loss[1]);
+  near(loss[0], loss[1], 1e-9);
   assert_true(fabs(loss[2] - loss[3]) > 1e-6);
   assert_null(p->validate);
   leave(&l);
@@ -122,9 +118,9 @@ static void dropout_acts_in_updates_only(void **state) {
   give_number(&l, "batch_size", 3);
   give_weights(&l);
   const ModelPhase *p = l.model->phases.at[0];
-  near(run(&l, p->validate, 3, "loss")[0], 12);
+  near(run(&l, p->validate, 3, "loss")[0], 12, 1e-9);
   double loss = run(&l, p->updates.at[0].step, 3, "loss")[0] * 3;
-  near(loss, 2 * round(loss / 2)); // kept components count twice
+  near(loss, 2 * round(loss / 2), 1e-9); // kept components count twice
   leave(&l);
 }
 
@@ -137,7 +133,7 @@ static void phases_repeat_with_their_number(void **state) {
   for (int i = 0; i < 3; i++) {
     const ModelPhase *p = l.model->phases.at[i];
     assert_int_equal(p->epochs, i + 1);
-    near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * pow(0.5, i) * da);
+    near(run(&l, p->updates.at[0].step, 3, "set:f.a")[0], 2 - 0.1 * pow(0.5, i) * da, 1e-9);
   }
   leave(&l);
 }
