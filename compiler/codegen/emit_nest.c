@@ -271,8 +271,9 @@ void nest_end(Emit *e) {
   free(e->space);
 }
 
-// Sums over events are the same bits everywhere because they are sums of CODE_LANES lanes. Where each lane stands alone a vector is
-// as wide as the machine's, for the dtype that most steps have: half the code to compile, and half the registers.
+// Sums over events are the same bits everywhere because they are sums of CODE_LANES lanes. Where each lane stands alone they are two vectors of
+// the machine's, for the dtype that most steps have: formulas are long chains, and two of them side by side fill the time that one waits.
+// Code that is made quickly has one: half of it to compile.
 static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
   if (nest->mode == NEST_LANES) return (unsigned)nest->lanes;
   uint32_t f64 = 0;
@@ -281,7 +282,8 @@ static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
     if (t->over_events || t->over_pairs) return CODE_LANES;
     f64 += t->dtype == IR_F64;
   }
-  return m->target->vector_bits / (2 * f64 > nest->n_steps ? 64 : 32);
+  unsigned machine = m->target->vector_bits / (2 * f64 > nest->n_steps ? 64 : 32), lanes = m->target->quick ? machine : 2 * machine;
+  return lanes < CODE_LANES ? lanes : CODE_LANES;
 }
 
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {

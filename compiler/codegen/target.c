@@ -74,6 +74,7 @@ CodeTarget *code_target_create(const char *cpu, const char *features, bool quick
   }
   bool wide = (cpu_has_512(t->cpu) || has_feature(t->features, "+avx512f")) && !has_feature(t->features, "-avx512f");
   t->vector_bits = wide ? 512 : 256;
+  t->quick = quick;
   bool arm = strcmp(t->cpu, "aarch64") == 0;
   t->triple = copy(arm ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu");
   LLVMTargetRef target;

@@ -29,6 +29,7 @@ typedef struct CodeTarget {
   char *cpu, *features; // as given to LLVM; also part of a cache key
   char *triple, *layout;
   unsigned vector_bits; // 512 or 256: widest legal vector
+  bool quick;           // as asked for
 } CodeTarget;
 
 // The processor and features that code_target_create takes: those given, or the host's. Freed by the caller.
