@@ -1,8 +1,8 @@
-// Time of each command of a compiled program: a copy of the program with a reading of the clock behind every command.
+// Where a step's time goes: a copy of a compiled program that reads the time stamp counter around every command, on one thread.
 //
-//   Watch w = watch_begin(program);  …run w.program on one thread…  watch_step(&w);  …  watch_print(&w, stdout);
+//   Watch w;  watch_begin(&w, program);  …run &w.program, watch_step(&w) after each step…  watch_print(&w, cycles_per_ms, stdout);  watch_again(&w);
 //
-// Cycles are those of the time stamp counter. Of each command the lower quartile over steps counts: what other processes take is above it.
+// Of each command the lower quartile over steps counts: what other processes take lies above it.
 #ifndef HGM_BENCH_COMMANDS_H
 #define HGM_BENCH_COMMANDS_H
 
@@ -14,108 +14,114 @@
 
 #include "runtime/program.h"
 
-enum { WATCH_STEPS = 4000 };
+enum { WATCH_STEPS = 1000 };
 
 typedef struct Watch {
-  HgmProgram program;
-  const HgmProgram *of;
-  uint64_t *cycles; // by command of `of`, of this step: before the first of a phase they belong to what runs outside commands
-  float *steps;     // (WATCH_STEPS, commands)
+  HgmProgram program;   // to be run: a command of its own before each phase's first and behind each
+  const HgmProgram *of; // NULL: not begun
+  uint64_t begin;       // when the command at hand did
+  uint64_t *cycles;     // by command of `of`, this step's
+  double *steps;        // (WATCH_STEPS, commands)
   uint32_t n_steps;
 } Watch;
 
-// The reading before this one; ticks of all watches follow one another on one thread.
-static uint64_t watch_last;
-
-static void watch_tick(const HgmTile *tile, void *const *pointers) {
-  (void)tile;
-  uint64_t now = __rdtsc();
-  *(uint64_t *)pointers[0] += now - watch_last;
-  watch_last = __rdtsc();
-}
-
 static void watch_start(const HgmTile *tile, void *const *pointers) {
   (void)tile;
-  (void)pointers;
-  watch_last = __rdtsc();
+  ((Watch *)pointers[0])->begin = __rdtsc();
 }
 
-static Watch watch_begin(const HgmProgram *of) {
-  uint32_t n = of->n_commands + of->n_phases, commands = 0, pointers = 0;
-  Watch w = {.program = *of, .of = of, .cycles = calloc(of->n_commands + 1, sizeof(uint64_t))};
-  w.steps = calloc((size_t)WATCH_STEPS * (of->n_commands + 1), sizeof(float));
-  HgmKernel **kernels = calloc(of->n_kernels + 2, sizeof *kernels);
-  HgmPhase *phases = calloc(of->n_phases + 1, sizeof *phases);
-  HgmCommand *all = calloc(2 * n + 3 * of->n_commands, sizeof *all);
-  HgmPointer *table = calloc(2 * of->n_pointers + 2 * n + 3 * of->n_commands, sizeof *table);
-  memcpy(kernels, of->kernels, of->n_kernels * sizeof *kernels);
-  kernels[of->n_kernels] = watch_tick;
-  kernels[of->n_kernels + 1] = watch_start;
+static void watch_stop(const HgmTile *tile, void *const *pointers) {
+  (void)tile;
+  Watch *w = pointers[0];
+  *(uint64_t *)pointers[1] += __rdtsc() - w->begin;
+  w->begin = __rdtsc();
+}
+
+static void *watch_memory(size_t n, size_t size) {
+  void *p = calloc(n + 1, size);
+  if (p == NULL) abort();
+  return p;
+}
+
+typedef struct WatchTables {
+  HgmCommand *commands;
+  HgmPointer *pointers;
+  uint32_t n_commands, n_pointers;
+} WatchTables;
+
+static void watch_add(WatchTables *t, HgmCommand command, const HgmPointer *pointers) {
+  command.first_pointer = t->n_pointers;
+  t->commands[t->n_commands++] = command;
+  memcpy(t->pointers + t->n_pointers, pointers, command.n_pointers * sizeof *pointers);
+  t->n_pointers += command.n_pointers;
+}
+
+// What lies anywhere, as a pointer to the program's constants.
+static HgmPointer watch_pointer(const HgmProgram *of, const void *to) {
+  return (HgmPointer){.space = HGM_SPACE_DATA, .offset = (uint64_t)((uintptr_t)to - (uintptr_t)of->data)};
+}
+
+// The program must stay; what is made here is never freed.
+static void watch_begin(Watch *w, const HgmProgram *of) {
+  uint32_t n = of->n_commands, start = of->n_kernels, stop = start + 1, most = 2 * n + of->n_phases;
+  *w = (Watch){.program = *of, .of = of, .cycles = watch_memory(n, sizeof *w->cycles), .steps = watch_memory((size_t)WATCH_STEPS * n, sizeof *w->steps)};
+  HgmPhase *phases = watch_memory(of->n_phases, sizeof *phases);
+  WatchTables t = {watch_memory(most, sizeof *t.commands), watch_memory(of->n_pointers + 2 * (size_t)most, sizeof *t.pointers), 0, 0};
   for (uint32_t p = 0; p < of->n_phases; p++) {
     phases[p] = of->phases[p];
-    phases[p].first_command = commands;
-    all[commands++] = (HgmCommand){of->n_kernels + 1, pointers, 1, 0};
-    table[pointers++] = (HgmPointer){.space = HGM_SPACE_DATA};
-    for (uint32_t i = 0; i < of->phases[p].n_commands; i++) {
-      uint32_t index = of->phases[p].first_command + i;
-      const HgmCommand *c = &of->commands[index];
-      if (getenv("WARM")) {
-        all[commands] = *c;
-        all[commands++].first_pointer = pointers;
-        memcpy(table + pointers, of->pointers + c->first_pointer, c->n_pointers * sizeof *table);
-        pointers += c->n_pointers;
-        all[commands++] = (HgmCommand){of->n_kernels + 1, pointers, 1, 0};
-        table[pointers++] = (HgmPointer){.space = HGM_SPACE_DATA};
-      }
-      all[commands] = *c;
-      all[commands++].first_pointer = pointers;
-      memcpy(table + pointers, of->pointers + c->first_pointer, c->n_pointers * sizeof *table);
-      pointers += c->n_pointers;
-      all[commands++] = (HgmCommand){of->n_kernels, pointers, 1, 0};
-      table[pointers++] = (HgmPointer){.space = HGM_SPACE_DATA, .offset = (uint64_t)(uintptr_t)&w.cycles[index] - (uint64_t)(uintptr_t)of->data};
+    phases[p].first_command = t.n_commands;
+    watch_add(&t, (HgmCommand){.kernel = start, .n_pointers = 1}, &(HgmPointer){.space = HGM_SPACE_DATA, .offset = watch_pointer(of, w).offset});
+    for (uint32_t i = of->phases[p].first_command; i < of->phases[p].first_command + of->phases[p].n_commands; i++) {
+      watch_add(&t, of->commands[i], of->pointers + of->commands[i].first_pointer);
+      watch_add(&t, (HgmCommand){.kernel = stop, .n_pointers = 2}, (HgmPointer[]){watch_pointer(of, w), watch_pointer(of, &w->cycles[i])});
     }
-    phases[p].n_commands = commands - phases[p].first_command;
+    phases[p].n_commands = t.n_commands - phases[p].first_command;
   }
-  w.program.kernels = kernels;
-  w.program.n_kernels += 2;
-  w.program.phases = phases;
-  w.program.commands = all;
-  w.program.n_commands = commands;
-  w.program.pointers = table;
-  w.program.n_pointers = pointers;
-  return w;
+  HgmKernel **kernels = watch_memory(start + 2, sizeof *kernels);
+  memcpy(kernels, of->kernels, start * sizeof *kernels);
+  kernels[start] = watch_start;
+  kernels[stop] = watch_stop;
+  w->program.kernels = kernels, w->program.n_kernels = start + 2;
+  w->program.phases = phases;
+  w->program.commands = t.commands, w->program.n_commands = t.n_commands;
+  w->program.pointers = t.pointers, w->program.n_pointers = t.n_pointers;
+}
+
+static void watch_again(Watch *w) {
+  w->n_steps = 0;
+  memset(w->cycles, 0, w->of->n_commands * sizeof *w->cycles);
 }
 
 static void watch_step(Watch *w) {
-  if (w->n_steps == WATCH_STEPS) return;
-  float *to = w->steps + (size_t)w->n_steps++ * w->of->n_commands;
-  for (uint32_t i = 0; i < w->of->n_commands; i++) to[i] = (float)w->cycles[i], w->cycles[i] = 0;
+  uint32_t n = w->of->n_commands;
+  for (uint32_t i = 0; i < n && w->n_steps < WATCH_STEPS; i++) w->steps[(size_t)w->n_steps * n + i] = (double)w->cycles[i];
+  w->n_steps += w->n_steps < WATCH_STEPS;
+  memset(w->cycles, 0, n * sizeof *w->cycles);
 }
 
 static int watch_by_value(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
+  double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
 static double watch_quartile(const Watch *w, uint32_t command) {
-  float *values = malloc((w->n_steps + 1) * sizeof *values);
+  double values[WATCH_STEPS];
+  if (w->n_steps == 0) return 0;
   for (uint32_t s = 0; s < w->n_steps; s++) values[s] = w->steps[(size_t)s * w->of->n_commands + command];
   qsort(values, w->n_steps, sizeof *values, watch_by_value);
-  double value = w->n_steps ? values[w->n_steps / 4] : 0;
-  free(values);
-  return value;
+  return values[w->n_steps / 4];
 }
 
+// A line a command, in the order of `hgmc check --dump schedule`, then their sum.
 static void watch_print(const Watch *w, double cycles_per_ms, FILE *out) {
   double all = 0;
   for (uint32_t p = 0; p < w->of->n_phases; p++)
-    for (uint32_t i = 0; i < w->of->phases[p].n_commands; i++) {
-      uint32_t index = w->of->phases[p].first_command + i;
-      double ms = watch_quartile(w, index) / cycles_per_ms;
-      fprintf(out, "phase %u command %u kernel %u %.4f ms\n", p, i, w->of->commands[index].kernel, ms);
+    for (uint32_t i = w->of->phases[p].first_command; i < w->of->phases[p].first_command + w->of->phases[p].n_commands; i++) {
+      double ms = watch_quartile(w, i) / cycles_per_ms;
+      fprintf(out, "phase %u command %u kernel %u %.4f ms\n", p, i, w->of->commands[i].kernel, ms);
       all += ms;
     }
-  fprintf(out, "all %.4f ms a step of %u\n", all, w->n_steps);
+  fprintf(out, "all %.4f ms, %u steps\n", all, w->n_steps);
 }
 
 #endif

@@ -3,7 +3,8 @@
 //   bench/worker MODEL.hgm      prints `ready PARAMETERS EVENTS` after its first step (of all updates), then answers one line each:
 //   train S, sample S, chunks S -> events/s over S seconds; single S -> median seconds of a one-event call; memory -> MB; quit
 //
-// Each answer is `VALUE SHARE`, SHARE = processor time over wall time. floors S answers with two lines, training and sampling
+// commands S -> for each update a line a command, its milliseconds a step (commands.h), then `end`; training stays on one thread afterwards
+// Each other answer is `VALUE SHARE`, SHARE = processor time over wall time. floors S answers with two lines, training and sampling
 // beside their floors (floors.h): short segments of both in turn with large products for S seconds each, medians.
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "bench/commands.h"
 #include "compiler/driver/compiler_process.h"
 #include "compiler/driver/dataset.h"
 #include "compiler/driver/floors.h"
@@ -32,6 +34,7 @@ typedef struct Worker {
   HgmOne *one; // the single generation's handle
   const void **inputs;
   int64_t drawn;
+  Watch *watches; // by update
 } Worker;
 
 static void fail(const HgmError *error) {
@@ -71,6 +74,12 @@ static int64_t step(Worker *w) {
   double before = w->training.position.batches;
   if (!phase_step(&w->phase, &error)) fail(&error);
   return (int64_t)(w->training.position.batches - before) * w->phase.batch;
+}
+
+// Until its code is the one that training keeps (phase.c: the first steps run code that was made quickly).
+static void settle(Worker *w) {
+  do step(w);
+  while (w->session.quick.len > 0 || w->session.better.len > 0);
 }
 
 static void draw(Worker *w, Generation *g, int64_t n) {
@@ -182,6 +191,37 @@ static void both_floors(Worker *w, double seconds) {
   floors(w, "sample", &sample, seconds);
 }
 
+// From now on the updates run on one thread, as programs that are watched.
+static void watch_updates(Worker *w) {
+  HgmError error = {0};
+  size_t n = w->phase.model->updates.len;
+  w->watches = ARENA_ARRAY(w->session.arena, Watch, n + 1);
+  for (size_t u = 0; u < n; u++) {
+    Bound *bound = &w->phase.updates[u];
+    watch_begin(&w->watches[u], bound->program);
+    bound->program = &w->watches[u].program;
+    bound->pool = NULL;
+    if (!bound_work(bound, &w->session, w->phase.batch + 1, &w->phase.room, &error)) fail(&error);
+  }
+}
+
+static void commands(Worker *w, double seconds) {
+  size_t n = w->phase.model->updates.len;
+  if (w->watches == NULL) watch_updates(w);
+  for (size_t u = 0; u < n; u++) watch_again(&w->watches[u]);
+  double begin = now_ms(), ms = 0;
+  uint64_t cycles = __rdtsc();
+  while (ms < seconds * 1e3) {
+    step(w);
+    for (size_t u = 0; u < n; u++) watch_step(&w->watches[u]);
+    ms = now_ms() - begin;
+  }
+  double rate = (double)(__rdtsc() - cycles) / ms;
+  for (size_t u = 0; u < n; u++) watch_print(&w->watches[u], rate, stdout);
+  printf("end\n");
+  fflush(stdout);
+}
+
 static void open_worker(Worker *w, const Options *options, const char *path) {
   int exit_code;
   SessionSource source = {.path = path, .seed = 1, .trains = true};
@@ -224,6 +264,11 @@ int main(int argc, char **argv) {
     if (strcmp(verb, "train") != 0 && w.bulk.generator == NULL) {
       open_generation(&w, &w.bulk, BULK_TILE);
       open_single(&w);
+    }
+    if (strcmp(verb, "commands") == 0 || strcmp(verb, "floors") == 0 || strcmp(verb, "train") == 0) settle(&w);
+    if (strcmp(verb, "commands") == 0) {
+      commands(&w, seconds);
+      continue;
     }
     if (strcmp(verb, "floors") == 0) {
       both_floors(&w, seconds);

@@ -41,7 +41,8 @@ static void compile_all(Session *session) {
   }
   for (size_t p = 0; p < model->phases.len; p++) {
     const ModelPhase *phase = model->phases.at[p];
-    for (size_t u = 0; u < phase->updates.len; u++) codegen_free(session_compile(session, phase->updates.at[u].step, phase_tile(phase), 0, CODE_STEP));
+    for (size_t u = 0; u < phase->updates.len; u++)
+      codegen_free(session_compile(session, phase->updates.at[u].step, phase_tile(phase), phase_batch_about(phase), CODE_STEP));
     for (size_t i = 0; i < phase->selections.len; i++) compile_one(session, phase->selections.at[i].keep);
     compile_one(session, phase->validate);
   }
