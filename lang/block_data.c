@@ -26,6 +26,10 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
     not_built(e, t->span, "a field of this type");
     return false;
   }
+  if (type.tensor.shape.rank > MODEL_COLUMN_AXES) {
+    not_built(e, t->span, "a column of more than four axes");
+    return false;
+  }
   f->shape = type.tensor.shape;
   if (type.tensor.element == ELEMENT_CLASS) f->classes = type.tensor.classes;
   if (type.tensor.circular != NULL) f->angle = true;

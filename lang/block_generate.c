@@ -123,7 +123,11 @@ static void write_extra(Blocks *b, const DataBlock *d, const Scope *body, ModelG
   for (size_t i = 0; i < body->order.len; i++) {
     const Binding *x = body->order.at[i];
     Value *v = x->value;
-    if (x->used || v == NULL || v->kind != VALUE_TENSOR || field_labelled(d, x->name) != NULL || v->u.tensor.type.shape.rank > 4) continue;
+    if (x->used || v == NULL || v->kind != VALUE_TENSOR || field_labelled(d, x->name) != NULL) continue;
+    if (v->u.tensor.type.shape.rank > MODEL_COLUMN_AXES) {
+      not_built(e, x->span, "a column of more than four axes");
+      return;
+    }
     for (size_t k = 0; k < g->outputs.len; k++)
       if (strcmp(g->outputs.at[k].column, x->name) == 0) return;
     Diag *diag = elab_error(e, DIAG_GENERATE_TAKEN, x->span, "`%s` is no field of the data and is written as it is", x->name);

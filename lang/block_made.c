@@ -62,13 +62,17 @@ static bool type_of_made(Blocks *b, DataField *f) {
   Value *v = field_made(e, f, false);
   scene_close(e);
   if (value_is_error(v)) return false;
+  if (v->u.tensor.type.shape.rank > MODEL_COLUMN_AXES) {
+    not_built(e, f->span, "a column of more than four axes");
+    return false;
+  }
   f->shape = v->u.tensor.type.shape;
   f->prepared->type = f->physical->type = v->u.tensor.type;
   ModelColumn *c = ARENA_NEW(e->arena, ModelColumn);
   *c = (ModelColumn){.name = f->label, .rank = f->shape.rank, .unit = v->u.tensor.type.unit, .span = f->span};
-  for (int i = 0; i < f->shape.rank && i < 4; i++) c->shape[i] = f->shape.axes[i];
+  for (int i = 0; i < f->shape.rank; i++) c->shape[i] = f->shape.axes[i];
   f->column = c;
-  return f->shape.rank <= 4;
+  return true;
 }
 
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item) {

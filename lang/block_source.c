@@ -214,7 +214,7 @@ static void describe_columns(Blocks *b, DataField *f) {
     ModelColumn *c = &f->block->model->columns.at[f->items.at[i].own];
     if (f->items.len == 1 && !f->vector) {
       c->rank = f->shape.rank;
-      for (int k = 0; k < f->shape.rank && k < 4; k++) c->shape[k] = f->shape.axes[k] + (f->set && k == f->shape.rank - 1);
+      for (int k = 0; k < f->shape.rank; k++) c->shape[k] = f->shape.axes[k] + (f->set && k == f->shape.rank - 1);
       c->of_set = f->set;
     }
     if (f->p4 && !f->vector) c->order = arena_printf(b->e->arena, "order:%s.%s", f->block->model->name, c->name);

@@ -101,6 +101,14 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
   return rows[a_len % 3][b_len];
 }
 
+// max_pool for pool_max: two words joined by a line, the other way round.
+static bool is_turned(const char *a, size_t a_len, const char *b, size_t b_len) {
+  const char *line = memchr(a, '_', a_len);
+  if (a_len != b_len || line == NULL) return false;
+  size_t first = (size_t)(line - a), second = a_len - first - 1;
+  return strncasecmp(b, line + 1, second) == 0 && b[second] == '_' && strncasecmp(b + second + 1, a, first) == 0;
+}
+
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n) {
   size_t len = strlen(name), limit = len / 3 > 1 ? len / 3 : 1;
   if (len == 0 || len > LONGEST) return NULL;
@@ -111,7 +119,8 @@ const char *diag_nearest(const char *name, const char *const *candidates, size_t
   for (size_t i = 0; i < n; i++) {
     size_t other = strlen(candidates[i]);
     if (other == 0 || other > LONGEST) continue;
-    size_t d = strcasecmp(name, candidates[i]) == 0 ? 0 : distance(name, len, candidates[i], other);
+    bool same = strcasecmp(name, candidates[i]) == 0, turned = is_turned(name, len, candidates[i], other);
+    size_t d = same ? 0 : turned ? 1 : distance(name, len, candidates[i], other);
     if (d > limit) continue;
     int slip = other > len ? 2 : other < len ? 1 : 0; // of equally near ones: a letter left out, one too many, another one
     bool nearer = d < best_distance || (d == best_distance && best != NULL && (slip > best_slip || (slip == best_slip && strcmp(candidates[i], best) < 0)));

@@ -140,7 +140,7 @@ Value *alike_stacked(Elab *e, const Value *list, Span span) {
   Layout own = layout_of(e, &row->u.tensor);
   Layout all = layout_join(&own, &(Layout){.hidden = {.n = 1, .id = {list->u.alike.id}, .extent = {list->u.alike.n}}}, own.shape);
   TensorType type = row->u.tensor.type;
-  if (type.shape.rank == IR_MAX_RANK) return elab_not_built(e, span, "a list of values of so many axes");
+  if (!layout_fits(e, &all, span)) return value_error(e);
   type.circular = angles_of_rows(e, &row->u.tensor.type, list->u.alike.n);
   memmove(type.shape.axes + 1, type.shape.axes, type.shape.rank * sizeof type.shape.axes[0]);
   type.shape.axes[0] = list->u.alike.n;

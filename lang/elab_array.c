@@ -67,6 +67,9 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
     diag_help(e->diags, d, "the sizes multiply to %lld", (long long)extents_elements(&t->type.shape));
     return value_error(e);
   }
+  Layout wide = layout_of(e, t);
+  wide.shape = shape;
+  if (!layout_fits(e, &wide, span)) return value_error(e);
   int64_t out[IR_MAX_RANK];
   int rank;
   axes_with(e, t, &shape, &rank, out);
@@ -122,6 +125,7 @@ Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b
   if (value_is_error(a) || value_is_error(b) || !sets_agree(e, a, b, span)) return value_error(e);
   const Tensor *x = &a->u.tensor, *y = &b->u.tensor;
   Layout xl = layout_of(e, x), yl = layout_of(e, y), all = layout_join(&xl, &yl, shape);
+  if (!layout_fits(e, &all, span)) return value_error(e);
   Belongs belongs = elab_join(e, a, b, span);
   if (extents_elements(&shape) == 0 || extents_elements(&x->type.shape) == 0 || extents_elements(&y->type.shape) == 0) return tensor_fill(e, span, shape, 0);
   const char *used = arena_printf(e->arena, "%s%s%s", la, lb, lr);
@@ -206,6 +210,7 @@ static bool aligned(Elab *e, const Values *parts, IrRef *out, Layout *layout, Be
     Value *v = parts->at[i];
     if (v->u.tensor.type.element == ELEMENT_REAL) v = elab_cast(e, v, real);
     all.shape = v->u.tensor.type.shape;
+    if (!layout_fits(e, &all, span)) return false;
     out[i] = tensor_spread(e, v, &all);
   }
   *layout = all;
@@ -350,6 +355,7 @@ static Value *gathered(Elab *e, Value *v, int axis, Value *index, Span span) {
   if (tensor_ir(e, v) == IR_NONE || tensor_ir(e, index) == IR_NONE) return value_error(e);
   const Tensor *x = &v->u.tensor, *i = &index->u.tensor;
   IrFn *fn = e->scene->fn;
+  if (x->type.shape.rank - 1 + i->type.shape.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes");
   Layout xl = layout_of(e, x), il = layout_of(e, i);
   TensorType type = x->type;
   type.circular = NULL;
@@ -359,13 +365,14 @@ static Value *gathered(Elab *e, Value *v, int axis, Value *index, Span span) {
   for (int k = axis + 1; k < x->type.shape.rank; k++) type.shape.axes[type.shape.rank++] = x->type.shape.axes[k];
   type.p4 = type.p4 && axis != x->type.shape.rank - 1;
   Belongs belongs = elab_join(e, v, index, span);
+  Layout all = layout_join(&xl, &il, type.shape);
+  if (!layout_fits(e, &all, span)) return value_error(e);
   int lead_x = tensor_offset(e, x), lead_i = tensor_offset(e, i);
   if (lead_x == 0 || lead_i == 0) {
     IrRef r = lead_i == 0 ? ir_gather(fn, x->ir, i->ir, 0, lead_x + axis)
                           : axes_back(e, ir_gather(fn, axis_first(e, x->ir, axis), i->ir, 0, 0), lead_i, i->type.shape.rank, axis);
     return tensor_like(e, span, type, r, belongs, lead_i == 0 ? &x->hidden : &i->hidden);
   }
-  Layout all = layout_join(&xl, &il, type.shape);
   int batch = all.events + all.hidden.n;
   Layout for_x = all, for_i = all;
   for_x.shape = x->type.shape;

@@ -339,13 +339,14 @@ Value *builtin_bin(Elab *e, const Builtin *b, BuiltinCall *call) {
   if (value_is_error(x) || value_is_error(edges)) return value_error(e);
   int64_t n = edges->u.tensor.type.shape.axes[0];
   if (n < 2) return nothing_to_reduce(e, edges, call->span, b->name);
-  Extents wide = x->u.tensor.type.shape;
+  Extents wide = x->u.tensor.type.shape, along = {.rank = (uint8_t)(wide.rank + 1)}; // a last axis, of the edges
   wide.axes[wide.rank++] = 1;
+  for (int i = 0; i < wide.rank; i++) along.axes[i] = i + 1 < wide.rank ? 1 : n - 2;
   if (n == 2) {
     Value *none = tensor_combine(e, IR_MUL, x, value_int(e, call->span, 0), call->span);
     return elab_cast(e, none, IR_I32);
   }
-  Value *inner = tensor_slice(e, edges, 0, 1, n - 1, 1, call->span);
+  Value *inner = tensor_reshape(e, tensor_slice(e, edges, 0, 1, n - 1, 1, call->span), along, call->span);
   Value *above = tensor_compare(e, IR_LE, inner, tensor_reshape(e, x, wide, call->span), call->span);
   if (value_is_error(above)) return above;
   Value *counts = elab_cast(e, above, IR_I32);

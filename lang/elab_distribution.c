@@ -150,6 +150,7 @@ Value *distribution_copies(Elab *e, Value *d, Extents copies, Span span) {
 Value *law_random(Elab *e, IrDraw kind, const char *site, Extents shape, Span span) {
   IrType t = {.dtype = e->model->real};
   const Hidden *lists = &e->scene->alike;
+  if (!layout_fits(e, &(Layout){.events = e->scene->draws.kind >= BELONGS_DRAWS, .hidden = *lists, .shape = shape}, span)) return value_error(e);
   if (e->scene->draws.kind >= BELONGS_DRAWS) t.axes[t.rank++] = IR_EVENTS;
   for (int i = 0; i < lists->n; i++) t.axes[t.rank++] = lists->extent[i];
   for (int i = 0; i < shape.rank; i++) t.axes[t.rank++] = shape.axes[i];

@@ -31,6 +31,14 @@ Layout layout_join(const Layout *a, const Layout *b, Extents shape) {
   return l;
 }
 
+bool layout_fits(Elab *e, const Layout *l, Span span) {
+  if (l->events + l->hidden.n + l->shape.rank <= IR_MAX_RANK) return true;
+  Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "a value of %d axes, with those of events and of lists around it, is not built yet",
+                       l->events + l->hidden.n + l->shape.rank);
+  diag_help(e->diags, d, "there are at most %d: join two of its own axes, or compute a list one by one (`for i in 0:n` with a name)", IR_MAX_RANK);
+  return false;
+}
+
 static IrType layout_type(IrDtype dtype, const Layout *l) {
   IrType t = {.dtype = dtype};
   for (int i = 0; i < l->events; i++) t.axes[t.rank++] = i == 0 ? IR_EVENTS : IR_PAIRS;
@@ -315,6 +323,7 @@ static Pair pair_up(Elab *e, Value *a, Value *b, Span span) {
   if (p.y == IR_NONE) return p;
   Layout la = layout_of(e, &a->u.tensor), lb = layout_of(e, &b->u.tensor);
   p.layout = layout_join(&la, &lb, shape);
+  if (!layout_fits(e, &p.layout, span)) return p;
   p.belongs = elab_join(e, a, b, span);
   bool plain_a = ir_type_of(e->scene->fn, p.x)->rank == 0, plain_b = ir_type_of(e->scene->fn, p.y)->rank == 0;
   if (!plain_a) p.x = tensor_spread(e, a, &p.layout);
@@ -422,6 +431,7 @@ static Value *select_element(Elab *e, Value *condition, Value *yes, Value *no, S
   Layout c = layout_of(e, &condition->u.tensor), a = layout_of(e, &yes->u.tensor), b = layout_of(e, &no->u.tensor);
   Layout l = layout_join(&a, &b, shape);
   l = layout_join(&l, &c, shape);
+  if (!layout_fits(e, &l, span)) return value_error(e);
   IrRef r = ir_select(e->scene->fn, tensor_spread(e, condition, &l), tensor_spread(e, yes, &l), tensor_spread(e, no, &l));
   Value *joined = tensor_like(e, span, yes->u.tensor.type, r, elab_join(e, yes, no, span), &l.hidden);
   joined->u.tensor.belongs = elab_join(e, joined, condition, span);

@@ -41,13 +41,14 @@ typedef struct ModelParam {
 } ModelParam;            // value as text
 
 typedef enum { COLUMN_REAL, COLUMN_INTEGER, COLUMN_CATEGORY, COLUMN_TEXT_CATEGORY } ModelColumnKind;
+enum { MODEL_COLUMN_AXES = 4 }; // at most, as readers and writers have it
 typedef struct ModelColumn {
   const char *name;  // as in the file: "Jet_pt", "layer_0"
   const char *group; // data … from "group", or NULL
   bool which_group;  // of data from several groups: the place of the row's group among them; in no file
   int rank;
-  int64_t shape[4]; // of one event; rank 0: a number
-  bool of_set;      // places and components: one number of it means nothing
+  int64_t shape[MODEL_COLUMN_AXES]; // of one event; rank 0: a number
+  bool of_set;                      // places and components: one number of it means nothing
   ModelColumnKind kind;
   VEC(double) values; // CATEGORY: the listed values (the column holds these; generated columns too)
   Strings texts;      // TEXT_CATEGORY: values are 0.. in this order

@@ -31,7 +31,7 @@ typedef struct ClassValues { // class[n]; values.len 0: 0 .. n - 1 stand for the
 
 typedef struct Extents {
   uint8_t rank;
-  int64_t axes[IR_MAX_RANK];
+  int64_t axes[2 * IR_MAX_RANK]; // room for those of two values joined, before layout_fits looks
 } Extents;
 
 typedef struct TensorType {

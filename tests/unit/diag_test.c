@@ -198,6 +198,7 @@ static void test_nearest(void **state) {
       {"nu", "mu"},           {"y", NULL},
       {"banana", NULL},       {"", NULL},
       {"logva", "logvar"},    {"decoders_of_all", NULL},
+      {"pt_Jet", "Jet_pt"},   {"pt_Je", NULL},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
     const char *best = diag_nearest(CASES[i].name, NAMES, sizeof NAMES / sizeof NAMES[0]);

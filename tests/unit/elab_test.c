@@ -32,6 +32,7 @@ static void formulas_are_what_they_say(void **state) {
   Loaded l =
       load(LAYERS "score {\n  top = softmax(x)[1]\n  both = sum(x[[2, 0]] * [10, 1]) + x[::-1][0] + x[-1]\n  raised = sum(x^3) + 2^x[0] + x[1]^-2\n"
                   "  table = sum([[1, 2, 3], [4, 5, 6]] @ x * [1, -1])\n  picked = [10, 20, 30][argmax(x)]\n  place = [5, 6, 7][bin(x[0], [-1, 0, 1, 2])]\n"
+                  "  places = sum([5, 6, 7][bin(x[[[0, 1], [2, 0]]], [-1, 0, 1, 2])] * [[1, 10], [100, 1000]])\n"
                   "  turned = wrap(x[0] * 4)\n  sums = sum(cumsum(x))\n  spread = mean(x, axis = -1) + amax(x)\n"
                   "  either = if x[0] > 0 and not x[1] > 0 then 1 else 0\n  sigma = sum(einsum(\"i,j->ij\", x, x)) }\n");
   const double *got;
@@ -42,7 +43,9 @@ static void formulas_are_what_they_say(void **state) {
     got = score(&l, X, 4, "score:raised"), near(got[i], a * a * a + b * b * b + c * c * c + exp2(a) + 1 / (b * b), 1e-12);
     got = score(&l, X, 4, "score:table"), near(got[i], a + 2 * b + 3 * c - 4 * a - 5 * b - 6 * c, 1e-13);
     got = score(&l, X, 4, "score:picked"), near(got[i], a >= b && a >= c ? 10 : b >= c ? 20 : 30, 0);
-    got = score(&l, X, 4, "score:place"), near(got[i], a < 0 ? 5 : a < 1 ? 6 : 7, 0);
+    double place[3] = {a < 0 ? 5 : a < 1 ? 6 : 7, b < 0 ? 5 : b < 1 ? 6 : 7, c < 0 ? 5 : c < 1 ? 6 : 7};
+    got = score(&l, X, 4, "score:place"), near(got[i], place[0], 0);
+    got = score(&l, X, 4, "score:places"), near(got[i], place[0] * 1001 + place[1] * 10 + place[2] * 100, 0);
     got = score(&l, X, 4, "score:turned"), near(cos(got[i]), cos(4 * a), 1e-12), assert_true(fabs(got[i]) <= acos(-1.0) + 1e-12);
     got = score(&l, X, 4, "score:sums"), near(got[i], 3 * a + 2 * b + c, 1e-13);
     got = score(&l, X, 4, "score:spread"), near(got[i], (a + b + c) / 3 + fmax(a, fmax(b, c)), 1e-13);
@@ -50,6 +53,28 @@ static void formulas_are_what_they_say(void **state) {
     got = score(&l, X, 4, "score:sigma"), near(got[i], (a + b + c) * (a + b + c), 1e-12);
   }
   leave(&l);
+}
+
+// Eight axes are all there is, with those of events and of lists around a value, and four of a column.
+static void too_many_axes_are_refused(void **state) {
+  (void)state;
+  static const char *const wrong[] = {
+      "score { s = sum([sum([sum(draw(normal[2, 2, 2, 2, 2, 2]) * x[0]) for _ in 0:3]) for _ in 0:2]) }",
+      "score { s = sum([sum([sum(big(x) * u) for u in [draw(normal) for _ in 0:3]]) for _ in 0:2]) }",
+      "score { s = sum([sum([sum(reshape(u * x, 1, 1, 1, 1, 1, 3)) for u in [draw(normal) for _ in 0:3]]) for _ in 0:2]) }",
+      "score { s = sum([sum([sum(einsum(\"abcdef,g->bcdefg\", big(x), u * x)) for u in [draw(normal) for _ in 0:3]]) for _ in 0:2]) }",
+      "score { s = sum([[[big(x)]]]) }",
+      "score { s = sum(big(x)[[[[0]]]]) }",
+      "score { s = sum(big(x)[argmax(reshape(x[[0, 0, 0, 0]], 2, 1, 1, 1, 2))]) }",
+      "score { s = sum(jacobian(big(x), x)) }",
+      "data e { y: real[2, 1, 1, 1, 2] = \"y\" }",
+      "data e { y: set[3] of real[2, 1, 1, 1] = \"y\" |> present(column = 1) }",
+      "net g(z: real[2]) -> real[2] = z |> dense(2)\ngenerate { z ~ normal[2]\n x = concat(z, z)[:3] |> reshape(3)\n y = reshape(g(z), 1, 1, 1, 1, 2) }",
+  };
+  Arena *arena = arena_create();
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    expect(arena_printf(arena, LAYERS "fn big(x) = reshape(x, 1, 1, 1, 1, 1, 3)\n%s\n", wrong[i]), "not-built");
+  arena_destroy(arena);
 }
 
 static void activations_and_norms_have_their_formulas(void **state) {
@@ -445,6 +470,7 @@ static void angles_are_not_torn(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(formulas_are_what_they_say),
+      cmocka_unit_test(too_many_axes_are_refused),
       cmocka_unit_test(activations_and_norms_have_their_formulas),
       cmocka_unit_test(derivatives_are_values),
       cmocka_unit_test(jacobians),
