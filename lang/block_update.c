@@ -245,8 +245,8 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
     number++;
     refuse_at_once(e, item->update->repeat, "repeat");
     refuse_at_once(e, item->update->when, "when");
-    refuse_at_once(e, item->update->unrolling, "unrolling");
     scene->site = update_site(e, t, number);
+    scene->standing = (Map){0}; // where unrolled steps of a block before have put weights
     scene_again(e);
     size_t before = update.targets.len;
     Outputs outputs = {"loss", "grad_norm", "accuracy"};

@@ -166,6 +166,24 @@ static void unrolled_steps_see_the_draws_of_the_step(void **state) {
   leave(&l);
 }
 
+// All at once: the judge's own step begins at its weights, not where the unrolled steps have put them, whichever block is written first.
+static void unrolled_steps_leave_a_simultaneous_step_alone(void **state) {
+  (void)state;
+  static const char *blocks[2] = {"  update gen unrolling judge 2 { minimize judge(gen()); with sgd(1) }\n",
+                                  "  update judge { minimize judge(gen()) + judge(1)^2 / 2; with sgd(0.3) }\n"};
+  const double a = 0.3;
+  for (int first = 0; first < 2; first++) {
+    char train[512];
+    snprintf(train, sizeof train, "train {\n%s%s  simultaneous; batch 3; steps 9\n}\n", blocks[first], blocks[1 - first]);
+    Loaded l = game(train);
+    const ModelPhase *p = l.model->phases.at[0];
+    assert_int_equal(p->updates.len, 1);
+    near(run(&l, p->updates.at[0].step, 3, "set:gen.theta")[0], theta - (psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a)));
+    near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], psi - a * (theta + psi));
+    leave(&l);
+  }
+}
+
 static double logistic(double x) { return 1 / (1 + exp(-x)); }
 
 // The loss at the players' numbers, and its slope along the one that `net` moves.
@@ -236,6 +254,7 @@ int main(void) {
       cmocka_unit_test(repeat_and_when_follow_the_step),
       cmocka_unit_test(weights_are_bounded_and_averaged),
       cmocka_unit_test(a_simultaneous_step_is_one_program),
+      cmocka_unit_test(unrolled_steps_leave_a_simultaneous_step_alone),
       cmocka_unit_test(batches_are_reduced_and_paired),
       cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated),
       cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
