@@ -148,7 +148,8 @@ bool session_open(Session *session, const Options *options, const SessionSource 
   if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
   read_model(session, source, &model);
   bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
-  if (!source->silent) diags_print(stderr, session->diags, colour, 0);
+  bool said_before = source->text != NULL && session->diags->errors == 0; // warnings, when the run was trained
+  if (!source->silent && !said_before) diags_print(stderr, session->diags, colour, 0);
   if (session->diags->errors > 0 || session->model == NULL) {
     *exit_code = EXIT_USER;
     return false;
