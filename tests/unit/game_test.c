@@ -178,8 +178,8 @@ static void unrolled_steps_leave_a_simultaneous_step_alone(void **state) {
     Loaded l = game(train);
     const ModelPhase *p = l.model->phases.at[0];
     assert_int_equal(p->updates.len, 1);
-    near(run(&l, p->updates.at[0].step, 3, "set:gen.theta")[0], theta - (psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a)));
-    near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], psi - a * (theta + psi));
+    near(run(&l, p->updates.at[0].step, 3, "set:gen.theta")[0], theta - (psi * (1 - a) * (1 - a) - 2 * a * theta * (2 - a)), 1e-9);
+    near(run(&l, p->updates.at[0].step, 3, "set:judge.psi")[0], psi - a * (theta + psi), 1e-9);
     leave(&l);
   }
 }
