@@ -93,17 +93,22 @@ static Compiled compile_here(Compiling *c) {
   return compiled;
 }
 
+// Nobody but the system or the user sends signal 9; whatever else ends the process is its own fault.
+static _Noreturn void report_death(const Compiling *c) {
+  char death[64];
+  compiler_process_death(c->compiler, death, sizeof death);
+  if (strcmp(death, "signal 9") != 0) ir_fail("the process that compiled %s ended with %s", c->fn->name, death);
+  fprintf(stderr, "hgmc: the process that compiled %s was killed, as the system does when memory runs out; free some and run again\n", c->fn->name);
+  exit(EXIT_ENVIRONMENT);
+}
+
 static Compiled compile(Compiling *c) {
   Compiled compiled = {0};
   double begin = now_ms();
   CompilerAnswer answer = c->compiler == NULL ? COMPILER_ABSENT : compiler_process_ask(c->compiler, c->fn, &c->options, c->threads, c->shelf, &compiled);
   if (answer == COMPILER_DONE) timeline_span(&c->timeline, begin, compiled.begin_ms, arena_printf(c->timeline.arena, "%s: to the compiler", c->fn->name));
   if (answer == COMPILER_ABSENT) compiled = compile_here(c);
-  if (answer == COMPILER_DIED && !c->is_spare) {
-    char death[64];
-    compiler_process_death(c->compiler, death, sizeof death);
-    ir_fail("the process that compiled %s ended with %s; signal 9 is often a lack of memory", c->fn->name, death);
-  }
+  if (answer == COMPILER_DIED && !c->is_spare) report_death(c);
   if (compiled.packed != NULL) note_stages(&c->timeline, c->fn->name, &compiled);
   c->stats = compiled.stats;
   return compiled;

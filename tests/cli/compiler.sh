@@ -22,6 +22,21 @@ kill -KILL $run
 wait $run
 none_left "a run that was killed"
 
+# And the run knows what to say when the compiler is: unless that had answered already, then there is another run.
+status=0
+for try in 1 2 3 4 5; do
+  ./hgmc run "$ROOT/examples/flows/jets.hgm" --train "$ROOT/examples/data/jets.h5" --steps 1 --quiet --force -o alone > log 2>&1 &
+  run=$!
+  await $run [ -e alone/manifest.json ]
+  for process in $(processes); do process=${process#/proc/} process=${process%/exe}; [ "$process" = $run ] || kill -KILL "$process"; done 2> /dev/null
+  wait $run; status=$?
+  [ $status -eq 2 ] && break
+  rm -rf alone
+done
+[ $status -eq 2 ] || fail "exit 2 where the compiler was killed"
+expect_text "was killed, as the system does when memory runs out"
+none_left "a compiler that was killed"
+
 # By hand it says what it is.
 expect_exit 2 ./hgmc compiler; expect_text "cannot be called"
 exit 0
