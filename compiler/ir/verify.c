@@ -1,4 +1,4 @@
-// The laws of the IR, checked after every pass:
+// The laws of the IR, checked behind the passes:
 //
 //   1. An operand is an earlier value; the number of operands is the op's.
 //   2. The type of a value is the one its shape rule infers (shape*.c: where event axes stand, dtypes, attributes).

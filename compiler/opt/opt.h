@@ -1,5 +1,5 @@
 // Optimisation: each pass takes a function and gives a new one with the same outputs (values equal up to rounding;
-// bit-equal for all but `algebra` and `associate`). The verifier runs after each.
+// bit-equal for all but `algebra` and `associate`). The verifier runs behind the last, after each where a trace is asked for.
 #ifndef HGM_OPT_H
 #define HGM_OPT_H
 
@@ -15,6 +15,7 @@ extern const OptPassInfo opt_passes[];
 extern const int opt_pass_count;
 
 // All passes in order; trace (may be NULL) is called after each with its result.
-IrFn *opt_run(Arena *arena, const IrFn *fn, void (*trace)(void *data, const char *pass, const IrFn *fn), void *data);
+typedef void OptTrace(void *data, const char *pass, const IrFn *fn);
+IrFn *opt_run(Arena *arena, const IrFn *fn, OptTrace *trace, void *data);
 
 #endif
