@@ -106,22 +106,23 @@ static bool replaces(const Nest *n, uint32_t to, uint32_t from, ReadKind kind) {
 
 static const Nest *flat_nest(const Kernel *k) { return k->kind == GROUP_NEST && k->nest->mode == NEST_FLAT ? k->nest : NULL; }
 
-static uint32_t leaf_of(const Schedule *s, const Place *output) {
-  const HgmPort *port = &s->outputs.at[output->port];
+// Weights and states by their name: place + 1.
+static Map find_leaves(const Schedule *s) {
+  Map leaves = {0};
   for (size_t i = 0; i < s->places.len; i++) {
     const Place *p = &s->places.at[i];
-    if (p->kind != PLACE_LEAF || p->events || p->dtype != output->dtype || p->rows != output->rows) continue;
-    if (strcmp(s->leaves.at[p->port].name, port->name + 4) == 0) return (uint32_t)i;
+    if (p->kind == PLACE_LEAF && !p->events) map_put(s->arena, &leaves, s->leaves.at[p->port].name, (void *)(i + 1));
   }
-  return UINT32_MAX;
+  return leaves;
 }
 
-static bool place_over_leaf(Schedule *s, const Kernel *kernels, const Use *uses, uint32_t place) {
-  const Place *p = &s->places.at[place];
-  uint32_t leaf = leaf_of(s, p), at = uses[place].stored_at;
-  if (leaf == UINT32_MAX || uses[place].stores != 1 || at < s->first_commit || uses[leaf].read_last > at) return false;
+// The leaf has the output's name.
+static bool place_over_leaf(Schedule *s, const Kernel *kernels, const Use *uses, uint32_t place, size_t leaf) {
+  const Place *p = &s->places.at[place], *old = &s->places.at[leaf];
+  uint32_t at = uses[place].stored_at;
+  if (old->dtype != p->dtype || old->rows != p->rows) return false;
+  if (uses[place].stores != 1 || at < s->first_commit || uses[leaf].read_last > at) return false;
   const Nest *nest = flat_nest(&kernels[at]);
-  const Place *old = &s->places.at[leaf];
   if (nest == NULL || !replaces(nest, p->buffer, old->buffer, READ_UNIFORM)) return false;
   s->buffers.at[p->buffer - 1].space = HGM_SPACE_LEAF;
   s->buffers.at[p->buffer - 1].index = old->port;
@@ -139,10 +140,13 @@ static void place_over_partial(Schedule *s, const Kernel *kernels, const Use *us
 
 void schedule_in_place(Schedule *s, const Kernel *kernels) {
   const Use *uses = find_uses(s);
+  const Map leaves = find_leaves(s);
   bool any = false;
   for (uint32_t i = 0; i < s->places.len; i++) {
-    if (is_set(s, &s->places.at[i])) any |= place_over_leaf(s, kernels, uses, i);
-    else place_over_partial(s, kernels, uses, i);
+    const Place *p = &s->places.at[i];
+    uintptr_t leaf = is_set(s, p) ? (uintptr_t)map_get(&leaves, s->outputs.at[p->port].name + 4) : 0;
+    if (leaf > 0) any |= place_over_leaf(s, kernels, uses, i, leaf - 1);
+    else if (!is_set(s, p)) place_over_partial(s, kernels, uses, i);
   }
   if (!any) s->first_commit = (uint32_t)s->order.len;
 }
