@@ -1,4 +1,5 @@
 // `with`: the optimizer, its rate and settings, and what surrounds it.
+#include <math.h>
 #include <string.h>
 
 #include "lang/update.h"
@@ -70,6 +71,11 @@ static bool read_rate(Blocks *b, Scope *scope, const AstExpr *x, With *with) {
     return true;
   }
   Value *v = elab_expr(e, scope, x);
+  if (value_is_number(v) && !(value_number(v) >= 0 && value_number(v) < INFINITY)) {
+    Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "a rate of %g", value_number(v));
+    diag_help(e->diags, d, "a step goes down its loss by a positive rate; `maximize` goes up");
+    return false;
+  }
   if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
   if (!value_is_error(v)) v = elab_real(e, v, x->span);
   if (value_is_error(v) || v->kind != VALUE_TENSOR) return false;
@@ -80,6 +86,19 @@ static bool read_rate(Blocks *b, Scope *scope, const AstExpr *x, With *with) {
     return false;
   }
   with->rate = ir_cast(fn, v->u.tensor.ir, IR_F64);
+  return true;
+}
+
+// eps is not negative; betas, momentum and decays are shares of what was there before.
+static bool setting_fits(Elab *e, const OptimizerSetting *s, const AstExpr *x) {
+  bool share = strcmp(s->name, "eps") != 0 && strcmp(s->name, "nesterov") != 0;
+  for (int i = 0; i < s->numbers; i++) {
+    double v = s->value[i];
+    if (v >= 0 && (share ? v < 1 : v < INFINITY)) continue;
+    Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` of %g", s->name, v);
+    diag_help(e->diags, d, share ? "from 0 up to 1, and not 1 itself" : "0 or a positive number");
+    return false;
+  }
   return true;
 }
 
@@ -105,7 +124,7 @@ static bool read_optimizer(Blocks *b, Scope *scope, const AstExpr *x, With *with
       return false;
     }
     Value *v = elab_expr(e, scope, arg->value);
-    good = !value_is_error(v) && tuple_numbers(e, v, arg->value->span, s->name, s->value, s->numbers);
+    good = !value_is_error(v) && tuple_numbers(e, v, arg->value->span, s->name, s->value, s->numbers) && setting_fits(e, s, arg->value);
   }
   if (good && !rated) {
     Diag *d = elab_error(e, DIAG_OPTIMIZER, x->span, "`%s` needs a rate", name);

@@ -152,6 +152,14 @@ static void what_cannot_be_trained_is_refused(void **state) {
   expect(HEAD "train { update f { minimize f(x); with adam(1, gamma = 2) }; batch 3; epochs 1 }\n", "optimizer");
   expect(HEAD "train { update f { minimize f(x); with adam(1), sgd(1) }; batch 3; epochs 1 }\n", "optimizer");
   expect(HEAD "train { update f { minimize f(x); with sgd(f(x)) }; batch 3; epochs 1 }\n", "optimizer");
+  static const char *const out_of_range[] = {"adam(-1e-3)",           "sgd(1 / 0)",           "adam(1e-3, betas = (0.9, 1))",
+                                             "adam(1e-3, eps = -1)",  "sgd(1, momentum = 1)", "rmsprop(1, decay = 1.5)",
+                                             "adamw(1, decay = -0.1)"};
+  for (size_t i = 0; i < sizeof out_of_range / sizeof out_of_range[0]; i++) {
+    char text[512];
+    snprintf(text, sizeof text, HEAD "train { update f { minimize f(x); with %s }; batch 3; epochs 1 }\n", out_of_range[i]);
+    expect(text, "optimizer");
+  }
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update f { minimize f(x); with adam(1) }; batch 3; epochs 1 }\n", "optimizer-two");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; update g { minimize g(x); with sgd(1) }; batch 3; epochs 1; patience 2 }\n", "watch-what");
   expect(HEAD "train { update f { minimize f(x); with sgd(1) }; batch 3 }\n", "no-end");
