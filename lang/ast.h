@@ -178,7 +178,7 @@ struct AstType {
 };
 
 // ---- statements
-typedef enum { ST_ERROR, ST_ASSIGN, ST_DRAW, ST_LEARN, ST_REPEAT, ST_NET, ST_WHERE, ST_DIRECTION } AstStmtKind;
+typedef enum { ST_ERROR, ST_ASSIGN, ST_DRAW, ST_LEARN, ST_REPEAT, ST_NET, ST_WHERE, ST_ASSERT, ST_DIRECTION } AstStmtKind;
 typedef struct AstPattern {
   AstNames names;
   bool tuple;
@@ -211,7 +211,7 @@ struct AstStmt {
       AstStmts body;
     } repeat; // count: a number or a list
     AstDecl *net;
-    AstExpr *where;
+    AstExpr *condition; // where, assert
     struct {
       bool inverse;
       AstStmts body;

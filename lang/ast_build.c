@@ -309,9 +309,9 @@ AstStmt *ast_net_stmt(Parse *p, Span span, AstDecl *net) {
   return s;
 }
 
-AstStmt *ast_where(Parse *p, Span span, AstExpr *condition) {
-  AstStmt *s = new_stmt(p, span, ST_WHERE);
-  s->u.where = condition;
+AstStmt *ast_condition(Parse *p, Span span, AstStmtKind kind, AstExpr *condition) {
+  AstStmt *s = new_stmt(p, span, kind);
+  s->u.condition = condition;
   return s;
 }
 

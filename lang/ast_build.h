@@ -39,7 +39,7 @@ AstStmt *ast_draw(Parse *p, Span span, AstPattern pattern, AstExpr *from, AstExp
 AstStmt *ast_learn(Parse *p, Span span, bool fixed, bool draw, AstName name, AstType *type, AstExpr *value);
 AstStmt *ast_repeat(Parse *p, Span span, AstExpr *count, AstName as, AstStmts body);
 AstStmt *ast_net_stmt(Parse *p, Span span, AstDecl *net);
-AstStmt *ast_where(Parse *p, Span span, AstExpr *condition);
+AstStmt *ast_condition(Parse *p, Span span, AstStmtKind kind, AstExpr *condition); // where, assert
 AstStmt *ast_direction(Parse *p, Span span, bool inverse, AstStmts body);
 
 // ---- items of blocks

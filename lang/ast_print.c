@@ -256,6 +256,7 @@ static void stmt(Printer *p, const AstStmt *s) {
   case ST_REPEAT: line(p, "repeat%s%s", s->u.repeat.as.text != NULL ? " as " : "", s->u.repeat.as.text != NULL ? s->u.repeat.as.text : ""); break;
   case ST_NET: decl(p, s->u.net); return;
   case ST_WHERE: line(p, "where"); break;
+  case ST_ASSERT: line(p, "assert"); break;
   case ST_DIRECTION: line(p, s->u.direction.inverse ? "inverse" : "forward"); break;
   }
   p->level++;
@@ -280,7 +281,8 @@ static void stmt(Printer *p, const AstStmt *s) {
     role(p, "count", s->u.repeat.count);
     stmts(p, &s->u.repeat.body);
     break;
-  case ST_WHERE: expr(p, s->u.where); break;
+  case ST_WHERE:
+  case ST_ASSERT: expr(p, s->u.condition); break;
   case ST_DIRECTION: stmts(p, &s->u.direction.body); break;
   }
   p->level--;

@@ -172,7 +172,6 @@ Value *set_places(Elab *e, const DataField *f, IrRef taken);                   /
 bool data_made(Blocks *b, DataBlock *d, const AstDatum *item); // `x ~ law`, `x = formula`; false: reported
 Value *field_made(Elab *e, DataField *f, bool physical);       // in the current scene
 void data_simulate(Blocks *b, DataBlock *d);                   // the program that draws events of a block without columns
-const char *source_text(Elab *e, Span span);                   // the bytes of a span
 // ---- fields as values (block_field.c)
 void fields_hooks(Elab *e);
 Value *field_prepared(Elab *e, DataField *f, Span span); // in the current scene

@@ -203,10 +203,10 @@ static void generate_where(Blocks *b, const Generator *g, Scope *body, Output *o
     const AstStmt *s = g->decl->u.generate.body.at[i];
     if (s->kind != ST_WHERE) continue;
     if (scope == NULL) scope = where_scope(e, &g->decl->u.generate.given, body, out, model);
-    IrRef one = event_condition(e, elab_expr(e, scope, s->u.where), s->u.where->span);
+    IrRef one = event_condition(e, elab_expr(e, scope, s->u.condition), s->u.condition->span);
     if (one == IR_NONE) continue;
     if (!depends_on_draws(e, model->fn, one)) {
-      Diag *d = elab_error(e, DIAG_WHERE_WHAT, s->u.where->span, "no draw changes this condition, and `where` in `generate` draws again until it holds");
+      Diag *d = elab_error(e, DIAG_WHERE_WHAT, s->u.condition->span, "no draw changes this condition, and `where` in `generate` draws again until it holds");
       diag_help(e->diags, d, "ask it of something that is drawn, or leave given events out with `where` in the data block");
       continue;
     }

@@ -39,12 +39,6 @@ struct Loaded {
   BlockList blocks;
 };
 
-const char *source_text(Elab *e, Span span) {
-  const SourceFile *file = source_of(e->sources, span);
-  if (file == NULL || span.end > file->base + file->len || span.end < span.begin) return "";
-  return arena_strndup(e->arena, file->text + (span.begin - file->base), span.end - span.begin);
-}
-
 void not_built(Elab *e, Span span, const char *format, ...) {
   va_list args;
   va_start(args, format);

@@ -198,6 +198,12 @@ Diag *elab_error(Elab *e, DiagKind kind, Span span, const char *format, ...) {
   return d;
 }
 
+const char *source_text(Elab *e, Span span) {
+  const SourceFile *file = source_of(e->sources, span);
+  if (file == NULL || span.end > file->base + file->len || span.end < span.begin) return "";
+  return arena_strndup(e->arena, file->text + (span.begin - file->base), span.end - span.begin);
+}
+
 Value *elab_not_built(Elab *e, Span span, const char *what) {
   Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
   diag_help(e->diags, d, "the language has it and a later version of hgmc will; this one refuses it");

@@ -162,6 +162,7 @@ Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span);
 Value *elab_index_static(Elab *e, Value *v, int axis, const int64_t *index, int64_t n, Span span); // index list on one axis
 
 // ---- settings: a value known now, or `not-setting` with `what` ("the size of `dense`")
+const char *source_text(Elab *e, Span span); // the bytes of a span
 bool elab_setting_int(Elab *e, Value *v, Span span, const char *what, int64_t *out);
 bool elab_setting_number(Elab *e, Value *v, Span span, const char *what, double *out);
 

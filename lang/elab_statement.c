@@ -129,6 +129,29 @@ static Value *repeat(Elab *e, Scope *scope, const AstStmt *s) {
   return e->diags->errors > errors ? value_error(e) : value_int(e, s->span, (int64_t)passes.len);
 }
 
+static bool is_compared(const AstExpr *x) { return x->kind == EX_BINARY && x->u.binary.op >= BIN_EQ && x->u.binary.op <= BIN_GE; }
+
+// The part of a condition that does not hold: of `a and b` the first such.
+static const AstExpr *what_fails(Elab *e, Scope *scope, const AstExpr *x) {
+  while (x->kind == EX_BINARY && x->u.binary.op == BIN_AND) {
+    Value *left = elab_expr(e, scope, x->u.binary.left);
+    x = value_is_number(left) && value_number(left) == 0 ? x->u.binary.left : x->u.binary.right;
+  }
+  return x;
+}
+
+// In a body: a condition on settings and sizes, which whoever uses the body must keep.
+static Value *asserted(Elab *e, Scope *scope, const AstExpr *x) {
+  Value *v = elab_expr(e, scope, x);
+  double holds;
+  if (!elab_setting_number(e, v, x->span, "what `assert` asks in a body", &holds) || holds != 0) return v;
+  x = what_fails(e, scope, x);
+  Diag *d = elab_error(e, DIAG_ASSERT, x->span, "`%s` does not hold", source_text(e, x->span));
+  Value *left = is_compared(x) ? elab_expr(e, scope, x->u.binary.left) : v;
+  if (left != v && value_is_number(left)) diag_help(e->diags, d, "`%s` is %s", source_text(e, x->u.binary.left->span), value_text(e->arena, left));
+  return value_error(e);
+}
+
 static Value *callable_of(Elab *e, Scope *scope, const AstDecl *decl, CallableKind kind) {
   Value *v = value_copy(e, value_error(e));
   v->kind = VALUE_CALLABLE;
@@ -162,6 +185,7 @@ Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
     v = callable_of(e, scope, s->u.net, CALL_NET);
     give_name(e, scope, s->u.net->name, v);
     return v;
+  case ST_ASSERT: return asserted(e, scope, s->u.condition);
   case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data`, `train` and `generate` blocks");
   case ST_DIRECTION: return out_of_place(e, s->span, s->u.direction.inverse ? "`inverse`" : "`forward`", "a `bijection`");
   }

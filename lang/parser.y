@@ -309,6 +309,7 @@ simple_stmt: pattern "=" expr { $$ = ast_assign(p, @$, $pattern, NULL, $expr); }
   | "repeat" expr as_opt "{" stmts "}" { $$ = ast_repeat(p, @$, $expr, $as_opt, $stmts); }
   | "repeat" error resume stmts "}" { $$ = ast_stmt_error(p, @$); }
   | "repeat" error            { $$ = ast_stmt_error(p, @$); }
+  | "assert" expr             { $$ = ast_condition(p, @$, ST_ASSERT, $expr); }
   | net                       { $$ = ast_net_stmt(p, @$, $net); }
   ;
 pattern: name                 { $$ = ast_one(p, $name); }
@@ -321,7 +322,7 @@ generate_stmts: %empty        { $$ = (AstStmts){0}; }
   | generate_stmts error END  { $$ = $1; PUSH($$, ast_stmt_error(p, @error)); yyerrok; }
   ;
 generate_stmt: simple_stmt
-  | "where" expr              { $$ = ast_where(p, @$, $expr); }
+  | "where" expr              { $$ = ast_condition(p, @$, ST_WHERE, $expr); }
   ;
 
 bijection_stmts: %empty       { $$ = (AstStmts){0}; }

@@ -163,7 +163,8 @@ static void in_statement(Body *b, const AstStmt *s, bool gives) {
     in_callable(b, s->u.net);
     in_statements(b, &s->u.net->u.callable.body.statements, false);
     return;
-  case ST_WHERE: in_expr(b, s->u.where); return;
+  case ST_WHERE:
+  case ST_ASSERT: in_expr(b, s->u.condition); return;
   case ST_DIRECTION: in_statements(b, &s->u.direction.body, gives); return;
   }
 }

@@ -32,9 +32,8 @@ bool ir_is_real(const IrType *t) { return t->dtype == IR_F32 || t->dtype == IR_F
 
 int64_t ir_elements(const IrType *t) {
   int64_t n = 1;
-  for (int i = 0; i < t->rank; i++) {
-    if (t->axes[i] >= 0) n *= t->axes[i];
-  }
+  for (int i = 0; i < t->rank; i++)
+    if (t->axes[i] >= 0 && __builtin_mul_overflow(n, t->axes[i], &n)) return INT64_MAX; // of a damaged file
   return n;
 }
 
