@@ -100,13 +100,16 @@ static void compile_module(void *data, int64_t index, int thread) {
 
 // About its LLVM instructions: those of a matrix kernel are not in the cost of what follows on it.
 static int size_of(const Job *job) {
-  enum { NEST_LEAST = 30, MATRIX = 350 };
-  return job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT || job->kernel->kind == GROUP_GRADIENT ? MATRIX : NEST_LEAST);
+  enum { NEST_LEAST = 30, PRODUCT = 350, GRADIENT = 100 }; // gradients call what their module has once
+  return job->kernel->kind == GROUP_GRADIENT ? GRADIENT : job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT ? PRODUCT : NEST_LEAST);
 }
 
+// Gradients stand together, before the others: so few modules have the functions that they share.
 static int by_size(const void *x, const void *y) {
   const Job *a = *(const Job *const *)x, *b = *(const Job *const *)y;
   if (a->effort != b->effort) return a->effort < b->effort ? -1 : 1;
+  bool gradients[] = {a->kernel->kind == GROUP_GRADIENT, b->kernel->kind == GROUP_GRADIENT};
+  if (gradients[0] != gradients[1]) return gradients[0] ? -1 : 1;
   return size_of(a) != size_of(b) ? (size_of(a) > size_of(b) ? -1 : 1) : (a > b) - (a < b);
 }
 

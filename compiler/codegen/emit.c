@@ -190,3 +190,21 @@ void emit_end_if(CodeModule *m, EmitIf block) {
   LLVMMoveBasicBlockAfter(block.done, LLVMGetInsertBlock(m->builder));
   LLVMPositionBuilderAtEnd(m->builder, block.done);
 }
+
+// ---- functions
+
+void emit_call(CodeModule *m, const char *name, EmitBody *body, const void *data, const LLVMValueRef *arguments, unsigned n) {
+  LLVMTypeRef types[EMIT_ARGUMENTS];
+  LLVMValueRef parameters[EMIT_ARGUMENTS], f = LLVMGetNamedFunction(m->module, name), all[EMIT_ARGUMENTS];
+  if (n > EMIT_ARGUMENTS) ir_fail("a function of %u arguments", n);
+  for (unsigned i = 0; i < n; i++) types[i] = LLVMTypeOf(arguments[i]), all[i] = arguments[i];
+  if (f == NULL) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
+    f = code_function(m, name, m->none, types, n, true);
+    for (unsigned i = 0; i < n; i++) parameters[i] = LLVMGetParam(f, i);
+    body(m, data, parameters);
+    LLVMBuildRetVoid(m->builder);
+    LLVMPositionBuilderAtEnd(m->builder, here);
+  }
+  LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, all, n, "");
+}
