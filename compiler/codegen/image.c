@@ -116,10 +116,11 @@ static bool symbol_place(const Object *o, uint64_t index, uint64_t *place, HgmEr
   return true;
 }
 
-static bool x86_field(uint32_t *field, uint64_t type, int64_t target, int64_t place, HgmError *error) {
+// Places wrap around: what a damaged object asks for is too far away then.
+static bool x86_field(uint32_t *field, uint64_t type, uint64_t target, uint64_t place, HgmError *error) {
   if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
     return hgm_fail(error, 3, "compiled code has a relocation of type %llu; an image allows only PC32 and PLT32", (unsigned long long)type);
-  int64_t value = target - place;
+  int64_t value = (int64_t)(target - place);
   *field = (uint32_t)value;
   return value == (int32_t)value || hgm_fail(error, 3, "an image of compiled code is over 2 GiB");
 }
@@ -138,8 +139,8 @@ static int low_shift(uint64_t type) {
 }
 
 // The image begins on a page, so the low bits of a place in it are those of the address (ELF for the Arm 64-bit Architecture, section 5.7).
-static bool arm_field(uint32_t *field, uint64_t type, int64_t target, int64_t place, HgmError *error) {
-  int64_t value = target - place, pages = (target >> 12) - (place >> 12);
+static bool arm_field(uint32_t *field, uint64_t type, uint64_t target, uint64_t place, HgmError *error) {
+  int64_t value = (int64_t)(target - place), pages = ((int64_t)target >> 12) - ((int64_t)place >> 12);
   bool fits = true;
   int shift = low_shift(type);
   if (shift >= 0) *field |= ((uint32_t)target & 0xfff) >> shift << 10;
@@ -167,8 +168,7 @@ static bool relocate_section(const Object *o, const Elf64_Shdr *list, uint8_t *i
     uint64_t place = o->place[list->sh_info] + r->r_offset;
     uint32_t field;
     memcpy(&field, image + place, sizeof field);
-    if (!(o->machine == EM_AARCH64 ? arm_field : x86_field)(&field, ELF64_R_TYPE(r->r_info), (int64_t)target + r->r_addend, (int64_t)place, error))
-      return false;
+    if (!(o->machine == EM_AARCH64 ? arm_field : x86_field)(&field, ELF64_R_TYPE(r->r_info), target + (uint64_t)r->r_addend, place, error)) return false;
     memcpy(image + place, &field, sizeof field);
   }
   return true;
