@@ -36,6 +36,14 @@ void hgm_numbers_read(HgmFileType type, const void *numbers, int64_t n, int64_t 
   }
 }
 
+// Only of a finite number is the difference to itself 0.
+bool hgm_numbers_finite(HgmFileType type, const void *numbers, int64_t n) {
+  int odd = 0;
+  for (int64_t i = 0; type == HGM_FILE_F32 && i < n; i++) odd |= !(((const float *)numbers)[i] - ((const float *)numbers)[i] == 0);
+  for (int64_t i = 0; type == HGM_FILE_F64 && i < n; i++) odd |= !(((const double *)numbers)[i] - ((const double *)numbers)[i] == 0);
+  return odd == 0;
+}
+
 void hgm_numbers_keep(HgmFileType type, const double *numbers, int64_t n, void *out) {
 #define KEEP(NAME, T)                                                                                                                                          \
   case HGM_FILE_##NAME:                                                                                                                                        \

@@ -7,6 +7,7 @@
 #ifndef HGM_NUMBERS_H
 #define HGM_NUMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ size_t hgm_type_bytes(HgmFileType type); // of an element; 0: text
 double hgm_number(HgmFileType type, const void *numbers, int64_t i);
 // numbers[0..n) as doubles, `pitch` apart: out[i * pitch].
 void hgm_numbers_read(HgmFileType type, const void *numbers, int64_t n, int64_t pitch, double *out);
+bool hgm_numbers_finite(HgmFileType type, const void *numbers, int64_t n); // no NaN, no infinity among them
 // The way back, for doubles that the type holds.
 void hgm_numbers_keep(HgmFileType type, const double *numbers, int64_t n, void *out);
 

@@ -105,9 +105,8 @@ void domain_clipped(const Dataset *dataset, Session *session, Store *store) {
 }
 
 static bool row_is_finite(const Table *table, int64_t row) {
-  bool fine = true;
-  for (int64_t i = row * table->elements; i < (row + 1) * table->elements; i++) fine &= isfinite(table_number(table, i)) != 0;
-  return fine;
+  const char *first = (const char *)table->data + (size_t)(row * table->elements) * hgm_type_bytes(table->type);
+  return hgm_numbers_finite(table->type, first, table->elements);
 }
 
 bool domain_prepared(const Dataset *dataset, Session *session, Store *store, HgmError *error) {

@@ -53,6 +53,11 @@ double slot_number(const Slot *slot, int64_t i) {
   return 0;
 }
 
+bool slot_is_finite(const Slot *slot) {
+  if (slot->dtype != HGM_F32 && slot->dtype != HGM_F64) return true;
+  return hgm_numbers_finite(slot->dtype == HGM_F32 ? HGM_FILE_F32 : HGM_FILE_F64, slot->data, slot->n);
+}
+
 void slot_set(Slot *slot, int64_t i, double value) {
   switch (slot->dtype) {
   case HGM_F32: ((float *)slot->data)[i] = (float)value; return;

@@ -33,6 +33,7 @@ void slot_commit(Slot *slot);                                               // n
 void slot_set_all(Slot *slot, const double *values);                        // n of them
 void slot_fill(Slot *slot, double value);
 double slot_number(const Slot *slot, int64_t i);
+bool slot_is_finite(const Slot *slot); // all its numbers
 void slot_set(Slot *slot, int64_t i, double value);
 size_t dtype_bytes(HgmDtype dtype);
 

@@ -87,12 +87,11 @@ static bool weights_are_finite(const Training *t, HgmError *error) {
   const Store *store = t->store;
   for (size_t i = 0; i < store->slots.len; i++) {
     const Slot *slot = store->slots.at[i];
-    for (int64_t k = 0; slot->saved && k < slot->n; k++)
-      if (!isfinite(slot_number(slot, k)))
-        return hgm_fail(error, EXIT_USER,
-                        "`%s` is no longer finite at step %.0f: a gradient was not; a smaller learning rate or `clip(5)` behind the optimizer "
-                        "usually cures it; the last good weights are kept",
-                        slot->name, t->position.step);
+    if (slot->saved && !slot_is_finite(slot))
+      return hgm_fail(error, EXIT_USER,
+                      "`%s` is no longer finite at step %.0f: a gradient was not; a smaller learning rate or `clip(5)` behind the optimizer "
+                      "usually cures it; the last good weights are kept",
+                      slot->name, t->position.step);
   }
   return true;
 }

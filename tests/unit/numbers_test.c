@@ -1,5 +1,5 @@
 // needs: runtime
-// Numbers of every type of a file come back as they were, singly, in rows and apart; HDF5 and others are tested by what reads them (writer_test).
+// Numbers of every type of a file come back as they were, singly, in rows and apart, and those that are none are found; HDF5 and others are tested by what reads them (writer_test).
 #include "runtime/numbers.h"
 
 #include <float.h>
@@ -56,7 +56,23 @@ static void kept_and_read(void **state) {
   assert_int_equal(hgm_type_bytes(HGM_FILE_TEXT), 0);
 }
 
+static void finite_or_not(void **state) {
+  (void)state;
+  enum { LENGTH = 37 }; // more than a few vectors
+  for (int c = 0; c < N_CASES; c++) {
+    double numbers[LENGTH];
+    _Alignas(8) unsigned char kept[8 * LENGTH];
+    for (int odd = 0; odd < N; odd++)
+      for (int place = 0; place < LENGTH; place++) {
+        for (int i = 0; i < LENGTH; i++) numbers[i] = i == place ? CASES[c].numbers[odd] : 1;
+        hgm_numbers_keep(CASES[c].type, numbers, LENGTH, kept);
+        assert_int_equal(hgm_numbers_finite(CASES[c].type, kept, LENGTH), isfinite(numbers[place]));
+        assert_true(hgm_numbers_finite(CASES[c].type, kept, place)); // not what lies behind
+      }
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(kept_and_read)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(kept_and_read), cmocka_unit_test(finite_or_not)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
