@@ -29,17 +29,16 @@ static EmitLoop squares_along(Emit *e, int l, int64_t side) {
 static void copy_square(Emit *e, const Exchange *x, unsigned side) {
   const NestStep *t = &e->nest->steps[0];
   const NestRead *r = &t->read[0];
-  LLVMTypeRef element = point_memory_element(e->m, (IrDtype)t->dtype), vector = LLVMVectorType(element, side);
+  LLVMTypeRef element = point_memory_element(e->m, (IrDtype)t->dtype);
   LLVMValueRef from = emit_at(e->m, element, e->pointers[r->index], nest_offset(e, r->base, r->stride, 0, 1)), rows[16];
   LLVMValueRef to = emit_at(e->m, element, e->pointers[t->slot], nest_offset(e, t->store_base, t->store_stride, 0, 1));
-  for (unsigned i = 0; i < side; i++) rows[i] = emit_load(e->m, vector, emit_at(e->m, element, from, emit_index(e->m, i * r->stride[x->to])));
-  square_transpose(e->m, rows, side);
-  for (unsigned i = 0; i < side; i++) emit_store(e->m, rows[i], emit_at(e->m, element, to, emit_index(e->m, i * t->store_stride[x->from])));
+  for (unsigned i = 0; i < side; i++) rows[i] = emit_at(e->m, element, from, emit_index(e->m, i * r->stride[x->to]));
+  square_copy(e->m, element, side, rows, to, t->store_stride[x->from]);
 }
 
 static void copy_squares(Emit *e, void *data) {
   const Exchange *x = data;
-  unsigned side = (unsigned)side_of(e->nest);
+  unsigned side = square_side(e->m, point_memory_element(e->m, (IrDtype)e->nest->steps[0].dtype));
   EmitLoop outer = squares_along(e, x->to, side), inner = squares_along(e, x->from, side);
   copy_square(e, x, side);
   emit_loop_end(e->m, &inner, NULL);

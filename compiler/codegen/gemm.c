@@ -11,18 +11,22 @@
 enum { MAX_VECTORS = 8, MAX_SHARE = 32 };
 
 typedef struct Block {
-  unsigned vectors, rows;
+  unsigned vectors, rows, terms; // terms: of each chain in a turn of its loop
 } Block;
 
 // Machine vectors that one vector of CODE_LANES lanes takes.
 static unsigned machine_vectors(const CodeTarget *t, bool f64) { return (unsigned)CODE_LANES * (f64 ? 64 : 32) / t->vector_bits; }
 
+// A loop's own instructions, four a turn, are a sixth of what a small block issues: a turn has several terms there, fewer in the few last blocks.
+unsigned gemm_terms(const CodeTarget *t, bool first) { return t->vector_bits == 512 ? 1 : first ? 4 : 2; }
+
 // Shapes that keep accumulators, operands and one broadcast in registers (32, or 16 with AVX2) and at least 8 chains.
 static Block best_block(const CodeTarget *t, bool f64, int64_t rows) {
   unsigned width = machine_vectors(t, f64);
-  if (t->vector_bits == 512 && width == 1) return rows <= 2 ? (Block){8, 2} : rows <= 6 ? (Block){4, 6} : (Block){2, 12};
-  if (t->vector_bits == 512) return rows <= 3 ? (Block){4, 3} : (Block){1, 12};
-  return width == 2 ? (Block){1, 6} : (Block){1, 2};
+  if (t->vector_bits == 512 && width == 1)
+    return rows <= 2 ? (Block){.vectors = 8, .rows = 2} : rows <= 6 ? (Block){.vectors = 4, .rows = 6} : (Block){.vectors = 2, .rows = 12};
+  if (t->vector_bits == 512) return rows <= 3 ? (Block){.vectors = 4, .rows = 3} : (Block){.vectors = 1, .rows = 12};
+  return width == 2 ? (Block){.vectors = 1, .rows = 6} : (Block){.vectors = 1, .rows = 2};
 }
 
 static LLVMTypeRef vector_type(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
@@ -61,11 +65,10 @@ static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLV
 }
 
 // The chains of b.rows rows and b.vectors vectors over all k. w and x point to the block's first weight and event.
-// A loop's own instructions, four a turn, are a sixth of what a small block issues: a turn has several terms there.
 // The weights of the next block, which lie behind those of this one, are asked for meanwhile: in models larger than the second-level cache
 // they come from further away, once a tile.
 static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
-  int64_t terms = m->target->vector_bits == 512 ? 1 : 4, whole = g->k / terms * terms, line = 64 / (g->f64 ? 8 : 4);
+  int64_t terms = b.terms, whole = g->k / terms * terms, line = 64 / (g->f64 ? 8 : 4);
   unsigned n = b.rows * b.vectors;
   bool ahead = g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k;
   if (whole) { // the loop carries the chains, then where it reads
@@ -131,24 +134,27 @@ static void emit_block(CodeModule *m, const Gemm *g, Block b, LLVMValueRef row, 
     }
 }
 
-// Rows of a block, at most so many: all blocks equal where that takes few more of them, else as even as possible.
-static unsigned even_rows(int64_t n, unsigned most) {
-  for (unsigned rows = most; rows > 4 && 6 * rows >= 5 * most; rows--)
-    if (n % rows == 0) return rows;
-  int64_t blocks = (n + most - 1) / most;
-  return (unsigned)((n + blocks - 1) / blocks);
+// Blocks of the most rows, then some of one less: a block of very few has fewer chains than fill the units. Few rows: as even as possible.
+int gemm_runs(int64_t n, unsigned most, GemmRun run[GEMM_RUNS]) {
+  int64_t blocks = (n + most - 1) / most, less = blocks * most - n, rows = most;
+  if (less > blocks) rows = (n + blocks - 1) / blocks, less = blocks * rows - n;
+  int64_t whole = (blocks - less) * rows;
+  int runs = 0;
+  if (whole > 0) run[runs++] = (GemmRun){0, whole, (unsigned)rows};
+  if (n > whole) run[runs++] = (GemmRun){whole, n, (unsigned)rows - 1};
+  return runs;
 }
 
-// All rows for b.vectors vectors of events: equal blocks of rows and a smaller last one. (One that began earlier instead, and computed
-// some rows twice, would spare its code, but costs 2 % of a training step.)
+// All rows for b.vectors vectors of events. (A last block that began earlier instead, and computed some rows twice, would spare its code,
+// but costs 2 % of a training step.)
 static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event) {
-  b.rows = even_rows(g->n, b.rows);
-  int64_t whole = g->n / b.rows * b.rows;
-  EmitLoop n = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), b.rows, NULL, 0);
-  emit_block(m, g, b, n.index, event);
-  emit_loop_end(m, &n, NULL);
-  b.rows = (unsigned)(g->n - whole);
-  if (b.rows) emit_block(m, g, b, emit_index(m, whole), event);
+  GemmRun run[GEMM_RUNS];
+  int runs = gemm_runs(g->n, b.rows, run);
+  for (int i = 0; i < runs; i++) {
+    EmitLoop n = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), run[i].rows, NULL, 0);
+    emit_block(m, g, (Block){b.vectors, run[i].rows, gemm_terms(m->target, i == 0)}, n.index, event);
+    emit_loop_end(m, &n, NULL);
+  }
 }
 
 // Blocks of events up to the last that holds one that is wanted.
@@ -160,7 +166,7 @@ static LLVMValueRef blocks_end(CodeModule *m, const Gemm *g, int64_t whole) {
 
 void gemm_emit(CodeModule *m, const Gemm *g) {
   Block b = best_block(m->target, g->f64, g->n);
-  if (g->block_vectors) b = (Block){g->block_vectors, g->block_rows};
+  if (g->block_vectors) b = (Block){.vectors = g->block_vectors, .rows = g->block_rows};
   int64_t vectors = g->tile / CODE_LANES;
   if (g->n < 1 || g->k < 1 || g->tile % CODE_LANES || vectors < 1) ir_fail("a product of %ld x %ld", (long)g->n, (long)g->k);
   int64_t step = b.vectors * CODE_LANES, whole = g->tile / step * step;
@@ -170,6 +176,6 @@ void gemm_emit(CodeModule *m, const Gemm *g) {
     emit_rows(m, g, b, e.index);
     emit_loop_end(m, &e, NULL);
   }
-  Block rest = {(unsigned)((g->tile - whole) / CODE_LANES), b.rows};
+  Block rest = {.vectors = (unsigned)((g->tile - whole) / CODE_LANES), .rows = b.rows};
   if (rest.vectors) emit_rows(m, g, rest, emit_index(m, whole));
 }

@@ -50,6 +50,15 @@ typedef struct Gemm {
 } Gemm;
 void gemm_emit(CodeModule *m, const Gemm *g);
 
+enum { GEMM_RUNS = 2 };
+typedef struct GemmRun { // blocks of so many rows
+  int64_t from, to;
+  unsigned rows;
+} GemmRun;
+// Deals n rows to blocks of at most so many, which differ by one row at most. Returns how many runs of equal ones there are.
+int gemm_runs(int64_t n, unsigned most, GemmRun run[GEMM_RUNS]);
+unsigned gemm_terms(const CodeTarget *t, bool first); // of each chain in a turn of the loop along it, in blocks of the first run or of another
+
 // D[a][b] (+)= sum over events t < valid of A[a][t] B[b][t]: the gradient of a weight matrix whose rows are contiguous
 // in b: D[a d_stride + b]. For W row-major (k, n): A = X, B = the adjoint of Y; row-major (n, k): the other way.
 // Each element is one chain of fma over ascending t from zero, then added to (or stored over) what D holds. Narrow D

@@ -7,7 +7,7 @@
 #include "compiler/ir/ir.h"
 
 // Weight gradient. Lanes over events would need a sum across lanes for every element of D, so one operand is turned:
-// B is transposed in squares into scratch, [column vector][event][lane], and D grows by outer products: per event, one
+// some columns of B are transposed in squares into scratch, [vector][event][lane], and D grows by outer products: per event, one
 // vector load a column vector and one broadcast a row of A, accumulators in registers over the whole tile.
 // Columns left over go into one more vector, or into one of half the width (locally connected layers have 6 or 8 columns).
 // What is too narrow for that (few rows, very few columns) is dot products along the lanes, several at a time, so that their
@@ -19,12 +19,6 @@ typedef struct Shape { // columns by outer products in whole vectors, then in on
   int64_t whole, half, dots;
 } Shape;
 
-typedef struct Strip { // columns of one width of vector
-  LLVMTypeRef element, vector;
-  unsigned lanes;
-  int64_t first, columns;
-} Strip;
-
 static unsigned whole_lanes(const GemmGradient *g) { return g->f64 ? 8 : 16; } // 512 bits
 
 static Shape shape_of(const GemmGradient *g) {
@@ -35,167 +29,166 @@ static Shape shape_of(const GemmGradient *g) {
   return (Shape){.whole = g->columns - rest, .dots = rest};
 }
 
-static Strip strip_of(CodeModule *m, const GemmGradient *g, unsigned lanes, int64_t first, int64_t columns) {
-  LLVMTypeRef element = g->f64 ? m->f64 : m->f32;
-  return (Strip){element, LLVMVectorType(element, lanes), lanes, first, columns};
+// ---- bands: the columns that a row of blocks covers
+
+typedef struct Band { // and which blocks: all that the code of one depends on
+  const GemmGradient *g;
+  LLVMTypeRef element;
+  unsigned lanes;                                     // from one vector to the next, in D's columns and in scratch
+  unsigned n, width[MAX_VECTORS], count[MAX_VECTORS]; // vectors: their lanes, and how many of those are columns
+  unsigned rows, terms;                               // of a block; of its chains in a turn
+} Band;
+
+static LLVMTypeRef vector_of(const Band *b, unsigned v) { return LLVMVectorType(b->element, b->width[v]); }
+
+// Accumulators, the vectors of one event and one broadcast stay in registers.
+static unsigned rows_of(const CodeModule *m, const Band *b) {
+  enum { MOST = 12 };
+  unsigned bits = b->g->f64 ? 64 : 32, vectors = 0, accumulators = m->target->vector_bits == 512 ? 24 : 12;
+  for (unsigned v = 0; v < b->n; v++) vectors += (b->width[v] * bits + m->target->vector_bits - 1) / m->target->vector_bits;
+  return b->g->block_rows ? b->g->block_rows : accumulators / vectors < MOST ? accumulators / vectors : MOST;
 }
+
+// So many whole vectors, of which the last has so many columns, then `half` columns in one of half the width.
+static Band band_of(const CodeModule *m, const GemmGradient *g, unsigned whole, unsigned last, unsigned half) {
+  unsigned lanes = whole_lanes(g);
+  Band b = {.g = g, .element = g->f64 ? m->f64 : m->f32, .lanes = lanes};
+  for (; b.n < whole; b.n++) b.width[b.n] = lanes, b.count[b.n] = b.n + 1 < whole ? lanes : last;
+  if (half) b.width[b.n] = lanes / 2, b.count[b.n++] = half;
+  b.rows = rows_of(m, &b);
+  return b;
+}
+
+static int64_t band_vectors(const GemmGradient *g) { return g->block_vectors ? g->block_vectors : 2; }
 
 int64_t gemm_gradient_scratch(const GemmGradient *g) {
   Shape s = shape_of(g);
-  int64_t lanes = whole_lanes(g), columns = (s.whole + lanes - 1) / lanes * lanes + (s.half ? lanes / 2 : 0);
-  return columns * g->tile * (g->f64 ? 8 : 4);
+  int64_t lanes = whole_lanes(g), vectors = (s.whole + lanes - 1) / lanes;
+  if (vectors > band_vectors(g)) vectors = band_vectors(g);
+  return (vectors + (s.half > 0)) * lanes * g->tile * (g->f64 ? 8 : 4);
 }
 
 // ---- transposed squares
 
 typedef struct Turn { // of rows of B, as many as a vector has lanes: which function
   const GemmGradient *g;
-  const Strip *strip;
-  bool fewer; // the last row may be among them: it stands for those behind it, in lanes that nobody stores
+  LLVMTypeRef element;
+  unsigned width, lanes; // of the vector; from one event to the next
+  bool fewer;            // the last row may be among them: it stands for those behind it, in lanes that nobody stores
 } Turn;
 
-enum { TURN_FROM, TURN_TO, TURN_VALID, TURN_OTHER_ROWS, TURN_LAST, TURN_ARGUMENTS }; // OTHER_ROWS: of B, but for one
-
-// Where an event lies in the first row of an array.
-static LLVMValueRef event_of(CodeModule *m, LLVMValueRef other_rows, LLVMValueRef event) {
-  LLVMValueRef panel = LLVMBuildAnd(m->builder, event, emit_index(m, -CODE_LANES), "");
-  return LLVMBuildNSWAdd(m->builder, event, LLVMBuildNSWMul(m->builder, panel, other_rows, ""), "");
-}
+enum { TURN_FROM, TURN_TO, TURN_VALID, TURN_ROWS, TURN_LAST, TURN_ARGUMENTS }; // ROWS: of B
 
 static LLVMValueRef turn_row(CodeModule *m, const Turn *t, const LLVMValueRef *x, LLVMValueRef from, unsigned i) {
-  if (!t->fewer) return emit_at(m, t->strip->element, from, emit_index(m, i * t->g->b_stride));
+  if (!t->fewer) return emit_at(m, t->element, from, emit_index(m, i * t->g->b_stride));
   LLVMValueRef row = emit_index(m, i), there = LLVMBuildICmp(m->builder, LLVMIntSLT, row, x[TURN_LAST], "");
-  return emit_at2(m, t->strip->element, from, LLVMBuildSelect(m->builder, there, row, x[TURN_LAST], ""), t->g->b_stride, NULL);
+  return emit_at2(m, t->element, from, LLVMBuildSelect(m->builder, there, row, x[TURN_LAST], ""), t->g->b_stride, NULL);
 }
 
-// All events that count, a square of them at a time.
+// All events that count, a panel and in it some squares at a time. The rows behind these are asked for meanwhile.
 static void turn_rows(CodeModule *m, const void *data, const LLVMValueRef *x) {
   const Turn *t = data;
-  const Strip *s = t->strip;
-  EmitLoop events = emit_loop(m, "transpose", emit_index(m, 0), x[TURN_VALID], s->lanes, NULL, 0);
-  LLVMValueRef rows[16], from = emit_at(m, s->element, x[TURN_FROM], event_of(m, x[TURN_OTHER_ROWS], events.index));
-  for (unsigned i = 0; i < s->lanes && !t->fewer; i++) emit_prefetch(m, turn_row(m, t, x, from, s->lanes + i), false);
-  for (unsigned i = 0; i < s->lanes; i++) rows[i] = emit_load(m, s->vector, turn_row(m, t, x, from, i));
-  if (s->lanes < whole_lanes(t->g)) square_transpose_half(m, rows, s->lanes);
-  else square_transpose(m, rows, s->lanes);
-  LLVMValueRef to = emit_at2(m, s->element, x[TURN_TO], events.index, s->lanes, NULL);
-  for (unsigned i = 0; i < s->lanes; i++) emit_store(m, rows[i], emit_at(m, s->element, to, emit_index(m, i * s->lanes)));
-  emit_loop_end(m, &events, NULL);
-}
-
-// `count` rows of B from row `first` on.
-static void transpose_rows(CodeModule *m, const GemmGradient *g, const Strip *s, LLVMValueRef first, int64_t count) {
-  char name[64];
-  Turn turn = {g, s, count < s->lanes};
-  snprintf(name, sizeof name, "turn_%s_%u_%lld%s", g->f64 ? "f64" : "f32", s->lanes, (long long)g->b_stride, turn.fewer ? "_fewer" : "");
-  emit_call(m, name, turn_rows, &turn,
-            (LLVMValueRef[]){[TURN_FROM] = emit_at2(m, s->element, g->b, first, g->b_stride, NULL),
-                             [TURN_TO] = emit_at2(m, s->element, g->scratch, first, g->tile, NULL),
-                             [TURN_VALID] = g->valid,
-                             [TURN_OTHER_ROWS] = emit_index(m, g->b_rows - 1),
-                             [TURN_LAST] = emit_index(m, count - 1)},
-            TURN_ARGUMENTS);
-}
-
-static void transpose(CodeModule *m, const GemmGradient *g, const Strip *s) {
-  int64_t whole = s->columns / s->lanes * s->lanes;
-  if (whole) {
-    EmitLoop c = emit_loop(m, "columns", emit_index(m, s->first), emit_index(m, s->first + whole), s->lanes, NULL, 0);
-    transpose_rows(m, g, s, c.index, s->lanes);
-    emit_loop_end(m, &c, NULL);
+  unsigned most = square_side(m, t->element), side = most < t->width ? most : t->width;
+  EmitLoop panels = emit_loop(m, "transpose", emit_index(m, 0), x[TURN_VALID], CODE_LANES, NULL, 0);
+  LLVMValueRef rows[16], from = emit_at(m, t->element, x[TURN_FROM], LLVMBuildNSWMul(m->builder, panels.index, x[TURN_ROWS], ""));
+  for (unsigned i = 0; i < t->width && !t->fewer; i++) emit_prefetch(m, turn_row(m, t, x, from, t->width + i), false);
+  EmitLoop events = emit_loop(m, "events", emit_index(m, 0), emit_index(m, CODE_LANES), side, NULL, 0);
+  LLVMValueRef to = emit_at2(m, t->element, x[TURN_TO], LLVMBuildNSWAdd(m->builder, panels.index, events.index, ""), t->lanes, NULL);
+  from = emit_at(m, t->element, from, events.index);
+  for (unsigned row = 0; row < t->width; row += side) {
+    for (unsigned i = 0; i < side; i++) rows[i] = turn_row(m, t, x, from, row + i);
+    square_copy(m, t->element, side, rows, emit_at(m, t->element, to, emit_index(m, row)), t->lanes);
   }
-  if (s->columns > whole) transpose_rows(m, g, s, emit_index(m, s->first + whole), s->columns - whole);
+  emit_loop_end(m, &events, NULL);
+  emit_loop_end(m, &panels, NULL);
+}
+
+static void transpose(CodeModule *m, const Band *b, LLVMValueRef column) {
+  const GemmGradient *g = b->g;
+  for (unsigned v = 0; v < b->n; v++) {
+    char name[64];
+    Turn turn = {g, b->element, b->width[v], b->lanes, b->count[v] < b->width[v]};
+    snprintf(name, sizeof name, "turn_%s_%u_%lld%s", g->f64 ? "f64" : "f32", turn.width, (long long)g->b_stride, turn.fewer ? "_fewer" : "");
+    emit_call(m, name, turn_rows, &turn,
+              (LLVMValueRef[]){[TURN_FROM] = emit_at2(m, b->element, g->b, emit_plus(m, column, v * b->lanes), g->b_stride, NULL),
+                               [TURN_TO] = emit_at(m, b->element, g->scratch, emit_index(m, v * b->lanes * g->tile)),
+                               [TURN_VALID] = g->valid,
+                               [TURN_ROWS] = emit_index(m, g->b_rows),
+                               [TURN_LAST] = emit_index(m, (int64_t)b->count[v] - 1)},
+              TURN_ARGUMENTS);
+  }
 }
 
 // ---- outer products
 
 static LLVMValueRef add_of(CodeModule *m, const GemmGradient *g) { return g->add ? g->add : LLVMConstInt(m->i1, true, false); }
 
-static LLVMValueRef masked(CodeModule *m, const char *name, LLVMTypeRef type, LLVMValueRef *arguments, unsigned n) {
+static LLVMValueRef masked_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef from, unsigned count) {
+  static const char name[] = "llvm.masked.load";
+  LLVMValueRef bits[16];
+  for (unsigned i = 0; i < emit_lanes(type); i++) bits[i] = LLVMConstInt(m->i1, i < count, false);
   LLVMTypeRef types[] = {type, m->pointer};
   LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
-  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
+  LLVMValueRef bytes = LLVMConstInt(m->i32, emit_is_f64(type) ? 8 : 4, false);
+  LLVMValueRef arguments[] = {from, bytes, LLVMConstVector(bits, emit_lanes(type)), LLVMConstNull(type)};
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, 4, "");
 }
 
-typedef struct Block { // of D: which function
-  const GemmGradient *g;
-  const Strip *strip;
-  unsigned vectors, rows;
-} Block;
-
-// LAST: lanes that count in the last vector.
-enum { BLOCK_A, BLOCK_TURNED, BLOCK_D, BLOCK_VALID, BLOCK_PANEL, BLOCK_D_STRIDE, BLOCK_LAST, BLOCK_ADD, BLOCK_ARGUMENTS };
-
-// Adds to D, or stores over it; mask: only some lanes, NULL: all.
-static void finish_vector(CodeModule *m, const Strip *s, LLVMValueRef sum, LLVMValueRef to, LLVMValueRef add, LLVMValueRef mask) {
-  LLVMValueRef bytes = LLVMConstInt(m->i32, emit_is_f64(s->vector) ? 8 : 4, false), old;
-  if (mask) old = masked(m, "llvm.masked.load", s->vector, (LLVMValueRef[]){to, bytes, mask, LLVMConstNull(s->vector)}, 4);
-  else old = emit_load(m, s->vector, to);
-  LLVMValueRef total = LLVMBuildSelect(m->builder, add, LLVMBuildFAdd(m->builder, sum, old, ""), sum, "");
-  if (mask) masked(m, "llvm.masked.store", s->vector, (LLVMValueRef[]){total, to, bytes, mask}, 4);
-  else emit_store(m, total, to);
+// The first `count` lanes, in pieces of powers of two: masked stores are slow on many machines.
+static void store_first(CodeModule *m, LLVMValueRef x, LLVMValueRef to, unsigned count) {
+  unsigned lanes = emit_lanes(LLVMTypeOf(x));
+  for (unsigned size = lanes, from = 0; size >= 1; size /= 2) {
+    unsigned pick[16];
+    if (!(count & size)) continue;
+    for (unsigned i = 0; i < size; i++) pick[i] = from + i;
+    LLVMValueRef piece = size == lanes ? x : emit_shuffle(m, x, LLVMGetPoison(LLVMTypeOf(x)), pick, size);
+    emit_store(m, piece, emit_at(m, emit_element(LLVMTypeOf(x)), to, emit_index(m, from)));
+    from += size;
+  }
 }
 
-// Vectors first..end-1 of each row.
-static void finish_rows(CodeModule *m, const Block *b, const LLVMValueRef *x, const LLVMValueRef *sums, unsigned first, unsigned end, LLVMValueRef mask) {
-  const Strip *s = b->strip;
-  LLVMValueRef d = x[BLOCK_D];
-  for (unsigned r = 0; r < b->rows; r++, d = emit_at(m, s->element, d, x[BLOCK_D_STRIDE]))
-    for (unsigned v = first; v < end; v++)
-      finish_vector(m, s, sums[r * b->vectors + v], emit_at(m, s->element, d, emit_index(m, v * s->lanes)), x[BLOCK_ADD], mask);
-}
-
-static LLVMValueRef first_lanes(CodeModule *m, const Strip *s, LLVMValueRef n) {
-  LLVMTypeRef type = emit_int_like(m, s->vector), element = LLVMGetElementType(type);
-  LLVMValueRef lanes[16], end = element == m->i64 ? n : LLVMBuildTrunc(m->builder, n, element, "");
-  for (unsigned i = 0; i < s->lanes; i++) lanes[i] = LLVMConstInt(element, i, false);
-  return LLVMBuildICmp(m->builder, LLVMIntSLT, LLVMConstVector(lanes, s->lanes), emit_splat(m, type, end), "");
-}
-
-// Where the last vectors are whole nothing is masked: that costs more than the arithmetic of a short block.
-static void finish_block(CodeModule *m, const Block *b, const LLVMValueRef *x, const LLVMValueRef *sums) {
-  LLVMValueRef lanes = emit_index(m, b->strip->lanes);
-  unsigned last = b->vectors - 1;
-  finish_rows(m, b, x, sums, 0, last, NULL);
-  EmitIf whole = emit_if(m, "whole", LLVMBuildICmp(m->builder, LLVMIntEQ, x[BLOCK_LAST], lanes, ""));
-  finish_rows(m, b, x, sums, last, b->vectors, NULL);
-  emit_end_if(m, whole);
-  EmitIf fewer = emit_if(m, "fewer", LLVMBuildICmp(m->builder, LLVMIntSLT, x[BLOCK_LAST], lanes, ""));
-  finish_rows(m, b, x, sums, last, b->vectors, first_lanes(m, b->strip, x[BLOCK_LAST]));
-  emit_end_if(m, fewer);
+// Adds the first `count` lanes to D, or stores them over it.
+static void finish_vector(CodeModule *m, LLVMValueRef sum, LLVMValueRef to, LLVMValueRef add, unsigned count) {
+  LLVMTypeRef type = LLVMTypeOf(sum);
+  LLVMValueRef old = count < emit_lanes(type) ? masked_load(m, type, to, count) : emit_load(m, type, to);
+  store_first(m, LLVMBuildSelect(m->builder, add, LLVMBuildFAdd(m->builder, sum, old, ""), sum, ""), to, count);
 }
 
 // One event's term of all chains: its number of A's rows from a, of B's columns from turned.
-static void emit_term(CodeModule *m, const Block *b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
-  const Strip *s = b->strip;
+static void emit_term(CodeModule *m, const Band *b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
+  unsigned low[16];
+  for (unsigned i = 0; i < 16; i++) low[i] = i;
   LLVMValueRef bs[MAX_VECTORS];
-  for (unsigned v = 0; v < b->vectors; v++) bs[v] = emit_load(m, s->vector, emit_at(m, s->element, turned, emit_index(m, v * s->lanes * b->g->tile)));
+  for (unsigned v = 0; v < b->n; v++) bs[v] = emit_load(m, vector_of(b, v), emit_at(m, b->element, turned, emit_index(m, v * b->lanes * b->g->tile)));
   for (unsigned r = 0; r < b->rows; r++) {
-    LLVMValueRef x = emit_broadcast(m, s->vector, emit_at(m, s->element, a, emit_index(m, r * b->g->a_stride)));
-    for (unsigned v = 0; v < b->vectors; v++) sums[r * b->vectors + v] = emit_fma(m, x, bs[v], sums[r * b->vectors + v]);
+    LLVMValueRef x = emit_broadcast(m, vector_of(b, 0), emit_at(m, b->element, a, emit_index(m, r * b->g->a_stride)));
+    for (unsigned v = 0; v < b->n; v++) {
+      LLVMValueRef some = b->width[v] == b->width[0] ? x : emit_shuffle(m, x, LLVMGetPoison(LLVMTypeOf(x)), low, b->width[v]);
+      sums[r * b->n + v] = emit_fma(m, some, bs[v], sums[r * b->n + v]);
+    }
   }
 }
 
 // Terms of n events from here on, `turn` in each turn of the loop. carried: sums, then a and turned.
-static void emit_events(CodeModule *m, const Block *b, LLVMValueRef n, int64_t turn, LLVMValueRef *carried) {
-  const Strip *s = b->strip;
-  unsigned sums = b->rows * b->vectors;
+static void emit_events(CodeModule *m, const Band *b, LLVMValueRef n, int64_t turn, LLVMValueRef *carried) {
+  unsigned sums = b->rows * b->n;
   EmitLoop t = emit_loop(m, "events", emit_index(m, 0), n, turn, carried, sums + 2);
   LLVMValueRef now[EMIT_CARRIED];
   memcpy(now, t.carried, t.n * sizeof *now);
   LLVMValueRef a = now[sums], turned = now[sums + 1];
   for (int64_t i = 0; i < turn; i++)
-    emit_term(m, b, emit_at(m, s->element, a, emit_index(m, i)), emit_at(m, s->element, turned, emit_index(m, i * s->lanes)), now);
-  now[sums] = emit_at(m, s->element, a, emit_index(m, turn));
-  now[sums + 1] = emit_at(m, s->element, turned, emit_index(m, turn * s->lanes));
+    emit_term(m, b, emit_at(m, b->element, a, emit_index(m, i)), emit_at(m, b->element, turned, emit_index(m, i * b->lanes)), now);
+  now[sums] = emit_at(m, b->element, a, emit_index(m, turn));
+  now[sums + 1] = emit_at(m, b->element, turned, emit_index(m, turn * b->lanes));
   emit_loop_end(m, &t, now);
   memcpy(carried, t.carried, t.n * sizeof *carried);
 }
 
+enum { BLOCK_A, BLOCK_TURNED, BLOCK_D, BLOCK_VALID, BLOCK_PANEL, BLOCK_D_STRIDE, BLOCK_ADD, BLOCK_ARGUMENTS };
+
 // All valid events: whole panels, then the rest. In each panel the rows of the next block are asked for.
-static void emit_chains(CodeModule *m, const Block *b, const LLVMValueRef *x, LLVMValueRef *sums) {
-  unsigned n = b->rows * b->vectors;
-  LLVMTypeRef element = b->strip->element;
+static void emit_chains(CodeModule *m, const Band *b, const LLVMValueRef *x, LLVMValueRef *sums) {
+  unsigned n = b->rows * b->n;
   LLVMValueRef now[EMIT_CARRIED], whole = LLVMBuildAnd(m->builder, x[BLOCK_VALID], emit_index(m, -CODE_LANES), "");
   memcpy(now, sums, n * sizeof *now);
   now[n] = x[BLOCK_A], now[n + 1] = x[BLOCK_TURNED];
@@ -203,9 +196,9 @@ static void emit_chains(CodeModule *m, const Block *b, const LLVMValueRef *x, LL
   memcpy(now, p.carried, p.n * sizeof *now);
   for (int64_t r = 0; r < b->rows; r++)
     for (int64_t i = 0; i < CODE_LANES; i += 64 / (b->g->f64 ? 8 : 4))
-      emit_prefetch(m, emit_at(m, element, now[n], emit_index(m, (b->rows + r) * b->g->a_stride + i)), false);
-  emit_events(m, b, emit_index(m, CODE_LANES), m->target->vector_bits < 512 ? 4 : 1, now); // as in products: fewer turns for small blocks
-  now[n] = emit_at(m, element, now[n], x[BLOCK_PANEL]);
+      emit_prefetch(m, emit_at(m, b->element, now[n], emit_index(m, (b->rows + r) * b->g->a_stride + i)), false);
+  emit_events(m, b, emit_index(m, CODE_LANES), b->terms, now);
+  now[n] = emit_at(m, b->element, now[n], x[BLOCK_PANEL]);
   emit_loop_end(m, &p, now);
   memcpy(now, p.carried, p.n * sizeof *now);
   emit_events(m, b, LLVMBuildSub(m->builder, x[BLOCK_VALID], whole, ""), 1, now);
@@ -214,76 +207,70 @@ static void emit_chains(CodeModule *m, const Block *b, const LLVMValueRef *x, LL
 
 // The lines of D from this row on, to which a later block adds: strided, so no machine foresees them. Where a vector lies in two lines,
 // the columns before had the first.
-static void ask_for_row(CodeModule *m, const Block *b, LLVMValueRef d) {
-  const Strip *s = b->strip;
-  for (unsigned v = 1; v <= b->vectors; v++) emit_prefetch(m, emit_at(m, s->element, d, emit_index(m, v * s->lanes - 1)), true);
+static void ask_for_row(CodeModule *m, const Band *b, LLVMValueRef d) {
+  for (unsigned v = 0; v < b->n; v++) emit_prefetch(m, emit_at(m, b->element, d, emit_index(m, v * b->lanes + b->width[v] - 1)), true);
 }
 
 static void block_body(CodeModule *m, const void *data, const LLVMValueRef *x) {
-  const Block *b = data;
-  LLVMTypeRef element = b->strip->element;
+  const Band *b = data;
   LLVMValueRef sums[EMIT_CARRIED], further = LLVMBuildNSWMul(m->builder, x[BLOCK_D_STRIDE], emit_index(m, D_AHEAD * b->rows), "");
-  for (unsigned i = 0; i < b->rows * b->vectors; i++) sums[i] = LLVMConstNull(b->strip->vector);
-  LLVMValueRef d = emit_at(m, element, x[BLOCK_D], further);
-  for (unsigned r = 0; r < b->rows; r++, d = emit_at(m, element, d, x[BLOCK_D_STRIDE])) ask_for_row(m, b, d);
+  for (unsigned i = 0; i < b->rows * b->n; i++) sums[i] = LLVMConstNull(vector_of(b, i % b->n));
+  LLVMValueRef d = emit_at(m, b->element, x[BLOCK_D], further);
+  for (unsigned r = 0; r < b->rows; r++, d = emit_at(m, b->element, d, x[BLOCK_D_STRIDE])) ask_for_row(m, b, d);
   emit_chains(m, b, x, sums);
-  finish_block(m, b, x, sums);
+  d = x[BLOCK_D];
+  for (unsigned r = 0; r < b->rows; r++, d = emit_at(m, b->element, d, x[BLOCK_D_STRIDE]))
+    for (unsigned v = 0; v < b->n; v++) finish_vector(m, sums[r * b->n + v], emit_at(m, b->element, d, emit_index(m, v * b->lanes)), x[BLOCK_ADD], b->count[v]);
 }
 
-static void emit_block(CodeModule *m, const Block *b, LLVMValueRef row, LLVMValueRef column, unsigned last_lanes) {
+static void emit_block(CodeModule *m, const Band *b, LLVMValueRef row, LLVMValueRef column) {
   const GemmGradient *g = b->g;
-  LLVMTypeRef element = b->strip->element;
-  char name[96];
-  snprintf(name, sizeof name, "gradient_%s_%u_%ux%u_%lld_%lld", g->f64 ? "f64" : "f32", b->strip->lanes, b->rows, b->vectors, (long long)g->a_stride,
-           (long long)(b->vectors > 1 ? g->tile : 0));
+  char name[128];
+  size_t used = (size_t)snprintf(name, sizeof name, "gradient_%s_%u_%lld_%lld", g->f64 ? "f64" : "f32", b->rows, (long long)g->a_stride,
+                                 (long long)(b->n > 1 ? g->tile : 0));
+  for (unsigned v = 0; v < b->n; v++) used += (size_t)snprintf(name + used, sizeof name - used, "_%u.%u", b->width[v], b->count[v]);
+  snprintf(name + used, sizeof name - used, "_%u", b->terms);
   emit_call(m, name, block_body, b,
-            (LLVMValueRef[]){[BLOCK_A] = emit_at2(m, element, g->a, row, g->a_stride, NULL),
-                             [BLOCK_TURNED] = emit_at2(m, element, g->scratch, column, g->tile, NULL),
-                             [BLOCK_D] = emit_at2(m, element, g->d, row, g->d_stride, column),
+            (LLVMValueRef[]){[BLOCK_A] = emit_at2(m, b->element, g->a, row, g->a_stride, NULL),
+                             [BLOCK_TURNED] = g->scratch,
+                             [BLOCK_D] = emit_at2(m, b->element, g->d, row, g->d_stride, column),
                              [BLOCK_VALID] = g->valid,
                              [BLOCK_PANEL] = emit_index(m, (g->a_rows - 1) * CODE_LANES),
                              [BLOCK_D_STRIDE] = emit_index(m, g->d_stride),
-                             [BLOCK_LAST] = emit_index(m, last_lanes),
                              [BLOCK_ADD] = add_of(m, g)},
             BLOCK_ARGUMENTS);
 }
 
-static void emit_rows(CodeModule *m, Block b, LLVMValueRef column, unsigned last_lanes) {
+static void emit_band(CodeModule *m, Band b, LLVMValueRef column) {
   const GemmGradient *g = b.g;
-  int64_t blocks = (g->rows + b.rows - 1) / b.rows;
-  b.rows = (unsigned)((g->rows + blocks - 1) / blocks);
-  int64_t whole = g->rows / b.rows * b.rows;
-  EmitLoop first = emit_loop(m, "ask", emit_index(m, 0), emit_index(m, D_AHEAD * b.rows), 1, NULL, 0);
-  ask_for_row(m, &b, emit_at2(m, b.strip->element, g->d, first.index, g->d_stride, column));
+  GemmRun run[GEMM_RUNS];
+  int runs = gemm_runs(g->rows, b.rows, run);
+  transpose(m, &b, column);
+  EmitLoop first = emit_loop(m, "ask", emit_index(m, 0), emit_index(m, D_AHEAD * run[0].rows), 1, NULL, 0);
+  ask_for_row(m, &b, emit_at2(m, b.element, g->d, first.index, g->d_stride, column));
   emit_loop_end(m, &first, NULL);
-  EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), b.rows, NULL, 0);
-  emit_block(m, &b, r.index, column, last_lanes);
-  emit_loop_end(m, &r, NULL);
-  b.rows = (unsigned)(g->rows - whole);
-  if (b.rows) emit_block(m, &b, emit_index(m, whole), column, last_lanes);
+  for (int i = 0; i < runs; i++) {
+    b.rows = run[i].rows;
+    b.terms = gemm_terms(m->target, i == 0);
+    EmitLoop r = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), b.rows, NULL, 0);
+    emit_block(m, &b, r.index, column);
+    emit_loop_end(m, &r, NULL);
+  }
 }
 
-// Accumulators, a vector of columns and one broadcast stay in registers.
-static Block outer_block(const CodeModule *m, const GemmGradient *g, const Strip *s) {
-  bool wide = m->target->vector_bits == 512;
-  if (g->block_vectors) return (Block){g, s, g->block_vectors, g->block_rows};
-  if (s->lanes < whole_lanes(g)) return (Block){g, s, 1, 12};
-  if (wide) return g->rows <= 6 ? (Block){g, s, 4, 6} : (Block){g, s, 2, 12};
-  return (Block){g, s, 1, 6};
-}
-
-static void emit_outer(CodeModule *m, const GemmGradient *g, const Strip *s) {
-  Block b = outer_block(m, g, s);
-  int64_t step = b.vectors * s->lanes, whole = s->columns / step * step, rest = s->columns - whole;
-  transpose(m, g, s);
-  if (whole) {
-    EmitLoop c = emit_loop(m, "panels", emit_index(m, s->first), emit_index(m, s->first + whole), step, NULL, 0);
-    emit_rows(m, b, c.index, s->lanes);
+// Bands of whole vectors, then one of what is left: fewer of them, one that is not full, the one of half the width.
+static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
+  unsigned lanes = whole_lanes(g), vectors = (unsigned)((s->whole + lanes - 1) / lanes);
+  unsigned step = g->block_vectors ? g->block_vectors : m->target->vector_bits == 512 ? 2 : 1, left = vectors % step;
+  if (left == 0 && vectors > 0 && (s->whole % lanes || s->half)) left = step;
+  int64_t even = (int64_t)(vectors - left) * lanes;
+  if (even) {
+    EmitLoop c = emit_loop(m, "bands", emit_index(m, 0), emit_index(m, even), step * lanes, NULL, 0);
+    emit_band(m, band_of(m, g, step, lanes, 0), c.index);
     emit_loop_end(m, &c, NULL);
   }
-  if (!rest) return;
-  b.vectors = (unsigned)((rest + s->lanes - 1) / s->lanes);
-  emit_rows(m, b, emit_index(m, s->first + whole), (unsigned)(rest - (int64_t)(b.vectors - 1) * s->lanes));
+  unsigned last = s->whole % lanes ? (unsigned)(s->whole % lanes) : lanes;
+  if (left || s->half) emit_band(m, band_of(m, g, left, last, (unsigned)s->half), emit_index(m, even));
 }
 
 // ---- dot products along the lanes
@@ -419,8 +406,6 @@ static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   Shape s = shape_of(g);
   if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
-  Strip whole = strip_of(m, g, whole_lanes(g), 0, s.whole), half = strip_of(m, g, whole_lanes(g) / 2, s.whole, s.half);
-  if (s.whole) emit_outer(m, g, &whole);
-  if (s.half) emit_outer(m, g, &half);
+  if (s.whole || s.half) emit_outer(m, g, &s);
   if (s.dots) emit_dots(m, g, s.whole, s.dots);
 }
