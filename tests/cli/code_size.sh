@@ -12,11 +12,11 @@ count() { expect_exit 0 $HGMC check "$ROOT/$1" --time-passes --no-cache; cp log 
 count examples/flows/jets.hgm
 bound examples/flows/jets.hgm jets.prepare 20 1202
 bound examples/flows/jets.hgm jets.fit_1 13 1037
-bound examples/flows/jets.hgm train.update_1 67 14528
+bound examples/flows/jets.hgm train.update_1 67 14058
 bound examples/flows/jets.hgm train.validate 29 5148
 bound examples/flows/jets.hgm generate 40 6195
 count bench/flow10.hgm
-bound bench/flow10.hgm train.update_1 52 13876
+bound bench/flow10.hgm train.update_1 52 13615
 bound bench/flow10.hgm generate 22 4278
 count examples/vae/zgamma.hgm
 bound examples/vae/zgamma.hgm train.update_1 28 7930
