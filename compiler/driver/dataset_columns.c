@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lang/unit.h"
+
 bool dataset_every(const void *context, const ModelColumn *column) {
   (void)context;
   (void)column;
@@ -37,6 +39,18 @@ static void column_refused(Session *session, const HgmTable *table, const ModelC
     diag_help(session->diags, d, "its columns are %s", hgm_table_list(table, list, sizeof list));
 }
 
+// A file that says its unit and a model that says another would meet with wrong numbers. A unit that only one of them knows says nothing.
+static bool unit_agrees(Session *session, const HgmTable *table, const ModelColumn *column, const HgmColumn *found) {
+  double factor;
+  if (found->unit == NULL || column->unit == NULL || unit_find(found->unit) == NULL) return true;
+  bool same_kind = unit_convert(found->unit, column->unit, &factor);
+  if (same_kind && factor == 1) return true;
+  Diag *d = diag_add(session->diags, DIAG_UNIT, column->span, "`%s` of %s is in %s, the field says %s", column_path(session->arena, column),
+                     hgm_table_name(table), found->unit, column->unit);
+  diag_help(session->diags, d, "`in %s`, as the file has it%s", found->unit, same_kind ? "; of a physical value `in` converts" : "");
+  return false;
+}
+
 // The column's index in the table, or -1 after a diagnostic.
 static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
   const char *path = column_path(session->arena, column);
@@ -64,6 +78,7 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }
+  if (!unit_agrees(session, table, column, found)) return -1;
   return place;
 }
 
