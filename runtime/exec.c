@@ -44,8 +44,6 @@ typedef struct Run { // one execution
   int64_t chunk;
 } Run;
 
-static size_t number_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
-
 HgmFileType hgm_dtype_type(HgmDtype dtype) { return dtype == HGM_F64 ? HGM_FILE_F64 : dtype == HGM_F32 ? HGM_FILE_F32 : HGM_FILE_I32; }
 
 // Zeroed; large pieces in large pages where the system has them.
@@ -194,7 +192,7 @@ static uint64_t cut_all(const HgmProgram *p, int64_t max_events, unsigned char *
   work->keys = cut(memory, &used, sizeof(uint64_t) * p->n_sites);
   work->discard = cut(memory, &used, sizeof(void *) * (p->n_outputs + 1));
   for (uint32_t i = 0; i < p->n_outputs; i++) {
-    void *unwanted = p->outputs[i].per_event ? NULL : cut(memory, &used, number_bytes(p->outputs[i].dtype) * (uint64_t)p->outputs[i].elements);
+    void *unwanted = p->outputs[i].per_event ? NULL : cut(memory, &used, hgm_dtype_bytes(p->outputs[i].dtype) * (uint64_t)p->outputs[i].elements);
     if (memory) work->discard[i] = unwanted;
   }
   return used;
@@ -293,7 +291,7 @@ static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t firs
   const HgmPort *port = &r->program->outputs[output];
   int64_t panel = r->program->panel, n = port->elements;
   for (int64_t k = 0; k < valid; k++) {
-    if (number_bytes(port->dtype) == 8) {
+    if (hgm_dtype_bytes(port->dtype) == 8) {
       const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
       uint64_t *to = (uint64_t *)r->call->outputs[output] + (first + k) * n;
       for (int64_t i = 0; i < n; i++) to[i] = from[i * panel];
@@ -467,7 +465,7 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
     if (call->ranks && port->per_event && call->outputs[i])
       return hgm_fail(error, 3, "%s: \"%s\" of each event is wanted of several ranks", p->name, port->name);
     if (call->outputs[i] || port->per_event || port->in_place > 0 || work->discard[i]) continue;
-    work->discard[i] = take(work, number_bytes(port->dtype) * (uint64_t)port->elements);
+    work->discard[i] = take(work, hgm_dtype_bytes(port->dtype) * (uint64_t)port->elements);
     if (!work->discard[i]) return hgm_fail(error, 2, "out of memory");
   }
   return true;

@@ -16,6 +16,7 @@ static hid_t memory_type(HgmDtype dtype) {
   case HGM_F64: return H5T_NATIVE_DOUBLE;
   case HGM_I32:
   case HGM_BOOL: return H5T_NATIVE_INT32;
+  case HGM_BF16: break; // made anew from the weights of every run
   }
   return -1;
 }

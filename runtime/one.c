@@ -5,6 +5,7 @@
 #include <string.h>
 #include <xmmintrin.h>
 
+#include "runtime/bf16.h"
 #include "runtime/philox.h"
 
 enum { SPACES = HGM_SPACE_ALL + 1, DEFAULT_MODE = 0x1f80 };
@@ -27,7 +28,7 @@ struct HgmOne {
   HgmTile tile;
 };
 
-static size_t port_bytes(const HgmPort *port) { return (size_t)port->elements * (port->dtype == HGM_F64 ? 8 : 4); }
+static size_t port_bytes(const HgmPort *port) { return (size_t)port->elements * hgm_dtype_bytes(port->dtype); }
 
 static uint64_t in_lines(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -82,6 +83,8 @@ static bool is_finite(const HgmPort *port, const void *array) {
     for (int64_t i = 0; i < port->elements; i++) finite &= isfinite(((const float *)array)[i]) != 0;
   if (port->dtype == HGM_F64)
     for (int64_t i = 0; i < port->elements; i++) finite &= isfinite(((const double *)array)[i]) != 0;
+  if (port->dtype == HGM_BF16)
+    for (int64_t i = 0; i < port->elements; i++) finite &= isfinite(hgm_bf16_number(((const uint16_t *)array)[i])) != 0;
   return finite;
 }
 

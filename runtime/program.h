@@ -22,8 +22,9 @@
 #include "runtime/pool.h"
 #include "runtime/ranks.h"
 
-typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL } HgmDtype; // as IrDtype; bool is stored as i32 0 / 1 in arrays
-HgmFileType hgm_dtype_type(HgmDtype dtype);                    // of the numbers of such an array
+typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL, HGM_BF16 } HgmDtype; // as IrDtype; bool is stored as i32 0 / 1 in arrays, bf16 as in bf16.h
+static inline size_t hgm_dtype_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : dtype == HGM_BF16 ? 2 : 4; } // of a number in an array
+HgmFileType hgm_dtype_type(HgmDtype dtype);                                                                       // of the numbers of such an array
 
 // What every kernel gets besides its pointers.
 typedef struct HgmTile {

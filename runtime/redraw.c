@@ -12,7 +12,7 @@ typedef struct Redraw {
 
 static uint64_t in_lines(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-static uint64_t event_bytes(const HgmPort *port) { return (uint64_t)port->elements * (port->dtype == HGM_F64 ? 8 : 4); }
+static uint64_t event_bytes(const HgmPort *port) { return (uint64_t)port->elements * hgm_dtype_bytes(port->dtype); }
 
 int hgm_redraw_port(const HgmProgram *program) { return hgm_port_find(program->outputs, program->n_outputs, "where"); }
 

@@ -14,7 +14,7 @@ static const HgmBundleArray *find_array(const HgmBundle *bundle, const char *nam
   return NULL;
 }
 
-static uint64_t port_bytes(const HgmPort *port) { return (uint64_t)port->elements * (port->dtype == HGM_F64 ? 8 : 4); }
+static uint64_t port_bytes(const HgmPort *port) { return (uint64_t)port->elements * hgm_dtype_bytes(port->dtype); }
 
 static bool does_not_fit(const char *port, HgmError *error) { return hgm_fail(error, 3, "the model in this file does not fit its code at %s", port); }
 

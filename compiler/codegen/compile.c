@@ -51,8 +51,9 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   LLVMGetVersion(&major, &minor, &patch);
   char *cpu, *features;
   code_target_name(options->cpu, options->features, &cpu, &features);
-  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s", major, minor, patch, cpu, features, options->tile,
-                            (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->in_place ? ", in place" : "");
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s%s", major, minor, patch, cpu, features, options->tile,
+                            (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->in_place ? ", in place" : "",
+                            options->bf16 ? ", bf16" : "");
   free(cpu);
   free(features);
   return text;

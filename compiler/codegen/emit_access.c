@@ -84,11 +84,22 @@ LLVMValueRef nest_vector_at(Emit *e, IrDtype dtype, int slot, int64_t rows, int6
 static LLVMValueRef flat_element(Emit *e, int64_t base) { return base ? LLVMBuildNSWAdd(e->m->builder, e->event, emit_index(e->m, base), "") : e->event; }
 
 LLVMValueRef nest_to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
-  if (dtype != IR_BOOL) return x;
-  return LLVMBuildICmp(e->m->builder, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
+  LLVMBuilderRef k = e->m->builder;
+  if (dtype == IR_BOOL) return LLVMBuildICmp(k, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
+  if (dtype != IR_BF16) return x;
+  unsigned lanes = emit_lanes(LLVMTypeOf(x));
+  LLVMTypeRef whole = emit_with_lanes(e->m->i32, lanes);
+  LLVMValueRef bits = LLVMBuildShl(k, LLVMBuildZExt(k, x, whole, ""), emit_integer(whole, 16), "");
+  return LLVMBuildBitCast(k, bits, emit_with_lanes(e->m->f32, lanes), "");
 }
 
-static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) { return dtype == IR_BOOL ? LLVMBuildZExt(e->m->builder, x, e->m->v16i32, "") : x; }
+LLVMValueRef nest_to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
+  LLVMBuilderRef k = e->m->builder;
+  if (dtype == IR_BOOL) return LLVMBuildZExt(k, x, e->m->v16i32, "");
+  if (dtype != IR_BF16) return x;
+  LLVMTypeRef whole = emit_int_like(e->m, LLVMTypeOf(x)), half = emit_with_lanes(point_memory_element(e->m, dtype), emit_lanes(LLVMTypeOf(x)));
+  return LLVMBuildTrunc(k, LLVMBuildLShr(k, LLVMBuildBitCast(k, x, whole, ""), emit_integer(whole, 16), ""), half, "");
+}
 
 LLVMTypeRef nest_vector(Emit *e, IrDtype dtype) { return LLVMVectorType(point_memory_element(e->m, dtype), e->m->lanes); }
 
@@ -128,7 +139,8 @@ LLVMValueRef nest_constant(Emit *e, IrDtype dtype, double x) {
   LLVMTypeRef type = point_type(e->m, dtype);
   switch (dtype) {
   case IR_F32:
-  case IR_F64: return emit_number(type, x);
+  case IR_F64:
+  case IR_BF16: return emit_number(type, x);
   case IR_I32: return emit_integer(type, (uint64_t)(int64_t)x);
   case IR_BOOL: return x != 0 ? LLVMConstAllOnes(type) : LLVMConstNull(type);
   }
@@ -268,7 +280,7 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   IrDtype dtype = (IrDtype)t->dtype;
   LLVMTypeRef element = point_memory_element(m, dtype);
   if (t->slot < 0 && t->local < 0) return;
-  x = to_memory(e, dtype, x);
+  x = nest_to_memory(e, dtype, x);
   if (t->local >= 0) {
     LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, m->lanes);
     put_vector(e, t, x, emit_at(m, element, e->locals[t->local], offset));

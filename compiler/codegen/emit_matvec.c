@@ -17,7 +17,8 @@ typedef struct Matvec {
   uint32_t skip;
   int64_t w_k, x_k;
   LLVMValueRef w, x, list, count; // list: of the k whose x is not zero
-  LLVMTypeRef element, vector;
+  IrDtype kept;                   // weights in memory
+  LLVMTypeRef weight, element, vector;
 } Matvec;
 
 static int lanes_of(const CodeModule *m, bool f64, int64_t n) {
@@ -39,10 +40,40 @@ static void make_list(Emit *e, Matvec *v) {
   v->count = k.carried[0];
 }
 
+// Two neighbours of vectors are widened together: number by number each second place is a zero (one instruction a vector, where by itself a
+// vector takes two). What they hold is in the order of that instruction until put_in_order.
+static bool is_pair(const Emit *e, const Matvec *v, const int64_t *at, unsigned n, unsigned i) {
+  return v->kept == IR_BF16 && e->valid == e->m->lanes && e->m->lanes >= 8 && i + 1 < n && at[i + 1] == at[i] + e->m->lanes;
+}
+
+static void load_pair(Emit *e, const Matvec *v, LLVMValueRef first, LLVMValueRef *weights) {
+  enum { PART = 8 }; // halves in 128 bits
+  unsigned lanes = e->m->lanes, pick[2 * CODE_LANES];
+  LLVMTypeRef halves = LLVMVectorType(v->weight, 2 * lanes);
+  LLVMValueRef x = emit_load(e->m, halves, first);
+  for (unsigned high = 0; high < 2; high++) {
+    for (unsigned i = 0; i < 2 * lanes; i++) pick[i] = i % 2 == 0 ? i : 2 * lanes + i / PART * PART + high * PART / 2 + i % PART / 2;
+    weights[high] = LLVMBuildBitCast(e->m->builder, emit_shuffle(e->m, LLVMConstNull(halves), x, pick, 2 * lanes), v->vector, "");
+  }
+}
+
+static void put_in_order(Emit *e, LLVMValueRef *pair) {
+  enum { PART = 4 };
+  unsigned lanes = e->m->lanes, pick[CODE_LANES];
+  LLVMValueRef a = pair[0], b = pair[1];
+  for (unsigned k = 0; k < 2; k++) {
+    for (unsigned i = 0; i < lanes; i++) {
+      unsigned part = (k * lanes + i) / PART; // of four: from a, b, a, b, ...
+      pick[i] = part % 2 * lanes + part / 2 * PART + i % PART;
+    }
+    pair[k] = emit_shuffle(e->m, a, b, pick, lanes);
+  }
+}
+
 // Adds to sums[0..n) the terms of k = 0 .. to - 1, or of the first `to` of the list. Vector i: outputs row + at[i] and on.
 static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
   CodeModule *m = e->m;
-  LLVMValueRef now[EMIT_CARRIED], w = emit_at(m, v->element, v->w, row), x = v->x;
+  LLVMValueRef now[EMIT_CARRIED], w = emit_at(m, v->weight, v->w, row), x = v->x;
   memcpy(now, sums, n * sizeof *now);
   now[n] = w, now[n + 1] = x;
   EmitLoop turn = emit_loop(m, "k", emit_index(m, 0), to, 1, now, n + (listed ? 0 : 2)); // without a list it carries where it reads
@@ -50,16 +81,21 @@ static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LL
   if (listed) {
     LLVMValueRef k = LLVMBuildZExt(m->builder, emit_load(m, m->i32, emit_at(m, m->i32, v->list, turn.index)), m->i64, "");
     x = emit_at2(m, v->element, x, k, v->x_k, NULL);
-    w = emit_at2(m, v->element, w, k, v->w_k, NULL);
+    w = emit_at2(m, v->weight, w, k, v->w_k, NULL);
   } else {
     w = now[n], x = now[n + 1];
-    now[n] = emit_at(m, v->element, w, emit_index(m, v->w_k));
+    now[n] = emit_at(m, v->weight, w, emit_index(m, v->w_k));
     now[n + 1] = emit_at(m, v->element, x, emit_index(m, v->x_k));
   }
   LLVMValueRef number = emit_broadcast(m, v->vector, x);
   for (unsigned i = 0; i < n; i++) {
-    LLVMValueRef weights = lanes_load(e, emit_is_f64(v->element) ? IR_F64 : IR_F32, emit_at(m, v->element, w, emit_index(m, at[i])), 1);
-    now[i] = emit_fma(m, weights, number, now[i]);
+    LLVMValueRef first = emit_at(m, v->weight, w, emit_index(m, at[i])), weights[2];
+    if (is_pair(e, v, at, n, i)) {
+      load_pair(e, v, first, weights);
+      now[i + 1] = emit_fma(m, weights[1], number, now[i + 1]);
+    } else weights[0] = nest_to_register(e, v->kept, lanes_load(e, v->kept, first, 1));
+    now[i] = emit_fma(m, weights[0], number, now[i]);
+    i += is_pair(e, v, at, n, i);
   }
   emit_loop_end(m, &turn, now);
   memcpy(sums, turn.carried, n * sizeof *sums);
@@ -87,6 +123,8 @@ static void emit_block(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t
     for (unsigned i = 0; i < n; i++) sums[i] = LLVMBuildSelect(m->builder, again, zero, sums[i], "");
     add_terms(e, v, false, LLVMBuildSelect(m->builder, again, all, emit_index(m, 0), ""), row, at, n, sums);
   }
+  for (unsigned i = 0; i < n; i++)
+    if (is_pair(e, v, at, n, i)) put_in_order(e, &sums[i++]);
   for (unsigned i = 0; i < n; i++) {
     e->index[v->product->n_loop] = emit_plus(m, row, at[i]);
     nest_follow(e, sums[i]);
@@ -129,6 +167,8 @@ void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Produc
   Emit e = nest_begin(m, name, &own, 0);
   Matvec v = {.product = product, .skip = 1u << product->n_loop, .vector = point_type(m, (IrDtype)t->dtype)};
   v.element = emit_element(v.vector);
+  v.kept = (IrDtype)t->read[product->w].dtype;
+  v.weight = point_memory_element(m, v.kept);
   v.w_k = t->read[product->w].stride[product->k_loop];
   v.x_k = t->read[product->x].stride[product->k_loop];
   for (int l = own.outer; l <= product->k_loop; l++) v.skip |= 1u << l;

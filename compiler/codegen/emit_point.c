@@ -7,7 +7,8 @@
 
 LLVMTypeRef point_type(CodeModule *m, IrDtype dtype) {
   switch (dtype) {
-  case IR_F32: return m->v16f32;
+  case IR_F32:
+  case IR_BF16: return m->v16f32;
   case IR_F64: return m->v16f64;
   case IR_I32: return m->v16i32;
   case IR_BOOL: return m->v16i1;
@@ -21,6 +22,7 @@ LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype) {
   case IR_F64: return m->f64;
   case IR_I32:
   case IR_BOOL: return m->i32;
+  case IR_BF16: return LLVMInt16TypeInContext(m->context);
   }
   ir_fail("codegen: dtype %d", (int)dtype);
 }
@@ -59,10 +61,23 @@ static LLVMValueRef sign(CodeModule *m, IrDtype dtype, LLVMValueRef a) {
   return LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealOGT, a, zero, ""), emit_number(type, 1), down, "");
 }
 
+// A float32 whose lower half is zero, as bf16 is in registers: to nearest, of two as near the even one.
+static LLVMValueRef to_half(CodeModule *m, LLVMValueRef a) {
+  LLVMBuilderRef k = m->builder;
+  LLVMTypeRef type = LLVMTypeOf(a), whole = emit_int_like(m, type);
+  LLVMValueRef bits = LLVMBuildBitCast(k, a, whole, "");
+  LLVMValueRef odd = LLVMBuildAnd(k, LLVMBuildLShr(k, bits, emit_integer(whole, 16), ""), emit_integer(whole, 1), "");
+  LLVMValueRef rounded = LLVMBuildAdd(k, LLVMBuildAdd(k, bits, odd, ""), emit_integer(whole, 0x7fff), "");
+  LLVMValueRef is_nan = LLVMBuildFCmp(k, LLVMRealUNO, a, a, "");
+  rounded = LLVMBuildSelect(k, is_nan, LLVMBuildOr(k, bits, emit_integer(whole, 0x400000), ""), rounded, "");
+  return LLVMBuildBitCast(k, LLVMBuildAnd(k, rounded, emit_integer(whole, 0xffff0000), ""), type, "");
+}
+
 static LLVMValueRef cast(CodeModule *m, IrDtype to, IrDtype from, LLVMValueRef a) {
   LLVMBuilderRef k = m->builder;
   LLVMTypeRef type = point_type(m, to);
-  if (to == from) return a;
+  if (to == from || from == IR_BF16) return a;
+  if (to == IR_BF16) return to_half(m, a);
   if (to == IR_BOOL)
     return is_real(from) ? LLVMBuildFCmp(k, LLVMRealUNE, a, emit_number(LLVMTypeOf(a), 0), "")
                          : LLVMBuildICmp(k, LLVMIntNE, a, LLVMConstNull(LLVMTypeOf(a)), "");

@@ -245,9 +245,19 @@ static void make_relative(Build *b) {
   }
 }
 
+static bool has_halves(const Nest *n) {
+  for (uint32_t i = 0; i < n->n_steps; i++) {
+    if (n->steps[i].dtype == IR_BF16) return true;
+    for (int k = 0; k < n->steps[i].n_reads; k++)
+      if (n->steps[i].read[k].dtype == IR_BF16) return true;
+  }
+  return false;
+}
+
 // Reads negative strides through a gather may reach rows before the base: the slot's row is a reference, no bound.
 static bool is_flat(const Nest *n, const Build *b) {
   int64_t elements = -1;
+  if (has_halves(n)) return false; // no machine's masks are for numbers of two bytes and for those of four
   for (size_t i = 0; i < b->n; i++) {
     const Step *t = b->steps[i];
     if (t->adds || (t->kind != STEP_POINT && t->kind != STEP_COPY && t->kind != STEP_ZERO && t->kind != STEP_PARTIAL)) return false;

@@ -4,10 +4,11 @@
 
 enum { LEAST_SUMS = 16 }; // rows
 
-// An array in memory of the step's dtype, per event or not.
+// An array in memory of the step's dtype, per event or not; weights may be kept in half the bytes.
 static bool is_array(const Schedule *s, const Access *a, IrDtype dtype, bool events) {
   const Place *p = &s->places.at[a->place];
-  if (p->events != events || p->dtype != dtype) return false;
+  bool half = p->dtype == IR_BF16 && dtype == IR_F32 && !events;
+  if (p->events != events || (p->dtype != dtype && !half)) return false;
   return p->kind == PLACE_COMPUTED || p->kind == PLACE_LEAF || p->kind == PLACE_DATA;
 }
 

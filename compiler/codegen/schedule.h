@@ -188,6 +188,7 @@ void schedule_memory(Schedule *s);              // memory.c: where they lie
 void schedule_print(const Schedule *s, FILE *out);
 const char *schedule_kind(GroupKind kind);
 
+bool schedule_cast_is_view(const IrFn *fn, const IrValue *v);       // views.c: a cast that needs no code
 bool *schedule_needed(const Schedule *s);                           // by value: does an output need it?
 int schedule_class(const Schedule *s, IrRef r, const int *levels);  // from the levels of the values before it
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
@@ -203,7 +204,7 @@ uint32_t schedule_site(Schedule *s, const char *site);
 // Events of a panel. A per-event array is panels one behind the other, [panel][row][event]: what a product or a formula reads and
 // stores for a few events is one stretch of memory.
 static inline int64_t schedule_panel(const Schedule *s) { return s->options.tile == 1 ? 1 : CODE_LANES; }
-static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : 4; }
+static inline size_t dtype_bytes(IrDtype dtype) { return dtype == IR_F64 ? 8 : dtype == IR_BF16 ? 2 : 4; }
 enum { CLASS_CONSTANT = 0, CLASS_ONCE = 2, CLASS_EVENTS = 3 }; // the first of each kind
 static inline bool class_has_events(int class) { return (class & 1) != 0; }
 // How many leading loops of the step agree with the axes of the place it reads, such that the rest stays inside one

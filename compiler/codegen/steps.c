@@ -282,7 +282,7 @@ void schedule_steps(Schedule *s) {
     if (place == UINT32_MAX || s->places.at[place].kind != PLACE_COMPUTED) continue;
     const IrValue *v = &s->fn->values.at[i];
     bool view = v->op == IR_TRANSPOSE || v->op == IR_BROADCAST || v->op == IR_SLICE || v->op == IR_WINDOWS || v->op == IR_STOP;
-    if (view || s->folds[i].inside || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype)) continue;
+    if (view || s->folds[i].inside || schedule_cast_is_view(s->fn, v)) continue;
     if (v->op == IR_RESHAPE && place == s->views[v->operands[0]].place) continue;
     value_steps(s, (IrRef)i, place);
   }

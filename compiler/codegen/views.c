@@ -99,6 +99,7 @@ uint64_t schedule_numbers(Schedule *s, IrDtype dtype, const double *numbers, int
     case IR_F64: ((double *)bytes)[i] = x; break;
     case IR_I32: ((int32_t *)bytes)[i] = (int32_t)x; break;
     case IR_BOOL: ((int32_t *)bytes)[i] = x != 0; break;
+    case IR_BF16: ir_fail("codegen: constants of bf16");
     }
   }
   return schedule_constant(s, bytes, size * (size_t)n, n < 16 ? size : 64);
@@ -162,8 +163,11 @@ int schedule_class(const Schedule *s, IrRef r, const int *levels) {
   return 2 * level + (events ? 1 : 0);
 }
 
-static bool same_dtype_cast(const Schedule *s, const IrValue *v) {
-  return v->op == IR_STOP || (v->op == IR_CAST && ir_type_of(s->fn, v->operands[0])->dtype == v->type.dtype);
+// Weights kept in bf16 are float32 in registers.
+bool schedule_cast_is_view(const IrFn *fn, const IrValue *v) {
+  if (v->op != IR_CAST) return false;
+  const IrType *from = ir_type_of(fn, v->operands[0]);
+  return from->dtype == v->type.dtype || (from->dtype == IR_BF16 && !ir_has_events(from));
 }
 
 // The view of a value that needs no code, or false.
@@ -172,7 +176,7 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
   const View *a = &s->views[v->operands[0]];
   const IrType *from = ir_type_of(s->fn, v->operands[0]);
   *view = (View){.place = a->place, .base = a->base, .event = {a->event[0], a->event[1]}};
-  if (same_dtype_cast(s, v)) {
+  if (v->op == IR_STOP || schedule_cast_is_view(s->fn, v)) {
     *view = *a;
     return true;
   }

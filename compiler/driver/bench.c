@@ -136,12 +136,14 @@ static bool with_threads(Bench *b, int threads, HgmError *error) {
   return bench_training(b, error) && bench_drawing(b, error);
 }
 
+static const char *precision_text(const Session *session) { return session->bf16 ? "f32, drawing in bf16" : session->model->real == IR_F64 ? "f64" : "f32"; }
+
 static bool write_json(const Bench *b, HgmError *error) {
   const char *path = b->options->json;
   if (path == NULL) return true;
   char cpu[256];
-  json_t *all =
-      json_pack("{s:s, s:s, s:s, s:O}", "model", b->run.manifest->model, "version", HGM_VERSION, "cpu", hgm_cpu_name(cpu, sizeof cpu), "rates", b->rates);
+  json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:O}", "model", b->run.manifest->model, "version", HGM_VERSION, "cpu", hgm_cpu_name(cpu, sizeof cpu),
+                          "precision", precision_text(&b->run.session), "rates", b->rates);
   bool ok = (strcmp(path, "-") == 0 ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, path, JSON_INDENT(2))) == 0;
   json_decref(all);
   return ok || hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be written", path);
@@ -155,7 +157,8 @@ static bool bench(Bench *b, HgmError *error) {
   for (size_t i = 0; i < session->model->data.len; i++)
     if (!open_dataset(b, i, error)) return false;
   int most = hgm_pool_threads(session->pool);
-  printf("%s on %s; large products (OpenBLAS): %s\n", b->run.manifest->model, hgm_cpu_name(cpu, sizeof cpu),
+  const char *numbers = precision_text(session);
+  printf("%s on %s, %s; large products (OpenBLAS): %s\n", b->run.manifest->model, hgm_cpu_name(cpu, sizeof cpu), numbers,
          floors_sgemm(session->pool) > 0 ? arena_printf(session->arena, "%.0f GFLOP/s, %d threads", floors_sgemm(session->pool) * 1e-9, most)
                                          : "not installed, so no floor is shown");
   printf("%-10s %7s %15s %12s %10s %9s\n", "", "threads", "events a call", "events/s", "us a call", "of floor");

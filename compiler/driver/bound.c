@@ -6,14 +6,12 @@
 #include "compiler/driver/dataset.h"
 #include "runtime/redraw.h"
 
-enum { QUICK_ROWS = 1 << 18 };                             // about 50 ns a row slower, 50 ms sooner there
-enum { PORT_INPUT, PORT_PARAM, PORT_STATE, PORT_COUNTER }; // HgmPort.kind
+enum { QUICK_ROWS = 1 << 18 }; // about 50 ns a row slower, 50 ms sooner there
 
 static bool bind_leaf(Bound *bound, uint32_t i, Store *store, const Tables *tables, HgmError *error) {
   const HgmPort *port = &bound->program->leaves[i];
   if (!port->per_event) {
-    bound->leaf_slots[i] = store_add(store, port->name, port->dtype, port->elements);
-    bound->leaf_slots[i]->saved |= port->kind == PORT_PARAM || port->kind == PORT_STATE;
+    bound->leaf_slots[i] = store_add_leaf(store, port);
     return true;
   }
   const Table *table = tables_find(tables, port->name);
@@ -71,6 +69,12 @@ bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile,
          bound_work(bound, session, max_events, NULL, error);
 }
 
+bool bound_create_drawing(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables,
+                          HgmError *error) {
+  return bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_DRAW), store, tables, error) &&
+         bound_work(bound, session, max_events, NULL, error);
+}
+
 bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, const HgmRoom *room, Store *store, const Tables *tables,
                      HgmError *error) {
   if (!bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_PLAIN), store, tables, error)) return false;
@@ -112,8 +116,12 @@ static void refresh(Bound *bound, int64_t events) {
   const HgmProgram *program = bound->program;
   Slot *batch_size = store_find(bound->store, "batch_size");
   if (batch_size != NULL) slot_set(batch_size, 0, (double)events);
-  for (uint32_t i = 0; i < program->n_leaves; i++)
-    if (bound->leaf_slots[i] != NULL) bound->leaves[i] = bound->leaf_slots[i]->data;
+  for (uint32_t i = 0; i < program->n_leaves; i++) {
+    if (bound->leaf_slots[i] == NULL) continue;
+    bound->leaves[i] = bound->leaf_slots[i]->data;
+    if (bound->leaf_slots[i]->half_of != NULL && !bound->rounded) slot_round(bound->leaf_slots[i]);
+  }
+  bound->rounded = true;
   for (uint32_t i = 0; i < program->n_outputs; i++) {
     Slot *slot = bound->output_slots[i];
     if (slot != NULL) bound->outputs[i] = bound->commits[i] ? slot_next(bound->store, slot) : slot->data;

@@ -24,6 +24,7 @@ typedef struct Bound {
   bool *commits; // by output: `set:` of a slot
   void *redraw;  // of a generator with `where`: memory of hgm_redraw
   uint64_t seed;
+  bool rounded; // weights kept in bf16 were made in the first call: those that they come from must stay as they are
 } Bound;
 
 typedef struct BoundCall {
@@ -38,6 +39,9 @@ typedef struct BoundCall {
 } BoundCall;
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error);
+// Of a generator or a score: in the session's precision.
+bool bound_create_drawing(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables,
+                          HgmError *error);
 // The same in a room that it shares with others, where it fits into it.
 bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, const HgmRoom *room, Store *store, const Tables *tables,
                      HgmError *error);

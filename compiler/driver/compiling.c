@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "compiler/driver/phase.h"
+#include "compiler/opt/bf16.h"
 #include "compiler/opt/opt.h"
 #include "runtime/program_file.h"
 #include "runtime/sha256.h"
@@ -77,6 +78,7 @@ Compiled compile_function(const IrFn *fn, const CodegenOptions *options, HgmPool
   Compiled compiled = {.begin_ms = now_ms()};
   Arena *arena = arena_create();
   IrFn *optimised = opt_run(arena, fn, NULL, NULL);
+  if (options->bf16) optimised = opt_bf16(arena, optimised);
   compiled.optimised_ms = now_ms();
   if (dump != NULL && strcmp(dump, "ir") == 0) ir_print(stdout, fn);
   if (dump != NULL && strcmp(dump, "opt") == 0) ir_print(stdout, optimised);
@@ -168,6 +170,7 @@ static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t
   c->options.batch = batch;
   c->options.in_place = kind == CODE_STEP;
   c->options.quick = kind == CODE_QUICK;
+  c->options.bf16 = kind == CODE_DRAW && session->bf16;
   c->options.dump = session->options->dump;
   c->options.stop = &c->stop;
   c->options.scheduled = tell_scheduled;

@@ -12,8 +12,9 @@
 
 typedef enum {
   CODE_PLAIN,
-  CODE_STEP, // of training: stores in place (CodegenOptions.in_place)
-  CODE_QUICK // for a program that runs a few times over (CodegenOptions.quick)
+  CODE_STEP,  // of training: stores in place (CodegenOptions.in_place)
+  CODE_QUICK, // for a program that runs a few times over (CodegenOptions.quick)
+  CODE_DRAW   // draws events or scores them: in bf16 where the session is
 } CodeKind;
 
 // A program as bytes, and how it came about.

@@ -338,7 +338,7 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
     return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
                     mean);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
-  char *data = dataset_take(dataset, dtype_bytes(dtype) * (size_t)dataset->rows, error);
+  char *data = dataset_take(dataset, hgm_dtype_bytes(dtype) * (size_t)dataset->rows, error);
   if (data == NULL) return false;
   for (int64_t i = 0; i < dataset->rows; i++) {
     double w = weight_of(weights, i) / mean;

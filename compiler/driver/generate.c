@@ -36,7 +36,7 @@ static int64_t events_at_a_time(const HgmProgram *program) {
 bool generation_open(Generation *g, Session *session, const ModelGenerator *generator, uint32_t tile, Store *store, const Tables *tables, HgmError *error) {
   Arena *arena = store->arena;
   *g = (Generation){.generator = generator};
-  if (!bound_create(&g->bound, session, generator->fn, tile, CHUNK, store, tables, error)) return false;
+  if (!bound_create_drawing(&g->bound, session, generator->fn, tile, CHUNK, store, tables, error)) return false;
   g->most = events_at_a_time(g->bound.program);
   g->values = ARENA_ARRAY(arena, double *, generator->outputs.len + 1);
   g->elements = ARENA_ARRAY(arena, int64_t, generator->outputs.len + 1);

@@ -50,8 +50,9 @@ static const OptSpec specs[] = {
     {"fix", 0, OPT_LIST, "COLUMN=VALUE", "pins a given column to one value for all events", AT(fixes), NO_FLAG, " sample "},
     {"keep", 0, OPT_LIST, "COL,COL", "other columns of --given to copy to the output", AT(keep), NO_FLAG, " sample "},
     {"resume", 0, OPT_FLAG, NULL, "goes on where the run in -o stopped", AT(resume), NO_FLAG, " run "},
-    {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG,
-     " run sample score eval check show build bench tune "},
+    {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run check show tune "},
+    {"precision", 0, OPT_TEXT, "f32|f64|bf16", "numbers of the compiled programs (f32); bf16: operands of products drawn with, docs/sampler.md says how exact",
+     AT(precision), NO_FLAG, " sample score eval build bench "},
     {"seed", 0, OPT_SEED, "S", "seed of every draw (1; for sample the run's)", AT(seed), AT(has_seed), " run sample eval selftest tune "},
     {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG,
      " run sample score eval selftest build bench tune "},
@@ -246,6 +247,21 @@ static bool is_given(const Options *options, const char *name) {
   return false;
 }
 
+static bool check_precision(Options *options, const VerbSpec *verb, int *exit_code) {
+  const char *precision = options->precision;
+  if (precision == NULL || strcmp(precision, "f32") == 0 || strcmp(precision, "f64") == 0) return true;
+  bool draws = false, half = strcmp(precision, "bf16") == 0;
+  for (int i = 0; i < N_SPECS; i++)
+    draws |= strcmp(specs[i].name, "precision") == 0 && strstr(specs[i].argument, "bf16") != NULL && belongs(&specs[i], verb->name);
+  if (half && draws) return true;
+  const char *why = half ? arena_printf(options->arena,
+                                        "--precision bf16 is for drawing with a trained run (sample, score, eval, build, bench); %s takes f32 or f64: steps of "
+                                        "training are smaller than the last of 8 binary digits",
+                                        verb->name)
+                         : arena_printf(options->arena, "--precision is f32%s, found `%s`", draws ? ", f64 or bf16" : " or f64", precision);
+  return usage_error(exit_code, verb, why);
+}
+
 static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   Arena *arena = options->arena;
   if ((int)options->positional.len > verb->most)
@@ -257,9 +273,7 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   for (int i = 0; i < 2 && verb->required[i] != NULL; i++)
     if (!is_given(options, verb->required[i]))
       return usage_error(exit_code, verb, arena_printf(arena, "--%s is missing: `hgmc %s %s`", verb->required[i], verb->name, verb->arguments));
-  if (options->precision != NULL && strcmp(options->precision, "f32") != 0 && strcmp(options->precision, "f64") != 0)
-    return usage_error(exit_code, verb, arena_printf(arena, "--precision is f32 or f64, found `%s`", options->precision));
-  return true;
+  return check_precision(options, verb, exit_code);
 }
 
 const char *pair_value(const char *pair, const char *name) {

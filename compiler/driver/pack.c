@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "compiler/driver/generate.h"
+#include "compiler/opt/bf16.h"
 #include "compiler/opt/latent.h"
 #include "compiler/opt/opt.h"
 #include "runtime/program_file.h"
-
-enum { PORT_PARAM = 1, PORT_STATE = 2 }; // HgmPort.kind
 
 bool pack_targets(PackTargets *targets, const char *text, HgmError *error) {
   *targets = (PackTargets){.at = {HGM_CPU_V3, HGM_CPU_V4}, .n = 2};
@@ -27,15 +26,13 @@ bool pack_targets(PackTargets *targets, const char *text, HgmError *error) {
 
 // ---- code
 
-// Slots for all that the program reads and that is no event's, so that weights can be loaded.
+// Slots for all that the program reads and that is no event's, so that weights can be loaded and packed.
 static bool add_slots(OpenRun *run, const uint8_t *bytes, size_t size, HgmError *error) {
   HgmProgram *program = hgm_program_load(bytes, size, error);
   if (program == NULL) return false;
   for (uint32_t i = 0; i < program->n_leaves; i++) {
     const HgmPort *port = &program->leaves[i];
-    if (port->per_event) continue;
-    Slot *slot = store_add(run->store, arena_strdup(run->session.arena, port->name), port->dtype, port->elements);
-    slot->saved |= port->kind == PORT_PARAM || port->kind == PORT_STATE;
+    if (!port->per_event) store_add_leaf(run->store, port)->packed = true;
   }
   hgm_program_free(program);
   return true;
@@ -48,6 +45,7 @@ static bool compile(HgmBundleTask *task, OpenRun *run, const IrFn *fn, const Pac
   Session *session = &run->session;
   HgmBundleCode *codes = ARENA_ARRAY(session->arena, HgmBundleCode, targets->n * N_TILES);
   const IrFn *optimised = opt_run(session->arena, fn, NULL, NULL);
+  if (session->bf16) optimised = opt_bf16(session->arena, optimised);
   task->codes = codes;
   for (int t = 0; t < targets->n; t++)
     for (int k = 0; k < N_TILES; k++) {
@@ -190,8 +188,9 @@ static const char *task_text(Arena *arena, const char *text, const char *title, 
 static const char *origin(const OpenRun *run, const HgmBundle *b) {
   Arena *arena = run->session.arena;
   const HgmManifest *m = run->manifest;
+  const char *precision = run->session.bf16 ? "bf16, operands of products; else f32" : b->f64 ? "f64" : "f32";
   const char *text = arena_printf(arena, "model      %s, hash %s\nbuilt by   hgmc %s\ntrained by hgmc %s on %s, %s\nprecision  %s\nseed       %llu\n", m->model,
-                                  run->hash, HGM_VERSION, m->version, m->cpu, m->created, b->f64 ? "f64" : "f32", (unsigned long long)b->seed);
+                                  run->hash, HGM_VERSION, m->version, m->cpu, m->created, precision, (unsigned long long)b->seed);
   text = pairs_text(arena, text, "params", m->params, m->n_params);
   for (int d = 0; d < m->n_data; d++) {
     text = arena_printf(arena, "%sdata %s: %lld rows\n", text, m->data[d].block, (long long)m->data[d].rows);
@@ -206,15 +205,17 @@ static const char *origin(const OpenRun *run, const HgmBundle *b) {
 
 // ---- all of it
 
+// What a program reads; the weights of a discriminator stay behind.
 static void pack_arrays(HgmBundle *bundle, const OpenRun *run) {
   const Store *store = run->store;
   HgmBundleArray *arrays = ARENA_ARRAY(run->session.arena, HgmBundleArray, store->slots.len + 1);
   for (size_t i = 0; i < store->slots.len; i++) {
-    const Slot *slot = store->slots.at[i];
-    arrays[i] = (HgmBundleArray){slot->name, slot->data, (uint64_t)slot->n * dtype_bytes(slot->dtype)};
+    Slot *slot = store->slots.at[i];
+    if (!slot->packed) continue;
+    if (slot->half_of != NULL) slot_round(slot);
+    arrays[bundle->n_arrays++] = (HgmBundleArray){slot->name, slot->data, (uint64_t)slot->n * hgm_dtype_bytes(slot->dtype)};
   }
   bundle->arrays = arrays;
-  bundle->n_arrays = store->slots.len;
 }
 
 // All generators, or the chosen one.

@@ -223,7 +223,7 @@ static void begin_state(Phase *p, const ModelState *state) {
   slot->saved = true;
   if (p->t->resumed) return;
   const Slot *like = state->like == NULL ? NULL : store_find(store, state->like);
-  if (like != NULL) memcpy(slot->data, like->data, dtype_bytes(slot->dtype) * (size_t)slot->n);
+  if (like != NULL) memcpy(slot->data, like->data, hgm_dtype_bytes(slot->dtype) * (size_t)slot->n);
   else slot_fill(slot, state->start);
 }
 

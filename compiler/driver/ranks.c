@@ -115,7 +115,7 @@ bool ranks_share(HgmRanks *ranks, Store *store, Position *position, HgmError *er
   bool fine = position == NULL || broadcast(ranks, position, sizeof *position, error);
   for (size_t i = 0; i < store->slots.len && fine; i++) {
     Slot *slot = store->slots.at[i];
-    if (slot->saved && slot->n > 0) fine = broadcast(ranks, slot->data, dtype_bytes(slot->dtype) * (size_t)slot->n, error);
+    if (slot->saved && slot->n > 0) fine = broadcast(ranks, slot->data, hgm_dtype_bytes(slot->dtype) * (size_t)slot->n, error);
   }
   return fine;
 }

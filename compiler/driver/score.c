@@ -27,7 +27,7 @@ static bool bind(Scoring *s, HgmError *error) {
   DataFiles files = {0};
   bool ok = files_of_block(session, &s->options->data, session->model->score_data, &files.of[SPLIT_TRAIN], error) &&
             dataset_open(&s->dataset, session, session->model->score_data, &files, NULL, NULL, error) &&
-            bound_create(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
+            bound_create_drawing(&s->bound, session, session->model->score, BULK_TILE, call_events(s), s->run.store, &s->dataset.tables, error) &&
             open_run_weights(&s->run, error) && dataset_orders(&s->dataset, s->run.store, true, error);
   if (ok) domain_clipped(&s->dataset, session, s->run.store);
   return ok;

@@ -119,7 +119,7 @@ static void read_model(Session *session, const SessionSource *source, ModelOptio
 
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
   Arena *arena = arena_create();
-  *session = (Session){.arena = arena, .options = options};
+  *session = (Session){.arena = arena, .options = options, .bf16 = source->precision != NULL && strcmp(source->precision, "bf16") == 0};
   open_cache(session);
   if (source->trains && options->compiler != NULL && options->dump == NULL) session->compiler = compiler_process_create(options->compiler);
   session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());

@@ -26,6 +26,7 @@ typedef struct Session {
   Sources *sources;
   Diags *diags;
   Model *model;
+  bool bf16;  // products of what draws and scores have operands of bf16
   Kept *kept; // where the model lies; NULL: in the arena
   HgmPool *pool;
   HgmCache *cache;           // of compiled programs; NULL: none
@@ -44,7 +45,7 @@ typedef struct SessionSource {
   const ModelSource *files; // the run's other files, found by their path
   size_t n_files;
   uint64_t seed;
-  const char *precision; // "f32" (NULL) or "f64"
+  const char *precision; // "f32" (NULL), "f64" or "bf16"
   Strings sets;
   bool silent;                        // diagnostics are not printed
   const struct HgmManifest *manifest; // of a run that is opened again: it knows the trained runs that it used

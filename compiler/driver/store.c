@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-size_t dtype_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
+#include "compiler/opt/bf16.h"
+#include "runtime/bf16.h"
+
+enum { PORT_PARAM = 1, PORT_STATE = 2 }; // HgmPort.kind
 
 Store *store_new(Arena *arena) {
   Store *store = ARENA_NEW(arena, Store);
@@ -12,7 +15,7 @@ Store *store_new(Arena *arena) {
 
 // Buffers that kernels touch begin on a cache line.
 static void *new_buffer(Arena *arena, HgmDtype dtype, int64_t n) {
-  size_t bytes = dtype_bytes(dtype) * (size_t)n;
+  size_t bytes = hgm_dtype_bytes(dtype) * (size_t)n;
   char *raw = arena_alloc(arena, bytes + 64);
   return raw + (64 - (size_t)((uintptr_t)raw % 64)) % 64;
 }
@@ -27,6 +30,16 @@ Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n) {
   *slot = (Slot){.name = arena_strdup(store->arena, name), .dtype = dtype, .n = n, .data = new_buffer(store->arena, dtype, n)};
   map_put(store->arena, &store->by_name, slot->name, slot);
   VEC_PUSH(store->arena, &store->slots, slot);
+  return slot;
+}
+
+Slot *store_add_leaf(Store *store, const HgmPort *port) {
+  Slot *slot = store_add(store, port->name, port->dtype, port->elements), *whole = slot;
+  if (port->dtype == HGM_BF16) {
+    whole = store_add(store, arena_strndup(store->arena, port->name, strlen(port->name) - strlen(OPT_BF16_LEAF)), HGM_F32, port->elements);
+    slot->half_of = whole;
+  }
+  whole->saved |= port->kind == PORT_PARAM || port->kind == PORT_STATE;
   return slot;
 }
 
@@ -49,6 +62,7 @@ double slot_number(const Slot *slot, int64_t i) {
   case HGM_F64: return ((const double *)slot->data)[i];
   case HGM_I32:
   case HGM_BOOL: return ((const int32_t *)slot->data)[i];
+  case HGM_BF16: return hgm_bf16_number(((const uint16_t *)slot->data)[i]);
   }
   return 0;
 }
@@ -64,12 +78,18 @@ void slot_set(Slot *slot, int64_t i, double value) {
   case HGM_F64: ((double *)slot->data)[i] = value; return;
   case HGM_I32:
   case HGM_BOOL: ((int32_t *)slot->data)[i] = (int32_t)value; return;
+  case HGM_BF16: ((uint16_t *)slot->data)[i] = hgm_bf16((float)value); return;
   }
 }
 
 void slot_set_all(Slot *slot, const double *values) {
   for (int64_t i = 0; slot->dtype == HGM_F32 && i < slot->n; i++) ((float *)slot->data)[i] = (float)values[i];
   for (int64_t i = 0; slot->dtype != HGM_F32 && i < slot->n; i++) slot_set(slot, i, values[i]);
+}
+
+void slot_round(Slot *slot) {
+  const float *numbers = slot->half_of->data;
+  for (int64_t i = 0; i < slot->n; i++) ((uint16_t *)slot->data)[i] = hgm_bf16(numbers[i]);
 }
 
 void slot_fill(Slot *slot, double value) {

@@ -13,9 +13,11 @@ typedef struct Slot {
   const char *name;
   HgmDtype dtype;
   int64_t n;
-  void *data, *next; // (n); next may be NULL: never written by a step
-  bool saved;        // a weight or state: belongs into checkpoints
-  int rank;          // of a weight: its shape, for those who open a checkpoint; 0: just n numbers
+  void *data, *next;    // (n); next may be NULL: never written by a step
+  bool saved;           // a weight or state: belongs into checkpoints
+  bool packed;          // a program of the bundle that is being made reads it (pack.h)
+  struct Slot *half_of; // kept in bf16: whose numbers it has, rounded
+  int rank;             // of a weight: its shape, for those who open a checkpoint; 0: just n numbers
   int64_t shape[IR_MAX_RANK];
 } Slot;
 
@@ -27,15 +29,16 @@ typedef struct Store {
 
 Store *store_new(Arena *arena);
 Slot *store_add(Store *store, const char *name, HgmDtype dtype, int64_t n); // the slot itself when there already; zeros
+Slot *store_add_leaf(Store *store, const HgmPort *port);                    // of a program, no per-event one; of bf16 the weight itself too
 Slot *store_find(const Store *store, const char *name);                     // NULL: no such slot
 void *slot_next(Store *store, Slot *slot);                                  // its second buffer, made when first wanted
 void slot_commit(Slot *slot);                                               // next becomes data
 void slot_set_all(Slot *slot, const double *values);                        // n of them
 void slot_fill(Slot *slot, double value);
+void slot_round(Slot *slot); // of bf16: from the weight as it is now
 double slot_number(const Slot *slot, int64_t i);
 bool slot_is_finite(const Slot *slot); // all its numbers
 void slot_set(Slot *slot, int64_t i, double value);
-size_t dtype_bytes(HgmDtype dtype);
 
 // Per-event arrays by name: (rows, elements) row-major.
 typedef struct Table {

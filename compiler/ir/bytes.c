@@ -111,7 +111,7 @@ static bool get_value(In *in, const IrFn *fn, IrValue *v) {
   get(in, head, sizeof head);
   *v = (IrValue){.op = head[0], .type = {.dtype = head[1], .rank = head[2]}};
   v->attr = (IrAttr){.axis = (int8_t)head[3], .batch = (int8_t)head[4], .draw = head[5], .backwards = head[6], .exclusive = head[7], .upper = head[8]};
-  if (v->op >= IR_OP_COUNT || v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK) return false;
+  if (v->op >= IR_OP_COUNT || v->type.dtype > IR_BF16 || v->type.rank > IR_MAX_RANK) return false;
   get(in, v->type.axes, v->type.rank * sizeof *v->type.axes);
   get(in, &v->n_operands, sizeof v->n_operands);
   v->operands = get_array(in, v->n_operands, sizeof *v->operands);

@@ -48,12 +48,22 @@ static double half_to_even(double a) {
 
 static double sigmoid_of(double a) { return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a)); }
 
+// To 8 binary digits, of which the last is worth 2^-133 at least.
+static double half_of(double a) {
+  if (!isfinite(a) || a == 0) return a;
+  int exponent;
+  frexp(a, &exponent);
+  double last = ldexp(1, exponent - 8 > -133 ? exponent - 8 : -133), y = half_to_even(a / last) * last;
+  return fabs(y) >= ldexp(1, 128) ? copysign(INFINITY, a) : y;
+}
+
 static double cast_to(IrDtype to, double a) {
   switch (to) {
   case IR_F32: return a; // rounded where the environment asks for it
   case IR_F64: return a;
   case IR_I32: return isnan(a) ? 0 : a <= INT32_MIN ? INT32_MIN : a >= INT32_MAX ? INT32_MAX : trunc(a);
   case IR_BOOL: return a != 0;
+  case IR_BF16: return half_of(a);
   }
   ir_fail("cast to dtype %d", to);
 }

@@ -28,6 +28,8 @@
 // Numbers. i32 wraps around; bool is 0 or 1; a cast of reals to i32 truncates, saturates, and takes nan to 0; constants
 // are held as the dtype rounds them; max, min and amax of a nan are nan. Ops on i32: neg add sub mul max min abs sign, comparisons, select, cast, stop,
 // everything of shape and index, sum, amax, argmax, cumsum. Bool: eq, and, or, not, select, cast, shape and gather.
+// bf16 is a way to keep numbers, not to compute: the upper half of a float32, 8 binary digits. Params, states, casts (to it: to nearest, of two
+// as near the even one) and views only.
 //
 // draw: site = name of the place, kind as below. Element j (row-major index over the axes but events) of event k is
 //   philox4x32-10(key = philox_key(seed, site), counter = (event lo, event hi, pass, j / n per block)): see
@@ -46,7 +48,7 @@
 
 enum { IR_EVENTS = -1, IR_PAIRS = -2, IR_MAX_RANK = 8, IR_MAX_OPERANDS = 3 };
 
-typedef enum { IR_F32, IR_F64, IR_I32, IR_BOOL } IrDtype;
+typedef enum { IR_F32, IR_F64, IR_I32, IR_BOOL, IR_BF16 } IrDtype;
 
 typedef struct IrType {
   IrDtype dtype;

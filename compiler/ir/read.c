@@ -120,7 +120,7 @@ static IrType type(Reader *r) {
   IrType t = {0};
   const char *name = NULL;
   skip(r);
-  for (int i = 0; i < 4 && !name; i++) {
+  for (int i = 0; i <= IR_BF16 && !name; i++) {
     if (take(r, ir_dtype_names[i])) name = ir_dtype_names[i], t.dtype = (IrDtype)i;
   }
   if (!name) fail(r, "expected a type, found %s", shown(r));

@@ -257,6 +257,27 @@ static ShapeRule *const rules[IR_OP_COUNT] = {
 #undef OP
 };
 
+// bf16 is read and rounded to, nothing is computed in it.
+static const char *kept_half(const Shape *s) {
+  bool half = s->type->dtype == IR_BF16, from = false;
+  for (uint32_t i = 0; i < s->n; i++) from |= shape_in(s, i)->dtype == IR_BF16;
+  if (!half && !from) return NULL;
+  switch ((int)s->op) {
+  case IR_PARAM:
+  case IR_STATE:
+  case IR_RESHAPE:
+  case IR_TRANSPOSE:
+  case IR_BROADCAST:
+  case IR_SLICE:
+  case IR_WINDOWS: return NULL;
+  case IR_CAST: {
+    IrDtype other = half ? shape_in(s, 0)->dtype : s->type->dtype;
+    return other == IR_F32 || other == IR_BF16 ? NULL : SAY("%s to %s: bf16 is cast from and to f32 only", shape_text(s, 0), ir_type_text(s->arena, s->type));
+  }
+  default: return "bf16 is cast to f32 before it is used";
+  }
+}
+
 const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared, IrType *type) {
   int wanted = ir_op_info[op].operands;
   if (wanted >= 0 ? n != (uint32_t)wanted : n == 0) return wanted >= 0 ? arena_printf(arena, "%u operands, it takes %d", n, wanted) : "no operands";
@@ -266,5 +287,6 @@ const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operand
   static const IrAttr none;
   const Shape s = {fn, arena, op, n, operands, attr ? attr : &none, declared, type};
   const char *problem = rules[op](&s);
+  if (!problem) problem = kept_half(&s);
   return problem ? problem : ir_type_problem(arena, type);
 }

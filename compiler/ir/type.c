@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const ir_dtype_names[4] = {"f32", "f64", "i32", "bool"};
+const char *const ir_dtype_names[5] = {"f32", "f64", "i32", "bool", "bf16"};
 
 IrType ir_type(IrDtype dtype, int rank, const int64_t *axes) {
   if (rank < 0 || rank > IR_MAX_RANK) ir_fail("a type of rank %d", rank);

@@ -7,7 +7,7 @@
 // No array, extent or attribute is larger: sums and products of two of them fit 64 bits.
 #define IR_LARGEST ((int64_t)1 << 40)
 
-extern const char *const ir_dtype_names[4];
+extern const char *const ir_dtype_names[5];
 // NULL, or what is wrong with the type itself: place of the event axes, size.
 const char *ir_type_problem(Arena *arena, const IrType *t);
 

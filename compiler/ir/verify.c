@@ -59,7 +59,7 @@ static const char *check_operands(const IrValue *v, Arena *arena, IrRef r) {
 static const char *check_value(const IrFn *fn, Arena *arena, Names *names, IrRef r) {
   const IrValue *v = ir_at(fn, r);
   if ((unsigned)v->op >= IR_OP_COUNT) return arena_printf(arena, "%%%u has no op", r);
-  if ((unsigned)v->type.dtype > IR_BOOL || v->type.rank > IR_MAX_RANK) return arena_printf(arena, "%%%u has no type", r);
+  if ((unsigned)v->type.dtype > IR_BF16 || v->type.rank > IR_MAX_RANK) return arena_printf(arena, "%%%u has no type", r);
   const char *problem = check_operands(v, arena, r);
   if (problem) return problem;
   IrType type = {0};

@@ -81,7 +81,7 @@ static bool bind_leaves(Part *p, const HgmBundle *bundle) {
       p->batch_leaf = (int)i;
     } else {
       for (uint64_t k = 0; k < bundle->n_arrays && p->leaves[i] == NULL; k++)
-        if (strcmp(bundle->arrays[k].name, port->name) == 0 && bundle->arrays[k].bytes == (uint64_t)port->elements * (port->dtype == HGM_F64 ? 8 : 4))
+        if (strcmp(bundle->arrays[k].name, port->name) == 0 && bundle->arrays[k].bytes == (uint64_t)port->elements * hgm_dtype_bytes(port->dtype))
           p->leaves[i] = bundle->arrays[k].data;
       if (p->leaves[i] == NULL) return false;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "runtime/bf16.h"
 #include "runtime/one.h"
 #include "tests/support/checked.h"
 #include "tests/support/perturbed.h"
@@ -17,7 +18,7 @@
 static const int64_t event_counts[] = {1, 15, 16, 17, 255, 256, 257};
 enum { EVENT_COUNTS = sizeof event_counts / sizeof *event_counts };
 
-size_t checked_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : 4; }
+size_t checked_bytes(HgmDtype dtype) { return hgm_dtype_bytes(dtype); }
 
 static void put(void *array, HgmDtype dtype, int64_t i, double x) {
   switch (dtype) {
@@ -25,6 +26,7 @@ static void put(void *array, HgmDtype dtype, int64_t i, double x) {
   case HGM_F64: ((double *)array)[i] = x; return;
   case HGM_I32:
   case HGM_BOOL: ((int32_t *)array)[i] = (int32_t)x; return;
+  case HGM_BF16: ((uint16_t *)array)[i] = hgm_bf16((float)x); return;
   }
 }
 
@@ -34,6 +36,7 @@ double checked_get(const void *array, HgmDtype dtype, int64_t i) {
   case HGM_F64: return ((const double *)array)[i];
   case HGM_I32:
   case HGM_BOOL: return ((const int32_t *)array)[i];
+  case HGM_BF16: return hgm_bf16_number(((const uint16_t *)array)[i]);
   }
   return 0;
 }

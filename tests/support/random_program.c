@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/bf16.h"
 #include "tests/support/random_generator.h"
 
 uint64_t random_bits(uint64_t *state) {
@@ -205,6 +206,7 @@ static double leaf_number(const IrValue *v, uint64_t *state) {
   case IR_F64: return random_between(state, ir_op_info[v->op].low, ir_op_info[v->op].high);
   case IR_I32: return random_below(state, 10) ? (double)random_below(state, 8) : random_below(state, 2) ? -3 : 1000;
   case IR_BOOL: return (double)random_below(state, 2);
+  case IR_BF16: return (double)hgm_bf16_number(hgm_bf16((float)random_between(state, -1, 1)));
   }
   ir_fail("leaf of dtype %d", v->type.dtype);
 }
