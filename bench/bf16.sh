@@ -14,7 +14,7 @@ differences() {
     FNR > 1 { for (i = 1; i <= NF; i++) { s = squares[i] / n - (sum[i] / n) ^ 2; if (s > 1e-12 && $i ~ /^[-0-9]/) { d = (a[FNR, i] - $i) / (scaled ? sqrt(s) : 1); print d < 0 ? -d : d } } }' \
     scaled="$3" "$1" "$2"
 }
-wasserstein() { awk -F'": ' '/"wasserstein"/ { sub(/,.*/, "", $2); sum += $2; n++ } END { printf "%.4f", sum / n }' "$1"; }
+wasserstein() { sed -nE 's/^[^ ]+ +([0-9.]+) +\([0-9.]+ \+- .*/\1/p' "$1" | awk '{ sum += $1; n++ } END { if (n) printf "%.4f", sum / n; else printf "-" }'; } # in standard deviations
 # One event a call, the two libraries in turn: medians of 41 blocks of each, in microseconds.
 one_event() { # numbers of the first event that are given
   cat > host.c << 'HOST'
@@ -56,7 +56,7 @@ for pair in "$@"; do
   given=""
   for p in f32 bf16; do
     "$hgmc" sample "$run" -n "${N:-20000}" --precision $p --quiet -o $p.csv 2> log || { given="--given $data"; "$hgmc" sample "$run" $given -n "${N:-20000}" --precision $p --quiet --force -o $p.csv; }
-    "$hgmc" eval "$run" --data "$data" --precision $p --quiet --json $p.json > log 2>&1 || true # exit 1: an assert of the model
+    "$hgmc" eval "$run" --data "$data" --precision $p --quiet > $p.eval 2>&1 || true # exit 1: an assert of the model
     "$hgmc" build "$run" --precision $p --target native --quiet -o $p.bin
     "$hgmc" build "$run" --precision $p --target native --lib --quiet -o $p
     "$hgmc" score "$run" --data "$data" --precision $p --quiet -o score.$p.csv 2> log || true
@@ -64,7 +64,7 @@ for pair in "$@"; do
   scores="- - -"; [ -s score.f32.csv ] && scores=$(differences score.f32.csv score.bf16.csv "" | quantiles)
   width=$(sed -nE 's/^#define F32_N_GIVEN ([0-9]+)/\1/p' f32.h)
   numbers=""; [ "$width" -gt 0 ] && numbers=$(sed -n 2p f32.csv | cut -d, -f1-"$width" | tr , ' ')
-  printf "$row" "$(basename "$run")" $(differences f32.csv bf16.csv 1 | quantiles) $scores "$(wasserstein f32.json)" "$(wasserstein bf16.json)" \
+  printf "$row" "$(basename "$run")" $(differences f32.csv bf16.csv 1 | quantiles) $scores "$(wasserstein f32.eval)" "$(wasserstein bf16.eval)" \
     $(($(stat -c %s f32.bin) / 1000)) $(($(stat -c %s bf16.bin) / 1000)) $(one_event $numbers)
   cd - > /dev/null
 done

@@ -90,12 +90,11 @@ static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LL
   LLVMValueRef number = emit_broadcast(m, v->vector, x);
   for (unsigned i = 0; i < n; i++) {
     LLVMValueRef first = emit_at(m, v->weight, w, emit_index(m, at[i])), weights[2];
-    if (is_pair(e, v, at, n, i)) {
-      load_pair(e, v, first, weights);
-      now[i + 1] = emit_fma(m, weights[1], number, now[i + 1]);
-    } else weights[0] = nest_to_register(e, v->kept, lanes_load(e, v->kept, first, 1));
+    bool pair = is_pair(e, v, at, n, i);
+    if (pair) load_pair(e, v, first, weights);
+    else weights[0] = nest_to_register(e, v->kept, lanes_load(e, v->kept, first, 1));
     now[i] = emit_fma(m, weights[0], number, now[i]);
-    i += is_pair(e, v, at, n, i);
+    if (pair) i++, now[i] = emit_fma(m, weights[1], number, now[i]);
   }
   emit_loop_end(m, &turn, now);
   memcpy(sums, turn.carried, n * sizeof *sums);

@@ -132,6 +132,11 @@ static bool pack_transform(HgmBundleTask *task, OpenRun *run, const ModelGenerat
   return compile(task, run, fn, targets, error);
 }
 
+static void score_note(const OpenRun *run) {
+  if (run->session.bf16 && !run->session.options->quiet)
+    fprintf(stderr, "note: scores are computed in bf16 too; log-densities may be off by some tenths (docs/sampler.md)\n");
+}
+
 // Scores take their columns from the program: the language gives them no shape and no unit.
 static bool pack_score(HgmBundleTask *task, OpenRun *run, const PackTargets *targets, HgmError *error) {
   Arena *arena = run->session.arena;
@@ -240,6 +245,7 @@ bool pack_run(HgmBundle *bundle, OpenRun *run, const PackTargets *targets, const
   bool scores = model->score != NULL && model->score_batch == 0;
   if (model->score != NULL && !scores) fprintf(stderr, "note: the scores look at batches of events and stay out of it; `hgmc score` gives them\n");
   if (scores && !pack_score(score, run, targets, error)) return false;
+  if (scores) score_note(run);
   if (library && only != NULL && !pack_transform(latent, run, only, &bundle->generators[0], targets, error)) return false;
   bundle->transforms = latent;
   bundle->n_transforms = latent->n_codes > 0;
