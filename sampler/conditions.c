@@ -75,6 +75,33 @@ static bool check_shape(const HgmTable *table, const HgmBundleColumn *c, int pla
                                                     hgm_table_name(table), (long long)found->elements, (long long)c->elements);
 }
 
+// A unit of the language, as lang/unit.c reads the same table.
+typedef struct UnitOf {
+  const char *name, *dimension;
+  double factor;
+} UnitOf;
+
+static const UnitOf *unit_of(const char *name) {
+  static const UnitOf units[] = {
+#define UNIT(name, dimension, factor) {name, #dimension, factor},
+#include "lang/units.def"
+#undef UNIT
+  };
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+    if (strcmp(units[i].name, name) == 0) return &units[i];
+  return NULL;
+}
+
+// A file that says its unit and a model that says another would meet with wrong numbers. A unit that only one of them knows says nothing.
+static bool check_unit(const HgmTable *table, const HgmBundleColumn *c, int place, HgmError *error) {
+  const char *said = hgm_table_column(table, place)->unit;
+  const UnitOf *of_file = said != NULL ? unit_of(said) : NULL, *wanted = unit_of(c->unit);
+  if (of_file == NULL || wanted == NULL) return true;
+  if (strcmp(of_file->dimension, wanted->dimension) == 0 && of_file->factor == wanted->factor) return true;
+  return hgm_fail(error, 1, "column `%s` of %s is in %s, the model wants it in %s; convert it, or correct the unit that the file says", c->name,
+                  hgm_table_name(table), said, c->unit);
+}
+
 static bool is_listed(const HgmBundleColumn *c, double value) {
   for (uint64_t i = 0; i < c->n_values; i++)
     if (c->values[i] == value) return true;
@@ -107,7 +134,7 @@ static bool find_columns(const Conditions *s, const Texts *fixes, Reading *r, Hg
     const HgmBundleColumn *c = &s->task->given[k];
     int place;
     if (pinned(fixes, c->name) != NULL) continue;
-    if (!hgm_table_require(s->table, c->name, &place, error) || !check_shape(s->table, c, place, error)) return false;
+    if (!hgm_table_require(s->table, c->name, &place, error) || !check_shape(s->table, c, place, error) || !check_unit(s->table, c, place, error)) return false;
     r->wishes[r->n] = (HgmWish){.column = place, .has_missing = c->has_missing, .missing = c->missing};
     if (c->kind == HGM_FIELD_TEXT) r->wishes[r->n].texts = c->texts, r->wishes[r->n].n_texts = (int)c->n_texts;
     r->places[r->n] = place;
