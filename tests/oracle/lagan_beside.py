@@ -1,9 +1,11 @@
 """Trains LAGAN (examples/images/lagan.hgm) here and in PyTorch on the same jet images from the same weights, and compares what both learnt.
 
     BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py [--seeds 1 2 3] [--epochs 4] [--images 9000] [--width 128] [--rate 2e-4] [--side both]
+    BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py --side PyTorch --device cuda --seeds 1 > torch-1.log
+    .venv/bin/python tests/oracle/lagan_beside.py --logs hgm-*.log torch-*.log
     BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py --lockstep 10 [--width 32]
 
-Both sides begin with the weights that hgm draws from the seed (oracle_dump) and take the recipe of the example: a step of Adam on real images, one on
+Both sides begin with the weights that hgm draws from the seed and take the recipe of the example: a step of Adam on real images, one on
 generated ones, two of the generator, targets turned at 5 and 9 %, batches of 100, as many epochs. Order of the images, noise, dropout and turned targets are
 each side's own draws, so that the weights part after the first step: what is compared are distributions. After every epoch each generator draws an image for
 every image of the test split with its class. Printed as it comes: W1 to the test split of mass, pT and tau21, the mean over the two classes, above them its
@@ -15,15 +17,19 @@ The twin is shown to be one: judge and generator as hgm has trained them, on the
 both sides train in float64 with hgm's order of images, noise, dropout and turned targets (Philox), and must come to the same weights.
 
 Exit code 1 when, of these medians and in the mean over seeds, one of the three W1 is more than 1.1 times PyTorch's, or the share of hit pixels is not within
-10 % of the truth's (issue 5's numbers). --side: one of them alone, for a table by hand.
-Needs torch, h5py, build/release/hgmc and tests/oracle_dump."""
+10 % of the truth's (issue 5's numbers). --side: one of them alone; --device: where PyTorch trains; --logs: the verdict over what several such runs printed, also of
+runs that were cut off, at the last epoch that all have.
+Needs torch, h5py and build/release/hgmc."""
 import argparse
 import math
 import os
+import queue
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import h5py
@@ -32,80 +38,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import dumped
 import philox
+from jet_images import LEAST, NAMES, PIXELS, distances, looked_at
 
 MODEL = "examples/images/lagan.hgm"
-BATCH, LATENT, LEAK, DROP, SCALE, LEAST = 100, 200, 0.3, 0.2, 100.0, 1e-3
-NAMES = ("mass", "pt", "tau21")
+BATCH, LATENT, LEAK, DROP, SCALE = 100, 200, 0.3, 0.2, 100.0
 SIDES = ("hgm", "PyTorch")
 LAST = 10  # epochs that are judged: a game swings from one to the next
-REACH, PIXELS = 1.25, 25
-MIDDLES = REACH * (2 * (np.arange(PIXELS) + 0.5) / PIXELS - 1)
-
-
-# ---- what is looked at, each for images (n, 25, 25) in GeV
-
-
-def momentum(images):
-    """(mass, pT) of massless pixels."""
-    rows, columns = images.sum(axis=2), images.sum(axis=1)
-    px, py, pz, energy = columns @ np.cos(MIDDLES), columns @ np.sin(MIDDLES), rows @ np.sinh(MIDDLES), rows @ np.cosh(MIDDLES)
-    return np.sqrt(np.maximum(energy**2 - px**2 - py**2 - pz**2, 0)), np.hypot(px, py)
-
-
-def two_axes(place, weight):
-    """Directions of two subjets: exclusive kt, a pair joins into the direction of the brighter."""
-    place, weight = place.copy(), weight.copy()
-    distance = np.minimum(weight[:, None], weight[None]) ** 2 * ((place[:, None] - place[None]) ** 2).sum(axis=2)
-    np.fill_diagonal(distance, np.inf)
-    nearest, left = distance.min(axis=1), len(weight)
-    while left > 2:
-        i = int(nearest.argmin())
-        j = int(distance[i].argmin())
-        if weight[j] > weight[i]:
-            i, j = j, i
-        weight[i], weight[j] = weight[i] + weight[j], 0
-        touched = (distance[:, i] == nearest) | (distance[:, j] == nearest)
-        distance[j, :] = distance[:, j] = np.inf
-        fresh = np.where(weight > 0, np.minimum(weight, weight[i]) ** 2 * ((place - place[i]) ** 2).sum(axis=1), np.inf)
-        fresh[i] = np.inf
-        distance[i, :] = distance[:, i] = fresh
-        touched[[i, j]] = True
-        nearest = np.minimum(nearest, fresh)
-        nearest[touched] = distance[touched].min(axis=1)
-        left -= 1
-    return place[weight > 0]
-
-
-def tau21(image):
-    hit = np.argwhere(image > 0)
-    if len(hit) < 3:
-        return 0.0
-    place, weight = MIDDLES[hit], image[image > 0].astype(float)
-
-    def tau(axes):
-        return weight @ np.sqrt(((place[:, None] - axes[None]) ** 2).sum(axis=2)).min(axis=1)
-
-    return tau(two_axes(place, weight)) / max(tau(place[weight.argmax()][None]), 1e-9)
-
-
-def looked_at(images, whole=True):
-    """(n, 3): mass, pT, tau21 (nan unless whole: images full of hits, as untrained generators draw them, take long); and the share of hit pixels."""
-    images = np.where(images < LEAST, 0, images).astype(float)
-    return np.stack([*momentum(images), [tau21(image) if whole else math.nan for image in images]], axis=1), float((images > 0).mean())
-
-
-def wasserstein(a, b):
-    """W1 of two samples: the mean distance of their quantiles."""
-    levels = (np.arange(20000) + 0.5) / 20000
-    quantiles = lambda sample: np.interp(levels * (len(sample) - 1), np.arange(len(sample)), np.sort(sample))
-    return float(np.mean(np.abs(quantiles(a) - quantiles(b))))
-
-
-def distances(seen, kinds, truth, true_kinds):
-    """W1 of each observable, the mean over classes."""
-    return np.array([np.mean([wasserstein(seen[kinds == kind, i], truth[true_kinds == kind, i]) for kind in (0, 1)]) for i in range(3)])
 
 
 # ---- the same networks in PyTorch: images are (places, channels, events) but for `conv`
@@ -260,11 +199,15 @@ def write(path, images, kinds):
         file["image"], file["signal"] = images, kinds
 
 
-def first_dump(options, seed, scratch):
-    path = os.path.join(scratch, "first")
-    subprocess.run([tool("tests/oracle_dump"), MODEL, os.path.join(scratch, "few.h5"), path, "--noise", "0", "--seed", str(seed), "--events", str(BATCH),
-                    *reduced(options)], check=True)
-    return dumped.Dump(path)
+def first_weights(options, seed, scratch):
+    """What hgm begins with."""
+    place = lambda name: os.path.join(scratch, name)
+    subprocess.run(hgmc(options, "run", MODEL, *files(place), "-o", place("first"), "--seed", str(seed), "--steps", "0", "--set", "judged=100"), check=True, stdout=subprocess.DEVNULL)
+    return weights_of(place("first/model.h5"))
+
+
+def files(place):
+    return [word for name in ("train", "valid", "test") for word in ("--" + name, place(name + ".h5"))]
 
 
 def read(path):
@@ -272,32 +215,49 @@ def read(path):
         return file["image"][:].reshape(-1, PIXELS, PIXELS)
 
 
-def train_hgm(options, seed, scratch):
-    """Keeps the weights of every epoch while they are written, then draws from each."""
-    place = lambda name: os.path.join(scratch, name)
-    files = [word for name in ("train", "valid", "test") for word in ("--" + name, place(name + ".h5"))]
+def watch(run, place, found):
+    """Puts every epoch's weights aside while they are written: into `found` (epoch, seconds), None at the end."""
     began, kept = time.time(), 0
-    shutil.rmtree(place("run"), ignore_errors=True)
-    run = subprocess.Popen(hgmc(options, "run", MODEL, *files, "-o", place("run"), "--seed", str(seed), "--epochs", str(options.epochs), "--set", "judged=100"),
-                           stdout=subprocess.DEVNULL)
     while run.poll() is None:
-        time.sleep(0.2)
+        time.sleep(0.1)
         try:
             with h5py.File(place("run/last.h5")) as file:
                 epoch = int(file["position.epoch"][()].item())
             if epoch > kept:
                 shutil.copy(place("run/last.h5"), place(f"run/after_{epoch}.h5"))
-                kept, seconds = epoch, time.time() - began
-                print(f"hgm: epoch {epoch}, {seconds:.0f} s", file=sys.stderr, flush=True)
+                kept = epoch
+                found.put((epoch, time.time() - began))
         except (OSError, KeyError):
             pass  # not written yet
-    if run.returncode or kept < options.epochs - 1:  # the position after the last epoch is behind it
-        sys.exit(f"hgmc run ended with {run.returncode} after {kept} epochs were seen")
-    shutil.copy(place("run/model.h5"), place(f"run/after_{options.epochs}.h5"))
-    seconds = time.time() - began
-    for epoch in range(1, options.epochs + 1):
-        subprocess.run(hgmc(options, "sample", place(f"run/after_{epoch}.h5"), "--given", place("test.h5"), "-o", place("fake.h5")), check=True)
-        yield read(place("fake.h5")), seconds * epoch / options.epochs
+    found.put(None)
+
+
+def train_hgm(options, seed, scratch):
+    """Draws from the weights of every epoch as they come."""
+    place, found = lambda name: os.path.join(scratch, name), queue.Queue()
+    shutil.rmtree(place("run"), ignore_errors=True)
+    began = time.time()
+    run = subprocess.Popen(hgmc(options, "run", MODEL, *files(place), "-o", place("run"), "--seed", str(seed), "--epochs", str(options.epochs), "--set", "judged=100"),
+                           stdout=subprocess.DEVNULL)
+    threading.Thread(target=watch, args=(run, place, found), daemon=True).start()
+
+    def drawn(weights):
+        subprocess.run(hgmc(options, "sample", weights, "--given", place("test.h5"), "-o", place("fake.h5")), check=True)
+        return read(place("fake.h5"))
+
+    drawn_of = 0
+    try:
+        while (one := found.get()) is not None:
+            drawn_of, seconds = one
+            weights = place(f"run/after_{drawn_of}.h5")
+            yield drawn_of, drawn(weights), seconds
+            os.unlink(weights)
+    finally:
+        run.terminate()
+    if run.wait():
+        sys.exit(f"hgmc run ended with {run.returncode} after {drawn_of} epochs")
+    if drawn_of < options.epochs:  # the position after the last epoch is behind it
+        yield options.epochs, drawn(place("run/model.h5")), time.time() - began
 
 
 def hgm_order(seed, epoch, n):
@@ -349,37 +309,40 @@ class Game:
 
 def train_torch(options, first, x, kinds, test_kinds):
     game, seconds = Game(first, options.rate), 0
-    for _ in range(options.epochs):
+    for epoch in range(1, options.epochs + 1):
         began = time.time()
         for rows in torch.randperm(len(x)).split(BATCH):
             game.step(x[rows], kinds[rows], lambda update, k: Draws(len(rows)))
+        torch.cuda.synchronize() if options.device == "cuda" else None
         seconds += time.time() - began
         game.generator.eval()
         with torch.no_grad():
-            yield torch.cat([game.generator(torch.randn(len(kind), LATENT), kind) for kind in test_kinds.split(500)])[:, 0].numpy() * SCALE, seconds
+            drawn = torch.cat([game.generator(torch.randn(len(kind), LATENT), kind) for kind in test_kinds.split(500)])[:, 0].cpu().numpy() * SCALE
+        yield epoch, drawn, seconds
         game.generator.train()
 
 
 # ---- is the twin one?
 
 
-def trained_weights(scratch):
-    with h5py.File(os.path.join(scratch, "run/model.h5")) as file:
+def weights_of(path):
+    with h5py.File(path) as file:
         return {name: file[name][()] for name in file if name.startswith(("generator.", "judge.")) and ".adam." not in name}
 
 
-def lockstep(options, dump, x, kinds, scratch):
+def lockstep(options, x, kinds, scratch):
     """Both trained with the same draws: how far their weights are apart, in units of how far they have come."""
-    place = lambda name: os.path.join(scratch, name)
-    subprocess.run(hgmc(options, "run", MODEL, "--train", place("train.h5"), "--valid", place("valid.h5"), "--test", place("test.h5"), "-o", place("run"),
-                        "--seed", str(dump.seed), "--epochs", "1", "--set", "judged=100"), check=True, stdout=subprocess.DEVNULL)
-    game = Game(dump.starting("before:"), options.rate)
-    order = torch.cat([hgm_order(dump.seed, epoch, len(x)) for epoch in (0, 1)])  # a pass after the first has the next batch's rows
+    place, seed = lambda name: os.path.join(scratch, name), options.seeds[0]
+    first = first_weights(options, seed, scratch)
+    subprocess.run(hgmc(options, "run", MODEL, *files(place), "-o", place("run"), "--seed", str(seed), "--epochs", "1", "--set", "judged=100"), check=True,
+                   stdout=subprocess.DEVNULL)
+    game = Game(first, options.rate)
+    order = torch.cat([hgm_order(seed, epoch, len(x)) for epoch in (0, 1)])  # a pass after the first has the next batch's rows
     for step in range(options.lockstep):
         batch = lambda k: order[(step + k) * BATCH:(step + k + 1) * BATCH]
-        game.step(x[batch(0)], kinds[batch(0)], lambda update, k: Draws(BATCH, update, dump.seed, batch(k).numpy(), 2 * step + k))
+        game.step(x[batch(0)], kinds[batch(0)], lambda update, k: Draws(BATCH, update, seed, batch(k).numpy(), 2 * step + k))
     apart = {}
-    begun, ended = nets(dump.starting("before:")), nets(trained_weights(scratch))
+    begun, ended = nets(first), nets(weights_of(place("run/model.h5")))
     for name, ours, theirs, old in zip(("generator", "judge"), ended, (game.generator, game.judge), begun):
         flat = [torch.cat([value.detach().flatten() for value in net.parameters()]) for net in (ours, theirs, old)]
         apart[name] = float((flat[0] - flat[1]).norm() / (flat[0] - flat[2]).norm())
@@ -395,7 +358,7 @@ def recall(norm, trained, path):
 
 def check_twin(seed, x, scratch, options):
     """Judge and generator as a training here has left them, on the same images and the same noise: hgm's logits and pixels."""
-    trained = trained_weights(scratch)
+    trained = weights_of(os.path.join(scratch, "run/model.h5"))
     generator, judge = nets(trained)
     for i, norm in enumerate(judge.norm, 1):
         recall(norm.norm, trained, f"judge.features_1.leaky_norm_{i}.batch_norm_1")
@@ -425,17 +388,21 @@ def check_twin(seed, x, scratch, options):
 
 
 def mean_error(values):
-    error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return f"{np.mean(values):.4g} +- {error:.2g}"
+    return np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def follow(side, seed, images_by_epoch, epochs, judged):
-    """The course of a training, told as it comes: of each epoch W1 of mass, pT, tau21 and the share of hit pixels. tau21 where few pixels are hit: else it takes long."""
+def follow(side, seed, images_by_epoch, judged):
+    """The course of a training, told as it comes: of each epoch W1 of mass, pT, tau21 and the share of hit pixels."""
     course = []
-    for epoch, (images, seconds) in enumerate(images_by_epoch, 1):
-        course.append(judged(images, epoch > epochs - LAST and (images >= LEAST).mean() < 0.1))
+    for epoch, images, seconds in images_by_epoch:
+        course.append(judged(images))
         print(f"{side}, seed {seed}, epoch {epoch}: " + ", ".join(f"{name} {x:.4g}" for name, x in zip((*NAMES, "hit"), course[-1])) + f"; {seconds:.0f} s", flush=True)
-    return np.nanmedian(course[-LAST:], axis=0)
+    return middle(course)
+
+
+def middle(course):
+    """The median of the last epochs; of tau21, of those that have it."""
+    return np.array([np.median(x[np.isfinite(x)]) if np.isfinite(x).any() else math.nan for x in np.array(course[-LAST:]).T])
 
 
 def report(last, truth_hit):
@@ -444,13 +411,34 @@ def report(last, truth_hit):
     means = [np.mean(of_seeds, axis=0) for of_seeds in last.values()]
     for i, name in enumerate((*NAMES, "hit")):
         unit = truth_hit if name == "hit" else 1
-        print(f"{'hit pixels over the truth' if name == 'hit' else 'W1 of ' + name}: " + ", ".join(
-            f"{side} {mean_error([x[i] / unit for x in of_seeds])}" for side, of_seeds in last.items()) + (f", ratio {means[0][i] / means[1][i]:.2f}" if len(last) > 1 else ""))
+        told = [mean_error([x[i] / unit for x in of_seeds]) for of_seeds in last.values()]
+        line = f"{'hit pixels over the truth' if name == 'hit' else 'W1 of ' + name}: " + ", ".join(f"{side} {mean:.4g} +- {error:.2g}" for side, (mean, error) in zip(last, told))
+        if len(last) > 1:
+            ratio = told[0][0] / told[1][0]
+            line += f", ratio {ratio:.2f} +- {ratio * math.hypot(*(error / mean for mean, error in told)):.2f}"
+        print(line)
     if len(last) < 2:
         return True
     good = bool(np.all(means[0][:3] <= 1.1 * means[1][:3])) and abs(means[0][3] / truth_hit - 1) <= 0.1
     print("fulfilled" if good else "NOT FULFILLED")
     return good
+
+
+def verdict_of(logs):
+    """What several runs printed, as report() tells it."""
+    courses, truth_hit = {}, math.nan
+    for line in (line for path in logs for line in open(path)):
+        if found := re.match(r"(\w+), seed (\d+), epoch (\d+): mass (\S+), pt (\S+), tau21 (\S+), hit (\S+);", line):
+            side, seed, epoch, *values = found.groups()
+            courses.setdefault((side, int(seed)), {})[int(epoch)] = [float(x) for x in values]
+        elif found := re.search(r"hit pixels (\S+) \(", line):
+            truth_hit = float(found[1])
+    ended = min(max(course) for course in courses.values())
+    print(f"{len(courses)} trainings, looked at after epoch {ended}")
+    last = {side: [] for side in SIDES}
+    for (side, _), course in courses.items():
+        last[side].append(middle([course[epoch] for epoch in sorted(course) if epoch <= ended]))
+    return report({side: of_seeds for side, of_seeds in last.items() if of_seeds}, truth_hit)
 
 
 def main():
@@ -462,11 +450,19 @@ def main():
     parser.add_argument("--side", choices=(*SIDES, "both"), default="both")
     parser.add_argument("--data", default="../shared/data/jet_images.h5")
     parser.add_argument("--lockstep", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--logs", nargs="+")
     options = parser.parse_args()
+    if options.logs:
+        return 0 if verdict_of(options.logs) else 1
+    if options.device != "cpu" and (options.side != "PyTorch" or options.lockstep):
+        parser.error("--device is for --side PyTorch")
     options.precision = "f64" if options.lockstep else "f32"
     if options.lockstep:
         options.images = options.lockstep * BATCH
     torch.set_num_threads(options.threads)
+    torch.set_default_device(options.device)
+    torch.backends.cudnn.allow_tf32 = False  # convolutions would round the factors
     torch.set_default_dtype(torch.float64 if options.lockstep else torch.float32)
     with h5py.File(options.data) as file:
         images, kinds = file["image"][:], file["signal"][:].astype(np.int32)
@@ -478,7 +474,7 @@ def main():
         with tempfile.TemporaryDirectory() as scratch:
             for name, part in parts.items():
                 write(os.path.join(scratch, name + ".h5"), images[part], kinds[part])
-            return 0 if lockstep(options, first_dump(options, options.seeds[0], scratch), x[here], torch.tensor(kinds[here]).long(), scratch) else 1
+            return 0 if lockstep(options, x[here], torch.tensor(kinds[here]).long(), scratch) else 1
     truth, truth_hit = looked_at(images[test])
     known, known_hit = looked_at(images[here][:options.test])
     floor = distances(known, kinds[here][:options.test], truth, kinds[test])
@@ -486,8 +482,8 @@ def main():
           f"; hit pixels {truth_hit:.4f} ({known_hit:.4f})", flush=True)
     last, same = {side: [] for side in SIDES if options.side in (side, "both")}, True
 
-    def judged(drawn, whole):
-        seen, hit = looked_at(drawn, whole)
+    def judged(drawn):
+        seen, hit = looked_at(drawn)
         return *distances(seen, kinds[test], truth, kinds[test]), hit
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -495,13 +491,12 @@ def main():
             write(os.path.join(scratch, name + ".h5"), images[part], kinds[part])
         for seed in options.seeds:
             torch.manual_seed(seed)
-            dump = first_dump(options, seed, scratch)
             if "hgm" in last:
-                last["hgm"].append(follow("hgm", seed, train_hgm(options, seed, scratch), options.epochs, judged))
-                same &= check_twin(dump.seed, x[parts["few"]], scratch, options)
+                last["hgm"].append(follow("hgm", seed, train_hgm(options, seed, scratch), judged))
+                same &= check_twin(seed, x[parts["few"]], scratch, options)
             if "PyTorch" in last:
-                training = train_torch(options, dump.starting("before:"), x[here], torch.tensor(kinds[here]).long(), torch.tensor(kinds[test]).long())
-                last["PyTorch"].append(follow("PyTorch", seed, training, options.epochs, judged))
+                training = train_torch(options, first_weights(options, seed, scratch), x[here], torch.tensor(kinds[here]).long(), torch.tensor(kinds[test]).long())
+                last["PyTorch"].append(follow("PyTorch", seed, training, judged))
     if not same:
         print("the twin is none")
     return 0 if report(last, truth_hit) and same else 1

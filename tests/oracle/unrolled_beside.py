@@ -1,13 +1,17 @@
 """Trains the unrolled GAN of examples/gan/unrolled_gan.hgm here and in JAX and compares how well both cover the modes.
 
     BUILD_DIR=build/release .venv/bin/python tests/oracle/unrolled_beside.py [--seeds 1 2 3 4 5 6] [--k 5] [--width 128] [--latent 256] [--steps 25000] [--side both]
+    .venv/bin/python tests/oracle/unrolled_beside.py --side JAX --together [--rates-critic 1e-4 2e-4 1e-3] [--simultaneous]
 
 The sides share no code and no numbers: JAX has its own draws, weights and derivatives, so that a seed says nothing of the other side's. How sharply a training ends on
 the modes scatters from seed to seed, and this scatter is what is compared. Of 20,000 points a side: the modes that have 1 % of them within 3, 6 and 10 widths, and
-the share of all points that lie so near.
+the share of all points that lie so near; JAX tells it after every tenth of the steps.
+
+--together: JAX trains all seeds and rates in one program, for a GPU. --rates-critic: other rates of the critic, JAX alone. --simultaneous: both nets move from where
+the step began, JAX alone; else the critic meets the generator as it has just moved, as in the example.
 
 Exit code 1 when the mean share within some distance differs between the sides by more than three of its errors, from the scatter over the seeds.
-Needs jax, build/release/hgmc; at full size a seed takes ten minutes of a processor here and more in JAX."""
+Needs jax, and but for --side JAX build/release/hgmc; at full size a seed takes ten minutes of a processor here and more in JAX."""
 import argparse
 import functools
 import math
@@ -24,6 +28,7 @@ import numpy as np
 MODEL = "examples/gan/unrolled_gan.hgm"
 MODES, SPREAD, BATCH, POINTS = 8, 0.01, 512, 20000
 RATE_G, RATE_D, BETAS, EPS = 1e-3, 1e-4, (0.5, 0.999), 1e-8
+PIECES = 10  # after each JAX tells what it has
 ANGLES = np.arange(MODES) * math.pi / 4
 PLACES = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 WITHIN = (3, 6, 10)
@@ -64,40 +69,48 @@ def game(critic, fake, x):
     return jnp.mean(jax.nn.softplus(-apply(critic, x)) + jax.nn.softplus(apply(critic, fake)))
 
 
-def critic_step(state, fake, x):
-    return adam(state, jax.grad(game)(state[0], fake, x), RATE_D)
-
-
-def step(k, latent, states, key):
+def step(options, rate, states, key):
     generator, critic = states
     of_mode, of_place, of_noise = jax.random.split(key, 3)
     x = jnp.asarray(PLACES, jnp.float32)[jax.random.randint(of_mode, (BATCH,), 0, MODES)] + SPREAD * jax.random.normal(of_place, (BATCH, 2))
-    z = jax.random.normal(of_noise, (BATCH, latent))
+    z = jax.random.normal(of_noise, (BATCH, options.latent))
+
+    def judged(critic, fake):
+        return adam(critic, jax.grad(game)(critic[0], fake, x), rate)
 
     def lost(weights):
         fake, moved = apply(weights, z), critic
-        for _ in range(k):
-            moved = critic_step(moved, fake, x)
+        for _ in range(options.k):
+            moved = judged(moved, fake)
         return -game(moved[0], fake, x)
 
-    generator = adam(generator, jax.grad(lost)(generator[0]), RATE_G)
-    return (generator, critic_step(critic, apply(generator[0], z), x)), None
+    moved = adam(generator, jax.grad(lost)(generator[0]), RATE_G)
+    return (moved, judged(critic, apply((generator if options.simultaneous else moved)[0], z))), None
 
 
-def train_jax(seed, options):
-    of_generator, of_critic, of_points, key = jax.random.split(jax.random.key(seed, impl="rbg"), 4)
-    states = tuple(still(net(key, (n, options.width, options.width, m))) for key, n, m in ((of_generator, options.latent, 2), (of_critic, 2, 1)))
-    one = functools.partial(step, options.k, options.latent)
-    several = jax.jit(lambda states, keys: jax.lax.scan(one, states, keys)[0])
-    for keys in jax.random.split(key, options.steps).reshape(10, -1):
-        states = several(states, keys)
-    return np.asarray(apply(states[0][0], jax.random.normal(of_points, (POINTS, options.latent))))
+def begun(options, seed):
+    """What a training begins with: both nets, and the keys of the points drawn to look at it and of its steps."""
+    of_generator, of_critic, of_points, key = jax.random.split(jax.random.key(seed), 4)
+    return tuple(still(net(key, (n, options.width, options.width, m))) for key, n, m in ((of_generator, options.latent, 2), (of_critic, 2, 1))), of_points, key
+
+
+def train_jax(trainings, options):
+    """trainings: (seed, rate of the critic), all in one program. After each piece: steps done, points of each training."""
+    seeds, rates = (jnp.array(column) for column in zip(*trainings))
+    states, of_points, key = jax.jit(jax.vmap(functools.partial(begun, options)))(seeds)
+    keys = jax.vmap(lambda key: jax.random.split(key, options.steps))(key).reshape(len(seeds), PIECES, -1)
+    several = jax.jit(jax.vmap(lambda rate, states, keys: jax.lax.scan(functools.partial(step, options, rate), states, keys)[0]))
+    draw = jax.jit(jax.vmap(lambda weights, key: apply(weights, jax.random.normal(key, (POINTS, options.latent)))))
+    for piece in range(PIECES):
+        states = several(rates, states, keys[:, piece])
+        yield (piece + 1) * options.steps // PIECES, np.asarray(draw(states[0][0], of_points))
 
 
 # ---- here
 
 
-def train_hgm(seed, options):
+def train_hgm(trainings, options):
+    (seed, _), = trainings
     with tempfile.TemporaryDirectory() as scratch:
         run, points = os.path.join(scratch, "run"), os.path.join(scratch, "points.npy")
         hgmc = lambda *words: subprocess.run([os.path.join(os.environ.get("BUILD_DIR", "build/release"), "hgmc"), *words, "--threads", "1", "--quiet"],
@@ -106,7 +119,7 @@ def train_hgm(seed, options):
         hgmc("run", MODEL, *settings, "--seed", str(seed), "--steps", str(options.steps), "-o", run)  # 1 where the example's assertion does not hold
         if hgmc("sample", run, "-n", str(POINTS), "-o", points):
             sys.exit("hgmc did not train")
-        return np.load(points)
+        yield options.steps, np.load(points)[None]
 
 
 # ---- both
@@ -118,32 +131,60 @@ def shares(points):
     return [(near < (within * SPREAD) ** 2).mean(axis=0) for within in WITHIN]
 
 
+def told(shares):
+    return ", ".join(f"{(near >= 0.01).sum()} of {MODES} ({near.sum():.2f})" for near in shares) + f" within {', '.join(map(str, WITHIN))} widths"
+
+
+def summary(seen, rate):
+    """seen: of each side, of each seed, shares of the modes by distance. Whether the sides agree, where there are two."""
+    good = True
+    for i, within in enumerate(WITHIN):
+        near = {side: np.array([of_modes[i] for of_modes in of_seeds]) for side, of_seeds in seen.items()}
+        totals = {side: x.sum(axis=1) for side, x in near.items()}
+        mean = {side: x.mean() for side, x in totals.items()}
+        error = {side: x.std(ddof=1) / math.sqrt(len(x)) for side, x in totals.items()}
+        covered = {side: np.sort((x >= 0.01).sum(axis=1)) for side, x in near.items()}
+        line = f"critic's rate {rate:g}, within {within:>2} widths: " + ", ".join(
+            f"{side} modes {' '.join(map(str, covered[side]))}, share {mean[side]:.3f} +- {error[side]:.3f}" for side in seen)
+        if len(seen) > 1:
+            apart = abs(mean["hgm"] - mean["JAX"]) / math.hypot(*error.values())
+            good &= bool(apart <= 3)
+            line += f": {apart:.1f} errors apart"
+        print(line, flush=True)
+    if len(seen) > 1:
+        print("the same scatter" if good else "THE SIDES DIFFER")
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name, value in (("k", 5), ("width", 128), ("latent", 256), ("steps", 25000)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--side", choices=("hgm", "JAX", "both"), default="both")
+    parser.add_argument("--rates-critic", type=float, nargs="+", default=[RATE_D])
+    parser.add_argument("--together", action="store_true")
+    parser.add_argument("--simultaneous", action="store_true")
     options = parser.parse_args()
-    sides = {"hgm": train_hgm, "JAX": train_jax}
-    seen = {side: [] for side in sides if options.side in (side, "both")}
-    for seed in options.seeds:
-        for side in seen:
+    if options.side != "JAX" and (options.rates_critic != [RATE_D] or options.together or options.simultaneous):
+        parser.error("--rates-critic, --together and --simultaneous are for --side JAX")
+    if options.steps % PIECES:
+        parser.error(f"--steps: a multiple of {PIECES}")
+    jax.config.update("jax_default_matmul_precision", "highest")  # a GPU would round the factors
+    sides = {side: train for side, train in (("hgm", train_hgm), ("JAX", train_jax)) if options.side in (side, "both")}
+    every = [(seed, rate) for rate in options.rates_critic for seed in options.seeds]
+    seen = {rate: {side: [] for side in sides} for rate in options.rates_critic}
+    for trainings in [every] if options.together else [[training] for training in every]:
+        for side, train in sides.items():
             began = time.time()
-            of_modes = shares(sides[side](seed, options))
-            seen[side].append([near.sum() for near in of_modes])
-            print(f"{side}, seed {seed}: " + ", ".join(f"{(near >= 0.01).sum()} of {MODES} ({near.sum():.2f})" for near in of_modes) +
-                  f" within {', '.join(map(str, WITHIN))} widths; {time.time() - began:.0f} s", flush=True)
-    if len(seen) < 2 or len(options.seeds) < 2:
-        return 0
-    good = True
-    for within, *both in zip(WITHIN, *(np.array(of_seeds).T for of_seeds in seen.values())):
-        means, errors = [x.mean() for x in both], [x.std(ddof=1) / math.sqrt(len(x)) for x in both]
-        apart = abs(means[0] - means[1]) / math.hypot(*errors)
-        good &= apart <= 3
-        print(f"share within {within:>2} widths: " + ", ".join(f"{side} {mean:.3f} +- {error:.3f}" for side, mean, error in zip(seen, means, errors)) + f": {apart:.1f} errors apart")
-    print("the same scatter" if good else "THE SIDES DIFFER")
-    return 0 if good else 1
+            for steps, points in train(trainings, options):
+                last = [shares(of_one) for of_one in points]
+                for (seed, rate), of_modes in zip(trainings, last):
+                    print(f"{side}, seed {seed}, critic's rate {rate:g}, {steps} steps: {told(of_modes)}; {time.time() - began:.0f} s", flush=True)
+            for (_, rate), of_modes in zip(trainings, last):
+                seen[rate][side].append(of_modes)
+    good = [summary(of_sides, rate) for rate, of_sides in seen.items()] if len(options.seeds) > 1 else [True]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
