@@ -146,7 +146,7 @@ static void measure(Job *jobs, size_t n) {
 
 int main(int argc, char **argv) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, false, &error);
+  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, WITH_CARE, &error);
   if (!t) {
     fprintf(stderr, "%s\n", error.text);
     return 2;

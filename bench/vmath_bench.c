@@ -66,7 +66,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 static Image compile(const char *cpu) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
   if (!t) {
     fprintf(stderr, "%s\n", error.text);
     exit(2);

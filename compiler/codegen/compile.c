@@ -75,7 +75,7 @@ static bool is_stopped(const CodegenOptions *o) { return o->stop != NULL && atom
 static const CodeTarget *target_of(const Work *w, Effort effort, int thread) {
   CodeTarget **target = &w->targets[effort][thread];
   HgmError error = {0};
-  if (*target == NULL) *target = code_target_create(w->options->cpu, w->options->features, effort == QUICKLY, &error);
+  if (*target == NULL) *target = code_target_create(w->options->cpu, w->options->features, effort, &error);
   if (*target == NULL) ir_fail("%s", error.text);
   return *target;
 }
@@ -102,7 +102,9 @@ static void compile_module(void *data, int64_t index, int thread) {
 // About its LLVM instructions: those of a matrix kernel are not in the cost of what follows on it.
 static int size_of(const Job *job) {
   enum { NEST_LEAST = 30, PRODUCT = 350, GRADIENT = 100 }; // gradients call what their module has once
-  return job->kernel->kind == GROUP_GRADIENT ? GRADIENT : job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT ? PRODUCT : NEST_LEAST);
+  return job->kernel->kind == GROUP_GRADIENT || (job->kernel->kind == GROUP_PRODUCT && job->effort == BRIEFLY)
+             ? GRADIENT
+             : job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT ? PRODUCT : NEST_LEAST);
 }
 
 // Gradients stand together, before the others: so few modules have the functions that they share.
@@ -184,7 +186,7 @@ static double numbers_of(const Nest *nest, double events) {
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
   enum { LONG = 1 << 20 };
   Exchange exchange;
-  if (kernel->kind != GROUP_NEST) return WITH_CARE;
+  if (kernel->kind != GROUP_NEST) return options->quick ? BRIEFLY : WITH_CARE;
   bool small = kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
   return small || (options->quick && numbers_of(kernel->nest, (double)options->batch) < LONG) ? QUICKLY : WITH_CARE;
 }

@@ -274,7 +274,7 @@ void nest_end(Emit *e) {
 // Sums over events are the same bits everywhere because they are sums of CODE_LANES lanes. Where each lane stands alone they are two vectors of
 // the machine's, for the dtype that most steps have: formulas are long chains, and two of them side by side fill the time that one waits.
 // Code that is made quickly has one: half of it to compile.
-static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
+unsigned nest_lanes(const CodeModule *m, const Nest *nest) {
   if (nest->mode == NEST_LANES) return (unsigned)nest->lanes;
   uint32_t f64 = 0;
   for (uint32_t i = 0; i < nest->n_steps; i++) {
@@ -282,12 +282,12 @@ static unsigned lanes_of(const CodeModule *m, const Nest *nest) {
     if (t->over_events || t->over_pairs) return CODE_LANES;
     f64 += t->dtype == IR_F64;
   }
-  unsigned machine = m->target->vector_bits / (2 * f64 > nest->n_steps ? 64 : 32), lanes = m->target->quick ? machine : 2 * machine;
+  unsigned machine = m->target->vector_bits / (2 * f64 > nest->n_steps ? 64 : 32), lanes = m->target->effort != WITH_CARE ? machine : 2 * machine;
   return lanes < CODE_LANES ? lanes : CODE_LANES;
 }
 
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
-  code_module_lanes(m, lanes_of(m, nest));
+  code_module_lanes(m, nest_lanes(m, nest));
   Emit e = nest_begin(m, name, nest, 0);
   e.by_panels = nest->mode == NEST_EVENTS && !nest->pairs && !sums_over_events(nest);
   if (e.by_panels) {

@@ -43,6 +43,7 @@ typedef struct Emit {
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
 void nest_end(Emit *e);
+unsigned nest_lanes(const CodeModule *m, const Nest *nest); // of its vectors
 
 // ---- where numbers lie (emit_access.c)
 LLVMValueRef nest_field(Emit *e, size_t offset, LLVMTypeRef type); // of the HgmTile

@@ -45,7 +45,7 @@ typedef struct Epilogue {
 
 static void go_to(const Epilogue *p, const GemmAt *at) {
   Emit *e = p->e;
-  e->block = (NestBlock){p->loop, at->row, at->event, at->r, at->lanes};
+  if (e->m->target->effort == WITH_CARE) e->block = (NestBlock){p->loop, at->row, at->event, at->r, at->lanes};
   e->index[p->loop] = emit_plus(e->m, at->row, at->r);
   nest_go_to(e, emit_plus(e->m, at->event, at->lanes));
 }
@@ -118,6 +118,7 @@ static void product_body(Emit *e, void *data) {
 }
 
 void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
+  if (m->target->effort != WITH_CARE) code_module_lanes(m, nest_lanes(m, nest));
   Emit e = nest_begin(m, name, nest, 0);
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;

@@ -48,9 +48,10 @@ ShelfKernel *shelf_claim(CodeShelf *shelf, const Kernel *kernel, Effort effort, 
   size_t place = kernel_set_add(&shelf->known[effort], kernel);
   *is_mine = place == shelf->kernels[effort].len;
   if (*is_mine) {
+    static const char *const name[EFFORTS] = {"kernel", "brief", "quick"};
     ShelfKernel *new = ARENA_NEW(shelf->arena, ShelfKernel);
     *new = (ShelfKernel){0};
-    snprintf(new->name, sizeof new->name, effort == QUICKLY ? "quick_%zu" : "kernel_%zu", place);
+    snprintf(new->name, sizeof new->name, "%s_%zu", name[effort], place);
     VEC_PUSH(shelf->arena, &shelf->kernels[effort], new);
   }
   ShelfKernel *claimed = shelf->kernels[effort].at[place];

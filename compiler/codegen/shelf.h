@@ -9,8 +9,6 @@
 
 #include "compiler/codegen/kernel.h"
 
-typedef enum { WITH_CARE, QUICKLY, EFFORTS } Effort; // of making machine code
-
 typedef struct ShelfKernel {
   char name[24];              // in its object; no other kernel of the shelf has it
   LLVMMemoryBufferRef object; // with others

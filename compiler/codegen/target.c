@@ -61,7 +61,7 @@ void code_target_name(const char *cpu, const char *features, char **cpu_name, ch
   LLVMDisposeMessage(host_features);
 }
 
-CodeTarget *code_target_create(const char *cpu, const char *features, bool quick, HgmError *error) {
+CodeTarget *code_target_create(const char *cpu, const char *features, Effort effort, HgmError *error) {
   pthread_once(&llvm_started, start_llvm);
   CodeTarget *t = calloc(1, sizeof *t);
   if (!t) ir_fail("out of memory");
@@ -74,13 +74,13 @@ CodeTarget *code_target_create(const char *cpu, const char *features, bool quick
   }
   bool wide = (cpu_has_512(t->cpu) || has_feature(t->features, "+avx512f")) && !has_feature(t->features, "-avx512f");
   t->vector_bits = wide ? 512 : 256;
-  t->quick = quick;
+  t->effort = effort;
   bool arm = strcmp(t->cpu, "aarch64") == 0;
   t->triple = copy(arm ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu");
   LLVMTargetRef target;
   char *message = NULL;
   if (LLVMGetTargetFromTriple(t->triple, &target, &message)) ir_fail("LLVM has no target %s: %s", t->triple, message);
-  LLVMCodeGenOptLevel level = quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
+  LLVMCodeGenOptLevel level = effort == QUICKLY ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
   if (arm) strcpy(t->cpu, "generic"); // LLVM's word for it
   t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level, LLVMRelocPIC, LLVMCodeModelSmall);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(t->machine);

@@ -24,18 +24,22 @@
 #include "compiler/codegen/codegen.h"
 #include "runtime/error.h"
 
+// Of making machine code. WITH_CARE: what runs fastest. BRIEFLY: LLVM's level Default too, but the form of the code that is compiled soonest (one
+// machine vector where lanes stand alone, products as functions of their module). QUICKLY: that form at level None, without most passes.
+typedef enum { WITH_CARE, BRIEFLY, QUICKLY, EFFORTS } Effort;
+
 typedef struct CodeTarget {
   LLVMTargetMachineRef machine;
   char *cpu, *features; // as given to LLVM; also part of a cache key
   char *triple, *layout;
   unsigned vector_bits; // 512 or 256: widest legal vector
-  bool quick;           // as asked for
+  Effort effort;
 } CodeTarget;
 
 // The processor and features that code_target_create takes: those given, or the host's. Freed by the caller.
 void code_target_name(const char *cpu, const char *features, char **cpu_name, char **feature_list);
-// cpu, features NULL: the host's. quick: LLVM's level None. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
-CodeTarget *code_target_create(const char *cpu, const char *features, bool quick, HgmError *error);
+// cpu, features NULL: the host's. Fails (environment) on a machine without AVX2 and FMA. Initialises LLVM's X86 once.
+CodeTarget *code_target_create(const char *cpu, const char *features, Effort effort, HgmError *error);
 void code_target_destroy(CodeTarget *target);
 
 typedef struct CodeModule {

@@ -44,7 +44,7 @@ static void emit_draw(CodeModule *m, int kind, bool f64, unsigned lanes) {
 
 static Image compile(const char *cpu, unsigned lanes) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
   if (!t) fail_msg("%s", error.text);
   CodeModule *m = code_module_create(t, "draws");
   for (int kind = 0; kind < 3; kind++)

@@ -119,9 +119,9 @@ static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transpose
                 .y_rows = n};
 }
 
-static CodeTarget *target(const char *cpu) {
+static CodeTarget *target(const char *cpu, Effort effort) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, effort, &error);
   if (!t) fail_msg("%s", error.text);
   return t;
 }
@@ -133,7 +133,7 @@ static void test_forward_shapes(void **state) {
   static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},  {2, 7, 48},   {3, 2, 128},     {5, 128, 128},   {7, 5, 112},    {12, 16, 64}, {13, 1, 16},
                                       {24, 9, 128}, {25, 33, 32}, {40, 40, 16}, {115, 128, 128}, {128, 115, 128}, {232, 24, 128}, {37, 128, 80}};
   for (int machine = 0; machine < 2; machine++) {
-    CodeTarget *t = target(machines[machine]);
+    CodeTarget *t = target(machines[machine], WITH_CARE);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       for (int f64 = 0; f64 < 2; f64++) check_forward(t, forward(f64, shapes[i][0], shapes[i][1], shapes[i][2], i % 2), (Variant)(i % 4));
     code_target_destroy(t);
@@ -142,15 +142,18 @@ static void test_forward_shapes(void **state) {
 
 static void test_every_row_count(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = target(NULL, WITH_CARE);
+  CodeTarget *brief = target(NULL, BRIEFLY);
   for (int64_t n = 1; n <= 40; n++) check_forward(t, forward(false, n, 41 - n, 128, n % 2), (Variant)(n % 4));
+  for (int64_t n = 1; n <= 40; n++) check_forward(brief, forward(n % 3 == 0, n, 41 - n, 128, n % 2), (Variant)(n % 4));
+  code_target_destroy(brief);
   code_target_destroy(t);
 }
 
 static void test_block_shapes_agree(void **state) {
   (void)state;
   static const unsigned blocks[][2] = {{1, 1}, {1, 8}, {2, 6}, {4, 4}, {3, 5}, {8, 2}, {2, 14}};
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = target(NULL, WITH_CARE);
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
     Gemm g = forward(i % 2, 29, 31, 128, false);
     g.block_vectors = blocks[i][0], g.block_rows = blocks[i][1];
@@ -161,7 +164,7 @@ static void test_block_shapes_agree(void **state) {
 
 static void test_strides(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = target(NULL, WITH_CARE);
   Gemm g = forward(false, 17, 9, 48, true);
   g.x_stride = 2 * CODE_LANES, g.x_rows = 19, g.y_stride = 3 * CODE_LANES, g.y_rows = 55;
   check_forward(t, g, FROM_Y);
@@ -227,7 +230,7 @@ static void test_gradient_shapes(void **state) {
   static const int64_t shapes[][4] = {{1, 1, 16, 16},    {1, 5, 128, 100}, {3, 40, 128, 127},  {5, 128, 128, 128},  {128, 5, 128, 128},  {6, 7, 64, 1},
                                       {13, 16, 128, 17}, {24, 31, 32, 31}, {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
   for (int machine = 0; machine < 2; machine++) {
-    CodeTarget *t = target(machines[machine]);
+    CodeTarget *t = target(machines[machine], WITH_CARE);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       for (int f64 = 0; f64 < 2; f64++) {
         GemmGradient g = gradient(f64, shapes[i][0], shapes[i][1], shapes[i][2]);
@@ -240,14 +243,14 @@ static void test_gradient_shapes(void **state) {
 
 static void test_gradient_every_column_count(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = target(NULL, WITH_CARE);
   for (int64_t n = 1; n <= 40; n++) check_gradient(t, gradient(n % 2, 41 - n, n, 48), n, n % 3 == 0, false);
   code_target_destroy(t);
 }
 
 static void test_row_sums(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = target(NULL, WITH_CARE);
   for (int64_t n = 1; n < 40; n += 7) check_gradient(t, gradient(n % 2, n, 1, 128), 128 - n, n % 3 == 0, true);
   code_target_destroy(t);
 }

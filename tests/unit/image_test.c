@@ -17,7 +17,7 @@
 
 static CodeTarget *target(const char *cpu) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
   if (!t) fail_msg("%s", error.text);
   return t;
 }

@@ -217,7 +217,7 @@ enum { FUNCTIONS = sizeof functions / sizeof *functions, VARIANTS = 3 };
 // One image a machine: kernels "exp0" (f32) and "exp1" (f64) over BATCH numbers; "exp2" is f32 in vectors of 8.
 static Image compile_all(const char *cpu) {
   HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, false, &error);
+  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
   if (!t) fail_msg("%s", error.text);
   CodeModule *m = code_module_create(t, "vmath");
   for (int f = 0; f < FUNCTIONS; f++)
