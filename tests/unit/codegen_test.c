@@ -106,7 +106,7 @@ static void test_contractions(void **state) {
       for (int k = 0; k < 2; k++)
         r[k] = leaf(fn, all[c].axes[k][0] == E ? IR_INPUT : IR_PARAM, k ? "b" : "a", f64 ? IR_F64 : IR_F32, all[c].rank[k], all[c].axes[k]);
       ir_output(fn, "y", ir_einsum(fn, all[c].spec, r[0], r[1]));
-      checked_check(fn, 7, !f64, all[c].spec);
+      checked_check(fn, 7 + 4 * ((c + f64) % 2), !f64, all[c].spec); // made quickly or with care
       arena_destroy(arena);
     }
   }
