@@ -200,16 +200,43 @@ static void emit_in_lanes(Emit *e, void *data) {
   emit_outer(e, e->nest->lane_loop + 1);
 }
 
+static bool has_drawn(const Emit *e) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++)
+    if (e->drawn[i]) return true;
+  return false;
+}
+
+// The turns of the last outer loop for which numbers are drawn together, or this one turn.
+static void emit_turns(Emit *e) {
+  if (!has_drawn(e)) {
+    emit_segments(e);
+    return;
+  }
+  CodeModule *m = e->m;
+  int last = e->nest->outer - 1;
+  LLVMValueRef first = e->index[last], turns = emit_index(m, DRAWS_TOGETHER);
+  if (e->nest->extent[last] % DRAWS_TOGETHER) {
+    LLVMValueRef left = LLVMBuildNSWSub(m->builder, emit_index(m, e->nest->extent[last]), first, "");
+    turns = LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, left, turns, ""), left, turns, "");
+  }
+  draws_of_turns(e);
+  EmitLoop loop = emit_loop(m, "turns", emit_index(m, 0), turns, 1, NULL, 0);
+  e->turn = loop.index;
+  e->index[last] = LLVMBuildNSWAdd(m->builder, first, loop.index, "");
+  emit_segments(e);
+  emit_loop_end(m, &loop, NULL);
+}
+
 // One panel: the outer loops go through its rows, which lie one behind the other.
 static void emit_panel(Emit *e) {
   if (e->m->lanes == CODE_LANES) {
     nest_go_to(e, e->panel);
-    emit_segments(e);
+    emit_turns(e);
     return;
   }
   EmitLoop part = emit_loop(e->m, "lanes", emit_index(e->m, 0), emit_index(e->m, CODE_LANES), e->m->lanes, NULL, 0);
   e->event = LLVMBuildNSWAdd(e->m->builder, e->panel, part.index, "");
-  emit_segments(e);
+  emit_turns(e);
   emit_loop_end(e->m, &part, NULL);
 }
 
@@ -238,7 +265,8 @@ static void emit_outer(Emit *e, int depth) {
     return;
   }
   CodeModule *m = e->m;
-  EmitLoop loop = emit_loop(m, "outer", emit_index(m, 0), emit_index(m, e->nest->extent[depth]), 1, NULL, 0);
+  int64_t step = depth + 1 == e->nest->outer && has_drawn(e) ? DRAWS_TOGETHER : 1;
+  EmitLoop loop = emit_loop(m, "outer", emit_index(m, 0), emit_index(m, e->nest->extent[depth]), step, NULL, 0);
   e->index[depth] = loop.index;
   emit_outer(e, depth + 1);
   emit_loop_end(m, &loop, NULL);
@@ -253,13 +281,23 @@ static void make_locals(Emit *e) {
   }
 }
 
+static void make_drawn(Emit *e) {
+  for (uint32_t i = 0; i < e->nest->n_steps; i++) {
+    if (!draws_together(e->nest, &e->nest->steps[i])) continue;
+    LLVMTypeRef element = point_memory_element(e->m, (IrDtype)e->nest->steps[i].dtype);
+    e->drawn[i] = LLVMBuildAlloca(e->m->builder, LLVMArrayType2(element, (uint64_t)DRAWS_TOGETHER * e->m->lanes), "drawn");
+    LLVMSetAlignment(e->drawn[i], 64);
+  }
+}
+
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots) {
   size_t slots = nest->n_slots + more_slots;
-  LLVMValueRef *space = calloc(slots + nest->n_locals + 2 * nest->n_steps + 1, sizeof *space);
+  LLVMValueRef *space = calloc(slots + nest->n_locals + 3 * nest->n_steps + 1, sizeof *space);
   if (!space) ir_fail("out of memory");
   Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space, .valid = 1};
   e.values = e.locals + nest->n_locals;
   e.second = e.values + nest->n_steps;
+  e.drawn = e.second + nest->n_steps;
   LLVMValueRef f = code_kernel(m, name, (unsigned)slots, e.pointers);
   e.tile = LLVMGetParam(f, 0);
   make_locals(&e);
@@ -291,6 +329,7 @@ void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
   Emit e = nest_begin(m, name, nest, 0);
   e.by_panels = nest->mode == NEST_EVENTS && !nest->pairs && !sums_over_events(nest);
   if (e.by_panels) {
+    make_drawn(&e);
     EmitLoop panels = emit_loop(m, "panels", emit_index(m, 0), nest_events(&e), CODE_LANES, NULL, 0);
     e.panel = panels.index;
     emit_outer(&e, 0);

@@ -35,6 +35,7 @@ typedef struct Emit {
   LLVMValueRef live;              // lanes that count: EVENTS below valid, FLAT below last
   unsigned valid;                 // LANES: the first lanes, which count
   LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
+  LLVMValueRef *drawn, turn;      // by step: its draws of DRAWS_TOGETHER turns of the last outer loop, NULL: drawn one by one; which turn it is
   LLVMValueRef *space;            // of all these arrays
   NestBlock block;
   NestAnchor anchors[NEST_ANCHORS]; // the latest ones
@@ -76,6 +77,12 @@ LLVMValueRef nest_identity(Emit *e, const NestStep *t);                         
 // ---- steps (emit_step.c); values[i] holds what step i accumulates
 bool nest_accumulates(const NestStep *t);
 void nest_step(Emit *e, int step);
+
+// ---- draws (emit_draw.c)
+enum { DRAWS_TOGETHER = 4 };
+bool draws_together(const Nest *n, const NestStep *t); // are the step's draws of that many turns of the last outer loop those of whole blocks?
+void draws_of_turns(Emit *e);                          // of all these steps, from the turn at hand on
+LLVMValueRef draws_element(Emit *e, const NestStep *t);
 
 // ---- kernels around a product (emit_product.c)
 typedef void NestBody(Emit *e, void *data);

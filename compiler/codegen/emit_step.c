@@ -1,8 +1,5 @@
 // One step of a nest in one turn of its loops: a formula, a gather, a draw, or the next term of a running sum.
-#include <stddef.h>
-
 #include "compiler/codegen/emit_nest.h"
-#include "compiler/codegen/vmath.h"
 
 // ---- ops that are not lane-wise formulas
 
@@ -59,42 +56,6 @@ static LLVMValueRef scattered(Emit *e, const NestStep *t) {
   return LLVMBuildSelect(k, hit, nest_read(e, t, &t->read[0]), nest_constant(e, (IrDtype)t->dtype, 0), "");
 }
 
-static LLVMValueRef emit_draw(Emit *e, const NestStep *t) {
-  CodeModule *m = e->m;
-  LLVMBuilderRef k = m->builder;
-  bool f64 = t->dtype == IR_F64;
-  LLVMValueRef site = emit_load(m, m->i64, e->pointers[t->site_slot]);
-  LLVMValueRef keys = nest_field(e, offsetof(HgmTile, keys), m->pointer);
-  VDraw draw = {.pass = nest_field(e, offsetof(HgmTile, pass), m->i32), .key = emit_load(m, m->i64, emit_at(m, m->i64, keys, site))};
-  draw.event_lo = draw.event_hi = LLVMConstNull(m->v16i32);
-  if (e->nest->mode == NEST_EVENTS) {
-    LLVMValueRef lo = nest_field(e, offsetof(HgmTile, event_lo), m->pointer);
-    LLVMValueRef hi = nest_field(e, offsetof(HgmTile, event_hi), m->pointer);
-    draw.event_lo = emit_load(m, m->v16i32, emit_at(m, m->i32, lo, e->event));
-    draw.event_hi = emit_load(m, m->v16i32, emit_at(m, m->i32, hi, e->event));
-  } else if (e->nest->tile > 0) { // one event
-    draw.event_lo = emit_broadcast(m, m->v16i32, nest_field(e, offsetof(HgmTile, event_lo), m->pointer));
-    draw.event_hi = emit_broadcast(m, m->v16i32, nest_field(e, offsetof(HgmTile, event_hi), m->pointer));
-  }
-  int64_t stride[NEST_LOOPS] = {0}, size = 1;
-  const int64_t *extents[2] = {e->nest->extent, e->nest->segments[t->segment].extent};
-  for (int l = t->loops - 1; l >= 0; l--) {
-    int64_t extent = l < e->nest->outer ? extents[0][l] : extents[1][l - e->nest->outer];
-    stride[l] = extent == 1 ? 0 : size;
-    size *= extent;
-  }
-  int64_t per = f64 ? 2 : 4;
-  LLVMValueRef element = nest_offset(e, 0, stride, 0, 1), elements[4] = {NULL};
-  if (e->nest->mode == NEST_LANES) element = lanes_index(e, element, nest_lane_stride(e, stride));
-  LLVMTypeRef whole = LLVMTypeOf(element);
-  LLVMValueRef block = LLVMBuildUDiv(k, element, emit_integer(whole, (uint64_t)per), "");
-  if (whole == m->i64) block = LLVMBuildTrunc(k, block, m->i32, "");
-  unsigned n = vmath_draw_block(m, &draw, block, t->draw, f64, elements);
-  LLVMValueRef word = LLVMBuildURem(k, element, emit_integer(whole, n), ""), x = elements[0];
-  for (unsigned i = 1; i < n; i++) x = LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntEQ, word, emit_integer(whole, i), ""), elements[i], x, "");
-  return x;
-}
-
 static LLVMValueRef point_value(Emit *e, const NestStep *t) {
   switch ((StepKind)t->kind) {
   case STEP_POINT: {
@@ -111,7 +72,7 @@ static LLVMValueRef point_value(Emit *e, const NestStep *t) {
   case STEP_ZERO: return nest_constant(e, (IrDtype)t->dtype, 0);
   case STEP_GATHER: return emit_gather(e, t);
   case STEP_SCATTER: return scattered(e, t);
-  case STEP_DRAW: return emit_draw(e, t);
+  case STEP_DRAW: return draws_element(e, t);
   case STEP_SUM:
   case STEP_MAX:
   case STEP_RANK:

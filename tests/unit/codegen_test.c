@@ -338,6 +338,26 @@ static void test_no_events(void **state) {
   arena_destroy(arena);
 }
 
+// Draws of neighbours share blocks of Philox along a last axis of whole blocks, or along the only axis; elsewhere each is drawn alone.
+static void test_draws(void **state) {
+  (void)state;
+  static const int64_t axes[][3] = {{IR_EVENTS, 7, 1}, {IR_EVENTS, 1, 9}, {IR_EVENTS, 3, 8}, {IR_EVENTS, 3, 5}, {IR_EVENTS, 5, 6}, {IR_EVENTS, 8, 1}};
+  for (int f32 = 0; f32 < 2; f32++)
+    for (int kind = IR_DRAW_BITS; kind <= IR_DRAW_NORMAL; kind++) {
+      Arena *arena = arena_create();
+      IrFn *fn = ir_fn_new(arena, "draws");
+      IrDtype real = f32 ? IR_F32 : IR_F64;
+      for (size_t i = 0; i < sizeof axes / sizeof *axes; i++) {
+        IrRef draw = ir_draw(fn, (IrDraw)kind, arena_printf(arena, "site %zu", i), ir_type(kind == IR_DRAW_BITS ? IR_I32 : real, 3, axes[i]));
+        IrRef x = leaf(fn, IR_INPUT, arena_printf(arena, "x %zu", i), real, 3, axes[i]), y = kind == IR_DRAW_BITS ? draw : ir_binary(fn, IR_MUL, draw, x);
+        ir_output(fn, arena_printf(arena, "y %zu", i), y);
+        ir_output(fn, arena_printf(arena, "sum %zu", i), ir_sum(fn, y, 2));
+      }
+      checked_check(fn, 3, f32, arena_printf(arena, "draws of kind %d, f32 %d", kind, f32));
+      arena_destroy(arena);
+    }
+}
+
 // Decisions that the last bits of tanh make may fall either way: float32's tanh of these numbers is the number itself or its neighbour.
 static void test_open_decisions(void **state) {
   (void)state;
@@ -455,11 +475,11 @@ static void test_targets(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sum),         cmocka_unit_test(test_network),        cmocka_unit_test(test_contractions), cmocka_unit_test(test_phases),
-      cmocka_unit_test(test_constants),   cmocka_unit_test(test_no_events),      cmocka_unit_test(test_pairs),        cmocka_unit_test(test_skipped_zeros),
-      cmocka_unit_test(test_one_refuses), cmocka_unit_test(test_open_decisions), cmocka_unit_test(test_faults),       cmocka_unit_test(test_images),
-      cmocka_unit_test(test_targets),     cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),         cmocka_unit_test(test_network),        cmocka_unit_test(test_contractions),
+                                     cmocka_unit_test(test_phases),      cmocka_unit_test(test_constants),      cmocka_unit_test(test_no_events),
+                                     cmocka_unit_test(test_draws),       cmocka_unit_test(test_pairs),          cmocka_unit_test(test_skipped_zeros),
+                                     cmocka_unit_test(test_one_refuses), cmocka_unit_test(test_open_decisions), cmocka_unit_test(test_faults),
+                                     cmocka_unit_test(test_images),      cmocka_unit_test(test_targets),        cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED") || !part_has(0, 1)) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
