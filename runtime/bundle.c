@@ -197,6 +197,12 @@ void hgm_bundle_close(HgmBundle *bundle) {
 
 // ---- choosing
 
+HgmCpu hgm_bundle_cpu(const HgmBundleTask *task) {
+  bool amx = false;
+  for (uint64_t i = 0; i < task->n_codes; i++) amx |= task->codes[i].cpu == HGM_CPU_AMX;
+  return amx && hgm_cpu_use_amx() ? HGM_CPU_AMX : hgm_cpu_level();
+}
+
 const HgmBundleCode *hgm_bundle_code(const HgmBundleTask *task, HgmCpu cpu, uint64_t tile) {
   const HgmBundleCode *best = NULL;
   for (uint64_t i = 0; i < task->n_codes; i++) {
@@ -204,7 +210,7 @@ const HgmBundleCode *hgm_bundle_code(const HgmBundleTask *task, HgmCpu cpu, uint
     if (!hgm_cpu_runs(cpu, (HgmCpu)c->cpu)) continue;
     bool fits = c->tile <= tile, best_fits = best != NULL && best->tile <= tile;
     bool nearer = fits ? !best_fits || c->tile > best->tile : !best_fits && (best == NULL || c->tile < best->tile);
-    if (best == NULL || c->cpu > best->cpu || (c->cpu == best->cpu && nearer)) best = c;
+    if (best == NULL || nearer || (c->tile == best->tile && c->cpu > best->cpu)) best = c;
   }
   return best;
 }

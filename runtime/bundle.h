@@ -69,8 +69,9 @@ uint8_t *hgm_bundle_pack(const HgmBundle *bundle, size_t *size); // NULL: out of
 HgmBundle *hgm_bundle_open(const void *bytes, size_t size, HgmError *error);
 void hgm_bundle_close(HgmBundle *bundle);
 
-// The code for the best kind of processor that is there, of the largest tile that is at most `tile` (the smallest, if all are
-// larger); NULL: this processor runs none of them.
+HgmCpu hgm_bundle_cpu(const HgmBundleTask *task); // what there is here; AMX where it has code for that
+// Of the largest tile that is at most `tile` (the smallest, if all are larger), the code for the best kind of processor; NULL: this processor runs
+// none of them.
 const HgmBundleCode *hgm_bundle_code(const HgmBundleTask *task, HgmCpu cpu, uint64_t tile);
 
 #endif

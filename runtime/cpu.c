@@ -24,11 +24,28 @@ HgmCpu hgm_cpu_level(void) {
   return (more & v4) == v4 && (saved_registers() & 0xe6) == 0xe6 ? HGM_CPU_V4 : HGM_CPU_V3;
 }
 
+// Linux gives no tile registers to a process that has not asked. By hand: libraries of models have no C library.
+static bool system_gives_tiles(void) {
+  enum { ARCH_PRCTL = 158, ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+  long result;
+  __asm__ volatile("syscall" : "=a"(result) : "a"((long)ARCH_PRCTL), "D"((long)ARCH_REQ_XCOMP_PERM), "S"((long)XTILEDATA) : "rcx", "r11", "memory");
+  return result == 0;
+}
+
+bool hgm_cpu_use_amx(void) {
+  enum { BF16 = 1 << 22, TILE = 1 << 24, SAVED = 3 << 17 }; // leaf 7 edx; XCR0
+  uint32_t a, b, c, d;
+  if (hgm_cpu_level() < HGM_CPU_V4 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (BF16 | TILE)) != (BF16 | TILE)) return false;
+  return (saved_registers() & SAVED) == SAVED && system_gives_tiles();
+}
+
 #else
 HgmCpu hgm_cpu_level(void) { return HGM_CPU_AARCH64; }
+bool hgm_cpu_use_amx(void) { return false; }
 #endif
 
 const char *hgm_cpu_level_name(HgmCpu level) {
-  static const char *const names[] = {[HGM_CPU_ANY] = "x86-64", [HGM_CPU_V3] = "x86-64-v3", [HGM_CPU_V4] = "x86-64-v4", [HGM_CPU_AARCH64] = "aarch64"};
+  static const char *const names[] = {
+      [HGM_CPU_ANY] = "x86-64", [HGM_CPU_V3] = "x86-64-v3", [HGM_CPU_V4] = "x86-64-v4", [HGM_CPU_AMX] = "sapphirerapids", [HGM_CPU_AARCH64] = "aarch64"};
   return level < sizeof names / sizeof *names && names[level] != NULL ? names[level] : "unknown";
 }

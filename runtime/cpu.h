@@ -13,10 +13,14 @@ typedef enum {
   HGM_CPU_ANY,         // less than the next: runs no compiled program
   HGM_CPU_V3,          // x86-64-v3: AVX2, FMA
   HGM_CPU_V4,          // x86-64-v4: AVX-512 F, BW, CD, DQ, VL
+  HGM_CPU_AMX,         // sapphirerapids: x86-64-v4 and matrix products of bf16
   HGM_CPU_AARCH64 = 8, // 64-bit ARM
 } HgmCpu;
 
-HgmCpu hgm_cpu_level(void); // the highest that the processor and the system here can run
+HgmCpu hgm_cpu_level(void); // the highest that the processor and the system here can run, but for AMX
+// Whether code for AMX can run in this process: asks the system for the memory that its registers take in every thread which uses them. From then on
+// the system demands larger stacks of signal handlers (sigaltstack), so it is for those who have such code.
+bool hgm_cpu_use_amx(void);
 const char *hgm_cpu_level_name(HgmCpu level);
 // Whether code for one kind runs on another.
 static inline bool hgm_cpu_runs(HgmCpu cpu, HgmCpu code) { return code != HGM_CPU_ANY && code <= cpu && (code == HGM_CPU_AARCH64) == (cpu == HGM_CPU_AARCH64); }

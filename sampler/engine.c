@@ -58,7 +58,7 @@ static int64_t chunk_of(const HgmBundleTask *task, int64_t tile, int threads, in
 }
 
 static bool load(Engine *e, int64_t most, HgmError *error) {
-  HgmCpu cpu = hgm_cpu_level();
+  HgmCpu cpu = hgm_bundle_cpu(e->task);
   const HgmBundleCode *code = hgm_bundle_code(e->task, cpu, most <= FEW_EVENTS ? FEW_TILE : BULK_TILE);
   if (code == NULL)
     return hgm_fail(error, 2, "this processor is %s, the program was built for %s; `hgmc build --target` chooses", hgm_cpu_level_name(cpu),

@@ -51,9 +51,9 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   LLVMGetVersion(&major, &minor, &patch);
   char *cpu, *features;
   code_target_name(options->cpu, options->features, &cpu, &features);
-  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s%s", major, minor, patch, cpu, features, options->tile,
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s%s%s", major, minor, patch, cpu, features, options->tile,
                             (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->in_place ? ", in place" : "",
-                            options->bf16 ? ", bf16" : "");
+                            options->bf16 ? ", bf16" : "", options->tiles ? ", tiles" : "");
   free(cpu);
   free(features);
   return text;
@@ -186,7 +186,7 @@ static double numbers_of(const Nest *nest, double events) {
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
   enum { LONG = 1 << 20 };
   Exchange exchange;
-  if (kernel->kind != GROUP_NEST) return options->quick ? BRIEFLY : WITH_CARE;
+  if (kernel->kind != GROUP_NEST) return options->quick && !kernel->product.halves ? BRIEFLY : WITH_CARE; // of bf16 only what draws is made
   bool small = kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
   return small || (options->quick && numbers_of(kernel->nest, (double)options->batch) < LONG) ? QUICKLY : WITH_CARE;
 }

@@ -1,13 +1,15 @@
 // Weights times one event: Y[n] = sum over k of W[k][n] X[k]. Outputs lie along the lanes, the weights of one k one behind the
 // other; a block of outputs is kept in registers while all k pass by. Each output is one chain of multiply-adds over ascending
-// k, as in a tile of many events (gemm.h).
+// k, or of bf16 the sum of blocks of two chains, as in a tile of many events (gemm.h).
 //
 // Zeros of X. Where X has many, a list of the other k is made first. Leaving out a zero term changes nothing but, at most, the
 // sign of a sum that is zero: x w is +0 or -0, and only -0 + (+0) differs from its first term. So a chain that ends at -0 (all
-// its products were too small for any number but zero) is computed again with all terms. Weights must be finite.
+// its products were too small for any number but zero) is computed again with all terms. Weights must be finite. Sums of blocks begin at +0, and no
+// block makes -0 of that, so their chains are not computed again.
 #include <string.h>
 
 #include "compiler/codegen/emit_nest.h"
+#include "compiler/codegen/gemm.h"
 #include "compiler/codegen/product.h"
 
 enum { MOST_VECTORS = 24, MOST_VECTORS_256 = 12 };
@@ -17,6 +19,7 @@ typedef struct Matvec {
   uint32_t skip;
   int64_t w_k, x_k;
   LLVMValueRef w, x, list, count; // list: of the k whose x is not zero
+  LLVMValueRef ends;              // halves: where in the list the chains begin, two of each block
   IrDtype kept;                   // weights in memory
   LLVMTypeRef weight, element, vector;
 } Matvec;
@@ -27,17 +30,58 @@ static int lanes_of(const CodeModule *m, bool f64, int64_t n) {
   return lanes;
 }
 
-static void make_list(Emit *e, Matvec *v) {
+// Terms of a chain: from, from + step, ..., below to; of the k, or of the list.
+typedef struct Terms {
+  bool listed;
+  LLVMValueRef from, to; // from NULL: 0
+  int64_t step;
+} Terms;
+
+// Puts those of these k whose x is not zero behind the first `count` of the list; how many there are then.
+static LLVMValueRef put_on_list(Emit *e, const Matvec *v, Terms all, LLVMValueRef count) {
   CodeModule *m = e->m;
   LLVMBuilderRef b = m->builder;
-  LLVMValueRef none = emit_index(m, 0);
-  EmitLoop k = emit_loop(m, "list", none, emit_index(m, v->product->k), 1, &none, 1);
+  EmitLoop k = emit_loop(m, "list", all.from ? all.from : emit_index(m, 0), all.to, all.step, &count, 1);
   emit_store(m, LLVMBuildTrunc(b, k.index, m->i32, ""), emit_at(m, m->i32, v->list, k.carried[0]));
   LLVMValueRef x = emit_load(m, v->element, emit_at2(m, v->element, v->x, k.index, v->x_k, NULL));
   LLVMValueRef counts = LLVMBuildFCmp(b, LLVMRealUNE, x, emit_number(v->element, 0), "");
   LLVMValueRef next = LLVMBuildNSWAdd(b, k.carried[0], LLVMBuildZExt(b, counts, m->i64, ""), "");
   emit_loop_end(m, &k, &next);
-  v->count = k.carried[0];
+  return k.carried[0];
+}
+
+static LLVMValueRef smaller(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+// The even or the odd k of the block that begins at k.
+static Terms half_block(CodeModule *m, const Matvec *v, LLVMValueRef k, int odd) {
+  LLVMValueRef end = emit_plus(m, k, GEMM_BLOCK);
+  if (v->product->k % GEMM_BLOCK != 0) end = smaller(m, end, emit_index(m, v->product->k));
+  return (Terms){false, emit_plus(m, k, odd), end, 2};
+}
+
+// Where the list has that chain of the block: &ends[chain].
+static LLVMValueRef end_of(CodeModule *m, const Matvec *v, LLVMValueRef k, int chain) {
+  LLVMValueRef block = LLVMBuildLShr(m->builder, k, emit_index(m, 4), "");
+  return emit_at(m, m->i32, v->ends, emit_plus(m, block, chain));
+}
+
+static void make_list(Emit *e, Matvec *v) {
+  CodeModule *m = e->m;
+  LLVMValueRef none = emit_index(m, 0), all = emit_index(m, v->product->k);
+  if (!v->product->halves) {
+    v->count = put_on_list(e, v, (Terms){.to = all, .step = 1}, none);
+    return;
+  }
+  emit_store(m, LLVMConstNull(m->i32), v->ends);
+  EmitLoop block = emit_loop(m, "block", none, all, GEMM_BLOCK, &none, 1);
+  LLVMValueRef count = block.carried[0];
+  for (int odd = 0; odd < 2; odd++) {
+    count = put_on_list(e, v, half_block(m, v, block.index, odd), count);
+    emit_store(m, LLVMBuildTrunc(m->builder, count, m->i32, ""), end_of(m, v, block.index, odd + 1));
+  }
+  emit_loop_end(m, &block, &count);
 }
 
 // Two neighbours of vectors are widened together: number by number each second place is a zero (one instruction a vector, where by itself a
@@ -70,13 +114,16 @@ static void put_in_order(Emit *e, LLVMValueRef *pair) {
   }
 }
 
-// Adds to sums[0..n) the terms of k = 0 .. to - 1, or of the first `to` of the list. Vector i: outputs row + at[i] and on.
-static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
+// Adds these terms to sums[0..n). Vector i: outputs row + at[i] and on.
+static void add_terms(Emit *e, const Matvec *v, Terms terms, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
   CodeModule *m = e->m;
+  bool listed = terms.listed;
   LLVMValueRef now[EMIT_CARRIED], w = emit_at(m, v->weight, v->w, row), x = v->x;
+  if (!listed && terms.from) w = emit_at2(m, v->weight, w, terms.from, v->w_k, NULL), x = emit_at2(m, v->element, x, terms.from, v->x_k, NULL);
   memcpy(now, sums, n * sizeof *now);
   now[n] = w, now[n + 1] = x;
-  EmitLoop turn = emit_loop(m, "k", emit_index(m, 0), to, 1, now, n + (listed ? 0 : 2)); // without a list it carries where it reads
+  EmitLoop turn = emit_loop(m, "k", terms.from ? terms.from : emit_index(m, 0), terms.to, terms.step, now,
+                            n + (listed ? 0 : 2)); // without a list it carries where it reads
   memcpy(now, turn.carried, turn.n * sizeof *now);
   if (listed) {
     LLVMValueRef k = LLVMBuildZExt(m->builder, emit_load(m, m->i32, emit_at(m, m->i32, v->list, turn.index)), m->i64, "");
@@ -84,8 +131,8 @@ static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LL
     w = emit_at2(m, v->weight, w, k, v->w_k, NULL);
   } else {
     w = now[n], x = now[n + 1];
-    now[n] = emit_at(m, v->weight, w, emit_index(m, v->w_k));
-    now[n + 1] = emit_at(m, v->element, x, emit_index(m, v->x_k));
+    now[n] = emit_at(m, v->weight, w, emit_index(m, terms.step * v->w_k));
+    now[n + 1] = emit_at(m, v->element, x, emit_index(m, terms.step * v->x_k));
   }
   LLVMValueRef number = emit_broadcast(m, v->vector, x);
   for (unsigned i = 0; i < n; i++) {
@@ -98,6 +145,25 @@ static void add_terms(Emit *e, const Matvec *v, bool listed, LLVMValueRef to, LL
   }
   emit_loop_end(m, &turn, now);
   memcpy(sums, turn.carried, n * sizeof *sums);
+}
+
+static void add_blocks(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t *at, unsigned n, LLVMValueRef *sums) {
+  CodeModule *m = e->m;
+  LLVMValueRef part[2][EMIT_CARRIED];
+  EmitLoop block = emit_loop(m, "block", emit_index(m, 0), emit_index(m, v->product->k), GEMM_BLOCK, sums, n);
+  for (int odd = 0; odd < 2; odd++) {
+    for (unsigned i = 0; i < n; i++) part[odd][i] = LLVMConstNull(v->vector);
+    Terms terms = half_block(m, v, block.index, odd);
+    if (v->list) {
+      terms = (Terms){.listed = true, .step = 1};
+      terms.from = LLVMBuildZExt(m->builder, emit_load(m, m->i32, end_of(m, v, block.index, odd)), m->i64, "");
+      terms.to = LLVMBuildZExt(m->builder, emit_load(m, m->i32, end_of(m, v, block.index, odd + 1)), m->i64, "");
+    }
+    add_terms(e, v, terms, row, at, n, part[odd]);
+  }
+  for (unsigned i = 0; i < n; i++) sums[i] = LLVMBuildFAdd(m->builder, block.carried[i], LLVMBuildFAdd(m->builder, part[0][i], part[1][i], ""), "");
+  emit_loop_end(m, &block, sums);
+  memcpy(sums, block.carried, n * sizeof *sums);
 }
 
 // Is any lane of any sum -0?
@@ -116,11 +182,12 @@ static void emit_block(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t
   CodeModule *m = e->m;
   LLVMValueRef sums[EMIT_CARRIED], zero = LLVMConstNull(v->vector), all = emit_index(m, v->product->k);
   for (unsigned i = 0; i < n; i++) sums[i] = zero;
-  add_terms(e, v, v->list != NULL, v->list ? v->count : all, row, at, n, sums);
-  if (v->list) {
+  if (v->product->halves) add_blocks(e, v, row, at, n, sums);
+  else add_terms(e, v, (Terms){.listed = v->list != NULL, .to = v->list ? v->count : all, .step = 1}, row, at, n, sums);
+  if (v->list && !v->product->halves) {
     LLVMValueRef again = any_minus_zero(e, sums, n);
     for (unsigned i = 0; i < n; i++) sums[i] = LLVMBuildSelect(m->builder, again, zero, sums[i], "");
-    add_terms(e, v, false, LLVMBuildSelect(m->builder, again, all, emit_index(m, 0), ""), row, at, n, sums);
+    add_terms(e, v, (Terms){.to = LLVMBuildSelect(m->builder, again, all, emit_index(m, 0), ""), .step = 1}, row, at, n, sums);
   }
   for (unsigned i = 0; i < n; i++)
     if (is_pair(e, v, at, n, i)) put_in_order(e, &sums[i++]);
@@ -172,6 +239,7 @@ void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Produc
   v.x_k = t->read[product->x].stride[product->k_loop];
   for (int l = own.outer; l <= product->k_loop; l++) v.skip |= 1u << l;
   if (product->zeros) v.list = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k + 1), "list");
+  if (product->zeros && product->halves) v.ends = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k / GEMM_BLOCK * 2 + 3), "ends");
   nest_around(&e, 0, own.outer, v.skip, own.extent, matvec_body, &v);
   nest_end(&e);
 }

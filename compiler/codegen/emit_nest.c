@@ -18,9 +18,10 @@ static unsigned carried_by(Emit *e, int segment, LLVMValueRef **at) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
     if (t->segment != segment || !nest_accumulates(t) || t->over_pairs) continue;
-    if (n + 2 > EMIT_CARRIED) ir_fail("codegen: too many sums in one loop");
+    if (n + 3 > EMIT_CARRIED) ir_fail("codegen: too many sums in one loop");
     at[n++] = &e->values[i];
     if (t->kind == STEP_ARGMAX) at[n++] = &e->second[i];
+    for (int k = 0; k < 2 && t->halves; k++) at[n++] = &e->chains[k][i];
   }
   return n;
 }
@@ -63,7 +64,7 @@ static void start_sums(Emit *e, int segment) {
       e->values[i] = nest_constant(e, (IrDtype)t->read[0].dtype, 0);
       e->second[i] = LLVMConstNull(e->m->v16i32);
     } else {
-      e->values[i] = nest_identity(e, t);
+      e->values[i] = e->chains[0][i] = e->chains[1][i] = nest_identity(e, t);
     }
   }
 }
@@ -292,12 +293,14 @@ static void make_drawn(Emit *e) {
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots) {
   size_t slots = nest->n_slots + more_slots;
-  LLVMValueRef *space = calloc(slots + nest->n_locals + 3 * nest->n_steps + 1, sizeof *space);
+  LLVMValueRef *space = calloc(slots + nest->n_locals + 5 * nest->n_steps + 1, sizeof *space);
   if (!space) ir_fail("out of memory");
   Emit e = {.m = m, .nest = nest, .pointers = space, .locals = space + slots, .space = space, .valid = 1};
   e.values = e.locals + nest->n_locals;
   e.second = e.values + nest->n_steps;
   e.drawn = e.second + nest->n_steps;
+  e.chains[0] = e.drawn + nest->n_steps;
+  e.chains[1] = e.chains[0] + nest->n_steps;
   LLVMValueRef f = code_kernel(m, name, (unsigned)slots, e.pointers);
   e.tile = LLVMGetParam(f, 0);
   make_locals(&e);

@@ -36,6 +36,7 @@ typedef struct Emit {
   unsigned valid;                 // LANES: the first lanes, which count
   LLVMValueRef *values, *second;  // by step: its register, or what it accumulates; second: argmax's index
   LLVMValueRef *drawn, turn;      // by step: its draws of DRAWS_TOGETHER turns of the last outer loop, NULL: drawn one by one; which turn it is
+  LLVMValueRef *chains[2];        // of a product of bf16: that which the next term is added to, and the other of its block
   LLVMValueRef *space;            // of all these arrays
   NestBlock block;
   NestAnchor anchors[NEST_ANCHORS]; // the latest ones

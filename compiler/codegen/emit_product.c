@@ -97,7 +97,7 @@ static void product_body(Emit *e, void *data) {
   const NestStep *t = &e->nest->steps[0];
   const NestRead *w = &t->read[p->w], *x = &t->read[p->x];
   Epilogue epilogue = {e, p->n_loop};
-  Gemm g = {.f64 = t->dtype == IR_F64, .n = p->n, .k = p->k, .tile = e->nest->tile};
+  Gemm g = {.f64 = t->dtype == IR_F64, .halves = p->halves, .tiles = p->tiles, .n = p->n, .k = p->k, .tile = e->nest->tile};
   g.w_k = w->stride[p->k_loop];
   g.w_n = w->stride[p->n_loop];
   g.x_stride = x->stride[p->k_loop] * CODE_LANES;
@@ -110,6 +110,7 @@ static void product_body(Emit *e, void *data) {
   g.w = nest_start(e, w, b->skip, 1);
   g.x = nest_start(e, x, b->skip, CODE_LANES);
   g.events = nest_events(e);
+  if (p->tiles) g.scratch = e->pointers[e->nest->n_slots];
   g.epilogue = finish_vector;
   g.ahead = ahead_of_vector;
   g.data = &epilogue;
@@ -119,7 +120,7 @@ static void product_body(Emit *e, void *data) {
 
 void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
   if (m->target->effort != WITH_CARE) code_module_lanes(m, nest_lanes(m, nest));
-  Emit e = nest_begin(m, name, nest, 0);
+  Emit e = nest_begin(m, name, nest, product->tiles);
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
   ProductBody body = {product, skip};

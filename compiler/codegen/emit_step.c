@@ -1,5 +1,6 @@
 // One step of a nest in one turn of its loops: a formula, a gather, a draw, or the next term of a running sum.
 #include "compiler/codegen/emit_nest.h"
+#include "compiler/codegen/gemm.h"
 
 // ---- ops that are not lane-wise formulas
 
@@ -145,6 +146,22 @@ static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
   e->second[i] = LLVMBuildSelect(k, more, here, e->second[i], "");
 }
 
+// Numbers of bf16 (gemm.h). The two chains of a block change places with each term, and are added at its end: which of them has the even terms is no matter.
+static void accumulate_halves(Emit *e, int i, const NestStep *t, LLVMValueRef sum, LLVMValueRef a, LLVMValueRef b) {
+  LLVMBuilderRef k = e->m->builder;
+  int last = t->loops - 1;
+  LLVMValueRef zero = nest_identity(e, t), in_block = LLVMBuildAnd(k, e->index[last], emit_index(e->m, GEMM_BLOCK - 1), "");
+  LLVMValueRef begins = LLVMBuildICmp(k, LLVMIntEQ, in_block, emit_index(e->m, 0), ""),
+               ends = LLVMBuildICmp(k, LLVMIntEQ, in_block, emit_index(e->m, GEMM_BLOCK - 1), "");
+  int64_t extent = e->nest->segments[t->segment].extent[last - e->nest->outer];
+  ends = LLVMBuildOr(k, ends, LLVMBuildICmp(k, LLVMIntEQ, e->index[last], emit_index(e->m, extent - 1), ""), "");
+  LLVMValueRef next = emit_fma(e->m, a, b, LLVMBuildSelect(k, begins, zero, e->chains[0][i], ""));
+  e->chains[0][i] = LLVMBuildSelect(k, begins, zero, e->chains[1][i], "");
+  e->chains[1][i] = next;
+  LLVMValueRef block = LLVMBuildFAdd(k, e->chains[0][i], next, "");
+  e->values[i] = LLVMBuildSelect(k, ends, LLVMBuildFAdd(k, sum, block, ""), sum, "");
+}
+
 // Returns what the step's value is for readers in the same turn (scans), or NULL.
 static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
   IrDtype dtype = (IrDtype)t->dtype;
@@ -155,7 +172,8 @@ static LLVMValueRef accumulate(Emit *e, int i, const NestStep *t) {
   case STEP_SCATTER: e->values[i] = nest_combine(e, dtype, false, old, only_live(e, t, scattered(e, t))); return NULL;
   case STEP_DOT: {
     LLVMValueRef a = only_live(e, t, nest_read(e, t, &t->read[0])), b = only_live(e, t, nest_read(e, t, &t->read[1]));
-    e->values[i] = emit_fma(e->m, a, b, old);
+    if (t->halves) accumulate_halves(e, i, t, old, a, b);
+    else e->values[i] = emit_fma(e->m, a, b, old);
     return NULL;
   }
   case STEP_RANK: e->values[i] = nest_combine(e, IR_I32, false, old, one_before(e, t)); return NULL;

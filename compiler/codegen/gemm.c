@@ -93,9 +93,33 @@ static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, L
   for (int64_t i = whole; i < g->k; i++) emit_term(m, g, b, offset(m, g, w, i * g->w_k), offset(m, g, x, i * g->x_stride), sums);
 }
 
+// One block of bf16: the chain of the even k, then that of the odd ones (both at once would take twice the registers).
+static void add_block(CodeModule *m, const Gemm *g, Block b, int64_t terms, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
+  LLVMValueRef part[2][EMIT_CARRIED];
+  for (int odd = 0; odd < 2; odd++) {
+    Gemm second = *g;
+    second.k = (terms + 1 - odd) / 2, second.w_k *= 2, second.x_stride *= 2;
+    for (unsigned i = 0; i < b.rows * b.vectors; i++) part[odd][i] = LLVMConstNull(vector_type(m, g->f64));
+    if (second.k > 0) emit_chains(m, &second, b, offset(m, g, w, odd * g->w_k), offset(m, g, x, odd * g->x_stride), part[odd]);
+  }
+  for (unsigned i = 0; i < b.rows * b.vectors; i++) sums[i] = LLVMBuildFAdd(m->builder, sums[i], LLVMBuildFAdd(m->builder, part[0][i], part[1][i], ""), "");
+}
+
+static void emit_halves(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
+  int64_t whole = g->k / GEMM_BLOCK * GEMM_BLOCK;
+  if (whole) {
+    EmitLoop block = emit_loop(m, "block", emit_index(m, 0), emit_index(m, whole), GEMM_BLOCK, sums, b.rows * b.vectors);
+    memcpy(sums, block.carried, block.n * sizeof *sums);
+    add_block(m, g, b, GEMM_BLOCK, row_of(m, g, w, block.index, g->w_k), row_of(m, g, x, block.index, g->x_stride), sums);
+    emit_loop_end(m, &block, sums);
+    memcpy(sums, block.carried, block.n * sizeof *sums);
+  }
+  if (whole < g->k) add_block(m, g, b, g->k - whole, offset(m, g, w, whole * g->w_k), offset(m, g, x, whole * g->x_stride), sums);
+}
+
 static void emit_pieces(CodeModule *m, const Gemm *g, Block b, int depth, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   if (depth == g->n_pieces) {
-    emit_chains(m, g, b, w, x, sums);
+    (g->halves ? emit_halves : emit_chains)(m, g, b, w, x, sums);
     return;
   }
   LLVMTypeRef element = element_type(m, g->f64);
@@ -298,6 +322,10 @@ static void emit_briefly(CodeModule *m, const Gemm *g) {
 }
 
 void gemm_emit(CodeModule *m, const Gemm *g) {
+  if (g->tiles) {
+    gemm_tiles_emit(m, g);
+    return;
+  }
   Block b = best_block(m->target, g->f64, g->n);
   if (g->block_vectors) b = (Block){.vectors = g->block_vectors, .rows = g->block_rows};
   int64_t vectors = g->tile / CODE_LANES;

@@ -4,12 +4,16 @@
 // Every output is one chain of fma in ascending k from its start value, whatever the block shape, tile, machine or
 // position: bits agree between all of them. Weights are read in place (row-major, either orientation) as scalars
 // broadcast from memory; nothing is packed.
+//
+// Of operands in bf16 (halves) an output is the sum of blocks of GEMM_BLOCK terms, k ascending: in each block one chain of fma over its even and one
+// over its odd k, both from zero; the two are added, and that is added to the sum of the blocks before. So adds the AMX instruction TDPBF16PS (Intel SDM),
+// with which `tiles` computes them; there numbers below the smallest normal one are zeros.
 #ifndef HGM_CODEGEN_GEMM_H
 #define HGM_CODEGEN_GEMM_H
 
 #include "compiler/codegen/emit.h"
 
-enum { GEMM_PIECES = 8 };
+enum { GEMM_PIECES = 8, GEMM_BLOCK = 32 };
 
 // A vector of a block: Y[row + r][event + lanes .. + CODE_LANES).
 typedef struct GemmAt {
@@ -23,6 +27,7 @@ typedef struct GemmAt {
 // Y[row][event] = start + sum over k of W[k w_k + row w_n] X[k][event],  row 0..n-1, event 0..tile-1.
 typedef struct Gemm {
   bool f64;                   // dtype of all arrays
+  bool halves;                // operands are bf16 numbers (in float32), one chain is no more than a block; no pieces
   int64_t n, k;               // rows of Y, length of the chain: any number >= 1
   int64_t w_k, w_n;           // strides of W in numbers (row-major (k, n): n, 1; row-major (n, k): 1, k)
   int64_t tile;               // events, a multiple of CODE_LANES
@@ -35,6 +40,9 @@ typedef struct Gemm {
   struct {
     int64_t extent, w, x; // strides in numbers
   } piece[GEMM_PIECES];
+  // AMX: W is bf16, w_k 1, rows of it have a multiple of GEMM_BLOCK numbers, zeros behind k; as many rows as gemm_tiles_rows. No bias, no start.
+  bool tiles;
+  LLVMValueRef scratch; // gemm_tiles_scratch bytes
   // Start of the chain: add: what Y holds; else bias[row * bias_stride] (NULL: zero).
   bool add;
   LLVMValueRef bias;
@@ -49,6 +57,10 @@ typedef struct Gemm {
   unsigned block_vectors, block_rows; // accumulators: vectors of CODE_LANES events times rows; 0: chosen
 } Gemm;
 void gemm_emit(CodeModule *m, const Gemm *g);
+void gemm_tiles_emit(CodeModule *m, const Gemm *g);
+bool gemm_tiles_pay(int64_t tile, int64_t n, int64_t k);           // whether to ask for tiles
+int64_t gemm_tiles_rows(int64_t n), gemm_tiles_numbers(int64_t k); // of W in memory: rows, and numbers of each
+int64_t gemm_tiles_scratch(int64_t k);                             // bytes
 
 enum { GEMM_RUNS = 2 };
 typedef struct GemmRun { // blocks of so many rows

@@ -72,20 +72,25 @@ static void build_nest(Schedule *s, Kernel *k, const Group *group) {
   k->n_slots = k->nest->n_slots;
 }
 
-static void build_product(Schedule *s, Kernel *k, const Group *group) {
-  if (!product_fits(s, &s->steps.at[group->steps.at[0]], &k->product)) ir_fail("codegen: no product");
-  build_nest(s, k, group);
-  if (k->nest->mode == NEST_LANES) k->nest->lane_loop = k->product.n_loop;
-}
-
-static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
-  if (!gradient_fits(s, &s->steps.at[group->steps.at[0]], &k->gradient)) ir_fail("codegen: no gradient");
-  build_nest(s, k, group);
+static void add_scratch(Schedule *s, Kernel *k, const Group *group) {
   NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, k->nest->n_slots + 1);
   memcpy(slots, k->nest->slots, sizeof *slots * k->nest->n_slots);
   slots[k->nest->n_slots] = (NestSlot){.buffer = group->scratch};
   k->slots = slots;
   k->n_slots = k->nest->n_slots + 1;
+}
+
+static void build_product(Schedule *s, Kernel *k, const Group *group) {
+  if (!product_fits(s, &s->steps.at[group->steps.at[0]], &k->product)) ir_fail("codegen: no product");
+  build_nest(s, k, group);
+  if (k->nest->mode == NEST_LANES) k->nest->lane_loop = k->product.n_loop;
+  if (k->product.tiles) add_scratch(s, k, group);
+}
+
+static void build_gradient(Schedule *s, Kernel *k, const Group *group) {
+  if (!gradient_fits(s, &s->steps.at[group->steps.at[0]], &k->gradient)) ir_fail("codegen: no gradient");
+  build_nest(s, k, group);
+  add_scratch(s, k, group);
 }
 
 Kernel kernel_build(Schedule *s, const Group *group) {

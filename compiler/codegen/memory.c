@@ -39,14 +39,20 @@ static void make_buffers(Schedule *s) {
   }
 }
 
+static int64_t scratch_of(const Schedule *s, const Group *g) {
+  const Step *t = &s->steps.at[g->steps.len > 0 ? g->steps.at[0] : 0];
+  Gradient gradient;
+  Product product;
+  if (g->kind == GROUP_GRADIENT && gradient_fits(s, t, &gradient)) return gradient_scratch(s, t, &gradient);
+  return g->kind == GROUP_PRODUCT && product_fits(s, t, &product) ? product_scratch(&product) : 0;
+}
+
 static void make_scratch(Schedule *s) {
   for (size_t o = 0; o < s->order.len; o++) {
     Group *g = &s->groups.at[s->order.at[o]];
-    if (g->kind != GROUP_GRADIENT) continue;
-    const Step *t = &s->steps.at[g->steps.at[0]];
-    Gradient gradient;
-    if (!gradient_fits(s, t, &gradient)) ir_fail("codegen: no gradient");
-    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)gradient_scratch(s, t, &gradient) + 64), .row_bytes = 1, .first = (int)o, .last = (int)o};
+    int64_t bytes = scratch_of(s, g);
+    if (bytes == 0 && g->kind != GROUP_GRADIENT) continue;
+    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)bytes + 64), .row_bytes = 1, .first = (int)o, .last = (int)o};
     VEC_PUSH(s->arena, &s->buffers, b);
     g->scratch = (uint32_t)s->buffers.len;
   }

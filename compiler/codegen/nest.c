@@ -210,6 +210,7 @@ static void build_step(Build *b, int index) {
   n->over_events = t->over_events;
   n->over_pairs = t->over_pairs;
   n->adds = t->adds;
+  n->halves = t->halves;
   n->restarts = !t->over_pairs && step_least_outer(t) > b->group->outer;
   if (t->over_pairs) n->local = local_of(b, index);
   n->loops = t->loops;

@@ -40,6 +40,8 @@ bool product_fits(const Schedule *s, const Step *t, Product *p) {
     p->n_loop = l;
     p->n = t->extent[l];
   }
+  p->halves = t->halves;
+  p->tiles = t->halves && s->options.tiles && gemm_tiles_pay(s->options.tile, p->n, p->k);
   // Only a leaf's weights are known to be finite.
   p->zeros = single && t->zeros && p->k >= 16 && s->places.at[t->operand[p->w].place].kind == PLACE_LEAF;
   return p->n_loop >= 0 && p->n * terms >= 16;
@@ -85,6 +87,8 @@ bool gradient_fits(const Schedule *s, const Step *t, Gradient *g) {
   }
   return g->rows * g->columns >= 4;
 }
+
+int64_t product_scratch(const Product *p) { return p->tiles ? gemm_tiles_scratch(p->k) : 0; }
 
 int64_t gradient_scratch(const Schedule *s, const Step *t, const Gradient *g) {
   GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = s->options.tile};

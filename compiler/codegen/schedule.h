@@ -103,6 +103,7 @@ typedef struct Step {
   bool over_events;    // reduces over events too: variable 0
   bool over_pairs;     // reduces over the other event of a pair: variable 1
   bool zeros;          // DOT of one event: its numbers come out of a ReLU
+  bool halves;         // DOT: of numbers of bf16, added up in blocks (gemm.h)
   bool adds;           // adds to what is stored: its loops come to some rows again
   bool continues;      // a sum over events: another step begins the partial sum of each range
   uint8_t loops, kept; // loops[0..kept): of the result; the rest: reduced

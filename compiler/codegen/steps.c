@@ -153,6 +153,16 @@ static void merge_loops(Step *t) {
   }
 }
 
+// Are both operands numbers of bf16, added up over one axis?
+static bool of_halves(const Schedule *s, const IrValue *v, const Step *t) {
+  bool all = class_has_events(t->class) && !t->over_events && !t->over_pairs && t->loops == t->kept + 1;
+  for (int k = 0; k < 2; k++) {
+    const IrValue *x = ir_at(s->fn, v->operands[k]);
+    all &= x->op == IR_CAST && x->type.dtype == IR_F32 && ir_type_of(s->fn, x->operands[0])->dtype == IR_BF16;
+  }
+  return all;
+}
+
 static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   IrEinsum spec;
@@ -190,6 +200,7 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
     for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec.letters[k][i] == events[1];
     step_events_operand(s, &t, v->operands[k], axis_of, variable);
   }
+  t.halves = of_halves(s, v, &t);
   merge_loops(&t);
   product_weights(s, &t);
   step_push(s, t);

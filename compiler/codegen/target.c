@@ -4,6 +4,7 @@
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,6 +165,15 @@ LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, 
     }
   LLVMPositionBuilderAtEnd(m->builder, LLVMAppendBasicBlockInContext(m->context, f, "entry"));
   return f;
+}
+
+void code_features(CodeModule *m, const char *more) {
+  const char *known = m->target->features;
+  char *all = malloc(strlen(known) + strlen(more) + 2);
+  if (!all) ir_fail("out of memory");
+  sprintf(all, "%s%s%s", known, *known != 0 ? "," : "", more);
+  text_attribute(m, LLVMGetBasicBlockParent(LLVMGetInsertBlock(m->builder)), "target-features", all);
+  free(all);
 }
 
 LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueRef *pointers) {

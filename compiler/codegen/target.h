@@ -61,6 +61,8 @@ void code_module_lanes(CodeModule *m, unsigned lanes);
 // Declares a function with the attributes every function needs, makes its entry block and puts the builder there.
 // Pointer arguments are noalias nocapture. internal: not visible outside the module (a helper that kernels call).
 LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, LLVMTypeRef *arguments, unsigned n, bool internal);
+// The function at the builder's position may use these features too: "+amx-tile".
+void code_features(CodeModule *m, const char *more);
 // An HgmKernel. Loads its n pointers in the entry block into pointers[0..n). Argument 0 is the HgmTile.
 LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueRef *pointers);
 

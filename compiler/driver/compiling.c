@@ -8,6 +8,7 @@
 #include "compiler/driver/phase.h"
 #include "compiler/opt/bf16.h"
 #include "compiler/opt/opt.h"
+#include "runtime/cpu.h"
 #include "runtime/program_file.h"
 #include "runtime/sha256.h"
 
@@ -171,6 +172,7 @@ static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t
   c->options.in_place = kind == CODE_STEP;
   c->options.quick = kind == CODE_QUICK;
   c->options.bf16 = kind == CODE_DRAW && session->bf16;
+  c->options.tiles = c->options.bf16 && hgm_cpu_use_amx();
   c->options.dump = session->options->dump;
   c->options.stop = &c->stop;
   c->options.scheduled = tell_scheduled;

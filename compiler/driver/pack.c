@@ -11,16 +11,17 @@
 #include "runtime/program_file.h"
 
 bool pack_targets(PackTargets *targets, const char *text, HgmError *error) {
-  *targets = (PackTargets){.at = {HGM_CPU_V3, HGM_CPU_V4}, .n = 2};
+  *targets = (PackTargets){.at = {HGM_CPU_V3, HGM_CPU_V4, HGM_CPU_AMX}, .n = 3};
   if (text == NULL) return true;
   targets->n = 1;
-  static const HgmCpu named[] = {HGM_CPU_V3, HGM_CPU_V4, HGM_CPU_AARCH64};
-  targets->at[0] = hgm_cpu_level();
+  static const HgmCpu named[] = {HGM_CPU_V3, HGM_CPU_V4, HGM_CPU_AMX, HGM_CPU_AARCH64};
+  targets->at[0] = hgm_cpu_use_amx() ? HGM_CPU_AMX : hgm_cpu_level();
   bool is_known = strcmp(text, "native") == 0;
   for (size_t i = 0; i < sizeof named / sizeof *named; i++)
     if (strcmp(text, hgm_cpu_level_name(named[i])) == 0) is_known = true, targets->at[0] = named[i];
   if (!is_known)
-    return hgm_fail(error, EXIT_ENVIRONMENT, "--target %s: expected native, x86-64-v3, x86-64-v4 or aarch64; without --target both of x86-64 are built", text);
+    return hgm_fail(error, EXIT_ENVIRONMENT,
+                    "--target %s: expected native, x86-64-v3, x86-64-v4, sapphirerapids or aarch64; without --target all of x86-64 are built", text);
   return targets->at[0] != HGM_CPU_ANY || hgm_fail(error, EXIT_ENVIRONMENT, "this processor has no AVX2 and FMA; compiled models need both");
 }
 
@@ -38,6 +39,14 @@ static bool add_slots(OpenRun *run, const uint8_t *bytes, size_t size, HgmError 
   return true;
 }
 
+// AMX is for products of bf16 in bulk; all else is the code for x86-64-v4, which is not there twice.
+static bool has_code(const Session *session, const PackTargets *targets, int t, uint32_t tile, HgmCpu *cpu) {
+  *cpu = targets->at[t];
+  if (*cpu != HGM_CPU_AMX || (session->bf16 && tile == BULK_TILE)) return true;
+  *cpu = HGM_CPU_V4;
+  return targets->n == 1;
+}
+
 // The function for each processor, in bulk and event by event.
 static bool compile(HgmBundleTask *task, OpenRun *run, const IrFn *fn, const PackTargets *targets, HgmError *error) {
   static const uint32_t tiles[] = {BULK_TILE, EVENT_TILE};
@@ -49,14 +58,17 @@ static bool compile(HgmBundleTask *task, OpenRun *run, const IrFn *fn, const Pac
   task->codes = codes;
   for (int t = 0; t < targets->n; t++)
     for (int k = 0; k < N_TILES; k++) {
+      HgmCpu cpu;
+      if (!has_code(session, targets, t, tiles[k], &cpu)) continue;
       CodegenOptions options = codegen_defaults();
-      options.cpu = hgm_cpu_level_name(targets->at[t]);
+      options.tiles = cpu == HGM_CPU_AMX;
+      options.cpu = hgm_cpu_level_name(options.tiles ? HGM_CPU_V4 : cpu);
       options.tile = tiles[k];
       size_t size;
       uint8_t *bytes = codegen_pack(optimised, &options, session->pool, NULL, &size), *kept = ARENA_ARRAY(session->arena, uint8_t, size);
       memcpy(kept, bytes, size);
       free(bytes);
-      codes[task->n_codes++] = (HgmBundleCode){targets->at[t], tiles[k], kept, size};
+      codes[task->n_codes++] = (HgmBundleCode){cpu, tiles[k], kept, size};
       if (!add_slots(run, kept, size, error)) return false;
     }
   return true;

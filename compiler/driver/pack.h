@@ -6,11 +6,11 @@
 #include "runtime/bundle.h"
 
 typedef struct PackTargets {
-  HgmCpu at[2];
+  HgmCpu at[3];
   int n;
 } PackTargets;
 
-// "native": the best level of this machine; "x86-64-v3", "x86-64-v4", "aarch64"; NULL: both levels of x86-64, picked where the program starts.
+// "native": the best level of this machine; "x86-64-v3", "x86-64-v4", "sapphirerapids", "aarch64"; NULL: all of x86-64, picked where the program starts.
 bool pack_targets(PackTargets *targets, const char *text, HgmError *error);
 // Everything lies in the run's arena. Weights are read here: the run must not be bound otherwise before. With all
 // generators, or the one that is named. library: with one generator, the first if none is named, and it as a function of its random numbers

@@ -123,7 +123,7 @@ static bool prepare(Part *p) {
 
 static bool open_part(Part *p, const HgmBundle *bundle, const HgmBundleTask *task, uint64_t tile) {
   HgmError error = {0};
-  const HgmBundleCode *code = hgm_bundle_code(task, hgm_cpu_level(), tile);
+  const HgmBundleCode *code = hgm_bundle_code(task, hgm_bundle_cpu(task), tile);
   *p = (Part){.task = task, .batch_leaf = NO_LEAF};
   if (code == NULL || (p->program = hgm_program_load(code->bytes, code->size, &error)) == NULL) return false;
   p->constant = calloc(1, p->program->constant_bytes + 64);

@@ -88,7 +88,7 @@ expect_text "this processor is x86-64, the program was built for x86-64-v3"
 expect_exit 2 "$HGMC" build flow --target aarch64 --lib -o lib
 expect_text "a library (--lib) is for x86-64"
 expect_exit 2 "$HGMC" build flow --target arm -o x.arm
-expect_text "expected native, x86-64-v3, x86-64-v4 or aarch64"
+expect_text "expected native, x86-64-v3, x86-64-v4, sapphirerapids or aarch64"
 expect_exit 2 qemu-aarch64 ./flow.arm -n -5 --given "$ROOT/examples/data/jets.h5" -o new.csv
 expect_text 'found `-5`'
 size=$(stat -c %s flow.arm)

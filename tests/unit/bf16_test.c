@@ -1,6 +1,6 @@
 // needs: compiler/opt compiler/codegen tests/support compiler/ir runtime lang/base
-// Products with operands of bf16: rounding against its definition, products against chains of fma over rounded operands, bit for bit, and whole
-// functions against the evaluator.
+// Products with operands of bf16: rounding against its definition, products against the order of docs/sampler.md over rounded operands, bit for bit, and
+// whole functions against the evaluator.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include "compiler/opt/bf16.h"
 #include "compiler/opt/opt.h"
 #include "runtime/bf16.h"
+#include "runtime/cpu.h"
 #include "tests/support/checked.h"
 #include "tests/support/random_program.h"
 
@@ -121,20 +122,33 @@ typedef struct Product {
 
 static double half(double x) { return (double)hgm_bf16_number(hgm_bf16((float)x)); }
 
-// Y[n] = chain of fma over ascending k of the rounded operands: in bulk and for single events, weights in either order.
+// The sum of docs/sampler.md: blocks of 32 terms, in each one chain of the even terms and one of the odd ones.
+static float in_blocks(const float *a, const float *b, int64_t k) {
+  float sum = 0;
+  for (int64_t from = 0; from < k; from += 32) {
+    float chain[2] = {0, 0};
+    for (int64_t i = from; i < k && i < from + 32; i++) chain[i % 2] = fmaf(a[i], b[i], chain[i % 2]);
+    sum += chain[0] + chain[1];
+  }
+  return sum;
+}
+
+// In bulk and for single events, weights in either order.
 static void test_products(void **state) {
   (void)state;
   static const Product all[] = {{"ek,kn->en", 37, 41, false, false}, {"ek,nk->en", 37, 41, true, false},  {"ek,kn->en", 128, 115, true, false},
                                 {"ek,nk->en", 16, 128, false, true}, {"ek,kn->en", 70, 65, true, true},   {"ek,kn->en", 1, 16, false, false},
-                                {"ek,kn->en", 3, 2, false, false},   {"ek,nk->en", 129, 64, true, false}, {"ek,kn->en", 17, 5, true, false}};
+                                {"ek,kn->en", 3, 2, false, false},   {"ek,nk->en", 129, 64, true, false}, {"ek,kn->en", 17, 5, true, false},
+                                {"ek,kn->en", 64, 33, false, false}, {"ek,nk->en", 96, 7, true, false},   {"ek,kn->en", 33, 1, false, false},
+                                {"ek,k->e", 70, 1, false, false}};
   for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
     const Product *p = &all[c];
-    enum { EVENTS = 37 };
+    enum { EVENTS = 37, MOST = 200 };
     bool across = p->spec[3] == 'k';
     Arena *arena = arena_create();
     IrFn *fn = ir_fn_new(arena, "product");
     IrRef x = leaf(fn, IR_INPUT, "x", IR_F32, 2, (int64_t[]){E, p->k}), w;
-    w = leaf(fn, IR_PARAM, "w", IR_F32, 2, (int64_t[]){across ? p->k : p->n, across ? p->n : p->k});
+    w = leaf(fn, IR_PARAM, "w", IR_F32, p->spec[4] == '-' ? 1 : 2, (int64_t[]){across ? p->k : p->n, across ? p->n : p->k});
     if (p->relu) x = ir_binary(fn, IR_MAX, x, ir_number(fn, IR_F32, 0));
     if (p->computed) w = ir_binary(fn, IR_MUL, w, ir_number(fn, IR_F32, 3));
     ir_output(fn, "y", ir_einsum(fn, p->spec, x, w));
@@ -147,21 +161,27 @@ static void test_products(void **state) {
     for (int64_t i = 0; i < p->k * p->n; i++) ws[i] = (double)(float)random_between(&random, -1, 1), kept[i] = half(ws[i]);
     IrArray leaves[] = {{"x", EVENTS * p->k, xs}, {p->computed ? "w" : "w" OPT_BF16_LEAF, p->k * p->n, p->computed ? ws : kept}};
     IrEnv env = {.events = EVENTS, .leaves = leaves, .n_leaves = 2};
-    for (uint32_t tile = 1; tile <= 128; tile += 127) {
+    for (int way = 0; way < 3; way++) { // single events, in bulk, in bulk by AMX
+      uint32_t tile = way == 0 ? 1 : 128;
       CodegenOptions options = codegen_defaults();
       options.tile = tile;
+      options.tiles = way == 2;
       HgmProgram *program = codegen_compile(halves, &options, NULL, NULL);
+      if (options.tiles && !hgm_cpu_use_amx()) { // compiled only
+        codegen_free(program);
+        continue;
+      }
       const float *y = checked_execute(arena, program, &env, 1)[0];
       for (int64_t e = 0; e < EVENTS; e++)
         for (int64_t n = 0; n < p->n; n++) {
-          float sum = 0;
+          float as[MOST], bs[MOST];
           for (int64_t k = 0; k < p->k; k++) {
             double a = xs[e * p->k + k], b = ws[across ? k * p->n + n : n * p->k + k];
-            sum = fmaf((float)half(p->relu && a < 0 ? 0 : a), (float)half(p->computed ? (double)(3 * (float)b) : b), sum);
+            as[k] = (float)half(p->relu && a < 0 ? 0 : a), bs[k] = (float)half(p->computed ? (double)(3 * (float)b) : b);
           }
-          float got = y[e * p->n + n];
+          float sum = in_blocks(as, bs, p->k), got = y[e * p->n + n];
           if (memcmp(&got, &sum, sizeof sum) != 0)
-            fail_msg("%s %d x %d, tile %u: event %d, %d: %a, not %a", p->spec, (int)p->k, (int)p->n, tile, (int)e, (int)n, got, sum);
+            fail_msg("%s %d x %d, tile %u%s: event %d, %d: %a, not %a", p->spec, (int)p->k, (int)p->n, tile, way == 2 ? ", AMX" : "", (int)e, (int)n, got, sum);
         }
       codegen_free(program);
     }

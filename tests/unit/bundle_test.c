@@ -106,6 +106,13 @@ static void test_choice_of_code(void **state) {
   assert_ptr_equal(hgm_bundle_code(&task, HGM_CPU_V4, 128), &codes[2]);
   assert_ptr_equal(hgm_bundle_code(&task, HGM_CPU_V4, 64), &codes[3]);
   assert_null(hgm_bundle_code(&task, HGM_CPU_ANY, 128));
+  HgmBundleCode more[] = {codes[0], codes[1], codes[2], codes[3], {HGM_CPU_AMX, 128, code_v4, sizeof code_v4}}; // AMX is for bulk
+  HgmBundleTask tiles = {.codes = more, .n_codes = 5};
+  assert_ptr_equal(hgm_bundle_code(&tiles, HGM_CPU_AMX, 128), &more[4]);
+  assert_ptr_equal(hgm_bundle_code(&tiles, HGM_CPU_AMX, 1), &more[3]);
+  assert_ptr_equal(hgm_bundle_code(&tiles, HGM_CPU_V4, 128), &more[2]);
+  assert_true(hgm_bundle_cpu(&tiles) == (hgm_cpu_use_amx() ? HGM_CPU_AMX : hgm_cpu_level()));
+  assert_true(hgm_bundle_cpu(&task) == hgm_cpu_level());
   const HgmBundleTask bulk = {.n_codes = 1, .codes = codes};
   assert_ptr_equal(hgm_bundle_code(&bulk, HGM_CPU_V4, 1), &codes[0]); // there is no smaller one
   assert_true(hgm_cpu_level() >= HGM_CPU_V3);                         // or no test of compiled code could run
