@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "runtime/bf16.h"
+#include "runtime/cpu.h"
 #include "runtime/one.h"
+#include "tests/support/amx.h"
 #include "tests/support/checked.h"
 #include "tests/support/perturbed.h"
 #include "tests/support/random_program.h"
@@ -211,8 +213,9 @@ void checked_same_bits(const HgmProgram *program, void **a, void **b, int64_t ev
   }
 }
 
-// single: the same function compiled for one event at a time, or NULL.
-static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *single, int64_t events, uint64_t seed, bool f32, const char *label) {
+// single: the same function compiled for one event at a time, or NULL; tiles: for AMX, or NULL.
+static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *single, const HgmProgram *tiles, int64_t events, uint64_t seed, bool f32,
+                         const char *label) {
   Arena *arena = arena_create();
   IrEnv env = {.events = events, .seed = 5, .pass = 3};
   random_leaves(arena, fn, seed, &env);
@@ -226,7 +229,20 @@ static void check_events(const IrFn *fn, const HgmProgram *program, const HgmPro
     compare(&expected, single, two, label);
     checked_same_bits(program, one, two, events, first_events_phase(program), label, "many events and one at a time");
   }
+  if (tiles) checked_same_bits(program, one, checked_execute(arena, tiles, &env, 1), events, UINT32_MAX, label, "float32 instructions and AMX");
   arena_destroy(arena);
+}
+
+// The function for AMX where it has products of bf16.
+static HgmProgram *compile_tiles(const IrFn *fn, CodegenOptions options) {
+  bool halves = false;
+  for (IrRef r = 0; r < fn->values.len; r++) halves |= ir_type_of(fn, r)->dtype == IR_BF16 && ir_has_events(ir_type_of(fn, r));
+  if (!halves) return NULL;
+  if (!hgm_cpu_use_amx()) amx_emulate();
+  options.tiles = true;
+  options.quick = false;
+  options.cpu = "x86-64-v3";
+  return codegen_compile(fn, &options, NULL, NULL);
 }
 
 void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
@@ -237,12 +253,14 @@ void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
   if (seed % 4 == 3) options.batch = CHECKED_LARGE_BATCH;
   options.quick = seed % 3 == 1; // code for one event is made with care, and its bits are compared
   HgmProgram *program = codegen_compile(fn, &options, NULL, NULL), *single = NULL;
+  HgmProgram *tiles = compile_tiles(fn, options);
   options.tile = 1;
   options.quick = false;
   if (seed % 4 == 0 || !getenv("HGM_LONG")) single = codegen_compile(fn, &options, NULL, NULL);
-  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, single, event_counts[i], seed, f32, label);
+  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, single, tiles, event_counts[i], seed, f32, label);
   codegen_free(program);
   if (single) codegen_free(single);
+  if (tiles) codegen_free(tiles);
 }
 
 const char *checked_difference(Arena *arena, const IrFn *compiled, const IrFn *meant, uint64_t seed, bool f32) {
