@@ -106,10 +106,13 @@ static void add_block(CodeModule *m, const Gemm *g, Block b, int64_t terms, LLVM
 }
 
 static void emit_halves(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
-  int64_t whole = g->k / GEMM_BLOCK * GEMM_BLOCK;
+  int64_t whole = g->k / GEMM_BLOCK * GEMM_BLOCK, line = 64 / 4;
+  bool ahead = g->w_k == 1 && g->w_n == g->k;
   if (whole) {
     EmitLoop block = emit_loop(m, "block", emit_index(m, 0), emit_index(m, whole), GEMM_BLOCK, sums, b.rows * b.vectors);
     memcpy(sums, block.carried, block.n * sizeof *sums);
+    LLVMValueRef next = ahead ? row_of(m, g, offset(m, g, w, b.rows * g->w_n), block.index, b.rows) : NULL;
+    for (int64_t i = 0; i < b.rows * GEMM_BLOCK && ahead; i += line) emit_prefetch(m, offset(m, g, next, i), false);
     add_block(m, g, b, GEMM_BLOCK, row_of(m, g, w, block.index, g->w_k), row_of(m, g, x, block.index, g->x_stride), sums);
     emit_loop_end(m, &block, sums);
     memcpy(sums, block.carried, block.n * sizeof *sums);
