@@ -147,9 +147,10 @@ static bool only_lock(const char *path) {
   return others == 0;
 }
 
-// The path and what was made above it, as far as nothing lies there.
+// The path and what was made above it, as far as nothing lies there: rmdir leaves what is not empty.
 static void remove_empty(HgmRun *run) {
-  while (rmdir(run->path) == 0) {
+  for (;;) {
+    rmdir(run->path);
     char *slash = strrchr(run->path, '/');
     if (slash == NULL || (size_t)(slash - run->path) < run->made) return;
     *slash = '\0';
@@ -160,8 +161,8 @@ void hgm_run_close(HgmRun *run) {
   if (run == NULL) return;
   char lock[PATH_MAX];
   HgmError ignored = {0};
-  if (run->lock >= 0 && run->made > 0 && only_lock(run->path) && hgm_run_file(run->path, "lock", lock, sizeof lock, &ignored) && unlink(lock) == 0)
-    remove_empty(run);
+  bool empty = run->lock < 0 || (only_lock(run->path) && hgm_run_file(run->path, "lock", lock, sizeof lock, &ignored) && unlink(lock) == 0);
+  if (run->made > 0 && empty) remove_empty(run);
   if (run->lock >= 0) close(run->lock);
   free(run);
 }

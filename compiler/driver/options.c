@@ -251,9 +251,8 @@ static bool is_given(const Options *options, const char *name) {
 static bool check_precision(Options *options, const VerbSpec *verb, int *exit_code) {
   const char *precision = options->precision;
   if (precision == NULL || strcmp(precision, "f32") == 0 || strcmp(precision, "f64") == 0) return true;
-  bool draws = false, half = strcmp(precision, "bf16") == 0;
-  for (int i = 0; i < N_SPECS; i++)
-    draws |= strcmp(specs[i].name, "precision") == 0 && strstr(specs[i].argument, "bf16") != NULL && belongs(&specs[i], verb->name);
+  const char *name = "precision";
+  bool draws = strstr(find_option(verb, name, strlen(name), false)->argument, "bf16") != NULL, half = strcmp(precision, "bf16") == 0;
   if (half && draws) return true;
   const char *why = half ? arena_printf(options->arena,
                                         "--precision bf16 is for drawing with a trained run (sample, score, eval, build, bench); %s takes f32 or f64: steps of "

@@ -266,3 +266,6 @@ expect_text "--train"
 mkdir mine
 expect_exit 2 $HGMC run $ROOT/examples/flows/jets.hgm --train nothing.h5 -o mine
 [ -d mine ] || fail "a directory that was there before to stay"
+expect_exit 2 $HGMC run flow.hgm --train good.csv -o above/between/$(printf 'x%.0s' {1..300})
+expect_text "cannot be made"
+[ ! -e above ] || fail "the folders above one that cannot be made to go with it"
