@@ -8,8 +8,9 @@
 #include "compiler/codegen/shelf.h"
 #include "runtime/program_file.h"
 
-// Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together.
-enum { MODULE_SIZE = 800, PARTIALS_BYTES = 32 << 20 };
+// Each module costs about a millisecond whatever is in it, so small kernels share one: as many as have so many instructions together. Those
+// made briefly call functions which each of their modules has once more.
+enum { MODULE_SIZE = 800, BRIEF_MODULE_SIZE = 2400, PARTIALS_BYTES = 32 << 20 };
 
 typedef struct Job { // one distinct kernel
   const Kernel *kernel;
@@ -99,12 +100,14 @@ static void compile_module(void *data, int64_t index, int thread) {
   module->ms = now_ms() - begin;
 }
 
-// About its LLVM instructions: those of a matrix kernel are not in the cost of what follows on it.
+// About its LLVM instructions: those of a matrix kernel are not in the cost of what follows on it. Callers: of functions that their module has once.
 static int size_of(const Job *job) {
-  enum { NEST_LEAST = 30, PRODUCT = 350, GRADIENT = 100 }; // gradients call what their module has once
-  return job->kernel->kind == GROUP_GRADIENT || (job->kernel->kind == GROUP_PRODUCT && job->effort == BRIEFLY)
-             ? GRADIENT
-             : job->kernel->cost + (job->kernel->kind == GROUP_PRODUCT ? PRODUCT : NEST_LEAST);
+  enum { NEST_LEAST = 30, PRODUCT = 350, CALLER = 100 };
+  switch (job->kernel->kind) {
+  case GROUP_GRADIENT: return CALLER;
+  case GROUP_PRODUCT: return job->kernel->cost + (job->effort == BRIEFLY ? CALLER : PRODUCT);
+  default: return job->kernel->cost + NEST_LEAST;
+  }
 }
 
 // Gradients stand together, before the others: so few modules have the functions that they share.
@@ -125,10 +128,10 @@ static Work divide(Arena *arena, Job *jobs, uint32_t n, const CodegenOptions *op
     if (jobs[i].is_mine) w.order[n_mine++] = &jobs[i];
   }
   qsort(w.order, n_mine, sizeof *w.order, by_size);
-  for (int i = 0, size = MODULE_SIZE; i < (int)n_mine; i++) {
+  for (int i = 0, size = 0; i < (int)n_mine; i++) {
     Effort effort = w.order[i]->effort;
     size += size_of(w.order[i]);
-    if (size > MODULE_SIZE || w.modules[w.n_modules - 1].effort != effort) {
+    if (w.n_modules == 0 || w.modules[w.n_modules - 1].effort != effort || size > (effort == BRIEFLY ? BRIEF_MODULE_SIZE : MODULE_SIZE)) {
       w.modules[w.n_modules++] = (Module){.effort = effort, .first = (uint32_t)i};
       size = size_of(w.order[i]);
     }
@@ -184,17 +187,18 @@ static double numbers_of(const Nest *nest, double events) {
 // Loops of small values once a step are not worth the passes that make them fast, nor are those of a program that runs a few times, unless they are so
 // long that one run makes up for them.
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
-  enum { LONG = 1 << 20 };
+  enum { LONG = 1 << 22 };
   Exchange exchange;
   if (kernel->kind != GROUP_NEST) return options->quick && !kernel->product.halves ? BRIEFLY : WITH_CARE; // of bf16 only what draws is made
-  bool small = kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
-  return small || (options->quick && numbers_of(kernel->nest, (double)options->batch) < LONG) ? QUICKLY : WITH_CARE;
+  if (kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange)) return QUICKLY;
+  if (!options->quick) return WITH_CARE;
+  return numbers_of(kernel->nest, (double)options->batch) < LONG ? QUICKLY : BRIEFLY;
 }
 
 static uint32_t find_job(Schedule *s, Tables *t, const Kernel *kernel) {
   size_t place = kernel_set_add(&t->known, kernel);
   Effort effort = effort_for(&s->options, kernel); // of flat ones the length is not part of the kernel
-  if (place < t->jobs.len && effort == WITH_CARE) t->jobs.at[place].effort = WITH_CARE;
+  if (place < t->jobs.len && effort < t->jobs.at[place].effort) t->jobs.at[place].effort = effort;
   if (place < t->jobs.len) return (uint32_t)place;
   Job job = {.kernel = kernel, .effort = effort};
   VEC_PUSH(s->arena, &t->jobs, job);

@@ -63,7 +63,7 @@ void emit_end_if(CodeModule *m, EmitIf block);
 
 // ---- what kernels of a module have in common: a function of that name, made by body at its first call. The name says all of `data` that its
 // code depends on. Pointers among the arguments lead to different arrays.
-enum { EMIT_ARGUMENTS = 8 };
+enum { EMIT_ARGUMENTS = 12 };
 typedef void EmitBody(CodeModule *m, const void *data, const LLVMValueRef *arguments);
 void emit_call(CodeModule *m, const char *name, EmitBody *body, const void *data, const LLVMValueRef *arguments, unsigned n);
 

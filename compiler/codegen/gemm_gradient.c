@@ -103,23 +103,29 @@ static void turn_rows(CodeModule *m, const void *data, const LLVMValueRef *x) {
   emit_loop_end(m, &panels, NULL);
 }
 
+static void turn_some(CodeModule *m, const Turn *t, const LLVMValueRef *arguments) {
+  char name[64];
+  snprintf(name, sizeof name, "turn_%s_%u_%lld%s", t->g->f64 ? "f64" : "f32", t->width, (long long)t->g->b_stride, t->fewer ? "_fewer" : "");
+  emit_call(m, name, turn_rows, t, arguments, TURN_ARGUMENTS);
+}
+
 static void transpose(CodeModule *m, const Band *b, LLVMValueRef column) {
   const GemmGradient *g = b->g;
   for (unsigned v = 0; v < b->n; v++) {
-    char name[64];
-    Turn turn = {g, b->element, b->width[v], b->lanes, b->count[v] < b->width[v]};
-    snprintf(name, sizeof name, "turn_%s_%u_%lld%s", g->f64 ? "f64" : "f32", turn.width, (long long)g->b_stride, turn.fewer ? "_fewer" : "");
-    emit_call(m, name, turn_rows, &turn,
+    turn_some(m, &(Turn){g, b->element, b->width[v], b->lanes, b->count[v] < b->width[v]},
               (LLVMValueRef[]){[TURN_FROM] = emit_at2(m, b->element, g->b, emit_plus(m, column, v * b->lanes), g->b_stride, NULL),
                                [TURN_TO] = emit_at(m, b->element, g->scratch, emit_index(m, v * b->lanes * g->tile)),
                                [TURN_VALID] = g->valid,
                                [TURN_ROWS] = emit_index(m, g->b_rows),
-                               [TURN_LAST] = emit_index(m, (int64_t)b->count[v] - 1)},
-              TURN_ARGUMENTS);
+                               [TURN_LAST] = emit_index(m, (int64_t)b->count[v] - 1)});
   }
 }
 
 // ---- outer products
+
+static LLVMValueRef least(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
+}
 
 static LLVMValueRef add_of(CodeModule *m, const GemmGradient *g) { return g->add ? g->add : LLVMConstInt(m->i1, true, false); }
 
@@ -152,6 +158,11 @@ static void finish_vector(CodeModule *m, LLVMValueRef sum, LLVMValueRef to, LLVM
   LLVMTypeRef type = LLVMTypeOf(sum);
   LLVMValueRef old = count < emit_lanes(type) ? masked_load(m, type, to, count) : emit_load(m, type, to);
   store_first(m, LLVMBuildSelect(m->builder, add, LLVMBuildFAdd(m->builder, sum, old, ""), sum, ""), to, count);
+}
+
+static void finish_number(CodeModule *m, LLVMValueRef sum, LLVMValueRef to, LLVMValueRef add) {
+  LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, emit_load(m, LLVMTypeOf(sum), to), "");
+  emit_store(m, LLVMBuildSelect(m->builder, add, total, sum, ""), to);
 }
 
 // One event's term of all chains: its number of A's rows from a, of B's columns from turned.
@@ -273,6 +284,99 @@ static void emit_outer(CodeModule *m, const GemmGradient *g, const Shape *s) {
   if (left || s->half) emit_band(m, band_of(m, g, left, last, (unsigned)s->half), emit_index(m, even));
 }
 
+// ---- the brief form: all outer products are one function of the module, whatever the extents
+
+enum {
+  WHOLE_A,
+  WHOLE_B,
+  WHOLE_D,
+  WHOLE_SCRATCH,
+  WHOLE_VALID,
+  WHOLE_PANEL, // as BLOCK_PANEL
+  WHOLE_B_ROWS,
+  WHOLE_ROWS,
+  WHOLE_COLUMNS,
+  WHOLE_D_STRIDE,
+  WHOLE_ADD,
+  WHOLE_ARGUMENTS
+};
+
+// The first `count` of a row of sums to D, which may be all lanes.
+static void finish_row(CodeModule *m, const Band *b, LLVMValueRef sums, LLVMValueRef d, LLVMValueRef count, LLVMValueRef add) {
+  LLVMValueRef lanes = emit_index(m, b->lanes), is_whole = LLVMBuildICmp(m->builder, LLVMIntEQ, count, lanes, "");
+  EmitIf whole = emit_if(m, "whole", is_whole);
+  finish_vector(m, emit_load(m, vector_of(b, 0), sums), d, add, b->lanes);
+  emit_end_if(m, whole);
+  EmitLoop i = emit_loop(m, "numbers", LLVMBuildSelect(m->builder, is_whole, lanes, emit_index(m, 0), ""), count, 1, NULL, 0);
+  LLVMValueRef to = emit_at(m, b->element, d, i.index), sum = emit_load(m, b->element, emit_at(m, b->element, sums, i.index));
+  finish_number(m, sum, to, add);
+  emit_loop_end(m, &i, NULL);
+}
+
+// Rows row..row+b->rows-1, of which the first `done` were added before.
+static void whole_block(CodeModule *m, const Band *b, const LLVMValueRef *x, LLVMValueRef row, LLVMValueRef done, LLVMValueRef d, LLVMValueRef count,
+                        LLVMValueRef kept) {
+  LLVMValueRef sums[EMIT_CARRIED], further = LLVMBuildNSWMul(m->builder, x[WHOLE_D_STRIDE], emit_index(m, D_AHEAD * b->rows), "");
+  d = emit_at(m, b->element, d, LLVMBuildNSWMul(m->builder, row, x[WHOLE_D_STRIDE], ""));
+  LLVMValueRef line = emit_at(m, b->element, d, further);
+  for (unsigned r = 0; r < b->rows; r++, line = emit_at(m, b->element, line, x[WHOLE_D_STRIDE])) {
+    ask_for_row(m, b, line);
+    sums[r] = LLVMConstNull(vector_of(b, 0));
+  }
+  emit_chains(m, b,
+              (LLVMValueRef[]){[BLOCK_A] = emit_at2(m, b->element, x[WHOLE_A], row, b->g->a_stride, NULL),
+                               [BLOCK_TURNED] = x[WHOLE_SCRATCH],
+                               [BLOCK_VALID] = x[WHOLE_VALID],
+                               [BLOCK_PANEL] = x[WHOLE_PANEL]},
+              sums);
+  for (unsigned r = 0; r < b->rows; r++) emit_store(m, sums[r], emit_at(m, b->element, kept, emit_index(m, r * b->lanes)));
+  EmitLoop r = emit_loop(m, "finish", done, emit_index(m, b->rows), 1, NULL, 0);
+  line = emit_at(m, b->element, d, LLVMBuildNSWMul(m->builder, r.index, x[WHOLE_D_STRIDE], ""));
+  finish_row(m, b, emit_at2(m, b->element, kept, r.index, b->lanes, NULL), line, count, x[WHOLE_ADD]);
+  emit_loop_end(m, &r, NULL);
+}
+
+// There are more rows than a block has: the last block begins earlier where some are left over.
+static void whole_body(CodeModule *m, const void *data, const LLVMValueRef *x) {
+  const Band *b = data;
+  LLVMValueRef kept = LLVMBuildAlloca(m->builder, LLVMArrayType2(vector_of(b, 0), b->rows), "sums");
+  LLVMValueRef last = LLVMBuildNSWSub(m->builder, x[WHOLE_ROWS], emit_index(m, b->rows), "");
+  EmitLoop c = emit_loop(m, "bands", emit_index(m, 0), x[WHOLE_COLUMNS], b->lanes, NULL, 0);
+  LLVMValueRef count = least(m, LLVMBuildNSWSub(m->builder, x[WHOLE_COLUMNS], c.index, ""), emit_index(m, b->lanes));
+  turn_some(m, &(Turn){b->g, b->element, b->lanes, b->lanes, true},
+            (LLVMValueRef[]){[TURN_FROM] = emit_at2(m, b->element, x[WHOLE_B], c.index, b->g->b_stride, NULL),
+                             [TURN_TO] = x[WHOLE_SCRATCH],
+                             [TURN_VALID] = x[WHOLE_VALID],
+                             [TURN_ROWS] = x[WHOLE_B_ROWS],
+                             [TURN_LAST] = LLVMBuildNSWSub(m->builder, count, emit_index(m, 1), "")});
+  EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), x[WHOLE_ROWS], b->rows, NULL, 0);
+  LLVMValueRef row = least(m, r.index, last), done = LLVMBuildNSWSub(m->builder, r.index, row, "");
+  whole_block(m, b, x, row, done, emit_at(m, b->element, x[WHOLE_D], c.index), count, kept);
+  emit_loop_end(m, &r, NULL);
+  emit_loop_end(m, &c, NULL);
+}
+
+static void emit_whole(CodeModule *m, const GemmGradient *g, int64_t columns) {
+  Band b = band_of(m, g, 1, whole_lanes(g), 0);
+  char name[96];
+  b.rows = DOT_ROWS;
+  b.terms = gemm_terms(m->target, true);
+  snprintf(name, sizeof name, "gradient_%s_%lld_%lld", g->f64 ? "f64" : "f32", (long long)g->a_stride, (long long)g->b_stride);
+  emit_call(m, name, whole_body, &b,
+            (LLVMValueRef[]){[WHOLE_A] = g->a,
+                             [WHOLE_B] = g->b,
+                             [WHOLE_D] = g->d,
+                             [WHOLE_SCRATCH] = g->scratch,
+                             [WHOLE_VALID] = g->valid,
+                             [WHOLE_PANEL] = emit_index(m, (g->a_rows - 1) * CODE_LANES),
+                             [WHOLE_B_ROWS] = emit_index(m, g->b_rows),
+                             [WHOLE_ROWS] = emit_index(m, g->rows),
+                             [WHOLE_COLUMNS] = emit_index(m, columns),
+                             [WHOLE_D_STRIDE] = emit_index(m, g->d_stride),
+                             [WHOLE_ADD] = add_of(m, g)},
+            WHOLE_ARGUMENTS);
+}
+
 // ---- dot products along the lanes
 
 static LLVMTypeRef lanes_of(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
@@ -318,9 +422,16 @@ typedef struct Dots { // a block of them: which function
   const GemmGradient *g;
   LLVMTypeRef type, element;
   unsigned rows, columns; // rows x columns <= DOTS
+  bool fewer;             // the last row and column may be among them, and stand for those behind them
 } Dots;
 
-enum { DOTS_A, DOTS_B, DOTS_D, DOTS_VALID, DOTS_A_ROWS, DOTS_B_ROWS, DOTS_D_STRIDE, DOTS_ADD, DOTS_ARGUMENTS }; // B: A's once more where there is none
+// B: A's once more where there is none
+enum { DOTS_A, DOTS_B, DOTS_D, DOTS_VALID, DOTS_A_ROWS, DOTS_B_ROWS, DOTS_D_STRIDE, DOTS_ADD, DOTS_LAST_ROW, DOTS_LAST_COLUMN, DOTS_ARGUMENTS };
+
+static LLVMValueRef dots_row(CodeModule *m, const Dots *d, LLVMValueRef from, unsigned i, int64_t stride, LLVMValueRef last) {
+  if (!d->fewer) return emit_at(m, d->element, from, emit_index(m, i * stride));
+  return emit_at2(m, d->element, from, least(m, emit_index(m, i), last), stride, NULL);
+}
 
 // Terms of all dot products for events from..to, 16 a turn; mask: of the lanes that count may be fewer.
 static void emit_dot_terms(CodeModule *m, const Dots *d, const LLVMValueRef *x, LLVMValueRef from, LLVMValueRef to, bool mask, LLVMValueRef *sums) {
@@ -329,9 +440,9 @@ static void emit_dot_terms(CodeModule *m, const Dots *d, const LLVMValueRef *x, 
   LLVMValueRef lanes = mask ? valid_lanes(m, t.index, x[DOTS_VALID]) : NULL;
   LLVMValueRef a = emit_at(m, d->element, x[DOTS_A], LLVMBuildNSWMul(m->builder, t.index, x[DOTS_A_ROWS], ""));
   LLVMValueRef b = emit_at(m, d->element, x[DOTS_B], LLVMBuildNSWMul(m->builder, t.index, x[DOTS_B_ROWS], ""));
-  for (unsigned c = 0; d->g->b && c < d->columns; c++) bs[c] = load_valid(m, d->type, emit_at(m, d->element, b, emit_index(m, c * d->g->b_stride)), lanes);
+  for (unsigned c = 0; d->g->b && c < d->columns; c++) bs[c] = load_valid(m, d->type, dots_row(m, d, b, c, d->g->b_stride, x[DOTS_LAST_COLUMN]), lanes);
   for (unsigned r = 0; r < d->rows; r++) {
-    LLVMValueRef row = load_valid(m, d->type, emit_at(m, d->element, a, emit_index(m, r * d->g->a_stride)), lanes);
+    LLVMValueRef row = load_valid(m, d->type, dots_row(m, d, a, r, d->g->a_stride, x[DOTS_LAST_ROW]), lanes);
     for (unsigned c = 0; c < d->columns; c++) {
       LLVMValueRef sum = t.carried[r * d->columns + c];
       next[r * d->columns + c] = d->g->b ? emit_fma(m, row, bs[c], sum) : LLVMBuildFAdd(m->builder, sum, row, "");
@@ -341,26 +452,43 @@ static void emit_dot_terms(CodeModule *m, const Dots *d, const LLVMValueRef *x, 
   for (unsigned i = 0; i < t.n; i++) sums[i] = t.carried[i];
 }
 
+// kept: memory for the sums.
+static void finish_some(CodeModule *m, const Dots *d, const LLVMValueRef *x, LLVMValueRef all, LLVMValueRef kept) {
+  LLVMValueRef one = emit_index(m, 1);
+  emit_store(m, all, kept);
+  EmitLoop r = emit_loop(m, "row", emit_index(m, 0), LLVMBuildNSWAdd(m->builder, x[DOTS_LAST_ROW], one, ""), 1, NULL, 0);
+  LLVMValueRef row = emit_at(m, d->element, x[DOTS_D], LLVMBuildNSWMul(m->builder, r.index, x[DOTS_D_STRIDE], ""));
+  EmitLoop c = emit_loop(m, "column", emit_index(m, 0), LLVMBuildNSWAdd(m->builder, x[DOTS_LAST_COLUMN], one, ""), 1, NULL, 0);
+  LLVMValueRef sum = emit_load(m, d->element, emit_at2(m, d->element, kept, r.index, d->columns, c.index));
+  finish_number(m, sum, emit_at(m, d->element, row, c.index), x[DOTS_ADD]);
+  emit_loop_end(m, &c, NULL);
+  emit_loop_end(m, &r, NULL);
+}
+
 static void dots_body(CodeModule *m, const void *data, const LLVMValueRef *x) {
   const Dots *d = data;
   LLVMValueRef sums[DOTS], whole = LLVMBuildAnd(m->builder, x[DOTS_VALID], emit_index(m, -CODE_LANES), "");
+  LLVMValueRef kept = d->fewer ? LLVMBuildAlloca(m->builder, d->type, "sums") : NULL;
   for (unsigned i = 0; i < d->rows * d->columns; i++) sums[i] = LLVMConstNull(d->type);
   emit_dot_terms(m, d, x, emit_index(m, 0), whole, false, sums);
   emit_dot_terms(m, d, x, whole, x[DOTS_VALID], true, sums);
   LLVMValueRef all = sums_across(m, sums, d->rows * d->columns), row = x[DOTS_D];
+  if (d->fewer) {
+    finish_some(m, d, x, all, kept);
+    return;
+  }
   for (unsigned i = 0; i < d->rows * d->columns; i++) {
     if (i > 0 && i % d->columns == 0) row = emit_at(m, d->element, row, x[DOTS_D_STRIDE]);
     LLVMValueRef to = emit_at(m, d->element, row, emit_index(m, i % d->columns));
-    LLVMValueRef sum = LLVMBuildExtractElement(m->builder, all, emit_index(m, i), "");
-    LLVMValueRef total = LLVMBuildFAdd(m->builder, sum, emit_load(m, d->element, to), "");
-    emit_store(m, LLVMBuildSelect(m->builder, x[DOTS_ADD], total, sum, ""), to);
+    finish_number(m, LLVMBuildExtractElement(m->builder, all, emit_index(m, i), ""), to, x[DOTS_ADD]);
   }
 }
 
-// D[row + r][column + c].
-static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column, unsigned columns) {
+// D[row + r][column + c]. last: row and column, where they may be fewer.
+static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef row, unsigned rows, LLVMValueRef column, unsigned columns,
+                           const LLVMValueRef *last) {
   LLVMTypeRef type = lanes_of(m, g->f64), element = emit_element(type);
-  Dots dots = {g, type, element, rows, columns};
+  Dots dots = {g, type, element, rows, columns, last != NULL};
   char name[96];
   snprintf(name, sizeof name, "%s_%s_%ux%u_%lld_%lld", g->b ? "dots" : "sums", g->f64 ? "f64" : "f32", rows, columns, (long long)g->a_stride,
            (long long)(g->b ? g->b_stride : 0));
@@ -373,7 +501,9 @@ static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef ro
                              [DOTS_A_ROWS] = emit_index(m, g->a_rows),
                              [DOTS_B_ROWS] = emit_index(m, g->b_rows),
                              [DOTS_D_STRIDE] = emit_index(m, g->d_stride),
-                             [DOTS_ADD] = add_of(m, g)},
+                             [DOTS_ADD] = add_of(m, g),
+                             [DOTS_LAST_ROW] = last ? last[0] : emit_index(m, (int64_t)rows - 1),
+                             [DOTS_LAST_COLUMN] = last ? last[1] : emit_index(m, (int64_t)columns - 1)},
             DOTS_ARGUMENTS);
 }
 
@@ -381,10 +511,10 @@ static void emit_dot_rows(CodeModule *m, const GemmGradient *g, unsigned step, L
   int64_t whole = g->rows / step * step;
   if (whole) {
     EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
-    emit_dot_block(m, g, r.index, step, column, columns);
+    emit_dot_block(m, g, r.index, step, column, columns, NULL);
     emit_loop_end(m, &r, NULL);
   }
-  if (g->rows > whole) emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns);
+  if (g->rows > whole) emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns, NULL);
 }
 
 // Dot products at a time: all their sums are in registers. An element's chain and tree are the same for any number.
@@ -403,9 +533,22 @@ static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64
   if (columns > whole) emit_dot_rows(m, g, (unsigned)rows, emit_index(m, first + whole), (unsigned)(columns - whole));
 }
 
+// One function for all.
+static void emit_dots_briefly(CodeModule *m, const GemmGradient *g, int64_t first, int64_t columns) {
+  int64_t dots = dots_at_once(m, g), width = g->b == NULL ? 1 : dots < 4 ? dots : 3, height = dots / width;
+  EmitLoop c = emit_loop(m, "columns", emit_index(m, 0), emit_index(m, columns), width, NULL, 0);
+  EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, g->rows), height, NULL, 0);
+  LLVMValueRef last[] = {least(m, LLVMBuildNSWSub(m->builder, emit_index(m, g->rows - 1), r.index, ""), emit_index(m, height - 1)),
+                         least(m, LLVMBuildNSWSub(m->builder, emit_index(m, columns - 1), c.index, ""), emit_index(m, width - 1))};
+  emit_dot_block(m, g, r.index, (unsigned)height, emit_plus(m, c.index, first), (unsigned)width, last);
+  emit_loop_end(m, &r, NULL);
+  emit_loop_end(m, &c, NULL);
+}
+
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   Shape s = shape_of(g);
   if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
-  if (s.whole || s.half) emit_outer(m, g, &s);
-  if (s.dots) emit_dots(m, g, s.whole, s.dots);
+  if ((s.whole || s.half) && m->target->effort != WITH_CARE) emit_whole(m, g, s.whole + s.half);
+  else if (s.whole || s.half) emit_outer(m, g, &s);
+  if (s.dots) (m->target->effort != WITH_CARE ? emit_dots_briefly : emit_dots)(m, g, s.whole, s.dots);
 }

@@ -229,8 +229,8 @@ static void test_gradient_shapes(void **state) {
   (void)state;
   static const int64_t shapes[][4] = {{1, 1, 16, 16},    {1, 5, 128, 100}, {3, 40, 128, 127},  {5, 128, 128, 128},  {128, 5, 128, 128},  {6, 7, 64, 1},
                                       {13, 16, 128, 17}, {24, 31, 32, 31}, {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
-  for (int machine = 0; machine < 2; machine++) {
-    CodeTarget *t = target(machines[machine], WITH_CARE);
+  for (int kind = 0; kind < 4; kind++) {
+    CodeTarget *t = target(machines[kind % 2], kind < 2 ? WITH_CARE : BRIEFLY);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       for (int f64 = 0; f64 < 2; f64++) {
         GemmGradient g = gradient(f64, shapes[i][0], shapes[i][1], shapes[i][2]);
@@ -243,16 +243,20 @@ static void test_gradient_shapes(void **state) {
 
 static void test_gradient_every_column_count(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL, WITH_CARE);
-  for (int64_t n = 1; n <= 40; n++) check_gradient(t, gradient(n % 2, 41 - n, n, 48), n, n % 3 == 0, false);
-  code_target_destroy(t);
+  for (int brief = 0; brief < 2; brief++) {
+    CodeTarget *t = target(NULL, brief ? BRIEFLY : WITH_CARE);
+    for (int64_t n = 1; n <= 40; n++) check_gradient(t, gradient(n % 2, 41 - n, n, 48), n, n % 3 == 0, false);
+    code_target_destroy(t);
+  }
 }
 
 static void test_row_sums(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL, WITH_CARE);
-  for (int64_t n = 1; n < 40; n += 7) check_gradient(t, gradient(n % 2, n, 1, 128), 128 - n, n % 3 == 0, true);
-  code_target_destroy(t);
+  for (int brief = 0; brief < 2; brief++) {
+    CodeTarget *t = target(NULL, brief ? BRIEFLY : WITH_CARE);
+    for (int64_t n = 1; n < 40; n += 7) check_gradient(t, gradient(n % 2, n, 1, 128), 128 - n, n % 3 == 0, true);
+    code_target_destroy(t);
+  }
 }
 
 int main(void) {
