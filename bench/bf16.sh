@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What --precision bf16 costs in accuracy and gains, beside float32: of each run, drawn with the same random numbers, how far apart its events and
-# its log-densities are, both precisions' distance to the truth, the size of the sampler and the time of one event from the library.
+# its log-densities are, both precisions' distance to the truth, the size of the sampler, the time of one event from the library and its events a second in bulk.
 # usage: bench/bf16.sh HGMC RUN=DATA …   N=20000 events; differences are in standard deviations of their column
 set -eu
 hgmc=$(realpath "$1"); shift
@@ -15,41 +15,44 @@ differences() {
     scaled="$3" "$1" "$2"
 }
 wasserstein() { sed -nE 's/^[^ ]+ +([0-9.]+) +\([0-9.]+ \+- .*/\1/p' "$1" | awk '{ sum += $1; n++ } END { if (n) printf "%.4f", sum / n; else printf "-" }'; } # in standard deviations
-# One event a call, the two libraries in turn: medians of 41 blocks of each, in microseconds.
-one_event() { # numbers of the first event that are given
+# The two libraries in turn, one thread, medians of 41 blocks of each: one event a call, in microseconds; 2048 events a call, in thousands a second.
+rates() { # numbers of the first event that are given
   cat > host.c << 'HOST'
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "f32.h"
 #include "bf16.h"
-enum { BLOCKS = 41, CALLS = 60 };
+enum { BLOCKS = 41, CALLS = 60, BULK = 2048 };
 static int ascending(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1e6 + t.tv_nsec * 1e-3; }
 int main(int argc, char **argv) {
-  float given[F32_N_GIVEN + 1], out[F32_N_OUT];
-  double times[2][BLOCKS];
-  for (int i = 0; i < F32_N_GIVEN && i + 1 < argc; i++) given[i] = strtof(argv[i + 1], NULL);
+  static float given[BULK * F32_N_GIVEN + 1], out[BULK * F32_N_OUT];
+  double times[2][BLOCKS], bulk[2][BLOCKS];
+  for (int i = 0; i < BULK * F32_N_GIVEN && F32_N_GIVEN < argc; i++) given[i] = strtof(argv[i % F32_N_GIVEN + 1], NULL);
   f32 *a = f32_open();
   bf16 *b = bf16_open();
-  void *work[2] = {malloc(f32_work_bytes(a, 1)), malloc(bf16_work_bytes(b, 1))};
+  void *work[2] = {malloc(f32_work_bytes(a, BULK)), malloc(bf16_work_bytes(b, BULK))};
   for (int r = 0; r < BLOCKS; r++)
     for (int k = 0; k < 2; k++) {
       double begin = now();
       for (int i = 0; i < CALLS; i++)
         if (k ? bf16_sample(b, work[1], 1, r * CALLS + i, 1, given, out) : f32_sample(a, work[0], 1, r * CALLS + i, 1, given, out)) return 1;
       times[k][r] = (now() - begin) / CALLS;
+      begin = now();
+      if (k ? bf16_sample(b, work[1], 1, 0, BULK, given, out) : f32_sample(a, work[0], 1, 0, BULK, given, out)) return 1;
+      bulk[k][r] = (now() - begin) / BULK;
     }
-  for (int k = 0; k < 2; k++) qsort(times[k], BLOCKS, sizeof(double), ascending);
-  printf("%.2f %.2f", times[0][BLOCKS / 2], times[1][BLOCKS / 2]);
+  for (int k = 0; k < 2; k++) qsort(times[k], BLOCKS, sizeof(double), ascending), qsort(bulk[k], BLOCKS, sizeof(double), ascending);
+  printf("%.2f %.2f %.1f %.1f", times[0][BLOCKS / 2], times[1][BLOCKS / 2], 1e3 / bulk[0][BLOCKS / 2], 1e3 / bulk[1][BLOCKS / 2]);
   return 0;
 }
 HOST
   ${CC:-cc} -O2 -w -o host host.c libf32.a libbf16.a && ./host "$@"
 }
-row="%-14s %8s %8s %8s  %8s %8s %8s  %7s %7s  %6s %6s  %7s %7s\n"
-printf "$row" "" "events:" "" "" "density:" "" "" "W1" "" "kB" "" "us" ""
-printf "$row" run median 99.9% largest median 99.9% largest f32 bf16 f32 bf16 f32 bf16
+row="%-14s %8s %8s %8s  %8s %8s %8s  %7s %7s  %6s %6s  %7s %7s  %7s %7s\n"
+printf "$row" "" "events:" "" "" "density:" "" "" "W1" "" "kB" "" "us" "" "k/s" ""
+printf "$row" run median 99.9% largest median 99.9% largest f32 bf16 f32 bf16 f32 bf16 f32 bf16
 for pair in "$@"; do
   run=$(realpath "${pair%%=*}") data=$(realpath "${pair#*=}")
   cd "$scratch"; rm -f ./*
@@ -65,6 +68,6 @@ for pair in "$@"; do
   width=$(sed -nE 's/^#define F32_N_GIVEN ([0-9]+)/\1/p' f32.h)
   numbers=""; [ "$width" -gt 0 ] && numbers=$(sed -n 2p f32.csv | cut -d, -f1-"$width" | tr , ' ')
   printf "$row" "$(basename "$run")" $(differences f32.csv bf16.csv 1 | quantiles) $scores "$(wasserstein f32.eval)" "$(wasserstein bf16.eval)" \
-    $(($(stat -c %s f32.bin) / 1000)) $(($(stat -c %s bf16.bin) / 1000)) $(one_event $numbers)
+    $(($(stat -c %s f32.bin) / 1000)) $(($(stat -c %s bf16.bin) / 1000)) $(rates $numbers)
   cd - > /dev/null
 done
