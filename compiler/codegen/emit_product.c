@@ -121,6 +121,7 @@ static void product_body(Emit *e, void *data) {
 void product_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
   if (m->target->effort != WITH_CARE) code_module_lanes(m, nest_lanes(m, nest));
   Emit e = nest_begin(m, name, nest, product->tiles);
+  if (m->target->effort != WITH_CARE) code_without_passes(m);
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
   ProductBody body = {product, skip};
@@ -168,6 +169,7 @@ static void gradient_body(Emit *e, void *data) {
 
 void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient) {
   Emit e = nest_begin(m, name, nest, 1);
+  if (m->target->effort != WITH_CARE) code_without_passes(m);
   const NestStep *t = &nest->steps[0];
   uint32_t skip = 0;
   if (gradient->a_loop >= 0) skip |= 1u << gradient->a_loop;

@@ -190,6 +190,12 @@ LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueR
   return f;
 }
 
+void code_without_passes(CodeModule *m) {
+  LLVMValueRef f = LLVMGetBasicBlockParent(LLVMGetInsertBlock(m->builder));
+  attribute(m, f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "noinline"); // LLVM wants both
+  attribute(m, f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "optnone");
+}
+
 // ---- out of a module
 
 unsigned code_module_instructions(const CodeModule *m) {

@@ -65,6 +65,8 @@ LLVMValueRef code_function(CodeModule *m, const char *name, LLVMTypeRef result, 
 void code_features(CodeModule *m, const char *more);
 // An HgmKernel. Loads its n pointers in the entry block into pointers[0..n). Argument 0 is the HgmTile.
 LLVMValueRef code_kernel(CodeModule *m, const char *name, unsigned n, LLVMValueRef *pointers);
+// The function at hand is spared the passes that may be left out, whatever the level: for kernels that do little but call functions of their module.
+void code_without_passes(CodeModule *m);
 
 unsigned code_module_instructions(const CodeModule *m); // LLVM instructions of all functions
 char *code_module_text(const CodeModule *m);            // LLVM IR; free with LLVMDisposeMessage

@@ -123,7 +123,7 @@ void *arena_grow(Arena *arena, void *old, size_t old_size, size_t size) {
 }
 
 void *arena_dup(Arena *arena, const void *data, size_t size) {
-  void *copy = arena_alloc(arena, size);
+  void *copy = take(arena, rounded(size));
   if (size > 0) memcpy(copy, data, size);
   return copy;
 }
