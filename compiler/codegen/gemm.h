@@ -58,9 +58,10 @@ typedef struct Gemm {
 } Gemm;
 void gemm_emit(CodeModule *m, const Gemm *g);
 void gemm_tiles_emit(CodeModule *m, const Gemm *g);
-bool gemm_tiles_pay(int64_t tile, int64_t n, int64_t k);           // whether to ask for tiles
-int64_t gemm_tiles_rows(int64_t n), gemm_tiles_numbers(int64_t k); // of W in memory: rows, and numbers of each
-int64_t gemm_tiles_scratch(int64_t k);                             // bytes
+bool gemm_tiles_pay(int64_t tile, int64_t n, int64_t k); // whether to ask for tiles
+int64_t gemm_tiles_rows(int64_t n);                      // of W in memory,
+int64_t gemm_tiles_numbers(int64_t k);                   // and numbers in each of them
+int64_t gemm_tiles_scratch(int64_t k);                   // bytes
 
 enum { GEMM_RUNS = 2 };
 typedef struct GemmRun { // blocks of so many rows

@@ -81,6 +81,13 @@ for n in 300 2; do
   h5diff here.h5 there.h5 > log 2>&1 || fail "the same numbers in double precision"
 done
 
+expect_exit 0 "$HGMC" build flow --precision bf16 --target aarch64 --quiet -o half.arm
+for n in 300 2; do
+  expect_exit 0 "$HGMC" sample flow --precision bf16 --given "$ROOT/examples/data/jets.h5" -n $n --quiet --force -o here.npy
+  expect_exit 0 qemu-aarch64 ./half.arm --given "$ROOT/examples/data/jets.h5" -n $n --quiet --force -o there.npy
+  cmp -s here.npy there.npy || fail "the same bits in bf16, $n events"
+done
+
 # ---- what it refuses
 expect_exit 0 "$HGMC" build flow --quiet -o flow.x86
 expect_exit 2 qemu-x86_64 -cpu Nehalem ./flow.x86 -n 2 --given "$ROOT/examples/data/jets.h5" -o new.csv
