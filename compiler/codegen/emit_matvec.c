@@ -63,8 +63,8 @@ static Terms half_block(CodeModule *m, const Matvec *v, LLVMValueRef k, int odd)
 
 // Where the list has that chain of the block: &ends[chain].
 static LLVMValueRef end_of(CodeModule *m, const Matvec *v, LLVMValueRef k, int chain) {
-  LLVMValueRef block = LLVMBuildLShr(m->builder, k, emit_index(m, 4), "");
-  return emit_at(m, m->i32, v->ends, emit_plus(m, block, chain));
+  LLVMValueRef first = LLVMBuildUDiv(m->builder, k, emit_index(m, GEMM_BLOCK / 2), "");
+  return emit_at(m, m->i32, v->ends, emit_plus(m, first, chain));
 }
 
 static void make_list(Emit *e, Matvec *v) {
