@@ -1,4 +1,5 @@
 // The lane-wise ops on registers. NaN wins in max and min; casts of reals to i32 truncate and saturate.
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/codegen/emit.h"
@@ -106,9 +107,47 @@ static LLVMValueRef arithmetic(CodeModule *m, IrOp op, IrDtype dtype, LLVMValueR
   return real ? LLVMBuildFMul(k, a, b, "") : LLVMBuildMul(k, a, b, "");
 }
 
+// ---- functions of one number
+
+typedef LLVMValueRef Formula(CodeModule *m, LLVMValueRef x);
+
+// NULL: the op is none.
+static Formula *formula_of(IrOp op) {
+  static Formula *const formulas[] = {
+      [IR_EXP] = vmath_exp,           [IR_EXPM1] = vmath_expm1,
+      [IR_LOG] = vmath_log,           [IR_LOG1P] = vmath_log1p,
+      [IR_SIN] = vmath_sin,           [IR_COS] = vmath_cos,
+      [IR_TANH] = vmath_tanh,         [IR_SIGMOID] = vmath_sigmoid,
+      [IR_SINH] = vmath_sinh,         [IR_COSH] = vmath_cosh,
+      [IR_ASINH] = vmath_asinh,       [IR_ERF] = vmath_erf,
+      [IR_ERFC] = vmath_erfc,         [IR_NORMAL_ICDF] = vmath_normal_icdf,
+      [IR_LGAMMA] = vmath_lgamma,     [IR_DIGAMMA] = vmath_digamma,
+      [IR_TRIGAMMA] = vmath_trigamma, [IR_I0E] = vmath_i0e,
+      [IR_I1E] = vmath_i1e,
+  };
+  return op < sizeof formulas / sizeof *formulas ? formulas[op] : NULL;
+}
+
+// A function of the module, made at its first use: a formula takes longer to compile than to call.
+static LLVMValueRef call_formula(CodeModule *m, IrOp op, Formula *formula, LLVMValueRef x) {
+  LLVMTypeRef type = LLVMTypeOf(x);
+  char name[64];
+  snprintf(name, sizeof name, "%s_%s_%u", ir_op_info[op].name, emit_is_f64(type) ? "f64" : "f32", emit_lanes(type));
+  LLVMValueRef f = LLVMGetNamedFunction(m->module, name);
+  if (f == NULL) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
+    f = code_function(m, name, type, &type, 1, true);
+    LLVMBuildRet(m->builder, formula(m, LLVMGetParam(f, 0)));
+    LLVMPositionBuilderAtEnd(m->builder, here);
+  }
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, &x, 1, "");
+}
+
 LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands) {
   LLVMBuilderRef k = m->builder;
   LLVMValueRef a = operands[0], b = operands[1];
+  Formula *formula = formula_of(op);
+  if (formula != NULL) return m->target->effort == QUICKLY ? call_formula(m, op, formula, a) : formula(m, a);
   switch ((int)op) {
   case IR_FMA: return emit_fma(m, a, b, operands[2]);
   case IR_NEG: return is_real(dtype) ? LLVMBuildFNeg(k, a, "") : LLVMBuildNeg(k, a, "");
@@ -124,27 +163,8 @@ LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *fr
   case IR_FLOOR: return vmath_floor(m, a);
   case IR_ROUND: return vmath_round(m, a);
   case IR_MOD: return vmath_mod(m, a, b);
-  case IR_EXP: return vmath_exp(m, a);
-  case IR_EXPM1: return vmath_expm1(m, a);
-  case IR_LOG: return vmath_log(m, a);
-  case IR_LOG1P: return vmath_log1p(m, a);
   case IR_SQRT: return vmath_sqrt(m, a);
-  case IR_SIN: return vmath_sin(m, a);
-  case IR_COS: return vmath_cos(m, a);
   case IR_ATAN2: return vmath_atan2(m, a, b);
-  case IR_TANH: return vmath_tanh(m, a);
-  case IR_SIGMOID: return vmath_sigmoid(m, a);
-  case IR_SINH: return vmath_sinh(m, a);
-  case IR_COSH: return vmath_cosh(m, a);
-  case IR_ASINH: return vmath_asinh(m, a);
-  case IR_ERF: return vmath_erf(m, a);
-  case IR_ERFC: return vmath_erfc(m, a);
-  case IR_NORMAL_ICDF: return vmath_normal_icdf(m, a);
-  case IR_LGAMMA: return vmath_lgamma(m, a);
-  case IR_DIGAMMA: return vmath_digamma(m, a);
-  case IR_TRIGAMMA: return vmath_trigamma(m, a);
-  case IR_I0E: return vmath_i0e(m, a);
-  case IR_I1E: return vmath_i1e(m, a);
   case IR_EQ:
   case IR_LT:
   case IR_LE: return compare(m, op, from[0], a, b);
