@@ -351,6 +351,7 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   schedule_remat(&s);
   schedule_views(&s);
   schedule_folds(&s);
+  schedule_parts(&s);
   schedule_steps(&s);
   schedule_partials(&s);
   schedule_groups(&s);

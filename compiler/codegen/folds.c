@@ -38,13 +38,15 @@ static bool may_add(const Schedule *s, const IrValue *v) {
   return ir_event_axes(&v->type) < 2;
 }
 
-static void count_readers(const Schedule *s, uint32_t *readers) {
+uint32_t *schedule_readers(const Schedule *s) {
+  uint32_t *readers = ARENA_ARRAY(s->arena, uint32_t, s->fn->values.len + 1);
   for (size_t i = 0; i < s->fn->values.len; i++) {
     const IrValue *v = ir_at(s->fn, (IrRef)i);
     if (s->views[i].place == UINT32_MAX) continue;
     for (uint32_t k = 0; k < v->n_operands; k++) readers[v->operands[k]]++;
   }
   for (size_t i = 0; i < s->fn->outputs.len; i++) readers[s->fn->outputs.at[i].value]++;
+  return readers;
 }
 
 // Walks from a fold back to the value that is added up.
@@ -65,9 +67,8 @@ static void find_source(Schedule *s, IrRef fold, const uint32_t *readers) {
 
 void schedule_folds(Schedule *s) {
   size_t n = s->fn->values.len;
-  uint32_t *readers = ARENA_ARRAY(s->arena, uint32_t, n + 1);
+  const uint32_t *readers = schedule_readers(s);
   s->folds = ARENA_ARRAY(s->arena, Fold, n + 1);
-  count_readers(s, readers);
   for (size_t i = 0; i < n; i++) s->folds[i].to.place = UINT32_MAX;
   for (size_t i = n; i-- > 0;)
     if (ir_at(s->fn, (IrRef)i)->op == IR_FOLD && s->views[i].place != UINT32_MAX && !s->folds[i].inside) find_source(s, (IrRef)i, readers);

@@ -176,6 +176,7 @@ typedef struct Schedule {
 void schedule_remat(Schedule *s);               // remat.c: s->fn with values that are computed again
 void schedule_views(Schedule *s);               // views.c: places and views of all values that are needed
 void schedule_folds(Schedule *s);               // folds.c
+void schedule_parts(Schedule *s);               // steps_move.c: what is put together inside of what it is a part of
 void schedule_steps(Schedule *s);               // steps.c
 void schedule_partials(Schedule *s);            // partials.c: sums of sums over events
 void schedule_first_partials(Schedule *s);      // of the steps that add to one partial sum, which is the first
@@ -191,6 +192,7 @@ const char *schedule_kind(GroupKind kind);
 
 bool schedule_cast_is_view(const IrFn *fn, const IrValue *v);       // views.c: a cast that needs no code
 bool *schedule_needed(const Schedule *s);                           // by value: does an output need it?
+uint32_t *schedule_readers(const Schedule *s);                      // folds.c: by value, how many values and outputs read it
 int schedule_class(const Schedule *s, IrRef r, const int *levels);  // from the levels of the values before it
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
 void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group

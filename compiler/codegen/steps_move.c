@@ -34,6 +34,67 @@ void steps_of_fold(Schedule *s, IrRef r, uint32_t place) {
   step_push(s, t);
 }
 
+// ---- what only another of these reads is made where that puts it
+
+static bool is_put_together(const Schedule *s, IrRef r) {
+  const IrValue *v = ir_at(s->fn, r);
+  uint32_t place = s->views[r].place;
+  if (place == UINT32_MAX || s->folds[r].inside || s->places.at[place].pairs) return false;
+  return v->op == IR_PAD || v->op == IR_CONCAT || (v->op == IR_RESHAPE && place != s->views[v->operands[0]].place);
+}
+
+// Where r, which lies at `all`, has its operand k. False where a reshape's operand does not lie evenly there.
+static bool part_of(const Schedule *s, IrRef r, const View *all, uint32_t k, View *part) {
+  const IrValue *v = ir_at(s->fn, r);
+  int axis = v->attr.axis;
+  if (v->op == IR_RESHAPE) return reshape_view(&v->type, all, ir_type_of(s->fn, v->operands[0]), part);
+  int64_t from = v->op == IR_PAD ? v->attr.from : 0;
+  for (uint32_t i = 0; i < k; i++) from += ir_type_of(s->fn, v->operands[i])->axes[axis];
+  *part = *all;
+  part->base += from * all->stride[axis];
+  if (v->op == IR_PAD) part->stride[axis] *= v->attr.step;
+  return true;
+}
+
+static void move_into(Schedule *s, IrRef r, uint32_t k) {
+  IrRef part = ir_at(s->fn, r)->operands[k];
+  Place *alone = &s->places.at[s->views[part].place];
+  View there, inner;
+  if (alone->class != s->places.at[s->views[r].place].class || !part_of(s, r, &s->views[r], k, &there) || !part_of(s, part, &there, 0, &inner)) return;
+  alone->kind = PLACE_DEAD;
+  s->views[part] = there;
+}
+
+void schedule_parts(Schedule *s) {
+  const uint32_t *readers = schedule_readers(s);
+  for (size_t i = s->fn->values.len; i-- > 0;) {
+    const IrValue *v = ir_at(s->fn, (IrRef)i);
+    for (uint32_t k = 0; k < v->n_operands && is_put_together(s, (IrRef)i); k++)
+      if (readers[v->operands[k]] == 1 && is_put_together(s, v->operands[k])) move_into(s, (IrRef)i, k);
+  }
+}
+
+// Nothing where the operand is there already.
+static void copy_part(Schedule *s, IrRef r, uint32_t k, uint32_t place) {
+  IrRef part = ir_at(s->fn, r)->operands[k];
+  const IrType *type = ir_type_of(s->fn, part);
+  if (s->views[part].place == place) return;
+  View to;
+  if (!part_of(s, r, &s->views[r], k, &to)) ir_fail("codegen: a reshape where it does not fit");
+  Step t = step_new(s, STEP_COPY, IR_NONE, place);
+  int axis_of[NEST_LOOPS];
+  step_same_axes(type, axis_of);
+  for (int i = 0; i < type->rank; i++) {
+    if (type->axes[i] < 0) continue;
+    t.store_stride[t.loops] = to.stride[i];
+    step_loop(&t, type->axes[i]);
+  }
+  t.kept = t.loops;
+  t.store_base = to.base;
+  step_operand(s, &t, part, axis_of);
+  step_push(s, t);
+}
+
 static bool is_constant(const Schedule *s, IrRef r) {
   PlaceKind kind = s->places.at[s->views[r].place].kind;
   return kind == PLACE_NUMBER || kind == PLACE_IOTA || kind == PLACE_DATA;
@@ -42,28 +103,9 @@ static bool is_constant(const Schedule *s, IrRef r) {
 // Computed parts first: constant ones then find the kernel of their neighbours.
 void steps_of_concat(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
-  View all = s->views[r];
-  for (int pass = 0; pass < 2; pass++) {
-    int64_t from = 0;
-    for (uint32_t k = 0; k < v->n_operands; k++) {
-      const IrType *part = ir_type_of(s->fn, v->operands[k]);
-      int64_t at = from;
-      from += part->axes[v->attr.axis];
-      if (is_constant(s, v->operands[k]) != (pass == 1)) continue;
-      Step t = step_new(s, STEP_COPY, IR_NONE, place);
-      int axis_of[NEST_LOOPS];
-      step_same_axes(part, axis_of);
-      for (int i = 0; i < part->rank; i++) {
-        if (part->axes[i] < 0) continue;
-        t.store_stride[t.loops] = all.stride[i];
-        step_loop(&t, part->axes[i]);
-      }
-      t.kept = t.loops;
-      t.store_base = at * all.stride[v->attr.axis];
-      step_operand(s, &t, v->operands[k], axis_of);
-      step_push(s, t);
-    }
-  }
+  for (int constant = 0; constant < 2; constant++)
+    for (uint32_t k = 0; k < v->n_operands; k++)
+      if (is_constant(s, v->operands[k]) == constant) copy_part(s, r, k, place);
 }
 
 // Zeros over `extent` elements along axis, `inner` of them in each of `extent` blocks of `pitch`, from `from`.
@@ -79,29 +121,16 @@ static void zero_step(Schedule *s, uint32_t place, const IrValue *v, const View 
     step_loop(&t, inner);
   }
   t.kept = t.loops;
-  t.store_base = from * all->stride[axis];
+  t.store_base = all->base + from * all->stride[axis];
   step_push(s, t);
 }
 
 void steps_of_pad(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
-  const IrType *part = ir_type_of(s->fn, v->operands[0]);
   View all = s->views[r];
-  int axis = v->attr.axis;
-  int64_t extent = part->axes[axis], dilation = v->attr.step, before = v->attr.from, after = v->attr.to;
+  int64_t extent = ir_type_of(s->fn, v->operands[0])->axes[v->attr.axis], dilation = v->attr.step, before = v->attr.from, after = v->attr.to;
   int64_t covered = extent ? (extent - 1) * dilation + 1 : 0;
-  Step t = step_new(s, STEP_COPY, IR_NONE, place);
-  int axis_of[NEST_LOOPS];
-  step_same_axes(part, axis_of);
-  for (int i = 0; i < part->rank; i++) {
-    if (part->axes[i] < 0) continue;
-    t.store_stride[t.loops] = all.stride[i] * (i == axis ? dilation : 1);
-    step_loop(&t, part->axes[i]);
-  }
-  t.kept = t.loops;
-  t.store_base = before * all.stride[axis];
-  step_operand(s, &t, v->operands[0], axis_of);
-  step_push(s, t);
+  copy_part(s, r, 0, place);
   if (before) zero_step(s, place, v, &all, 0, before, 1, 1);
   if (dilation > 1 && extent > 1) zero_step(s, place, v, &all, before + 1, extent - 1, dilation, dilation - 1);
   if (after) zero_step(s, place, v, &all, before + covered, after, 1, 1);
@@ -109,20 +138,6 @@ void steps_of_pad(Schedule *s, IrRef r, uint32_t place) {
 
 // The old axes, in the order of the old elements: the new place has the same rows.
 void steps_of_reshape(Schedule *s, IrRef r, uint32_t place) {
-  const IrValue *v = ir_at(s->fn, r);
-  const IrType *from = ir_type_of(s->fn, v->operands[0]);
-  Step t = step_new(s, STEP_COPY, IR_NONE, place);
-  int axis_of[NEST_LOOPS];
-  step_same_axes(from, axis_of);
-  for (int i = 0; i < from->rank; i++)
-    if (from->axes[i] >= 0) step_loop(&t, from->axes[i]);
-  int64_t stride = 1;
-  for (int l = t.loops - 1; l >= 0; l--) {
-    t.store_stride[l] = stride;
-    stride *= t.extent[l];
-  }
-  t.kept = t.loops;
   s->places.at[place].regular = false;
-  step_operand(s, &t, v->operands[0], axis_of);
-  step_push(s, t);
+  copy_part(s, r, 0, place);
 }

@@ -338,6 +338,42 @@ static void test_no_events(void **state) {
   arena_destroy(arena);
 }
 
+// Zeros around rows, then around columns, of what one kernel computes: no other copies it.
+static void pads_of_pads_copy_nothing(IrDtype real) {
+  Arena *arena = arena_create();
+  IrFn *fn = ir_fn_new(arena, "pads");
+  IrRef x = leaf(fn, IR_INPUT, "x", real, 4, (int64_t[]){IR_EVENTS, 9, 9, 32}), w = leaf(fn, IR_PARAM, "w", real, 2, (int64_t[]){32, 16});
+  IrRef once = ir_pad(fn, ir_unary(fn, IR_TANH, x), 1, 2, 2, 1);
+  ir_output(fn, "y", ir_einsum(fn, "ehwk,kn->ehwn", ir_pad(fn, once, 2, 2, 2, 1), w));
+  CodegenOptions options = codegen_defaults();
+  CodegenStats stats;
+  codegen_free(codegen_compile(fn, &options, NULL, &stats));
+  assert_int_equal(stats.commands, 4); // tanh, zeros twice, the product
+  arena_destroy(arena);
+}
+
+// What is put together and read by one of its kind alone is made inside of it: pads of pads, also with gaps, reshapes that copy, lists of lists.
+static void test_parts(void **state) {
+  (void)state;
+  for (int f32 = 0; f32 < 2; f32++) {
+    Arena *arena = arena_create();
+    IrFn *fn = ir_fn_new(arena, "parts");
+    IrRef x = leaf(fn, IR_INPUT, "x", f32 ? IR_F32 : IR_F64, 3, (int64_t[]){IR_EVENTS, 3, 4}), y = ir_unary(fn, IR_TANH, x);
+    ir_output(fn, "padded", ir_unary(fn, IR_NEG, ir_pad(fn, ir_pad(fn, y, 1, 2, 1, 1), 2, 1, 3, 1)));
+    ir_output(fn, "gaps", ir_unary(fn, IR_NEG, ir_pad(fn, ir_pad(fn, ir_pad(fn, y, 1, 1, 0, 3), 2, 0, 2, 2), 1, 1, 1, 2)));
+    IrRef turned = ir_reshape(fn, ir_transpose(fn, y, (int8_t[]){0, 2, 1}), 3, ir_type_of(fn, y)->axes);
+    ir_output(fn, "turned", ir_unary(fn, IR_NEG, ir_pad(fn, ir_pad(fn, turned, 1, 1, 1, 1), 2, 1, 0, 1)));
+    IrRef zeros = ir_fill(fn, *ir_type_of(fn, x), 0), list = ir_concat(fn, (IrRef[]){y, ir_pad(fn, x, 1, 1, 0, 1)}, 2, 1);
+    ir_output(fn, "list", ir_unary(fn, IR_NEG, ir_concat(fn, (IrRef[]){zeros, list, ir_unary(fn, IR_EXP, y)}, 3, 1)));
+    IrRef shared = ir_concat(fn, (IrRef[]){x, y}, 2, 1);
+    ir_output(fn, "shared", ir_pad(fn, shared, 1, 1, 1, 1));
+    ir_output(fn, "whole", shared);
+    checked_check(fn, 2, f32, arena_printf(arena, "parts, f32 %d", f32));
+    pads_of_pads_copy_nothing(f32 ? IR_F32 : IR_F64);
+    arena_destroy(arena);
+  }
+}
+
 // Draws of neighbours share blocks of Philox along a last axis of whole blocks, or along the only axis; elsewhere each is drawn alone.
 static void test_draws(void **state) {
   (void)state;
@@ -475,11 +511,11 @@ static void test_targets(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sum),         cmocka_unit_test(test_network),        cmocka_unit_test(test_contractions),
-                                     cmocka_unit_test(test_phases),      cmocka_unit_test(test_constants),      cmocka_unit_test(test_no_events),
-                                     cmocka_unit_test(test_draws),       cmocka_unit_test(test_pairs),          cmocka_unit_test(test_skipped_zeros),
-                                     cmocka_unit_test(test_one_refuses), cmocka_unit_test(test_open_decisions), cmocka_unit_test(test_faults),
-                                     cmocka_unit_test(test_images),      cmocka_unit_test(test_targets),        cmocka_unit_test(test_random)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sum),       cmocka_unit_test(test_network),       cmocka_unit_test(test_contractions), cmocka_unit_test(test_phases),
+      cmocka_unit_test(test_constants), cmocka_unit_test(test_no_events),     cmocka_unit_test(test_draws),        cmocka_unit_test(test_parts),
+      cmocka_unit_test(test_pairs),     cmocka_unit_test(test_skipped_zeros), cmocka_unit_test(test_one_refuses),  cmocka_unit_test(test_open_decisions),
+      cmocka_unit_test(test_faults),    cmocka_unit_test(test_images),        cmocka_unit_test(test_targets),      cmocka_unit_test(test_random)};
   if (getenv("HGM_TEST_SEED") || !part_has(0, 1)) cmocka_set_test_filter("test_random");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
