@@ -261,7 +261,12 @@ int main(int argc, char **argv) {
       continue;
     }
     if (sscanf(line, "%63s %lf", verb, &seconds) != 2) continue;
-    if (strcmp(verb, "train") != 0 && w.bulk.generator == NULL) {
+    bool draws = strcmp(verb, "train") != 0 && strcmp(verb, "commands") != 0;
+    if (draws && w.session.model->generators.len == 0) {
+      fprintf(stderr, "%s generates nothing: no %s\n", argv[1], verb);
+      return 1;
+    }
+    if (draws && w.bulk.generator == NULL) {
       open_generation(&w, &w.bulk, BULK_TILE);
       open_single(&w);
     }
