@@ -22,13 +22,14 @@ kill -KILL $run
 wait $run
 none_left "a run that was killed"
 
-# And the run knows what to say when the compiler is: unless that had answered already, then there is another run.
+# And the run knows what to say when the compiler is, as soon as it is there: unless that had answered already, then there is another run.
+compilers() { for process in $(processes); do process=${process#/proc/} process=${process%/exe}; [ "$process" = $run ] || echo "$process"; done; }
 status=0
 for try in 1 2 3 4 5; do
   ./hgmc run "$ROOT/examples/flows/jets.hgm" --train "$ROOT/examples/data/jets.h5" --steps 1 --quiet --force -o alone > log 2>&1 &
   run=$!
-  await $run [ -e alone/manifest.json ]
-  for process in $(processes); do process=${process#/proc/} process=${process%/exe}; [ "$process" = $run ] || kill -KILL "$process"; done 2> /dev/null
+  until [ -n "$(compilers)" ] || ! kill -0 $run 2> /dev/null; do :; done
+  kill -KILL $(compilers) 2> /dev/null
   wait $run; status=$?
   [ $status -eq 2 ] && break
   rm -rf alone
