@@ -70,6 +70,10 @@ LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVM
 
 LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n) { return n ? LLVMBuildNSWAdd(m->builder, index, emit_index(m, n), "") : index; }
 
+LLVMValueRef emit_least(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
 LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
   LLVMValueRef start = stride == 1 ? row : LLVMBuildNSWMul(m->builder, row, emit_index(m, stride), "");
   LLVMValueRef p = emit_at(m, element, base, start);
@@ -175,6 +179,13 @@ void emit_loop_end(CodeModule *m, EmitLoop *l, const LLVMValueRef *next) {
     }
     l->carried[i] = value;
   }
+}
+
+EmitLoop emit_blocks(CodeModule *m, const char *name, LLVMValueRef extent, int64_t size, LLVMValueRef *first) {
+  LLVMValueRef last = LLVMBuildNSWSub(m->builder, extent, emit_index(m, size), "");
+  EmitLoop l = emit_loop(m, name, emit_index(m, 0), extent, size, NULL, 0);
+  *first = emit_least(m, l.index, last);
+  return l;
 }
 
 EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition) {

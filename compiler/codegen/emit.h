@@ -30,6 +30,7 @@ LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVM
 LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride,
                       LLVMValueRef column);                                    // &base[row stride + column]; column may be NULL
 LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n);          // i64 + constant
+LLVMValueRef emit_least(CodeModule *m, LLVMValueRef a, LLVMValueRef b);        // the smaller of two i64
 LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address); // aligned as the element only
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address);
 void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write); // the line of an address that will be used soon; any address
@@ -53,6 +54,9 @@ typedef struct EmitLoop {
 EmitLoop emit_loop(CodeModule *m, const char *name, LLVMValueRef from, LLVMValueRef to, int64_t step, const LLVMValueRef *carried, unsigned n);
 // next[0..n): the values for the next turn. The builder goes on behind the loop.
 void emit_loop_end(CodeModule *m, EmitLoop *loop, const LLVMValueRef *next);
+// A loop over blocks of `size` along 0..extent-1, extent >= size. The last block begins earlier where some are left over, so that it is whole: the block
+// at hand begins at *first, and the one before had index - *first of it already.
+EmitLoop emit_blocks(CodeModule *m, const char *name, LLVMValueRef extent, int64_t size, LLVMValueRef *first);
 
 // ---- if (condition) { ... }: a block that is skipped; no values leave it
 typedef struct EmitIf {

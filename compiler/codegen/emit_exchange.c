@@ -17,14 +17,7 @@ bool exchange_fits(const Nest *n, Exchange *x) {
   return x->from >= 0 && x->to >= 0 && x->from != x->to;
 }
 
-// Squares along loop l; the last begins earlier where the axis is no multiple of its side.
-static EmitLoop squares_along(Emit *e, int l, int64_t side) {
-  CodeModule *m = e->m;
-  EmitLoop loop = emit_loop(m, "squares", emit_index(m, 0), emit_index(m, e->nest->extent[l]), side, NULL, 0);
-  LLVMValueRef last = emit_index(m, e->nest->extent[l] - side), over = LLVMBuildICmp(m->builder, LLVMIntSGT, loop.index, last, "");
-  e->index[l] = LLVMBuildSelect(m->builder, over, last, loop.index, "");
-  return loop;
-}
+static EmitLoop squares_along(Emit *e, int l, int64_t side) { return emit_blocks(e->m, "squares", emit_index(e->m, e->nest->extent[l]), side, &e->index[l]); }
 
 static void copy_square(Emit *e, const Exchange *x, unsigned side) {
   const NestStep *t = &e->nest->steps[0];

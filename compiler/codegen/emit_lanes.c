@@ -87,10 +87,7 @@ void lanes_loop(Emit *e, int loop, bool again, NestBody *body, void *data) {
   CodeModule *m = e->m;
   int64_t extent = e->nest->extent[loop], lanes = m->lanes, whole = extent / lanes * lanes;
   if (extent > lanes && extent != whole && again) {
-    EmitLoop blocks = emit_loop(m, "lanes", emit_index(m, 0), emit_index(m, extent), lanes, NULL, 0);
-    LLVMValueRef last = emit_index(m, extent - lanes);
-    LLVMValueRef over = LLVMBuildICmp(m->builder, LLVMIntSGT, blocks.index, last, "");
-    e->index[loop] = LLVMBuildSelect(m->builder, over, last, blocks.index, "");
+    EmitLoop blocks = emit_blocks(m, "lanes", emit_index(m, extent), lanes, &e->index[loop]);
     e->valid = m->lanes;
     body(e, data);
     emit_loop_end(m, &blocks, NULL);

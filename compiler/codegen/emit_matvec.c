@@ -50,14 +50,10 @@ static LLVMValueRef put_on_list(Emit *e, const Matvec *v, Terms all, LLVMValueRe
   return k.carried[0];
 }
 
-static LLVMValueRef smaller(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
-  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
-}
-
 // The even or the odd k of the block that begins at k.
 static Terms half_block(CodeModule *m, const Matvec *v, LLVMValueRef k, int odd) {
   LLVMValueRef end = emit_plus(m, k, GEMM_BLOCK);
-  if (v->product->k % GEMM_BLOCK != 0) end = smaller(m, end, emit_index(m, v->product->k));
+  if (v->product->k % GEMM_BLOCK != 0) end = emit_least(m, end, emit_index(m, v->product->k));
   return (Terms){false, emit_plus(m, k, odd), end, 2};
 }
 

@@ -218,7 +218,7 @@ static void emit_turns(Emit *e) {
   LLVMValueRef first = e->index[last], turns = emit_index(m, DRAWS_TOGETHER);
   if (e->nest->extent[last] % DRAWS_TOGETHER) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, emit_index(m, e->nest->extent[last]), first, "");
-    turns = LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, left, turns, ""), left, turns, "");
+    turns = emit_least(m, left, turns);
   }
   draws_of_turns(e);
   EmitLoop loop = emit_loop(m, "turns", emit_index(m, 0), turns, 1, NULL, 0);

@@ -191,8 +191,7 @@ static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event)
 // Blocks of events up to the last that holds one that is wanted.
 static LLVMValueRef blocks_end(CodeModule *m, const Gemm *g, int64_t whole) {
   LLVMValueRef end = emit_index(m, whole);
-  if (!g->events) return end;
-  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, g->events, end, ""), g->events, end, "");
+  return g->events ? emit_least(m, g->events, end) : end;
 }
 
 // ---- the brief form: the chains are functions of the module, which products have in common; sums come back through memory, and what follows on
@@ -311,14 +310,12 @@ static LLVMValueRef brief_sums(CodeModule *m, const Gemm *g, unsigned rows) {
   return sums;
 }
 
-// The last block begins earlier where rows are left over, and computes some twice.
 static void emit_briefly(CodeModule *m, const Gemm *g) {
   int64_t rows = brief_rows(m->target, g->f64);
   if (rows > g->n) rows = g->n;
-  LLVMValueRef sums = brief_sums(m, g, (unsigned)rows), last = emit_index(m, g->n - rows);
+  LLVMValueRef sums = brief_sums(m, g, (unsigned)rows), row;
   EmitLoop events = emit_loop(m, "events", emit_index(m, 0), blocks_end(m, g, g->tile), CODE_LANES, NULL, 0);
-  EmitLoop blocks = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, g->n), rows, NULL, 0);
-  LLVMValueRef is_whole = LLVMBuildICmp(m->builder, LLVMIntSLE, blocks.index, last, ""), row = LLVMBuildSelect(m->builder, is_whole, blocks.index, last, "");
+  EmitLoop blocks = emit_blocks(m, "rows", emit_index(m, g->n), rows, &row);
   brief_block(m, g, (unsigned)rows, row, LLVMBuildNSWSub(m->builder, blocks.index, row, ""), events.index, sums);
   emit_loop_end(m, &blocks, NULL);
   emit_loop_end(m, &events, NULL);

@@ -123,10 +123,6 @@ static void transpose(CodeModule *m, const Band *b, LLVMValueRef column) {
 
 // ---- outer products
 
-static LLVMValueRef least(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
-  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
-}
-
 static LLVMValueRef add_of(CodeModule *m, const GemmGradient *g) { return g->add ? g->add : LLVMConstInt(m->i1, true, false); }
 
 static LLVMValueRef masked_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef from, unsigned count) {
@@ -336,22 +332,20 @@ static void whole_block(CodeModule *m, const Band *b, const LLVMValueRef *x, LLV
   emit_loop_end(m, &r, NULL);
 }
 
-// There are more rows than a block has: the last block begins earlier where some are left over.
+// There are more rows than a block has.
 static void whole_body(CodeModule *m, const void *data, const LLVMValueRef *x) {
   const Band *b = data;
-  LLVMValueRef kept = LLVMBuildAlloca(m->builder, LLVMArrayType2(vector_of(b, 0), b->rows), "sums");
-  LLVMValueRef last = LLVMBuildNSWSub(m->builder, x[WHOLE_ROWS], emit_index(m, b->rows), "");
+  LLVMValueRef kept = LLVMBuildAlloca(m->builder, LLVMArrayType2(vector_of(b, 0), b->rows), "sums"), row;
   EmitLoop c = emit_loop(m, "bands", emit_index(m, 0), x[WHOLE_COLUMNS], b->lanes, NULL, 0);
-  LLVMValueRef count = least(m, LLVMBuildNSWSub(m->builder, x[WHOLE_COLUMNS], c.index, ""), emit_index(m, b->lanes));
+  LLVMValueRef count = emit_least(m, LLVMBuildNSWSub(m->builder, x[WHOLE_COLUMNS], c.index, ""), emit_index(m, b->lanes));
   turn_some(m, &(Turn){b->g, b->element, b->lanes, b->lanes, true},
             (LLVMValueRef[]){[TURN_FROM] = emit_at2(m, b->element, x[WHOLE_B], c.index, b->g->b_stride, NULL),
                              [TURN_TO] = x[WHOLE_SCRATCH],
                              [TURN_VALID] = x[WHOLE_VALID],
                              [TURN_ROWS] = x[WHOLE_B_ROWS],
                              [TURN_LAST] = LLVMBuildNSWSub(m->builder, count, emit_index(m, 1), "")});
-  EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), x[WHOLE_ROWS], b->rows, NULL, 0);
-  LLVMValueRef row = least(m, r.index, last), done = LLVMBuildNSWSub(m->builder, r.index, row, "");
-  whole_block(m, b, x, row, done, emit_at(m, b->element, x[WHOLE_D], c.index), count, kept);
+  EmitLoop r = emit_blocks(m, "rows", x[WHOLE_ROWS], b->rows, &row);
+  whole_block(m, b, x, row, LLVMBuildNSWSub(m->builder, r.index, row, ""), emit_at(m, b->element, x[WHOLE_D], c.index), count, kept);
   emit_loop_end(m, &r, NULL);
   emit_loop_end(m, &c, NULL);
 }
@@ -430,7 +424,7 @@ enum { DOTS_A, DOTS_B, DOTS_D, DOTS_VALID, DOTS_A_ROWS, DOTS_B_ROWS, DOTS_D_STRI
 
 static LLVMValueRef dots_row(CodeModule *m, const Dots *d, LLVMValueRef from, unsigned i, int64_t stride, LLVMValueRef last) {
   if (!d->fewer) return emit_at(m, d->element, from, emit_index(m, i * stride));
-  return emit_at2(m, d->element, from, least(m, emit_index(m, i), last), stride, NULL);
+  return emit_at2(m, d->element, from, emit_least(m, emit_index(m, i), last), stride, NULL);
 }
 
 // Terms of all dot products for events from..to, 16 a turn; mask: of the lanes that count may be fewer.
@@ -538,8 +532,8 @@ static void emit_dots_briefly(CodeModule *m, const GemmGradient *g, int64_t firs
   int64_t dots = dots_at_once(m, g), width = g->b == NULL ? 1 : dots < 4 ? dots : 3, height = dots / width;
   EmitLoop c = emit_loop(m, "columns", emit_index(m, 0), emit_index(m, columns), width, NULL, 0);
   EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, g->rows), height, NULL, 0);
-  LLVMValueRef last[] = {least(m, LLVMBuildNSWSub(m->builder, emit_index(m, g->rows - 1), r.index, ""), emit_index(m, height - 1)),
-                         least(m, LLVMBuildNSWSub(m->builder, emit_index(m, columns - 1), c.index, ""), emit_index(m, width - 1))};
+  LLVMValueRef last[] = {emit_least(m, LLVMBuildNSWSub(m->builder, emit_index(m, g->rows - 1), r.index, ""), emit_index(m, height - 1)),
+                         emit_least(m, LLVMBuildNSWSub(m->builder, emit_index(m, columns - 1), c.index, ""), emit_index(m, width - 1))};
   emit_dot_block(m, g, r.index, (unsigned)height, emit_plus(m, c.index, first), (unsigned)width, last);
   emit_loop_end(m, &r, NULL);
   emit_loop_end(m, &c, NULL);

@@ -98,8 +98,7 @@ static void emit_sums(CodeModule *m, const Gemm *g, LLVMValueRef w) {
 // What follows on each vector of the rows that there are.
 static void finish_rows(CodeModule *m, const Gemm *g, LLVMValueRef row, LLVMValueRef event) {
   int64_t at_once = g->n % 4 == 0 ? 4 : g->n % 2 == 0 ? 2 : 1;
-  LLVMValueRef left = LLVMBuildNSWSub(m->builder, emit_index(m, g->n), row, ""), all = emit_index(m, ROWS_AT_ONCE);
-  LLVMValueRef end = LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, left, all, ""), left, all, "");
+  LLVMValueRef left = LLVMBuildNSWSub(m->builder, emit_index(m, g->n), row, ""), end = emit_least(m, left, emit_index(m, ROWS_AT_ONCE));
   EmitLoop loop = emit_loop(m, "finish", emit_index(m, 0), end, at_once, NULL, 0);
   LLVMValueRef sums = emit_at2(m, m->f32, bytes_on(m, g->scratch, SUMS_AT), loop.index, EVENTS_AT_ONCE, NULL);
   GemmAt at = {.row = LLVMBuildNSWAdd(m->builder, row, loop.index, ""), .event = event};
