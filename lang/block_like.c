@@ -143,15 +143,17 @@ int p4_component(const char *name) {
   return -1;
 }
 
-// Components along the last axis in the order of e px py pz (from 0), or back in the order of the file (from 4).
-static IrRef reordered(IrFn *fn, const ModelColumn *c, IrRef x, int64_t from) {
+// Components along the last axis in the order of e px py pz, or back in the order of the file.
+static IrRef reordered(IrFn *fn, const ModelColumn *c, IrRef x, bool back) {
   if (c->order == NULL) return x;
-  IrRef order = ir_leaf(fn, IR_STATE, c->order, (IrType){.dtype = IR_F64, .rank = 1, .axes = {8}});
-  return ir_gather(fn, x, ir_cast(fn, ir_slice(fn, order, 0, from, from + 4, 1), IR_I32), 0, ir_type_of(fn, x)->rank - 1);
+  int last = ir_type_of(fn, x)->rank - 1;
+  int64_t n = ir_type_of(fn, x)->axes[last], from = back ? n : 0;
+  IrRef order = ir_leaf(fn, IR_STATE, c->order, (IrType){.dtype = IR_F64, .rank = 1, .axes = {2 * n}});
+  return ir_gather(fn, x, ir_cast(fn, ir_slice(fn, order, 0, from, from + n, 1), IR_I32), 0, last);
 }
 
-IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, 0); }
-IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, 4); }
+IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, false); }
+IrRef column_as_in_file(IrFn *fn, const ModelColumn *c, IrRef x) { return reordered(fn, c, x, true); }
 
 void field_order_p4(DataField *f) {
   for (size_t first = 0; first + 4 <= f->items.len; first += 4) {

@@ -216,6 +216,7 @@ static void describe_columns(Blocks *b, DataField *f) {
       c->rank = f->shape.rank;
       for (int k = 0; k < f->shape.rank; k++) c->shape[k] = f->shape.axes[k] + (f->set && k == f->shape.rank - 1);
       c->of_set = f->set;
+      c->told_by = f->told_by;
     }
     if (f->p4 && !f->vector) c->order = arena_printf(b->e->arena, "order:%s.%s", f->block->model->name, c->name);
     if (f->angle && only_sums(&f->items.at[i])) c->period = full_turn(f->unit);

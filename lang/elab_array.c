@@ -243,6 +243,7 @@ Value *tensor_concat(Elab *e, const Values *parts, int axis, Span span) {
   type.circular = NULL;
   for (size_t i = 1; i < parts->len; i++) type.shape.axes[axis] += parts->at[i]->u.tensor.type.shape.axes[axis];
   if (axis == type.shape.rank - 1) type.circular = joined_angles(e, parts, type.shape.axes[axis]);
+  if (axis == type.shape.rank - 1) type.p4 = false;
   IrRef r = ir_concat(e->scene->fn, refs, (uint32_t)parts->len, all.events + all.hidden.n + axis);
   Value *out = tensor_like(e, span, type, r, belongs, &all.hidden);
   for (size_t i = 0; i < parts->len && !value_is_error(out); i++) {

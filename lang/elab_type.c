@@ -265,27 +265,43 @@ static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
   return value_error(e);
 }
 
-// set[n] of real[f]: the places, then what an element is.
+typedef enum { OF_REAL, OF_P4, OF_OTHER } SetOf;
+
+static SetOf set_of(const AstType *of) {
+  bool word = of->kind == TY_NAME && of->u.named.field.text == NULL;
+  return word && strcmp(of->u.named.name.text, "real") == 0 ? OF_REAL : word && strcmp(of->u.named.name.text, "p4") == 0 ? OF_P4 : OF_OTHER;
+}
+
+static void refuse_set(Elab *e, const AstType *of) {
+  Diag *d = elab_error(e, DIAG_TYPE, of->span, "the elements of a set are real[f] or p4, these are %s", written(e, of));
+  diag_help(e->diags, d, "`set[30] of real[5]` holds what one element has side by side: four-vectors as `p4(x[..., :4])`, a class as numbers 0 and 1");
+}
+
+// set[n] of real[f], set[n] of p4: the places, then what an element is.
 static Value *match_set(Elab *e, Scope *scope, const Want *w, Value *v) {
   const AstType *of = w->type->u.set.of;
-  if (of->kind != TY_NAME || of->u.named.field.text != NULL || strcmp(of->u.named.name.text, "real") != 0)
-    return elab_not_built(e, of->span, "a set of this type");
+  SetOf kind = set_of(of);
+  if (kind == OF_OTHER) return refuse_set(e, of), value_error(e);
   if (!value_is_set(v)) return mismatch(e, w, v, 0);
   const Extents *have = &v->u.tensor.type.shape;
   Extents element = {.rank = (uint8_t)(have->rank - 1)};
   for (int i = 0; i < element.rank; i++) element.axes[i] = have->axes[i + 1];
+  if (kind == OF_P4 && (element.rank == 0 || element.axes[--element.rank] != 4)) return mismatch(e, w, v, 0);
   int64_t expected;
   int axis;
   if (!match_dim(e, scope, &(AstDim){.value = w->type->u.set.count}, have->axes[0], &expected)) return value_error(e);
   if (expected != have->axes[0]) return mismatch(e, w, v, 0);
   Match m = match_dims(e, scope, of, &element, &axis, &expected);
-  return m == MATCH_YES ? v : m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+  if (kind == OF_P4) v = value_copy(e, v), v->u.tensor.type.p4 = true;
+  return v;
 }
 
 static Value *match_field_set(Elab *e, const Want *w, const FieldType *t, Value *v) {
   if (t->type.set && value_is_set(v) && extents_equal(&v->u.tensor.type.shape, &t->type.shape)) {
     v = value_copy(e, v);
     v->type = t;
+    v->u.tensor.type.p4 = t->type.p4;
     return v;
   }
   Diag *d = elab_error(e, w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE, w->span, "`%s` %s %s (%s), this is %s", w->what, w->output ? "promises" : "takes", t->name,
@@ -426,10 +442,12 @@ static bool choices_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
 
 static bool set_type(Elab *e, Scope *scope, const AstType *t, Type *out) {
   const AstType *of = t->u.set.of;
-  if (of->kind != TY_NAME || of->u.named.field.text != NULL || strcmp(of->u.named.name.text, "real") != 0)
-    return elab_not_built(e, of->span, "a set of this type"), false;
+  SetOf kind = set_of(of);
+  if (kind == OF_OTHER) return refuse_set(e, of), false;
   Extents element, *all = &out->tensor.shape;
   if (!known_dims(e, scope, of, &element) || !dim_value(e, scope, &(AstDim){.value = t->u.set.count}, &all->axes[0])) return false;
+  out->tensor.p4 = kind == OF_P4;
+  if (kind == OF_P4) element.axes[element.rank++] = 4;
   all->rank = (uint8_t)(element.rank + 1);
   for (int i = 0; i < element.rank; i++) all->axes[i + 1] = element.axes[i];
   out->kind = TYPE_TENSOR;

@@ -49,11 +49,12 @@ typedef struct ModelColumn {
   int rank;
   int64_t shape[MODEL_COLUMN_AXES]; // of one event; rank 0: a number
   bool of_set;                      // places and components: one number of it means nothing
+  int64_t told_by;                  // OF_SET: the component that says which places are taken
   ModelColumnKind kind;
   VEC(double) values; // CATEGORY: the listed values (the column holds these; generated columns too)
   Strings texts;      // TEXT_CATEGORY: values are 0.. in this order
   const char *unit;   // declared, or NULL
-  const char *order;  // four-vectors: state, f64 [8]: where e px py pz stand along the last axis, then what stands at 0 1 2 3; else NULL
+  const char *order;  // four-vectors: state, f64: where e px py pz stand, then what stands at 0 1 2 3; what tells of a set keeps its place; else NULL
   double half_turn;   // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
   double period;      // of an angle, or of the column that a difference of angles is undone to; 0: numbers on a line
   bool allows_nan;    // under missing(nan …): NaN is no error

@@ -180,17 +180,14 @@ const char *tensor_type_text(Arena *arena, const TensorType *t) {
   if (t->element == ELEMENT_INT) element = "int";
   if (t->element == ELEMENT_BOOL) element = "bool";
   if (t->element == ELEMENT_CLASS) element = arena_printf(arena, "class[%lld]", (long long)t->classes->n);
-  if (t->p4 && t->shape.rank > 0) {
-    Extents outer = t->shape;
-    outer.rank--;
-    return extents_text(arena, "p4", &outer);
-  }
+  Extents shown = t->shape;
+  if (t->p4 && shown.rank > 0) element = "p4", shown.rank--;
   if (t->set) {
-    Extents inner = {.rank = (uint8_t)(t->shape.rank - 1)};
-    for (int i = 0; i < inner.rank; i++) inner.axes[i] = t->shape.axes[i + 1];
-    return arena_printf(arena, "set[%lld] of %s", (long long)t->shape.axes[0], extents_text(arena, element, &inner));
+    Extents inner = {.rank = (uint8_t)(shown.rank - 1)};
+    for (int i = 0; i < inner.rank; i++) inner.axes[i] = shown.axes[i + 1];
+    return arena_printf(arena, "set[%lld] of %s", (long long)shown.axes[0], extents_text(arena, element, &inner));
   }
-  return extents_text(arena, element, &t->shape);
+  return extents_text(arena, element, &shown);
 }
 
 static const char *list_text(Arena *arena, const Value *v) {

@@ -244,26 +244,32 @@ static int64_t *all_rows(Dataset *dataset, HgmError *error) {
   return rows;
 }
 
-// place[k]: where component k of e px py pz stands; place[4 + j]: what stands at j. By the names that the file gives them, else e first.
-static void order_of(const HgmColumn *column, double *place) {
+// place[k]: where component k of e px py pz stands; place[n + j]: what stands at j. By the names that the file gives them, else e first.
+// What tells which elements of a set are there stays where it is, and the four are counted without it.
+static int order_of(const ModelColumn *column, const HgmColumn *read, double *place) {
+  int n = column->of_set ? 5 : 4, told = column->of_set ? (int)column->told_by : n;
   unsigned found = 0;
-  for (int j = 0; j < 4; j++) {
-    int k = column->n_parts == 4 ? p4_component(column->parts[j]) : -1;
-    if (k >= 0) place[k] = j, place[4 + j] = k, found |= 1u << k;
+  for (int j = 0; j < n; j++) {
+    int k = read->n_parts == n && j != told ? p4_component(read->parts[j]) : -1;
+    if (k < 0) continue;
+    int at = k + (k >= told);
+    place[at] = j, place[n + j] = at, found |= 1u << k;
   }
-  for (int k = 0; found != 15 && k < 4; k++) place[k] = place[4 + k] = k;
+  for (int j = 0; j < n; j++)
+    if (found != 15 || j == told) place[j] = place[n + j] = j;
+  return 2 * n;
 }
 
 bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error) {
   for (size_t i = 0; i < dataset->data->columns.len; i++) {
     const ModelColumn *column = &dataset->data->columns.at[i];
     if (column->order == NULL || find_column(dataset, column) == NULL) continue;
-    double place[8];
-    order_of(hgm_table_column(dataset->table, dataset->places[i]), place);
-    Slot *slot = store_add(store, column->order, HGM_F64, 8);
+    double place[10];
+    int n = order_of(column, hgm_table_column(dataset->table, dataset->places[i]), place);
+    Slot *slot = store_add(store, column->order, HGM_F64, n);
     slot->saved = true;
-    if (!known) memcpy(slot->data, place, sizeof place);
-    else if (memcmp(slot->data, place, sizeof place) != 0)
+    if (!known) memcpy(slot->data, place, sizeof *place * (size_t)n);
+    else if (memcmp(slot->data, place, sizeof *place * (size_t)n) != 0)
       return hgm_fail(error, EXIT_USER, "the components of `%s` stand in another order in %s than in the training file; name them in an attribute `columns`",
                       column->name, hgm_table_name(dataset->table));
   }

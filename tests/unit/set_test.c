@@ -120,6 +120,46 @@ static void the_first_of_an_array(void **state) {
   leave(&l);
 }
 
+// px, what tells, py, pz, E stand in the file; inside they are e px py pz, and so the slope of a mass is by e px py pz of each element.
+static void four_vectors_of_elements(void **state) {
+  (void)state;
+  Loaded l = load("data d { q: set[6] of p4 = \"q\" |> present(column = 1) |> scale(0.5) }\n"
+                  "fn m2(s: set[n] of p4) = mass2(sum(s, axis = 0))\n"
+                  "score { w = m2(physical(q)); t = sum(pt(physical(q))); far = amax(eta(q), axis = 0); g = grad(m2(q), q); e = sum(g[..., 0]); z = sum(g[..., "
+                  "3]); n = count(g)\n"
+                  "  back = sum(p4(pt = pt(q), eta = eta(q), phi = phi(q), m = mass(q)) - q)^2 }\n"
+                  "generate { q = 2 * p4(e = 5, px = 1, py = 2, pz = ones(6)) |> first(2) }\n");
+  static const double order[10] = {4, 1, 0, 2, 3, 2, 1, 3, 4, 0}, junk[] = {0, -3, NAN};
+  give(&l, "order:d.q", order, 10);
+  for (int j = 0; j < 3; j++) {
+    double *q = ARENA_ARRAY(l.arena, double, EVENTS *PLACES * 5);
+    for (int i = 0; i < EVENTS * PLACES * 5; i++) {
+      bool is = there[i / 5 / PLACES][i / 5 % PLACES];
+      q[i] = i % 5 == 1 ? is : !is ? junk[j] : i % 5 == 4 ? 10 + number_at(i) : number_at(i);
+    }
+    give(&l, "column:q", q, EVENTS * PLACES * 5);
+    for (int e = 0; e < EVENTS; e++) {
+      double v[4] = {0}, t = 0, far = -INFINITY, n = 0;
+      for (int p = 0; p < PLACES; p++) {
+        const double *x = q + 5 * (e * PLACES + p), one = hypot(x[0], x[2]);
+        if (!there[e][p]) continue;
+        v[0] += x[4], v[1] += x[0], v[2] += x[2], v[3] += x[3], t += one, far = fmax(far, asinh(x[3] / one)), n++;
+      }
+      near(run(&l, l.model->score, EVENTS, "score:w")[e], v[0] * v[0] - v[1] * v[1] - v[2] * v[2] - v[3] * v[3], 1e-9);
+      near(run(&l, l.model->score, EVENTS, "score:t")[e], t, 1e-9);
+      near(run(&l, l.model->score, EVENTS, "score:far")[e], n > 0 ? far : 0, 1e-9);
+      near(run(&l, l.model->score, EVENTS, "score:e")[e], n * 2 * v[0] / 2, 1e-9); // by the prepared q = half of it
+      near(run(&l, l.model->score, EVENTS, "score:z")[e], n * -2 * v[3] / 2, 1e-9);
+      near(run(&l, l.model->score, EVENTS, "score:back")[e], 0, 1e-9);
+    }
+  }
+  static const double drawn[2][5] = {{4, 1, 8, 4, 20}, {0, 0, 0, 0, 0}};
+  const double *out = run(&l, l.model->generators.at[0]->fn, 1, "out:q");
+  for (int p = 0; p < PLACES; p++)
+    for (int k = 0; k < 5; k++) near(out[5 * p + k], drawn[p >= 2][k], 1e-12);
+  leave(&l);
+}
+
 #define TAGGER                                                                                                                                                 \
   CLOUD "net tagger(cloud: d.cloud) -> (out: real) {\n  h = cloud |> edge_conv(3, [5, 4])(cloud)\n  (g, h2) = epic(4, 3)(mean(h, axis = 0) |> dense(3), h)\n"  \
         "  pooled = concat(amax(h2, axis = 0), cloud |> deep_set([6], [4]), g, sum(log(h2^2 + 1e-3) / (1 + h2^2), axis = 0) / 6, [mean(sqrt(abs(h2)))])\n"     \
@@ -221,6 +261,8 @@ static void wrong_uses_are_refused(void **state) {
       {"net f(x: set[6] of real[2]) -> (y: real) = mean(x)\nscore { s = f(ones(6, 2)) }", "shape"},
       {"flow f(cloud) { base normal; linear_lu }\nscore { s = log_prob(f, cloud) }", "flatten-set"},
       {"generate { cloud = ones(6, 2) }", "shape"},
+      {"net f(x: set[6] of p4) -> (y: real) = sum(pt(x))\nscore { s = f(cloud) }", "shape"},
+      {"net f(x: set[6] of class[2]) -> (y: real) = 1\nscore { s = f(cloud) }", "type"},
   };
   Arena *arena = arena_create();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -239,6 +281,7 @@ int main(void) {
       cmocka_unit_test(pools_take_what_is_there),
       cmocka_unit_test(neighbours_are_there),
       cmocka_unit_test(the_first_of_an_array),
+      cmocka_unit_test(four_vectors_of_elements),
       cmocka_unit_test(what_is_not_there_has_no_influence),
       cmocka_unit_test(slopes_are_those_of_the_elements),
       cmocka_unit_test(compiled_as_evaluated),
