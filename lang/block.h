@@ -68,6 +68,7 @@ struct DataBlock {
 struct Trained {
   ModelTrained *model;
   Scope *scope;
+  VEC(const Scope *) modules; // of files that it uses under a name
   VEC(DataBlock *) data;
 };
 
@@ -202,10 +203,9 @@ void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const As
 Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);
 // ---- trained runs (block_trained.c)
-ModelTrained *trained_open(Blocks *b, const AstDecl *use, const char *from); // NULL: reported
-const Trained *trained_of(const Blocks *b, const Scope *scope);              // that a scope is of; NULL: of none
-DataBlock *trained_block(const Trained *t, const char *name);
-DataBlock *trained_block_at(const Blocks *b, const char *path); // "teacher.events"
+ModelTrained *trained_open(Blocks *b, const AstDecl *use, const char *from, const char *prefix, const Trained *outer); // NULL: reported; prefix: of its name
+const Trained *trained_of(const Blocks *b, const Scope *scope);                                                        // that a scope is of; NULL: of none
+DataBlock *trained_block_at(const Blocks *b, const Scope *scope, const char *path); // "teacher.events", as the scope sees it; NULL: none of a trained run
 const ModelSource *saved_file(Arena *arena, const ModelSources *files, const char *from, const char *name);
 bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span);
 // ---- fits (block_fit.c)

@@ -25,9 +25,9 @@ typedef struct Turned {
 // One scope that several files share: who declared which name.
 typedef struct Merge {
   Scope *scope;
-  Map owners;             // name -> struct Loaded
-  const Trained *trained; // its files are those that the run has saved; NULL: files
-  const char *prefix;     // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
+  Map owners;         // name -> struct Loaded
+  Trained *trained;   // its files are those that the run has saved; NULL: files
+  const char *prefix; // `use … as z`: "z." in front of the paths of its nets' weights; "" in the file's own scope
 } Merge;
 
 struct Loaded {
@@ -263,11 +263,7 @@ static bool pin_agrees(Blocks *b, const AstDecl *d, const char *text, size_t len
 
 static void use_trained(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, int depth) {
   Elab *e = b->e;
-  if (merge->trained != NULL || merge->prefix[0] != 0) {
-    not_built(e, d->u.use.path_span, "a trained run inside of what is used under a name");
-    return;
-  }
-  ModelTrained *model = trained_open(b, d, from->path);
+  ModelTrained *model = trained_open(b, d, from->path, merge->prefix, merge->trained);
   Merge *target = ARENA_NEW(e->arena, Merge);
   if (model == NULL || module_scope(b, merge, from, d, target) == NULL) {
     b->broken = true;
@@ -302,6 +298,8 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
   if (d->u.use.as.text != NULL) {
     target = ARENA_NEW(e->arena, Merge);
     if (module_scope(b, merge, from, d, target) == NULL) return;
+    target->trained = merge->trained;
+    if (merge->trained != NULL) VEC_PUSH(e->arena, &merge->trained->modules, target->scope);
   }
   struct Loaded *old = already(b, &id);
   if (old != NULL && old->loading) {

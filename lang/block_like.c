@@ -114,8 +114,8 @@ DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item) {
               item->name.text);
     return NULL;
   }
-  const DataBlock *from = block_named(b, t->u.named.name.text);
-  if (from == NULL) from = trained_block_at(b, t->u.named.name.text);
+  const DataBlock *from = d->trained != NULL ? NULL : block_named(b, t->u.named.name.text);
+  if (from == NULL) from = trained_block_at(b, d->scope, t->u.named.name.text);
   const DataField *other = from == NULL ? NULL : field_in(from, t->u.named.field.text);
   if (other == NULL || draws_any(other)) {
     Diag *diag = elab_error(e, other == NULL ? DIAG_UNKNOWN_NAME : DIAG_PREPARATION, t->span,

@@ -96,7 +96,7 @@ void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *
   Param *p = ARENA_NEW(e->arena, Param);
   *p = (Param){.decl = decl, .scope = scope, .turned = turned, .turned_scope = turned_scope};
   const Trained *trained = trained_of(b, scope);
-  const ModelSets *sets = trained != NULL ? &trained->model->sets : scope == b->names ? &b->options->sets : NULL;
+  const ModelSets *sets = scope == b->names ? &b->options->sets : trained != NULL && trained->scope == scope ? &trained->model->sets : NULL;
   if (sets != NULL) {
     for (size_t i = 0; i < sets->len; i++) {
       if (strcmp(sets->at[i].name, decl->name.text) != 0) continue;

@@ -3,30 +3,33 @@
 // The run's saved sources are read under the name, as `use … as` reads a file, with the params and the seed that the run had; its
 // blocks are left out. Its data blocks are only described: `x: teacher.events.x` is read from columns of the same names and prepared with the
 // numbers that the run was fitted with. Weights and fitted states keep their names behind the prefix, and the driver loads them.
+// What a run has used itself lies in it, sources and arrays: teacher.first is read from the run of teacher, wherever its own directory is.
 #include <string.h>
 
 #include "lang/block.h"
 
+static bool is_of(const Trained *t, const Scope *scope) {
+  for (size_t i = 0; i < t->modules.len; i++)
+    if (t->modules.at[i] == scope) return true;
+  return t->scope == scope;
+}
+
 const Trained *trained_of(const Blocks *b, const Scope *scope) {
   for (const Scope *s = scope; s != NULL; s = s->parent)
     for (size_t i = 0; i < b->trained.len; i++)
-      if (b->trained.at[i]->scope == s) return b->trained.at[i];
+      if (is_of(b->trained.at[i], s)) return b->trained.at[i];
   return NULL;
 }
 
-DataBlock *trained_block(const Trained *t, const char *name) {
-  for (size_t i = 0; i < t->data.len; i++)
-    if (strcmp(t->data.at[i]->decl->name.text, name) == 0) return t->data.at[i];
-  return NULL;
-}
-
-// `teacher.events`: a data block of a trained run; NULL: none.
-DataBlock *trained_block_at(const Blocks *b, const char *path) {
-  const char *point = strchr(path, '.');
-  for (size_t i = 0; point != NULL && i < b->trained.len; i++) {
-    const char *prefix = b->trained.at[i]->model->prefix;
-    if (strlen(prefix) == (size_t)(point - path) && strncmp(prefix, path, (size_t)(point - path)) == 0) return trained_block(b->trained.at[i], point + 1);
+DataBlock *trained_block_at(const Blocks *b, const Scope *scope, const char *path) {
+  for (const char *point; (point = strchr(path, '.')) != NULL; path = point + 1) { // teacher.first.events
+    const Binding *module = scope_find(scope, arena_strndup(b->e->work, path, (size_t)(point - path)));
+    if (module == NULL || module->value == NULL || module->value->kind != VALUE_MODULE) return NULL;
+    scope = module->value->u.module;
   }
+  const Trained *t = trained_of(b, scope);
+  for (size_t i = 0; t != NULL && i < t->data.len; i++)
+    if (t->data.at[i]->scope == scope && strcmp(t->data.at[i]->decl->name.text, path) == 0) return t->data.at[i];
   return NULL;
 }
 
@@ -58,7 +61,7 @@ static const char *folder_of(Arena *arena, const char *path) {
   return slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path));
 }
 
-ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from) {
+ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from, const char *prefix, const Trained *outer) {
   Elab *e = b->e;
   const char *name = d->u.use.as.text, *problem = "this command does not open runs";
   if (name == NULL) {
@@ -67,11 +70,12 @@ ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from) {
     return NULL;
   }
   ModelTrained *t = ARENA_NEW(e->arena, ModelTrained);
-  *t = (ModelTrained){.prefix = name, .path = d->u.use.path};
+  *t = (ModelTrained){.prefix = arena_printf(e->arena, "%s%s", prefix, name), .path = d->u.use.path, .outer = outer == NULL ? NULL : outer->model};
   const ModelOptions *o = b->options;
   if (o->trained == NULL || !o->trained(o->trained_context, e->arena, t, folder_of(e->arena, from), &problem)) {
     Diag *diag = elab_error(e, DIAG_TRAINED_MISSING, d->u.use.path_span, "`%s` is not a finished run: %s", d->u.use.path, problem);
-    diag_help(e->diags, diag, "`--trained %s=DIR` gives another place", name);
+    if (outer == NULL) diag_help(e->diags, diag, "`--trained %s=DIR` gives another place", t->prefix);
+    else diag_help(e->diags, diag, "the manifest of `%s` is not whole: train that run again", outer->model->prefix);
     return NULL;
   }
   if (!pin_agrees(b, d, t->sum)) return NULL;
@@ -79,10 +83,15 @@ ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from) {
   return t;
 }
 
+static const DataField *fitted_as(const DataField *f) {
+  while (f->like != NULL) f = f->like;
+  return f;
+}
+
 // Values that a trained net or flow is given are prepared as in its run.
 bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span) {
   const DataField *want = type->field, *have = v->type == NULL ? NULL : v->type->field;
-  if (want == NULL || want->block->trained == NULL || have == NULL || have == want || have->like == want) return true;
+  if (want == NULL || want->block->trained == NULL || have == NULL || fitted_as(have) == fitted_as(want)) return true;
   Diag *d = elab_error(e, DIAG_TRAINED_COLUMNS, span, "`%s` is prepared with numbers of its own, and the trained run `%s` knows those of `%s`", have->name,
                        want->block->trained->model->prefix, want->name);
   diag_label(e->diags, d, have->span, "declared here");

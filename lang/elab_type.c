@@ -41,6 +41,13 @@ static bool is_element(const char *name) {
   return false;
 }
 
+static Value *value_by_path(Elab *e, Scope *scope, AstName path) { // module.module.data
+  const char *point = strchr(path.text, '.');
+  if (point == NULL) return scope_value(e, scope, path);
+  Value *module = scope_value(e, scope, (AstName){arena_strndup(e->arena, path.text, (size_t)(point - path.text)), path.span});
+  return module->kind == VALUE_MODULE ? value_by_path(e, module->u.module, (AstName){point + 1, path.span}) : module;
+}
+
 static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
   AstName name = t->u.named.name, field = t->u.named.field;
   if (field.text == NULL) {
@@ -53,10 +60,7 @@ static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
     diag_help(e->diags, d, "types are real, angle, class, p4 with sizes in brackets, int, bool, and fields of data like `events.x`");
     return NULL;
   }
-  const char *point = strchr(name.text, '.'); // module.data
-  AstName first = point == NULL ? name : (AstName){arena_strndup(e->arena, name.text, (size_t)(point - name.text)), name.span};
-  Value *data = scope_value(e, scope, first);
-  if (point != NULL && data->kind == VALUE_MODULE) data = scope_value(e, data->u.module, (AstName){point + 1, name.span});
+  Value *data = value_by_path(e, scope, name);
   if (value_is_error(data)) return NULL;
   if (data->kind == VALUE_DATA && e->hooks.field_type != NULL) {
     const FieldType *found = e->hooks.field_type(e, data, field.text);

@@ -32,14 +32,16 @@ const char *place_next(Elab *e, const char *name) {
 
 // ---- values fixed when the program is checked
 
-// What a trained run has drawn stays as it was: its seed, and the path that it knows.
+// What a trained run has drawn stays as it was: its seed, and the path that it knows. The longest prefix is that of the innermost run.
 static uint64_t key_of(const Elab *e, const char *path) {
+  uint64_t seed = e->model->seed;
+  size_t longest = 0;
   for (size_t i = 0; i < e->model->trained.len; i++) {
     const ModelTrained *t = e->model->trained.at[i];
-    size_t n = strlen(t->prefix);
-    if (strncmp(path, t->prefix, n) == 0 && path[n] == '.') return philox_key(t->seed, path + n + 1);
+    size_t n = strlen(t->prefix) + 1;
+    if (n > longest && strncmp(path, t->prefix, n - 1) == 0 && path[n - 1] == '.') seed = t->seed, longest = n;
   }
-  return philox_key(e->model->seed, path);
+  return philox_key(seed, path + longest);
 }
 
 static Value *fixed_permutation(Elab *e, const Value *count, const char *path, Span span) {

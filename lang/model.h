@@ -286,12 +286,13 @@ typedef struct ModelRead { // a file that was looked for
 typedef VEC(struct ModelSet { const char *name, *value; }) ModelSets;
 
 // `use trained "runs/teacher" as teacher`: what the run was made of. Its weight encoder.w is teacher.encoder.w of this model, its
-// state stat:x.1.mean is stat:teacher.x.1.mean.
+// state stat:x.1.mean is stat:teacher.x.1.mean. A run that it used as `first` is teacher.first.
 typedef struct ModelTrained {
-  const char *prefix, *path; // path as written
-  const char *root;          // path of its model file
-  ModelSources files;        // its saved sources
-  ModelSets sets;            // params that it turned
+  const char *prefix, *path;        // path as written
+  const struct ModelTrained *outer; // the run that uses it, has all of its arrays and says what it was made of; NULL: this program uses it
+  const char *root;                 // path of its model file
+  ModelSources files;               // its saved sources
+  ModelSets sets;                   // params that it turned
   uint64_t seed;
   const char *sum;       // SHA-256 of its model.h5 in hexadecimal
   const char *directory; // where its weights are; NULL: they are in this model's own file
@@ -331,7 +332,7 @@ typedef struct ModelOptions {
   const char *search; // HGM_PATH or NULL
   ModelSources files; // a run's saved files: looked up by path before the file system
   ModelSets sets;     // --set name=value
-  // fills what a trained run is of its prefix and path, seen from a folder; false: `problem` says why. NULL: runs are not opened
+  // fills what a trained run is of its prefix, path (seen from a folder) and outer run; false: `problem` says why. NULL: runs are not opened
   bool (*trained)(void *context, Arena *arena, ModelTrained *run, const char *folder, const char **problem);
   void *trained_context;
   // The first train block's updates are there and nothing wrong was found so far: its steps may be compiled while the rest is read. NULL: not wanted.

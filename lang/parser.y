@@ -531,7 +531,7 @@ qnames: qname                 { $$ = (AstExprs){0}; PUSH($$, $qname); }
   | qnames "," qname          { $$ = $1; PUSH($$, $qname); }
   ;
 qname: name                   { $$ = ast_name(p, @$, $name); }
-  | name[a] "." name[b]       { $$ = ast_field(p, @$, ast_name(p, @a, $a), $b); }
+  | qname[of] "." name        { $$ = ast_field(p, @$, $of, $name); }
   ;
 ident: IDENT                  { $$ = (AstName){$IDENT, @$}; };
 name: IDENT                   { $$ = (AstName){$IDENT, @$}; }

@@ -16,8 +16,9 @@ static const char *after(const char *text, const char *prefix, const char *separ
   return strncmp(text, prefix, n) == 0 && strncmp(text + n, separator, m) == 0 ? text + n + m : NULL;
 }
 
-static bool kept_run(const HgmManifest *manifest, Arena *arena, ModelTrained *run) {
-  const char *prefix = arena_printf(arena, "trained:%s", run->prefix);
+// What the run that the manifest calls so was made of; false: it is not in there.
+static bool kept_run(const HgmManifest *manifest, Arena *arena, const char *name, ModelTrained *run) {
+  const char *prefix = arena_printf(arena, "trained:%s", name);
   for (int i = 0; i < manifest->n_notes; i++) {
     const char *what = after(manifest->notes[i].name, prefix, ":"), *value = arena_strdup(arena, manifest->notes[i].value);
     if (what == NULL) continue;
@@ -30,7 +31,7 @@ static bool kept_run(const HgmManifest *manifest, Arena *arena, ModelTrained *ru
     }
   }
   for (int i = 0; i < manifest->n_sources; i++) {
-    const char *path = after(manifest->sources[i].name, run->prefix, "|");
+    const char *path = after(manifest->sources[i].name, name, "|");
     if (path != NULL) VEC_PUSH(arena, &run->files, ((ModelSource){arena_strdup(arena, path), arena_strdup(arena, manifest->sources[i].value)}));
   }
   return run->root != NULL && run->sum != NULL;
@@ -72,28 +73,54 @@ static const char *place_of(const TrainedPlaces *places, Arena *arena, const Mod
   return access(beside, F_OK) == 0 ? beside : run->path;
 }
 
-static bool take_manifest(const HgmManifest *m, Arena *arena, ModelTrained *run, const char **problem) {
+// A source of a run that this one has used: NAME|path, where a note says the root of NAME.
+static bool is_of_another(const HgmManifest *m, Arena *arena, const char *source) {
+  const char *bar = strchr(source, '|');
+  if (bar == NULL) return false;
+  const char *root = arena_printf(arena, "trained:%.*s:root", (int)(bar - source), source);
+  for (int i = 0; i < m->n_notes; i++)
+    if (strcmp(m->notes[i].name, root) == 0) return true;
+  return false;
+}
+
+static void take_manifest(const HgmManifest *m, Arena *arena, ModelTrained *run) {
   run->root = arena_strdup(arena, m->model);
   run->seed = m->seed;
   for (int i = 0; i < m->n_sources; i++)
-    VEC_PUSH(arena, &run->files, ((ModelSource){arena_strdup(arena, m->sources[i].name), arena_strdup(arena, m->sources[i].value)}));
+    if (!is_of_another(m, arena, m->sources[i].name))
+      VEC_PUSH(arena, &run->files, ((ModelSource){arena_strdup(arena, m->sources[i].name), arena_strdup(arena, m->sources[i].value)}));
   for (int i = 0; i < m->n_notes; i++) {
     const char *set = after(m->notes[i].name, "set", ":");
-    if (set != NULL) {
-      struct ModelSet one = {arena_strdup(arena, set), arena_strdup(arena, m->notes[i].value)};
-      VEC_PUSH(arena, &run->sets, one);
-    }
-    if (after(m->notes[i].name, "trained", ":") != NULL) {
-      *problem = "it uses a trained run itself, which is not built yet";
-      return false;
-    }
+    if (set == NULL) continue;
+    struct ModelSet one = {arena_strdup(arena, set), arena_strdup(arena, m->notes[i].value)};
+    VEC_PUSH(arena, &run->sets, one);
   }
-  return true;
+}
+
+// A run that another one has used, from the manifest of that, in which it stands without the name that the other has here.
+static bool find_inside(Arena *arena, ModelTrained *run, const char **problem) {
+  const ModelTrained *owner = run->outer;
+  HgmError error = {0};
+  HgmManifest *manifest = NULL;
+  while (owner->outer != NULL) owner = owner->outer;
+  if (owner->directory == NULL) { // nor was it in this run's own manifest, where the owner is
+    *problem = "the manifest of this run does not hold what it was made of";
+    return false;
+  }
+  if (!hgm_manifest_load(&manifest, owner->directory, &error)) {
+    *problem = arena_strdup(arena, error.text);
+    return false;
+  }
+  bool ok = kept_run(manifest, arena, run->prefix + strlen(owner->prefix) + 1, run);
+  if (!ok) *problem = arena_printf(arena, "the manifest in %s does not hold what it was made of", owner->directory);
+  hgm_manifest_destroy(manifest);
+  return ok;
 }
 
 bool trained_find(void *context, Arena *arena, ModelTrained *run, const char *folder, const char **problem) {
   const TrainedPlaces *places = context;
-  if (places->manifest != NULL && kept_run(places->manifest, arena, run)) return true;
+  if (places->manifest != NULL && kept_run(places->manifest, arena, run->prefix, run)) return true;
+  if (run->outer != NULL) return find_inside(arena, run, problem);
   char directory[4096];
   HgmError error = {0};
   HgmManifest *manifest = NULL;
@@ -105,9 +132,9 @@ bool trained_find(void *context, Arena *arena, ModelTrained *run, const char *fo
   run->directory = arena_strdup(arena, directory);
   run->sum = sum_of_file(arena, arena_printf(arena, "%s/model.h5", directory));
   if (run->sum == NULL) *problem = arena_printf(arena, "%s has no model.h5, so it was not trained to its end", directory);
-  bool ok = run->sum != NULL && take_manifest(manifest, arena, run, problem);
+  take_manifest(manifest, arena, run);
   hgm_manifest_destroy(manifest);
-  return ok;
+  return run->sum != NULL;
 }
 
 // ---- arrays
@@ -133,6 +160,18 @@ static void copy_numbers(Slot *slot, const HgmArray *from) {
   for (int64_t i = 0; i < slot->n; i++) slot_set(slot, i, slot_number(&source, i));
 }
 
+// What no program of this model reads stays in the run all the same: a run that uses this one may.
+static Slot *slot_for(Store *store, const char *name, const HgmArray *array) {
+  bool statistic = strncmp(name, "stat:", 5) == 0 || strncmp(name, "order:", 6) == 0;
+  Slot *slot = statistic ? NULL : store_find(store, name);
+  if (slot != NULL) return slot;
+  slot = store_add(store, name, array->dtype, array->elements);
+  if (statistic || array->rank > IR_MAX_RANK) return slot;
+  slot->rank = array->rank;
+  for (int i = 0; i < array->rank; i++) slot->shape[i] = array->shape[i];
+  return slot;
+}
+
 static bool load_one(Session *session, const ModelTrained *t, Store *store, const char *own_file, HgmError *error) {
   Model *model = session->model;
   HgmStore *file;
@@ -144,10 +183,8 @@ static bool load_one(Session *session, const ModelTrained *t, Store *store, cons
   for (int64_t i = 0; i < hgm_store_n(file) && ok; i++) {
     const HgmArray *array = hgm_store_at(file, i);
     const char *name = name_here(session->arena, t, array->name);
-    if (name == NULL) continue;
-    bool statistic = strncmp(name, "stat:", 5) == 0 || strncmp(name, "order:", 6) == 0;
-    Slot *slot = statistic ? store_add(store, name, array->dtype, array->elements) : store_find(store, name);
-    if (slot == NULL) continue; // nothing of this model reads it
+    if (name == NULL || strncmp(array->name, "position.", 9) == 0) continue;
+    Slot *slot = slot_for(store, name, array);
     ok = slot->n == array->elements || hgm_fail(error, EXIT_USER, "%s: `%s` has %lld numbers, the model wants %lld; the run is of another version", path,
                                                 array->name, (long long)array->elements, (long long)slot->n);
     if (ok) copy_numbers(slot, array);
@@ -156,7 +193,8 @@ static bool load_one(Session *session, const ModelTrained *t, Store *store, cons
   for (size_t i = 0; i < model->weights.len && ok; i++) {
     const char *own = after(model->weights.at[i].name, t->prefix, ".");
     if (own != NULL && t->directory != NULL && hgm_store_find(file, own) == NULL)
-      ok = hgm_fail(error, EXIT_USER, "%s has no weights `%s`; the run is of another version", path, own);
+      ok = hgm_fail(error, EXIT_USER, "%s has no weights `%s`; a run of an older version kept of the runs inside only what it used itself: train it again",
+                    path, own);
   }
   hgm_store_destroy(file);
   return ok;
@@ -164,6 +202,6 @@ static bool load_one(Session *session, const ModelTrained *t, Store *store, cons
 
 bool trained_load(Session *session, Store *store, const char *own_file, HgmError *error) {
   for (size_t i = 0; i < session->model->trained.len; i++)
-    if (!load_one(session, session->model->trained.at[i], store, own_file, error)) return false;
+    if (session->model->trained.at[i]->outer == NULL && !load_one(session, session->model->trained.at[i], store, own_file, error)) return false;
   return true;
 }
