@@ -70,7 +70,7 @@ static void watch_begin(Watch *w, const HgmProgram *of) {
   for (uint32_t p = 0; p < of->n_phases; p++) {
     phases[p] = of->phases[p];
     phases[p].first_command = t.n_commands;
-    watch_add(&t, (HgmCommand){.kernel = start, .n_pointers = 1}, &(HgmPointer){.space = HGM_SPACE_DATA, .offset = watch_pointer(of, w).offset});
+    watch_add(&t, (HgmCommand){.kernel = start, .n_pointers = 1}, (HgmPointer[]){watch_pointer(of, w)});
     for (uint32_t i = of->phases[p].first_command; i < of->phases[p].first_command + of->phases[p].n_commands; i++) {
       watch_add(&t, of->commands[i], of->pointers + of->commands[i].first_pointer);
       watch_add(&t, (HgmCommand){.kernel = stop, .n_pointers = 2}, (HgmPointer[]){watch_pointer(of, w), watch_pointer(of, &w->cycles[i])});

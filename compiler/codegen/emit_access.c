@@ -93,7 +93,7 @@ LLVMValueRef nest_to_register(Emit *e, IrDtype dtype, LLVMValueRef x) {
   return LLVMBuildBitCast(k, bits, emit_with_lanes(e->m->f32, lanes), "");
 }
 
-LLVMValueRef nest_to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
+static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
   LLVMBuilderRef k = e->m->builder;
   if (dtype == IR_BOOL) return LLVMBuildZExt(k, x, e->m->v16i32, "");
   if (dtype != IR_BF16) return x;
@@ -280,7 +280,7 @@ void nest_store(Emit *e, const NestStep *t, LLVMValueRef x) {
   IrDtype dtype = (IrDtype)t->dtype;
   LLVMTypeRef element = point_memory_element(m, dtype);
   if (t->slot < 0 && t->local < 0) return;
-  x = nest_to_memory(e, dtype, x);
+  x = to_memory(e, dtype, x);
   if (t->local >= 0) {
     LLVMValueRef offset = nest_offset(e, t->local_base, t->store_stride, e->nest->outer, m->lanes);
     put_vector(e, t, x, emit_at(m, element, e->locals[t->local], offset));

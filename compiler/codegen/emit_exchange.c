@@ -3,7 +3,8 @@
 #include "compiler/codegen/emit_nest.h"
 #include "compiler/codegen/squares.h"
 
-static int64_t side_of(const Nest *n) { return n->steps[0].dtype == IR_F64 ? 8 : 16; } // 512 bits
+// The largest square of any machine: whether a nest is an exchange depends on no machine.
+static int64_t largest_side(const Nest *n) { return 512 / 8 / (int64_t)dtype_bytes((IrDtype)n->steps[0].dtype); }
 
 bool exchange_fits(const Nest *n, Exchange *x) {
   const NestStep *t = &n->steps[0];
@@ -11,8 +12,8 @@ bool exchange_fits(const Nest *n, Exchange *x) {
   if (t->read[0].kind != READ_UNIFORM || t->read[0].dtype != t->dtype || !nest_is_real((IrDtype)t->dtype)) return false;
   *x = (Exchange){-1, -1};
   for (int l = 0; l < n->outer; l++) {
-    if (t->read[0].stride[l] == 1 && n->extent[l] >= side_of(n)) x->from = l;
-    if (t->store_stride[l] == 1 && n->extent[l] >= side_of(n)) x->to = l;
+    if (t->read[0].stride[l] == 1 && n->extent[l] >= largest_side(n)) x->from = l;
+    if (t->store_stride[l] == 1 && n->extent[l] >= largest_side(n)) x->to = l;
   }
   return x->from >= 0 && x->to >= 0 && x->from != x->to;
 }
