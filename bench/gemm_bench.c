@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "bench/clock.h"
-#include "compiler/codegen/gemm.h"
 #include "tests/support/compiled.h"
+#include "tests/support/dense.h"
 
 enum { REPEATS = 15, TILE = 128 };
 
@@ -20,28 +20,6 @@ static float *numbers(size_t n) {
 }
 
 // ---- compiled kernels
-
-typedef struct Compiled {
-  Image image;
-  HgmKernel *run;
-} Compiled;
-
-static Compiled finish(CodeModule *m) {
-  LLVMBuildRetVoid(m->builder);
-  if (getenv("GEMM_ASM")) {
-    char *text = code_module_assembly(m);
-    puts(text);
-    free(text);
-  }
-  Compiled c;
-  HgmError error = {0};
-  if (!compiled_image(m, &c.image, &error)) {
-    fprintf(stderr, "%s\n", error.text);
-    exit(3);
-  }
-  c.run = image_kernel(&c.image, "kernel");
-  return c;
-}
 
 // Multiply-adds on registers only: 24 independent chains, 4096 turns.
 static Compiled peak_kernel(const CodeTarget *t) {
@@ -56,53 +34,31 @@ static Compiled peak_kernel(const CodeTarget *t) {
   for (unsigned i = 0; i < n; i++) next[i] = emit_fma(m, a, l.carried[i], b);
   emit_loop_end(m, &l, next);
   for (unsigned i = 0; i < n; i++) emit_store(m, l.carried[i], emit_at(m, m->f32, p[0], emit_index(m, 16 * i)));
-  return finish(m);
+  return compiled_kernel(m);
 }
 
 static Compiled forward_kernel(const CodeTarget *t, int64_t n, int64_t k, bool transposed, unsigned vectors, unsigned rows) {
   CodeModule *m = code_module_create(t, "forward");
   LLVMValueRef p[3];
   code_kernel(m, "kernel", 3, p);
-  Gemm g = {.n = n,
-            .k = k,
-            .w_k = transposed ? 1 : n,
-            .w_n = transposed ? k : 1,
-            .tile = TILE,
-            .x_stride = CODE_LANES,
-            .y_stride = CODE_LANES,
-            .x_rows = k,
-            .y_rows = n,
-            .w = p[0],
-            .x = p[1],
-            .y = p[2],
-            .block_vectors = vectors,
-            .block_rows = rows};
+  Gemm g = dense_gemm(false, n, k, TILE, transposed);
+  g.w = p[0], g.x = p[1], g.y = p[2];
+  g.block_vectors = vectors, g.block_rows = rows;
   gemm_emit(m, &g);
-  return finish(m);
+  return compiled_kernel(m);
 }
 
 // D = X Gᵀ of X (k, TILE) and G (n, TILE): the gradient of a row-major (k, n) matrix; always stores.
 static Compiled gradient_kernel(const CodeTarget *t, int64_t n, int64_t k, unsigned vectors, unsigned rows) {
   CodeModule *m = code_module_create(t, "gradient");
   LLVMValueRef p[4], f = code_kernel(m, "kernel", 4, p);
-  GemmGradient g = {.rows = k,
-                    .columns = n,
-                    .d_stride = n,
-                    .tile = TILE,
-                    .a_stride = CODE_LANES,
-                    .b_stride = CODE_LANES,
-                    .a_rows = k,
-                    .b_rows = n,
-                    .d = p[2],
-                    .a = p[1],
-                    .b = p[0],
-                    .scratch = p[3],
-                    .valid = emit_load(m, m->i64, LLVMGetParam(f, 0)),
-                    .add = LLVMConstInt(m->i1, 0, false),
-                    .block_vectors = vectors,
-                    .block_rows = rows};
+  GemmGradient g = dense_gradient(false, k, n, TILE);
+  g.d = p[2], g.a = p[1], g.b = p[0], g.scratch = p[3];
+  g.valid = emit_load(m, m->i64, LLVMGetParam(f, 0));
+  g.add = LLVMConstInt(m->i1, 0, false);
+  g.block_vectors = vectors, g.block_rows = rows;
   gemm_gradient_emit(m, &g);
-  return finish(m);
+  return compiled_kernel(m);
 }
 
 // ---- timing
@@ -145,12 +101,7 @@ static void measure(Job *jobs, size_t n) {
 }
 
 int main(int argc, char **argv) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(argc > 1 && *argv[1] ? argv[1] : NULL, NULL, WITH_CARE, &error);
-  if (!t) {
-    fprintf(stderr, "%s\n", error.text);
-    return 2;
-  }
+  CodeTarget *t = compiled_target(argc > 1 && *argv[1] ? argv[1] : NULL, WITH_CARE);
   unsigned vectors = argc > 2 ? (unsigned)atoi(argv[2]) : 0, rows = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
   static const struct {
     int64_t n, k;

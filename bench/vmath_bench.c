@@ -65,12 +65,7 @@ static const Row rows[] = {{"divide", divide, 0.5, 2},
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static Image compile(const char *cpu) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
-  if (!t) {
-    fprintf(stderr, "%s\n", error.text);
-    exit(2);
-  }
+  CodeTarget *t = compiled_target(cpu, WITH_CARE);
   CodeModule *m = code_module_create(t, "bench");
   for (int f = 0; f < 2 * ROWS; f++) {
     LLVMValueRef p[2];
@@ -84,11 +79,7 @@ static Image compile(const char *cpu) {
     emit_loop_end(m, &l, NULL);
     LLVMBuildRetVoid(m->builder);
   }
-  Image image;
-  if (!compiled_image(m, &image, &error)) {
-    fprintf(stderr, "%s\n", error.text);
-    exit(3);
-  }
+  Image image = compiled_image(m);
   code_target_destroy(t);
   return image;
 }

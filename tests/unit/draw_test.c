@@ -43,14 +43,11 @@ static void emit_draw(CodeModule *m, int kind, bool f64, unsigned lanes) {
 }
 
 static Image compile(const char *cpu, unsigned lanes) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
-  if (!t) fail_msg("%s", error.text);
+  CodeTarget *t = compiled_target(cpu, WITH_CARE);
   CodeModule *m = code_module_create(t, "draws");
   for (int kind = 0; kind < 3; kind++)
     for (int f64 = 0; f64 < 2; f64++) emit_draw(m, kind, f64, lanes);
-  Image image;
-  if (!compiled_image(m, &image, &error)) fail_msg("%s", error.text);
+  Image image = compiled_image(m);
   code_target_destroy(t);
   return image;
 }

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "compiler/codegen/gemm.h"
 #include "tests/support/compiled.h"
+#include "tests/support/dense.h"
 
 enum { GUARD = 64 }; // numbers behind every array that no kernel may touch
 
@@ -49,20 +49,6 @@ static double fma_of(bool f64, double a, double b, double c) { return f64 ? fma(
 
 // ---- compiled kernels
 
-typedef struct Compiled {
-  Image image;
-  HgmKernel *run;
-} Compiled;
-
-static Compiled finish(CodeModule *m) {
-  LLVMBuildRetVoid(m->builder);
-  Compiled c;
-  HgmError error = {0};
-  if (!compiled_image(m, &c.image, &error)) fail_msg("%s", error.text);
-  c.run = image_kernel(&c.image, "kernel");
-  return c;
-}
-
 static LLVMValueRef twice_plus_row(void *data, CodeModule *m, const GemmAt *at, LLVMValueRef value) {
   (void)data;
   LLVMTypeRef type = LLVMTypeOf(value);
@@ -88,7 +74,7 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
   if (variant == FROM_Y) g.add = true;
   if (variant == EPILOGUE) g.epilogue = twice_plus_row;
   gemm_emit(m, &g);
-  Compiled c = finish(m);
+  Compiled c = compiled_kernel(m);
   HgmTile tile = {.valid = g.tile};
   c.run(&tile, (void *[]){w.at, x.at, y.at, bias.at});
   int64_t step = g.y_stride / CODE_LANES; // rows of the array between those of Y hold what they held
@@ -106,26 +92,6 @@ static void check_forward(const CodeTarget *t, Gemm g, Variant variant) {
   free(w.at), free(x.at), free(bias.at), free(y.at), free(start.at);
 }
 
-static Gemm forward(bool f64, int64_t n, int64_t k, int64_t tile, bool transposed) {
-  return (Gemm){.f64 = f64,
-                .n = n,
-                .k = k,
-                .w_k = transposed ? 1 : n,
-                .w_n = transposed ? k : 1,
-                .tile = tile,
-                .x_stride = CODE_LANES,
-                .x_rows = k,
-                .y_stride = CODE_LANES,
-                .y_rows = n};
-}
-
-static CodeTarget *target(const char *cpu, Effort effort) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, effort, &error);
-  if (!t) fail_msg("%s", error.text);
-  return t;
-}
-
 static const char *const machines[] = {NULL, "haswell"};
 
 static void test_forward_shapes(void **state) {
@@ -133,19 +99,19 @@ static void test_forward_shapes(void **state) {
   static const int64_t shapes[][3] = {{1, 1, 16},   {1, 3, 128},  {2, 7, 48},   {3, 2, 128},     {5, 128, 128},   {7, 5, 112},    {12, 16, 64}, {13, 1, 16},
                                       {24, 9, 128}, {25, 33, 32}, {40, 40, 16}, {115, 128, 128}, {128, 115, 128}, {232, 24, 128}, {37, 128, 80}};
   for (int machine = 0; machine < 2; machine++) {
-    CodeTarget *t = target(machines[machine], WITH_CARE);
+    CodeTarget *t = compiled_target(machines[machine], WITH_CARE);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-      for (int f64 = 0; f64 < 2; f64++) check_forward(t, forward(f64, shapes[i][0], shapes[i][1], shapes[i][2], i % 2), (Variant)(i % 4));
+      for (int f64 = 0; f64 < 2; f64++) check_forward(t, dense_gemm(f64, shapes[i][0], shapes[i][1], shapes[i][2], i % 2), (Variant)(i % 4));
     code_target_destroy(t);
   }
 }
 
 static void test_every_row_count(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL, WITH_CARE);
-  CodeTarget *brief = target(NULL, BRIEFLY);
-  for (int64_t n = 1; n <= 40; n++) check_forward(t, forward(false, n, 41 - n, 128, n % 2), (Variant)(n % 4));
-  for (int64_t n = 1; n <= 40; n++) check_forward(brief, forward(n % 3 == 0, n, 41 - n, 128, n % 2), (Variant)(n % 4));
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
+  CodeTarget *brief = compiled_target(NULL, BRIEFLY);
+  for (int64_t n = 1; n <= 40; n++) check_forward(t, dense_gemm(false, n, 41 - n, 128, n % 2), (Variant)(n % 4));
+  for (int64_t n = 1; n <= 40; n++) check_forward(brief, dense_gemm(n % 3 == 0, n, 41 - n, 128, n % 2), (Variant)(n % 4));
   code_target_destroy(brief);
   code_target_destroy(t);
 }
@@ -153,9 +119,9 @@ static void test_every_row_count(void **state) {
 static void test_block_shapes_agree(void **state) {
   (void)state;
   static const unsigned blocks[][2] = {{1, 1}, {1, 8}, {2, 6}, {4, 4}, {3, 5}, {8, 2}, {2, 14}};
-  CodeTarget *t = target(NULL, WITH_CARE);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-    Gemm g = forward(i % 2, 29, 31, 128, false);
+    Gemm g = dense_gemm(i % 2, 29, 31, 128, false);
     g.block_vectors = blocks[i][0], g.block_rows = blocks[i][1];
     check_forward(t, g, FROM_BIAS);
   }
@@ -164,8 +130,8 @@ static void test_block_shapes_agree(void **state) {
 
 static void test_strides(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL, WITH_CARE);
-  Gemm g = forward(false, 17, 9, 48, true);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
+  Gemm g = dense_gemm(false, 17, 9, 48, true);
   g.x_stride = 2 * CODE_LANES, g.x_rows = 19, g.y_stride = 3 * CODE_LANES, g.y_rows = 55;
   check_forward(t, g, FROM_Y);
   code_target_destroy(t);
@@ -198,7 +164,7 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
   g.valid = emit_load(m, m->i64, LLVMGetParam(kernel, 0)); // HgmTile.valid is its first member
   g.add = LLVMBuildICmp(m->builder, LLVMIntNE, emit_load(m, m->i64, p[4]), emit_index(m, 0), "");
   gemm_gradient_emit(m, &g);
-  Compiled k = finish(m);
+  Compiled k = compiled_kernel(m);
   HgmTile tile = {.valid = valid};
   int64_t flag = add;
   k.run(&tile, (void *[]){d.at, a.at, b.at, scratch.at, &flag});
@@ -219,9 +185,8 @@ static void check_gradient(const CodeTarget *t, GemmGradient g, int64_t valid, b
 }
 
 static GemmGradient gradient(bool f64, int64_t rows, int64_t columns, int64_t tile) {
-  GemmGradient g = {.f64 = f64, .rows = rows, .columns = columns, .d_stride = columns, .tile = tile};
-  g.a_stride = g.b_stride = CODE_LANES;
-  g.a_rows = rows + 1, g.b_rows = columns + 2;
+  GemmGradient g = dense_gradient(f64, rows, columns, tile);
+  g.a_rows++, g.b_rows += 2;
   return g;
 }
 
@@ -230,7 +195,7 @@ static void test_gradient_shapes(void **state) {
   static const int64_t shapes[][4] = {{1, 1, 16, 16},    {1, 5, 128, 100}, {3, 40, 128, 127},  {5, 128, 128, 128},  {128, 5, 128, 128},  {6, 7, 64, 1},
                                       {13, 16, 128, 17}, {24, 31, 32, 31}, {40, 33, 128, 128}, {115, 128, 128, 99}, {33, 115, 128, 128}, {12, 232, 128, 64}};
   for (int kind = 0; kind < 4; kind++) {
-    CodeTarget *t = target(machines[kind % 2], kind < 2 ? WITH_CARE : BRIEFLY);
+    CodeTarget *t = compiled_target(machines[kind % 2], kind < 2 ? WITH_CARE : BRIEFLY);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       for (int f64 = 0; f64 < 2; f64++) {
         GemmGradient g = gradient(f64, shapes[i][0], shapes[i][1], shapes[i][2]);
@@ -244,7 +209,7 @@ static void test_gradient_shapes(void **state) {
 static void test_gradient_every_column_count(void **state) {
   (void)state;
   for (int brief = 0; brief < 2; brief++) {
-    CodeTarget *t = target(NULL, brief ? BRIEFLY : WITH_CARE);
+    CodeTarget *t = compiled_target(NULL, brief ? BRIEFLY : WITH_CARE);
     for (int64_t n = 1; n <= 40; n++) check_gradient(t, gradient(n % 2, 41 - n, n, 48), n, n % 3 == 0, false);
     code_target_destroy(t);
   }
@@ -253,7 +218,7 @@ static void test_gradient_every_column_count(void **state) {
 static void test_row_sums(void **state) {
   (void)state;
   for (int brief = 0; brief < 2; brief++) {
-    CodeTarget *t = target(NULL, brief ? BRIEFLY : WITH_CARE);
+    CodeTarget *t = compiled_target(NULL, brief ? BRIEFLY : WITH_CARE);
     for (int64_t n = 1; n < 40; n += 7) check_gradient(t, gradient(n % 2, n, 1, 128), 128 - n, n % 3 == 0, true);
     code_target_destroy(t);
   }

@@ -10,17 +10,9 @@
 
 #include <cmocka.h>
 
-#include "compiler/codegen/emit.h"
-#include "compiler/codegen/gemm.h"
-#include "compiler/codegen/image.h"
 #include "compiler/codegen/vmath.h"
-
-static CodeTarget *target(const char *cpu) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
-  if (!t) fail_msg("%s", error.text);
-  return t;
-}
+#include "tests/support/compiled.h"
+#include "tests/support/dense.h"
 
 // A kernel that multiplies a vector by a constant: code and a constant in a section of its own.
 static LLVMMemoryBufferRef times(const CodeTarget *t, const char *name, double factor) {
@@ -40,7 +32,7 @@ static ImageObject view(LLVMMemoryBufferRef b) { return (ImageObject){LLVMGetBuf
 static void test_several_objects(void **state) {
   (void)state;
   enum { N = 5 };
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   LLVMMemoryBufferRef buffers[N];
   ImageObject objects[N];
   char name[24];
@@ -71,7 +63,7 @@ static void test_several_objects(void **state) {
 
 static void test_same_bytes_again(void **state) { // what the cache and the sampler rely on
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   LLVMMemoryBufferRef a = times(t, "f", 3), b = times(t, "f", 3);
   Image first, second;
   HgmError error = {0};
@@ -100,7 +92,7 @@ static void assert_refused(const ImageObject *objects, size_t n, const char *wor
 typedef void Spoil(CodeModule *m);
 
 static void assert_module_refused(Spoil *spoil, const char *word) {
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   CodeModule *m = code_module_create(t, "spoiled");
   code_kernel(m, "spoiled", 0, NULL);
   spoil(m);
@@ -140,7 +132,7 @@ static void test_refused_modules(void **state) {
 
 static void test_refused_duplicate(void **state) {
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   LLVMMemoryBufferRef a = times(t, "twin", 3), b = times(t, "twin", 4);
   assert_refused((ImageObject[]){view(a), view(b)}, 2, "twin");
   LLVMDisposeMemoryBuffer(a);
@@ -150,7 +142,7 @@ static void test_refused_duplicate(void **state) {
 
 static void test_refused_bytes(void **state) { // every truncation, every byte flipped: an error or an image, no crash
   (void)state;
-  CodeTarget *t = target(NULL);
+  CodeTarget *t = compiled_target(NULL, WITH_CARE);
   LLVMMemoryBufferRef b = times(t, "f", 3);
   ImageObject whole = view(b);
   assert_refused((ImageObject[]){{"not an object at all, far from it, and it is long enough for a header, too.", 76}}, 1, "relocatable");
@@ -201,9 +193,8 @@ static char *product_assembly(const CodeTarget *t, bool f64) {
   CodeModule *m = code_module_create(t, "product");
   LLVMValueRef p[3];
   code_kernel(m, "product", 3, p);
-  Gemm g = {.f64 = f64, .n = 128, .k = 128, .w_k = 1, .w_n = 128, .tile = 128, .w = p[0], .x = p[1], .y = p[2]};
-  g.x_stride = g.y_stride = CODE_LANES;
-  g.x_rows = g.y_rows = 128;
+  Gemm g = dense_gemm(f64, 128, 128, 128, true);
+  g.w = p[0], g.x = p[1], g.y = p[2];
   gemm_emit(m, &g);
   LLVMBuildRetVoid(m->builder);
   char *text = code_module_assembly(m);
@@ -214,20 +205,9 @@ static char *product_assembly(const CodeTarget *t, bool f64) {
 static char *gradient_assembly(const CodeTarget *t, bool f64) {
   CodeModule *m = code_module_create(t, "gradient");
   LLVMValueRef p[4], f = code_kernel(m, "gradient", 4, p);
-  GemmGradient g = {.f64 = f64,
-                    .rows = 24,
-                    .columns = 128,
-                    .d_stride = 128,
-                    .tile = 128,
-                    .a_stride = CODE_LANES,
-                    .b_stride = CODE_LANES,
-                    .a_rows = 24,
-                    .b_rows = 128,
-                    .d = p[0],
-                    .a = p[1],
-                    .b = p[2],
-                    .scratch = p[3],
-                    .valid = emit_load(m, m->i64, LLVMGetParam(f, 0))};
+  GemmGradient g = dense_gradient(f64, 24, 128, 128);
+  g.d = p[0], g.a = p[1], g.b = p[2], g.scratch = p[3];
+  g.valid = emit_load(m, m->i64, LLVMGetParam(f, 0));
   gemm_gradient_emit(m, &g);
   LLVMBuildRetVoid(m->builder);
   char *text = code_module_assembly(m);
@@ -240,7 +220,7 @@ static void test_no_spills_in_products(void **state) {
   static const char *const cpus[] = {"znver4", "skylake-avx512", "haswell"};
   for (int c = 0; c < 3; c++)
     for (int f64 = 0; f64 < 2; f64++) {
-      CodeTarget *t = target(cpus[c]);
+      CodeTarget *t = compiled_target(cpus[c], WITH_CARE);
       char *product = product_assembly(t, f64), *gradient = gradient_assembly(t, f64);
       assert_int_equal(spills(product), 0);
       if (c < 2) assert_int_equal(spills(gradient), 0); // AVX2 turns squares of 16 vectors: they do not fit

@@ -216,9 +216,7 @@ enum { FUNCTIONS = sizeof functions / sizeof *functions, VARIANTS = 3 };
 
 // One image a machine: kernels "exp0" (f32) and "exp1" (f64) over BATCH numbers; "exp2" is f32 in vectors of 8.
 static Image compile_all(const char *cpu) {
-  HgmError error = {0};
-  CodeTarget *t = code_target_create(cpu, NULL, WITH_CARE, &error);
-  if (!t) fail_msg("%s", error.text);
+  CodeTarget *t = compiled_target(cpu, WITH_CARE);
   CodeModule *m = code_module_create(t, "vmath");
   for (int f = 0; f < FUNCTIONS; f++)
     for (int variant = 0; variant < VARIANTS; variant++) {
@@ -236,8 +234,7 @@ static Image compile_all(const char *cpu) {
       emit_loop_end(m, &l, NULL);
       LLVMBuildRetVoid(m->builder);
     }
-  Image image;
-  if (!compiled_image(m, &image, &error)) fail_msg("%s", error.text);
+  Image image = compiled_image(m);
   code_target_destroy(t);
   return image;
 }
