@@ -121,8 +121,9 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 
 // ---- files (block_import.c): reads, merges and declares. False: reported.
 bool blocks_load(Blocks *b);
-void overrides_check(Blocks *b); // once the data are known
-void blocks_unused(Blocks *b);   // names that nothing mentions; of a program without errors
+void overrides_check(Blocks *b);                                                   // once the data are known
+bool pin_agrees(Blocks *b, const AstDecl *use, const char *what, const char *sum); // of `pin "sha256:…"`, whole or its first digits; false: reported
+void blocks_unused(Blocks *b);                                                     // names that nothing mentions; of a program without errors
 // ---- reading (block_read.c): what is looked for and read is noted in the model
 enum { MAX_FILE_BYTES = 16 << 20 };                                               // longer ones are read no further
 Strings file_library(Blocks *b, const char *path);                                // its .hgm files, by name

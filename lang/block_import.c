@@ -3,6 +3,7 @@
 // A file and what it uses without `as` share one scope, so that an overriding declaration is seen by imported bodies too.
 // Blocks (train, generate, score, evaluate) are lists: a file's own take the place of the imported ones.
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "lang/block_param.h"
@@ -247,18 +248,28 @@ static Scope *module_scope(Blocks *b, Merge *merge, struct Loaded *from, const A
   return inner->scope;
 }
 
-static bool pin_agrees(Blocks *b, const AstDecl *d, const char *text, size_t len) {
-  char sum[65];
-  const char *pin = strncmp(d->u.use.pin, "sha256:", 7) == 0 ? d->u.use.pin + 7 : NULL;
-  if (pin == NULL || b->options->checksum == NULL) {
-    not_built(b->e, d->u.use.path_span, "the checksum `pin \"%s\"`", d->u.use.pin);
-    return false;
-  }
-  b->options->checksum(text, len, sum);
-  if (strcmp(sum, pin) == 0) return true;
-  Diag *diag = elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "%s has checksum %.8s…, the pin says %.8s…", d->u.use.path, sum, pin);
-  diag_help(b->e->diags, diag, "restore the file, or write `pin \"sha256:%s\"`", sum);
+static bool is_checksum(const char *pin) {
+  if (strncmp(pin, "sha256:", 7) != 0) return false;
+  size_t n = strspn(pin + 7, "0123456789abcdefABCDEF");
+  return pin[7 + n] == 0 && n >= 6 && n <= 64;
+}
+
+bool pin_agrees(Blocks *b, const AstDecl *d, const char *what, const char *sum) {
+  const char *pin = d->u.use.pin;
+  if (pin == NULL) return true;
+  bool known = is_checksum(pin);
+  if (known && strncasecmp(pin + 7, sum, strlen(pin + 7)) == 0) return true;
+  Diag *diag = known ? elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "%s has checksum %.8s…, the pin says %.8s…", what, sum, pin + 7)
+                     : elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "`%s` is no checksum: `sha256:` and 6 to 64 hexadecimal digits are", pin);
+  diag_help(b->e->diags, diag, known ? "restore it, or write `pin \"sha256:%s\"`" : "`pin \"sha256:%s\"` is that of what is there now", sum);
   return false;
+}
+
+static bool text_pinned(Blocks *b, const AstDecl *d, const char *text, size_t len) {
+  char sum[65];
+  if (d->u.use.pin == NULL) return true;
+  b->options->checksum(text, len, sum);
+  return pin_agrees(b, d, d->u.use.path, sum);
 }
 
 static void use_trained(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, int depth) {
@@ -293,7 +304,7 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
     diag_help(e->diags, diag, "paths start at the importing file");
     return;
   }
-  if (d->u.use.pin != NULL && !pin_agrees(b, d, text, len)) return;
+  if (!text_pinned(b, d, text, len)) return;
   Merge *target = merge;
   if (d->u.use.as.text != NULL) {
     target = ARENA_NEW(e->arena, Merge);

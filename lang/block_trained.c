@@ -46,16 +46,6 @@ const ModelSource *saved_file(Arena *arena, const ModelSources *files, const cha
   return NULL;
 }
 
-static bool pin_agrees(Blocks *b, const AstDecl *d, const char *sum) {
-  const char *pin = d->u.use.pin;
-  if (pin == NULL) return true;
-  size_t n = strlen(pin);
-  if (n >= 7 + 6 && strncmp(pin, "sha256:", 7) == 0 && strncmp(pin + 7, sum, n - 7) == 0) return true;
-  Diag *diag = elab_error(b->e, DIAG_PIN_MISMATCH, d->u.use.path_span, "the weights of %s have checksum %.8s…, the pin says %s", d->u.use.path, sum, pin);
-  diag_help(b->e->diags, diag, "restore the run, or write `pin \"sha256:%s\"`", sum);
-  return false;
-}
-
 static const char *folder_of(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/');
   return slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path));
@@ -78,7 +68,7 @@ ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from, const 
     else diag_help(e->diags, diag, "the manifest of `%s` is not whole: train that run again", outer->model->prefix);
     return NULL;
   }
-  if (!pin_agrees(b, d, t->sum)) return NULL;
+  if (!pin_agrees(b, d, arena_printf(e->arena, "the model.h5 of %s", d->u.use.path), t->sum)) return NULL;
   VEC_PUSH(e->arena, &e->model->trained, t);
   return t;
 }

@@ -342,7 +342,7 @@ typedef struct ModelOptions {
   IrDtype real;
   bool trials;                                                 // make programs that try bijections
   Arena *work;                                                 // for what is of no use afterwards; NULL: one that goes when the model is there
-  void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`; NULL: pins are refused
+  void (*checksum)(const void *data, size_t n, char text[65]); // SHA-256 in hexadecimal, for `pin`
 } ModelOptions;
 
 // Parses, resolves, checks and elaborates everything, so that every error of the file is in diags. NULL only when there are errors.

@@ -26,9 +26,14 @@ expect_exit 2 $HGMC diff a.hgm none.hgm
 expect_exit 0 $HGMC lock a.hgm; expect_text "a.lock: 1 import pinned"
 [ "$(cat a.lock)" = "sha256:$(sha256sum < parts/nets.hgm | cut -c1-64)  parts/nets.hgm" ] || fail "a.lock holds the sum of parts/nets.hgm"
 expect_exit 0 $HGMC check a.hgm
+for pin in "$(cut -c1-71 a.lock)" "$(cut -c1-13 a.lock)" "sha256:$(cut -c8-19 a.lock | tr a-f A-F)"; do # what the lock says stands in the file too, whole or its first digits
+  sed "s,use \"parts/nets.hgm\",& pin \"$pin\"," a.hgm > pinned.hgm; grep -q pin pinned.hgm || fail "a pin"
+  expect_exit 0 $HGMC check pinned.hgm
+done
 mkdir moved; cp -r a.hgm a.lock parts moved; expect_exit 0 $HGMC check moved/a.hgm
 sed -i 's/tanh/relu/' parts/nets.hgm
 expect_exit 1 $HGMC check a.hgm; expect_text "parts/nets.hgm has changed"; expect_text "hgmc lock"
+expect_exit 1 $HGMC check pinned.hgm; expect_text "error[pin-mismatch]"; expect_text "write \`pin \"sha256:$(sha256sum < parts/nets.hgm | cut -c1-64)\"\`"
 expect_exit 0 $HGMC check b.hgm
 expect_exit 0 $HGMC lock a.hgm; expect_exit 0 $HGMC check a.hgm
 sed 's/parts.nets/parts\/other/' a.hgm > c.hgm; cp parts/nets.hgm parts/other.hgm; cp a.lock c.lock
