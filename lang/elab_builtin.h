@@ -8,7 +8,7 @@ BuiltinMake builtin_component, builtin_pair, builtin_tan, builtin_atan, builtin_
 BuiltinMake builtin_reduce, builtin_cumsum, builtin_concat, builtin_reshape, builtin_flatten, builtin_transpose, builtin_len;
 BuiltinMake builtin_range, builtin_ones, builtin_eye, builtin_diagonal, builtin_triangle, builtin_einsum, builtin_triangular_inverse;
 BuiltinMake builtin_windows, builtin_spread_windows, builtin_pad, builtin_pad_same, builtin_crop_to;
-BuiltinMake builtin_neighbours, builtin_bin, builtin_one_hot, builtin_argmax, builtin_inverse_order;
+BuiltinMake builtin_neighbours, builtin_bin, builtin_one_hot, builtin_argmax, builtin_order, builtin_inverse_order;
 BuiltinMake builtin_count, builtin_first;
 BuiltinMake builtin_p4, builtin_subjettiness, builtin_training, builtin_counter, builtin_circular, builtin_unroll, builtin_physical, builtin_weight_of,
     builtin_batch, builtin_judged, builtin_running, builtin_iterated;

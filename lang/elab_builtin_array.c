@@ -362,17 +362,29 @@ Value *builtin_one_hot(Elab *e, const Builtin *b, BuiltinCall *call) {
   return value_error(e);
 }
 
-Value *builtin_argmax(Elab *e, const Builtin *b, BuiltinCall *call) {
-  (void)b;
+// Indices along the last axis: of the largest (its axis is gone), or of all from the smallest to the largest.
+static Value *indices_along_last(Elab *e, BuiltinCall *call, bool in_order) {
   Value *v = elab_real(e, call->value[0], call->span);
   if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
   const Tensor *t = &v->u.tensor;
   uint32_t mask = 0;
   if (!axis_bit(e, -1, t->type.shape.rank, v, call->span, &mask)) return value_error(e);
   TensorType type = {.element = ELEMENT_INT, .shape = t->type.shape};
-  type.shape.rank--;
-  int axis = tensor_offset(e, t) + t->type.shape.rank - 1;
-  return tensor_like(e, call->span, type, ir_argmax(e->scene->fn, t->ir, axis), t->belongs, &t->hidden);
+  int axis = tensor_offset(e, t) + type.shape.rank - 1;
+  int64_t n = type.shape.axes[type.shape.rank - 1];
+  if (!in_order) type.shape.rank--;
+  IrRef indices = in_order ? ir_sort(e->scene->fn, t->ir, axis, n, false) : ir_argmax(e->scene->fn, t->ir, axis);
+  return tensor_like(e, call->span, type, indices, t->belongs, &t->hidden);
+}
+
+Value *builtin_argmax(Elab *e, const Builtin *b, BuiltinCall *call) {
+  (void)b;
+  return indices_along_last(e, call, false);
+}
+
+Value *builtin_order(Elab *e, const Builtin *b, BuiltinCall *call) {
+  (void)b;
+  return indices_along_last(e, call, true);
 }
 
 // Where fewer than k others are there, a point is its own neighbour.
