@@ -133,10 +133,10 @@ void trials_build(Elab *e) {
     e->diags->muted++; // what is wrong with it was said where it is used
     out->fn = scene_open(e, SCENE_SCORE, arena_printf(e->arena, "try.%s", decl->name.text), "try")->fn;
     place_enter(e, t->bijection.path, "try");
-    bool built = build(e, t, out);
+    if (!build(e, t, out)) out->fn = NULL;
     place_leave(e);
     scene_close(e);
     e->diags->muted--;
-    if (built) VEC_PUSH(e->arena, &e->model->trials, out);
+    VEC_PUSH(e->arena, &e->model->trials, out);
   }
 }

@@ -51,13 +51,17 @@ static void compile_all(Session *session) {
 }
 
 static bool try_bijections(Session *session, int *exit_code) {
-  int tried = trials_run(session);
-  if (session->diags->errors > 0) {
-    diags_print(stderr, session->diags, false, 0);
+  Diags *found = diags_new(session->arena, session->sources);
+  Strings untried = {0};
+  int tried = trials_run(session, found, &untried);
+  diags_print(stderr, found, false, 0);
+  if (found->errors > 0) {
     *exit_code = EXIT_USER;
     return false;
   }
-  printf("%d bijection%s tried on random points\n", tried, tried == 1 ? "" : "s");
+  printf("%d bijection%s tried on random points", tried, tried == 1 ? "" : "s");
+  for (size_t i = 0; i < untried.len; i++) printf("%s`%s`", i == 0 ? "; not tried, because a setting needs the rest of the model: " : ", ", untried.at[i]);
+  printf("\n");
   return true;
 }
 

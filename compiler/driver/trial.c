@@ -7,7 +7,8 @@
 #include "runtime/philox.h"
 
 enum { POINTS = 64 };
-static const double tolerance = 1e-6; // of float64 through inverses that cancel
+static const double tolerance = 1e-6;          // of float64 through inverses that cancel
+static const double tolerance_of_steps = 1e-3; // of an integral in steps, as continuous flows are
 
 // ---- points, settings and weights
 
@@ -92,56 +93,60 @@ static const char *point_text(const ModelTrial *t, const double *x, Arena *arena
   return t->n == 1 ? text : arena_printf(arena, "(%s%s)", text, t->n > 6 ? ", …" : "");
 }
 
-static void report(Session *session, const ModelTrial *t, DiagKind kind, const char *what, const char *help) {
-  Diag *d = diag_add(session->diags, kind, t->span, "`%s`: %s (of %d random points)", t->name, what, POINTS);
+// By how much two sides differ at one point, relative to 1 + what they should be.
+typedef struct Difference {
+  double by;
+  int64_t point;
+} Difference;
+
+static void keep_worst(Difference *worst, double by, int64_t point) {
+  if (!(by <= worst->by)) *worst = (Difference){isnan(by) ? INFINITY : by, point};
+}
+
+// True: they differ by more than an integral in steps would. By less it is a warning.
+static bool report(Session *session, Diags *found, const ModelTrial *t, Difference d, DiagKind kind, const char *what, const char *help) {
+  bool wrong = d.by > tolerance_of_steps;
+  Diag *diag = diag_add(found, wrong ? kind : DIAG_INEXACT, t->span, "`%s`: %s (the worst of %d random points)", t->name, what, POINTS);
   SourceFile *file = source_of(session->sources, t->span);
-  if (t->use.begin != t->span.begin && file != NULL) diag_label(session->diags, d, t->use, "used here");
-  diag_help(session->diags, d, "%s", help);
+  if (t->use.begin != t->span.begin && file != NULL) diag_label(found, diag, t->use, "used here");
+  diag_help(found, diag, "%s", wrong ? help : "an integral in steps comes closer with more of them; a formula without steps has a mistake");
+  return wrong;
 }
 
 static double away(const ModelTrial *t, int64_t i, double a, double b) {
   double d = a - b;
-  int64_t last = t->n;
-  if (t->circular != NULL && t->circular[i % last]) d -= 2 * acos(-1.0) * round(d / (2 * acos(-1.0)));
+  if (t->circular != NULL && t->circular[i % t->n]) d -= 2 * acos(-1.0) * round(d / (2 * acos(-1.0)));
   return fabs(d) / (1 + fabs(b));
 }
 
-// False: reported.
-static bool sides_agree(Session *session, const ModelTrial *t, const IrArray *outputs, int64_t e, Arena *arena) {
-  const double *back = output(t, outputs, "back"), *x = outputs[t->fn->outputs.len].data + e * t->n;
-  double worst = 0;
-  for (int64_t i = 0; back != NULL && i < t->n; i++) {
-    double d = away(t, i, back[e * t->n + i], x[i]);
-    if (!(d <= worst)) worst = d;
-  }
-  if (worst <= tolerance) return true;
-  report(session, t, DIAG_SIDES_DIFFER, arena_printf(arena, "inverse(forward(x)) differs from x by %.2g at x = %s", worst, point_text(t, x, arena)),
-         "`inverse` takes what `forward` gives and gives back what it took");
-  return false;
+// ---- the three comparisons at one point
+
+static double sides_apart(const ModelTrial *t, const IrArray *outputs, int64_t e) {
+  const double *back = output(t, outputs, "back"), *x = outputs[t->fn->outputs.len].data;
+  Difference worst = {0};
+  for (int64_t i = 0; back != NULL && i < t->n; i++) keep_worst(&worst, away(t, i, back[e * t->n + i], x[e * t->n + i]), e);
+  return worst.by;
 }
 
-static bool dets_agree(Session *session, const ModelTrial *t, const IrArray *outputs, int64_t e, Arena *arena) {
-  const double *x = outputs[t->fn->outputs.len].data + e * t->n, *back = output(t, outputs, "back_log_det");
-  double log_det = output(t, outputs, "log_det")[e];
-  if (t->has_rows) {
-    double *m = ARENA_ARRAY(arena, double, t->n * t->n);
-    for (int64_t r = 0; r < t->n; r++)
-      memcpy(m + r * t->n, output(t, outputs, arena_printf(arena, "row_%lld", (long long)r)) + e * t->n, sizeof *m * (size_t)t->n);
-    double found = log_abs_det(m, t->n);
-    if (!(fabs(found - log_det) <= tolerance * (1 + fabs(found)))) {
-      report(session, t, DIAG_DET_DIFFERS,
-             arena_printf(arena, "log_det of forward differs from the Jacobian's by %.2g at x = %s: %.6g, and the Jacobian has %.6g", fabs(found - log_det),
-                          point_text(t, x, arena), log_det, found),
-             "`log_det` is the logarithm of |dy / dx|, added up over the components");
-      return false;
-    }
-  }
-  if (back == NULL || fabs(back[e] + log_det) <= tolerance * (1 + fabs(log_det))) return true;
-  report(session, t, DIAG_DET_DIFFERS,
-         arena_printf(arena, "log_det of inverse is not minus that of forward at x = %s: %.6g and %.6g", point_text(t, x, arena), back[e], log_det),
-         "each direction gives the logarithm of its own Jacobian's determinant");
-  return false;
+static double jacobian_log_det(const ModelTrial *t, const IrArray *outputs, int64_t e, Arena *arena) {
+  double *m = ARENA_ARRAY(arena, double, t->n * t->n);
+  for (int64_t r = 0; r < t->n; r++)
+    memcpy(m + r * t->n, output(t, outputs, arena_printf(arena, "row_%lld", (long long)r)) + e * t->n, sizeof *m * (size_t)t->n);
+  return log_abs_det(m, t->n);
 }
+
+static double det_off(const ModelTrial *t, const IrArray *outputs, int64_t e, Arena *arena) {
+  if (!t->has_rows) return 0;
+  double found = jacobian_log_det(t, outputs, e, arena);
+  return fabs(found - output(t, outputs, "log_det")[e]) / (1 + fabs(found));
+}
+
+static double dets_apart(const ModelTrial *t, const IrArray *outputs, int64_t e) {
+  const double *back = output(t, outputs, "back_log_det"), log_det = output(t, outputs, "log_det")[e];
+  return back == NULL ? 0 : fabs(back[e] + log_det) / (1 + fabs(log_det));
+}
+
+// ---- all points
 
 static bool is_finite_at(const ModelTrial *t, const IrArray *outputs, int64_t e) {
   for (size_t i = 0; i < t->fn->outputs.len; i++) {
@@ -152,25 +157,54 @@ static bool is_finite_at(const ModelTrial *t, const IrArray *outputs, int64_t e)
   return true;
 }
 
-// Points outside of a bijection's domain give NaN and say nothing.
-static bool try(Session *session, const ModelTrial *t) {
+// Points outside of a bijection's domain give NaN and say nothing. What is wrong first is said, and nothing that follows from it.
+static void compare(Session *session, Diags *found, const ModelTrial *t, const IrArray *outputs, Arena *arena) {
+  Difference sides = {0}, det = {0}, dets = {0};
+  for (int64_t e = 0; e < POINTS; e++) {
+    if (!is_finite_at(t, outputs, e)) continue;
+    keep_worst(&sides, sides_apart(t, outputs, e), e);
+    keep_worst(&det, det_off(t, outputs, e, arena), e);
+    keep_worst(&dets, dets_apart(t, outputs, e), e);
+  }
+  const double *x = outputs[t->fn->outputs.len].data, *log_det = output(t, outputs, "log_det"), *back = output(t, outputs, "back_log_det");
+  if (sides.by > tolerance &&
+      report(session, found, t, sides, DIAG_SIDES_DIFFER,
+             arena_printf(arena, "inverse(forward(x)) differs from x by %.2g at x = %s", sides.by, point_text(t, x + sides.point * t->n, arena)),
+             "`inverse` takes what `forward` gives and gives back what it took"))
+    return;
+  if (det.by > tolerance) {
+    double has = jacobian_log_det(t, outputs, det.point, arena), said = log_det[det.point];
+    if (report(session, found, t, det, DIAG_DET_DIFFERS,
+               arena_printf(arena, "log_det of forward differs from the Jacobian's by %.2g at x = %s: %.6g, and the Jacobian has %.6g", fabs(has - said),
+                            point_text(t, x + det.point * t->n, arena), said, has),
+               "`log_det` is the logarithm of |dy / dx|, added up over the components"))
+      return;
+  }
+  if (dets.by > tolerance)
+    report(session, found, t, dets, DIAG_DET_DIFFERS,
+           arena_printf(arena, "log_det of inverse is not minus that of forward at x = %s: %.6g and %.6g", point_text(t, x + dets.point * t->n, arena),
+                        back[dets.point], log_det[dets.point]),
+           "each direction gives the logarithm of its own Jacobian's determinant");
+}
+
+static bool try(Session *session, Diags *found, const ModelTrial *t) {
+  if (t->fn == NULL) return false;
   Arena *arena = arena_create();
   const IrArray *outputs = evaluate(session, t, arena);
-  bool good = true;
-  for (int64_t e = 0; outputs != NULL && good && e < POINTS; e++)
-    if (is_finite_at(t, outputs, e)) good = sides_agree(session, t, outputs, e, arena) && dets_agree(session, t, outputs, e, arena);
+  if (outputs != NULL) compare(session, found, t, outputs, arena);
   arena_destroy(arena);
   return outputs != NULL;
 }
 
-int trials_run(Session *session) {
+int trials_run(Session *session, Diags *found, Strings *untried) {
   int tried = 0;
   for (size_t i = 0; i < session->model->trials.len; i++) {
     const ModelTrial *t = session->model->trials.at[i];
     SourceFile *file = source_of(session->sources, t->span);
     // What the library makes of a wrong bijection of the file is wrong too, and not worth a second message.
-    if (session->diags->errors > 0 && file != NULL && file->library) continue;
-    tried += try(session, t);
+    if (found->errors > 0 && file != NULL && file->library) continue;
+    if (try(session, found, t)) tried++;
+    else VEC_PUSH(session->arena, untried, t->name);
   }
   return tried;
 }

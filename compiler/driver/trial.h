@@ -5,7 +5,8 @@
 
 #include "compiler/driver/session.h"
 
-// Adds sides-differ and det-differs to the session's diagnostics; returns how many bijections were tried.
-int trials_run(Session *session);
+// Adds sides-differ, det-differs and inexact to what was found; returns how many bijections were tried. untried: those with settings
+// that need the rest of the model, like a function that reads a condition.
+int trials_run(Session *session, Diags *found, Strings *untried);
 
 #endif
