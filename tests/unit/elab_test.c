@@ -276,7 +276,6 @@ static void every_step_knows_its_determinant(void **state) {
   for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) check_step(STEPS[i]);
 }
 
-// The density of a flow of one angle and one number adds up to one over the strip (weights so small that a grid sees all of it).
 // The log-scale of an affine step is bounded, stands in the determinant as it is, and x comes back; cross-entropies at logits of 200.
 static void scales_cannot_run_away(void **state) {
   (void)state;
@@ -295,6 +294,7 @@ static void scales_cannot_run_away(void **state) {
   leave(&l);
 }
 
+// The density of a flow of one angle and one number adds up to one over the strip (weights so small that a grid sees all of it).
 static void densities_add_up_to_one(void **state) {
   (void)state;
   enum { SIDE = 160 };
