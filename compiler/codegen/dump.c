@@ -18,6 +18,7 @@ static void print_step(const Schedule *s, const Step *t, FILE *out) {
   fprintf(out, "%s]", t->over_pairs ? (t->over_events ? " | e p" : " | p") : t->over_events ? " | e" : "");
   for (int k = 0; k < t->n_operands; k++) fprintf(out, " #%u", t->operand[k].place);
   const Place *p = &s->places.at[t->place];
+  if (t->n_clips) fprintf(out, " clips %d", t->n_clips);
   fprintf(out, "%s%s\n", p->memory ? " kept" : "", p->crosses ? " for the batch" : "");
 }
 

@@ -122,6 +122,10 @@ LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const u
   return LLVMBuildShuffleVector(m->builder, a, b, LLVMConstVector(mask, n), "");
 }
 
+LLVMValueRef emit_units(CodeModule *m, const EmitRange *r, LLVMValueRef n) {
+  return r->unit == 1 ? n : LLVMBuildNSWMul(m->builder, n, emit_index(m, r->unit), "");
+}
+
 // ---- control flow
 
 static LLVMBasicBlockRef new_block(CodeModule *m, const char *name, const char *suffix) {

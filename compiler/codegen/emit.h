@@ -58,6 +58,13 @@ void emit_loop_end(CodeModule *m, EmitLoop *loop, const LLVMValueRef *next);
 // at hand begins at *first, and the one before had index - *first of it already.
 EmitLoop emit_blocks(CodeModule *m, const char *name, LLVMValueRef extent, int64_t size, LLVMValueRef *first);
 
+// Of a loop's turns only some: units [from, to), of `unit` turns each; from NULL: all.
+typedef struct EmitRange {
+  LLVMValueRef from, to; // i64
+  int64_t unit;
+} EmitRange;
+LLVMValueRef emit_units(CodeModule *m, const EmitRange *r, LLVMValueRef n); // turns of so many units
+
 // ---- if (condition) { ... }: a block that is skipped; no values leave it
 typedef struct EmitIf {
   LLVMBasicBlockRef done;

@@ -42,6 +42,6 @@ static void copy_squares(Emit *e, void *data) {
 void exchange_emit(CodeModule *m, const char *name, const Nest *nest, const Exchange *exchange) {
   Emit e = nest_begin(m, name, nest, 0);
   Exchange x = *exchange;
-  nest_around(&e, 0, nest->outer, 1u << x.from | 1u << x.to, nest->extent, copy_squares, &x);
+  nest_around(&e, 0, nest->outer, 1u << x.from | 1u << x.to, nest->extent, copy_squares, NULL, &x);
   nest_end(&e);
 }

@@ -236,6 +236,6 @@ void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Produc
   for (int l = own.outer; l <= product->k_loop; l++) v.skip |= 1u << l;
   if (product->zeros) v.list = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k + 1), "list");
   if (product->zeros && product->halves) v.ends = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k / GEMM_BLOCK * 2 + 3), "ends");
-  nest_around(&e, 0, own.outer, v.skip, own.extent, matvec_body, &v);
+  nest_around(&e, 0, own.outer, v.skip, own.extent, matvec_body, NULL, &v);
   nest_end(&e);
 }

@@ -74,7 +74,7 @@ static void finish_sums(Emit *e, int segment) {
   for (uint32_t i = 0; i < e->nest->n_steps; i++) {
     const NestStep *t = &e->nest->steps[i];
     if (t->segment != segment || !nest_accumulates(t) || carried_by_events(e, t) || t->over_pairs || t->restarts || t->kind == STEP_SCAN) continue;
-    if (t->kind == STEP_ARGMAX) e->values[i] = e->second[i];
+    e->values[i] = t->kind == STEP_ARGMAX ? e->second[i] : nest_clipped_sum(e, t, e->values[i]);
     nest_store(e, t, e->values[i]);
   }
 }

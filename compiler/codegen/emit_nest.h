@@ -84,10 +84,17 @@ bool draws_together(const Nest *n, const NestStep *t); // are the step's draws o
 void draws_of_turns(Emit *e);                          // of all these steps, from the turn at hand on
 LLVMValueRef draws_element(Emit *e, const NestStep *t);
 
+// ---- clips of step 0 (emit_clips.c). which: loop[which] of a clip is the one in question; other: the unit at hand of its partner
+const Clip *nest_clip(const Emit *e, int loop, int *which); // the one of a loop inside of its partner, or NULL
+EmitRange nest_range(Emit *e, int loop);                    // by that clip
+LLVMValueRef clip_from(CodeModule *m, const Clip *c, int which, LLVMValueRef other);
+void clip_zeros(CodeModule *m, LLVMTypeRef element, LLVMValueRef at, int64_t n); // n numbers
+LLVMValueRef nest_clipped_sum(Emit *e, const NestStep *t, LLVMValueRef x);       // of a product with clips: never -0
+
 // ---- kernels around a product (emit_product.c)
 typedef void NestBody(Emit *e, void *data);
-// for all loops in [from, to) but those in skip (bit mask): body. Extents by loop.
-void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, void *data);
+// for all loops in [from, to) but those in skip (bit mask): body, or `outside` in kept turns that clips leave out (NULL: nothing). Extents by loop.
+void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, NestBody *outside, void *data);
 // Where an operand begins: strides of the loops in skip, which the product walks itself, left out.
 LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale);
 void nest_follow(Emit *e, LLVMValueRef value); // step 0 is the product, of this value; then the other steps

@@ -6,16 +6,25 @@
 #include "compiler/codegen/gemm.h"
 #include "compiler/codegen/product.h"
 
-void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, void *data) {
+void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent, NestBody *body, NestBody *outside, void *data) {
   while (from < to && (skip >> from & 1)) from++;
   if (from >= to) {
     body(e, data);
     return;
   }
-  EmitLoop loop = emit_loop(e->m, "outer", emit_index(e->m, 0), emit_index(e->m, extent[from]), 1, NULL, 0);
-  e->index[from] = loop.index;
-  nest_around(e, from + 1, to, skip, extent, body, data);
-  emit_loop_end(e->m, &loop, NULL);
+  CodeModule *m = e->m;
+  EmitRange only = nest_range(e, from);
+  LLVMValueRef bound[] = {emit_index(m, 0), emit_index(m, 0), emit_index(m, extent[from]), emit_index(m, extent[from])};
+  if (only.from) bound[1] = emit_units(m, &only, only.from), bound[2] = emit_units(m, &only, only.to);
+  for (int part = 0; part < 3; part++) {
+    bool inside = part == 1;
+    if (!inside && (!only.from || !outside || from >= e->nest->steps[0].kept)) continue;
+    EmitLoop loop = emit_loop(m, "outer", bound[part], bound[part + 1], 1, NULL, 0);
+    e->index[from] = loop.index;
+    nest_around(e, from + 1, to, skip, extent, inside ? body : outside, outside, data);
+    emit_loop_end(m, &loop, NULL);
+    e->index[from] = NULL;
+  }
 }
 
 LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale) {
@@ -28,10 +37,12 @@ LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale
 }
 
 void nest_follow(Emit *e, LLVMValueRef value) {
-  e->values[0] = value;
-  nest_store(e, &e->nest->steps[0], value);
+  e->values[0] = nest_clipped_sum(e, &e->nest->steps[0], value);
+  nest_store(e, &e->nest->steps[0], e->values[0]);
   for (uint32_t i = 1; i < e->nest->n_steps; i++) nest_step(e, (int)i);
 }
+
+enum { LEAST_UNIT = 8 }; // rows that are a block by themselves
 
 typedef struct ProductBody {
   const Product *product;
@@ -91,6 +102,12 @@ static void ahead_of_vector(void *data, CodeModule *m, const GemmAt *at) {
   }
 }
 
+// Unless its units are no multiples of that.
+static EmitRange range_of(Emit *e, int loop, int64_t unit) {
+  EmitRange r = nest_range(e, loop);
+  return r.from && r.unit % unit == 0 ? r : (EmitRange){0};
+}
+
 static void product_body(Emit *e, void *data) {
   const ProductBody *b = data;
   const Product *p = b->product;
@@ -104,12 +121,15 @@ static void product_body(Emit *e, void *data) {
   g.x_rows = x->rows;
   for (int l = t->kept; l < p->k_loop && p->pieces; l++) {
     g.piece[g.n_pieces].extent = e->nest->segments[0].extent[l - e->nest->outer];
+    g.piece[g.n_pieces].only = range_of(e, l, 1);
     g.piece[g.n_pieces].w = w->stride[l];
     g.piece[g.n_pieces++].x = x->stride[l] * CODE_LANES;
   }
   g.w = nest_start(e, w, b->skip, 1);
   g.x = nest_start(e, x, b->skip, CODE_LANES);
   g.events = nest_events(e);
+  g.only_k = range_of(e, p->k_loop, GEMM_TERMS);
+  g.only_n = range_of(e, p->n_loop, LEAST_UNIT);
   if (p->tiles) g.scratch = e->pointers[e->nest->n_slots];
   g.epilogue = finish_vector;
   g.ahead = ahead_of_vector;
@@ -125,7 +145,7 @@ void product_emit(CodeModule *m, const char *name, const Nest *nest, const Produ
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
   ProductBody body = {product, skip};
-  nest_around(&e, 0, nest->outer, skip, nest->extent, product_body, &body);
+  nest_around(&e, 0, nest->outer, skip, nest->extent, product_body, NULL, &body);
   nest_end(&e);
 }
 
@@ -136,22 +156,75 @@ typedef struct GradientBody {
   uint32_t skip;
 } GradientBody;
 
+// Where the rows at hand of D begin.
+static LLVMValueRef gradient_start(Emit *e, const GradientBody *b) {
+  const NestStep *t = &e->nest->steps[0];
+  int64_t stride[NEST_LOOPS];
+  memcpy(stride, t->store_stride, sizeof stride);
+  for (int l = 0; l < NEST_LOOPS; l++)
+    if (b->skip >> l & 1) stride[l] = 0;
+  return emit_at(e->m, point_memory_element(e->m, (IrDtype)t->dtype), e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
+}
+
+static int64_t row_numbers(const NestStep *t, const Gradient *g) { return g->a_loop >= 0 ? t->store_stride[g->a_loop] : g->columns; }
+
+// Rows [from, to) of D without a term: zeros where its sums begin.
+static void zero_rows(Emit *e, const GradientBody *b, LLVMValueRef from, LLVMValueRef to) {
+  CodeModule *m = e->m;
+  const NestStep *t = &e->nest->steps[0];
+  LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
+  LLVMValueRef d = gradient_start(e, b);
+  EmitIf begins = emit_if(m, "begins", nest_begins(e, t));
+  EmitLoop r = emit_loop(m, "rows", from, to, 1, NULL, 0);
+  clip_zeros(m, element, emit_at2(m, element, d, r.index, row_numbers(t, b->gradient), NULL), b->gradient->columns);
+  emit_loop_end(m, &r, NULL);
+  emit_end_if(m, begins);
+}
+
+static void zero_all_rows(Emit *e, void *data) {
+  const GradientBody *b = data;
+  zero_rows(e, b, emit_index(e->m, 0), emit_index(e->m, b->gradient->rows));
+}
+
+typedef struct RowClip { // of rows of A by a reduced loop
+  Emit *e;
+  const Clip *clip;
+  int which, loop;
+  LLVMValueRef add;
+} RowClip;
+
+// The first turn of that loop that counts for these rows stores over D.
+static LLVMValueRef add_unit(void *data, CodeModule *m, LLVMValueRef unit) {
+  const RowClip *r = data;
+  LLVMValueRef first = clip_from(m, r->clip, 1 - r->which, unit);
+  return LLVMBuildOr(m->builder, r->add, LLVMBuildICmp(m->builder, LLVMIntNE, r->e->index[r->loop], first, ""), "");
+}
+
+// Is this not the first turn of all reduced loops but `other`, or are the sums to go on with what D holds?
+static LLVMValueRef goes_on(Emit *e, int other) {
+  CodeModule *m = e->m;
+  const NestStep *t = &e->nest->steps[0];
+  LLVMValueRef add = LLVMBuildNot(m->builder, nest_begins(e, t), "");
+  for (int l = t->kept; l < t->loops; l++) {
+    if (l == other) continue;
+    EmitRange only = nest_range(e, l);
+    LLVMValueRef first = only.from ? emit_units(m, &only, only.from) : emit_index(m, 0);
+    add = LLVMBuildOr(m->builder, add, LLVMBuildICmp(m->builder, LLVMIntNE, e->index[l], first, ""), "");
+  }
+  return add;
+}
+
 static void gradient_body(Emit *e, void *data) {
   const GradientBody *b = data;
   const Gradient *g = b->gradient;
   const NestStep *t = &e->nest->steps[0];
   const NestRead *ra = &t->read[g->a], *rb = g->b >= 0 ? &t->read[g->b] : NULL;
-  int64_t stride[NEST_LOOPS];
   CodeModule *m = e->m;
-  memcpy(stride, t->store_stride, sizeof stride);
-  for (int l = 0; l < NEST_LOOPS; l++)
-    if (b->skip >> l & 1) stride[l] = 0;
   GemmGradient gemm = {.f64 = t->dtype == IR_F64, .rows = g->rows, .columns = g->columns, .tile = e->nest->tile};
-  gemm.d_stride = g->a_loop >= 0 ? t->store_stride[g->a_loop] : g->columns;
+  gemm.d_stride = row_numbers(t, g);
   gemm.a_stride = g->a_loop >= 0 ? ra->stride[g->a_loop] * CODE_LANES : CODE_LANES;
   gemm.a_rows = ra->rows;
-  LLVMTypeRef element = point_memory_element(m, (IrDtype)t->dtype);
-  gemm.d = emit_at(m, element, e->pointers[t->slot], nest_offset(e, t->store_base, stride, 0, 1));
+  gemm.d = gradient_start(e, b);
   gemm.a = nest_start(e, ra, b->skip, CODE_LANES);
   if (rb != NULL) {
     gemm.b = nest_start(e, rb, b->skip, CODE_LANES);
@@ -160,11 +233,19 @@ static void gradient_body(Emit *e, void *data) {
   }
   gemm.valid = nest_field(e, offsetof(HgmTile, valid), m->i64);
   gemm.scratch = e->pointers[e->nest->n_slots];
-  LLVMValueRef add = LLVMBuildNot(m->builder, nest_begins(e, t), "");
-  for (int l = t->kept; l < t->loops; l++) // later turns of a reduced loop always add
-    add = LLVMBuildOr(m->builder, add, LLVMBuildICmp(m->builder, LLVMIntNE, e->index[l], emit_index(m, 0), ""), "");
-  gemm.add = add;
+  RowClip clip = {.e = e, .loop = -1};
+  if (gemm_gradient_clips(m, &gemm)) gemm.only = range_of(e, g->a_loop, LEAST_UNIT);
+  if (gemm.only.from) {
+    clip.clip = nest_clip(e, g->a_loop, &clip.which);
+    clip.loop = clip.clip->loop[1 - clip.which];
+  }
+  gemm.add = clip.add = goes_on(e, clip.loop);
+  gemm.data = &clip;
+  if (clip.loop >= t->kept) gemm.add_unit = add_unit;
   gemm_gradient_emit(m, &gemm);
+  if (clip.loop < 0 || clip.loop >= t->kept) return;
+  zero_rows(e, b, emit_index(m, 0), emit_units(m, &gemm.only, gemm.only.from));
+  zero_rows(e, b, emit_units(m, &gemm.only, gemm.only.to), emit_index(m, g->rows));
 }
 
 void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Gradient *gradient) {
@@ -177,6 +258,6 @@ void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Grad
   int64_t extent[NEST_LOOPS] = {0};
   for (int l = 0; l < t->loops; l++) extent[l] = l < nest->outer ? nest->extent[l] : nest->segments[0].extent[l - nest->outer];
   GradientBody body = {gradient, skip};
-  nest_around(&e, 0, t->loops, skip, extent, gradient_body, &body);
+  nest_around(&e, 0, t->loops, skip, extent, gradient_body, zero_all_rows, &body);
   nest_end(&e);
 }

@@ -202,7 +202,7 @@ void nest_step(Emit *e, int i) {
   if (nest_accumulates(t)) {
     LLVMValueRef value = accumulate(e, i, t);
     if (t->over_pairs) emit_store(e->m, e->values[i], nest_local_row(e, t));
-    else if (t->restarts && !value) nest_store(e, t, t->kind == STEP_ARGMAX ? e->second[i] : e->values[i]);
+    else if (t->restarts && !value) nest_store(e, t, t->kind == STEP_ARGMAX ? e->second[i] : nest_clipped_sum(e, t, e->values[i]));
     if (!value) return;
     LLVMValueRef sum = e->values[i]; // readers in this turn see the running value, the loop carries the sum
     nest_store(e, t, value);

@@ -5,7 +5,7 @@
 //   a = einsum "ehwo,ijco->ehwijc" g, k    zero y; for (h, w, i, j, c) y[h + i, w + j, c] += sum over o of g[h, w, o] k[i, j, c, o]
 //   b = transpose a                        (rows of y for the axes of a: strides W C, C, W C, C, 1)
 //   c = fold b, y = fold c
-#include "compiler/codegen/schedule.h"
+#include "compiler/codegen/steps.h"
 
 // The view of the fold's result by the axes of its operand.
 static View unfold(const IrValue *v, const View *y, int rank) {
@@ -65,11 +65,28 @@ static void find_source(Schedule *s, IrRef fold, const uint32_t *readers) {
   s->folds[r].to = y;
 }
 
+// By value: the only one that reads it, or IR_NONE.
+static IrRef *only_readers(const Schedule *s, const uint32_t *readers) {
+  size_t n = s->fn->values.len;
+  IrRef *only = ARENA_ARRAY(s->arena, IrRef, n + 1);
+  for (size_t i = 0; i < n; i++) only[i] = IR_NONE;
+  for (size_t i = 0; i < n; i++) {
+    const IrValue *v = ir_at(s->fn, (IrRef)i);
+    for (uint32_t k = 0; k < v->n_operands && s->views[i].place != UINT32_MAX; k++)
+      if (readers[v->operands[k]] == 1) only[v->operands[k]] = (IrRef)i;
+  }
+  return only;
+}
+
 void schedule_folds(Schedule *s) {
   size_t n = s->fn->values.len;
   const uint32_t *readers = schedule_readers(s);
+  const IrRef *reader = only_readers(s, readers);
   s->folds = ARENA_ARRAY(s->arena, Fold, n + 1);
   for (size_t i = 0; i < n; i++) s->folds[i].to.place = UINT32_MAX;
-  for (size_t i = n; i-- > 0;)
-    if (ir_at(s->fn, (IrRef)i)->op == IR_FOLD && s->views[i].place != UINT32_MAX && !s->folds[i].inside) find_source(s, (IrRef)i, readers);
+  for (size_t i = n; i-- > 0;) {
+    if (ir_at(s->fn, (IrRef)i)->op != IR_FOLD || s->views[i].place == UINT32_MAX || s->folds[i].inside) continue;
+    find_source(s, (IrRef)i, readers);
+    place_clip_slices(s, s->views[i].place, (IrRef)i, reader);
+  }
 }

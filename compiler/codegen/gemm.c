@@ -57,6 +57,13 @@ static LLVMValueRef panel_of(CodeModule *m, const Gemm *g, LLVMValueRef base, in
   return base ? emit_at2(m, element_type(m, g->f64), base, event, rows, NULL) : NULL;
 }
 
+// Over a piece, whose units are single turns.
+static EmitLoop piece_loop(CodeModule *m, const Gemm *g, int depth, const LLVMValueRef *carried, unsigned n) {
+  const EmitRange *only = &g->piece[depth].only;
+  LLVMValueRef end = emit_index(m, g->piece[depth].extent);
+  return emit_loop(m, "piece", only->from ? only->from : emit_index(m, 0), only->from ? only->to : end, 1, carried, n);
+}
+
 // One term of all chains: weights from w, events from x.
 static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   LLVMTypeRef type = vector_type(m, g->f64);
@@ -74,13 +81,18 @@ static void emit_term(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLV
 static void emit_chains(CodeModule *m, const Gemm *g, Block b, LLVMValueRef w, LLVMValueRef x, LLVMValueRef *sums) {
   int64_t terms = b.terms, whole = g->k / terms * terms, line = 64 / (g->f64 ? 8 : 4);
   unsigned n = b.rows * b.vectors;
-  bool ahead = g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k;
+  bool clipped = g->only_k.from != NULL, ahead = g->n_pieces == 0 && g->w_k == 1 && g->w_n == g->k && !clipped;
+  LLVMValueRef from = emit_index(m, 0), to = emit_index(m, whole);
+  if (clipped) {
+    from = emit_units(m, &g->only_k, g->only_k.from), to = emit_units(m, &g->only_k, g->only_k.to);
+    w = row_of(m, g, w, from, g->w_k), x = row_of(m, g, x, from, g->x_stride);
+  }
   if (whole) { // the loop carries the chains, then where it reads
     LLVMValueRef now[EMIT_CARRIED];
     memcpy(now, sums, n * sizeof *now);
     now[n] = w, now[n + 1] = x;
     if (ahead) now[n + 2] = offset(m, g, w, b.rows * g->w_n);
-    EmitLoop k = emit_loop(m, "k", emit_index(m, 0), emit_index(m, whole), terms, now, n + 2 + ahead);
+    EmitLoop k = emit_loop(m, "k", from, to, terms, now, n + 2 + ahead);
     memcpy(now, k.carried, k.n * sizeof *now);
     for (int64_t i = 0; i < b.rows * terms && ahead; i += line) emit_prefetch(m, offset(m, g, now[n + 2], i), false);
     if (ahead) now[n + 2] = offset(m, g, now[n + 2], b.rows * terms);
@@ -126,7 +138,7 @@ static void emit_pieces(CodeModule *m, const Gemm *g, Block b, int depth, LLVMVa
     return;
   }
   LLVMTypeRef element = element_type(m, g->f64);
-  EmitLoop loop = emit_loop(m, "piece", emit_index(m, 0), emit_index(m, g->piece[depth].extent), 1, sums, b.rows * b.vectors);
+  EmitLoop loop = piece_loop(m, g, depth, sums, b.rows * b.vectors);
   for (unsigned i = 0; i < loop.n; i++) sums[i] = loop.carried[i];
   w = emit_at2(m, element, w, loop.index, g->piece[depth].w, NULL);
   x = emit_at2(m, element, x, loop.index, g->piece[depth].x, NULL);
@@ -176,16 +188,28 @@ int gemm_runs(int64_t n, unsigned most, GemmRun run[GEMM_RUNS]) {
   return runs;
 }
 
-// All rows for b.vectors vectors of events. (A last block that began earlier instead, and computed some rows twice, would spare its code,
+// n rows from `first` on (NULL: 0). (A last block that began earlier instead, and computed some rows twice, would spare its code,
 // but costs 2 % of a training step.)
-static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event) {
+static void emit_some_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef first, int64_t n, LLVMValueRef event) {
   GemmRun run[GEMM_RUNS];
-  int runs = gemm_runs(g->n, b.rows, run);
+  int runs = gemm_runs(n, b.rows, run);
   for (int i = 0; i < runs; i++) {
-    EmitLoop n = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), run[i].rows, NULL, 0);
-    emit_block(m, g, (Block){b.vectors, run[i].rows, gemm_terms(m->target, i == 0)}, n.index, event);
-    emit_loop_end(m, &n, NULL);
+    EmitLoop r = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), run[i].rows, NULL, 0);
+    LLVMValueRef row = first ? LLVMBuildNSWAdd(m->builder, first, r.index, "") : r.index;
+    emit_block(m, g, (Block){b.vectors, run[i].rows, gemm_terms(m->target, i == 0)}, row, event);
+    emit_loop_end(m, &r, NULL);
   }
+}
+
+// All rows for b.vectors vectors of events.
+static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event) {
+  if (!g->only_n.from) {
+    emit_some_rows(m, g, b, NULL, g->n, event);
+    return;
+  }
+  EmitLoop u = emit_loop(m, "units", g->only_n.from, g->only_n.to, 1, NULL, 0);
+  emit_some_rows(m, g, b, emit_units(m, &g->only_n, u.index), g->only_n.unit, event);
+  emit_loop_end(m, &u, NULL);
 }
 
 // Blocks of events up to the last that holds one that is wanted.
@@ -265,7 +289,7 @@ static void brief_pieces(CodeModule *m, const Brief *b, int depth, LLVMValueRef 
     return;
   }
   LLVMTypeRef element = element_type(m, g->f64);
-  EmitLoop loop = emit_loop(m, "piece", emit_index(m, 0), emit_index(m, g->piece[depth].extent), 1, NULL, 0);
+  EmitLoop loop = piece_loop(m, g, depth, NULL, 0);
   w = emit_at2(m, element, w, loop.index, g->piece[depth].w, NULL);
   x = emit_at2(m, element, x, loop.index, g->piece[depth].x, NULL);
   brief_pieces(m, b, depth + 1, w, x, sums);

@@ -13,7 +13,7 @@
 
 #include "compiler/codegen/emit.h"
 
-enum { GEMM_PIECES = 8, GEMM_BLOCK = 32 };
+enum { GEMM_PIECES = 8, GEMM_BLOCK = 32, GEMM_TERMS = 4 };
 
 // A vector of a block: Y[row + r][event + lanes .. + CODE_LANES).
 typedef struct GemmAt {
@@ -39,7 +39,10 @@ typedef struct Gemm {
   int n_pieces;
   struct {
     int64_t extent, w, x; // strides in numbers
+    EmitRange only;
   } piece[GEMM_PIECES];
+  // What may be left out: terms that are zero, rows that nobody reads. The brief form does all. Units of k are multiples of GEMM_TERMS.
+  EmitRange only_k, only_n;
   // AMX: W is bf16, w_k 1, rows of it have a multiple of GEMM_BLOCK numbers, zeros behind k; as many rows as gemm_tiles_rows. No bias, no start.
   bool tiles;
   LLVMValueRef scratch; // gemm_tiles_scratch bytes
@@ -89,8 +92,13 @@ typedef struct GemmGradient {
   LLVMValueRef scratch;               // gemm_gradient_scratch bytes, 64-byte aligned
   LLVMValueRef add;                   // i1: add to D, or store over it; NULL: add
   unsigned block_vectors, block_rows; // as above, vectors along the columns; 0: chosen
+  // Of the rows only some: asks gemm_gradient_clips. add_unit: `add` of the rows of a unit; NULL: the same for all.
+  EmitRange only;
+  LLVMValueRef (*add_unit)(void *data, CodeModule *m, LLVMValueRef unit);
+  void *data;
 } GemmGradient;
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g);
-int64_t gemm_gradient_scratch(const GemmGradient *g); // bytes; from the numbers alone, 0 where none is needed
+int64_t gemm_gradient_scratch(const GemmGradient *g);                 // bytes; from the numbers alone, 0 where none is needed
+bool gemm_gradient_clips(const CodeModule *m, const GemmGradient *g); // may rows be left out?
 
 #endif

@@ -35,6 +35,8 @@ int64_t gemm_gradient_scratch(const GemmGradient *g) {
   return gemm_outer_scratch(g, &s.outer);
 }
 
+bool gemm_gradient_clips(const CodeModule *m, const GemmGradient *g) { return m->target->effort == WITH_CARE && shape_of(g).dots == 0; }
+
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   Shape s = shape_of(g);
   if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);

@@ -183,21 +183,40 @@ static void emit_block(CodeModule *m, const Band *b, LLVMValueRef row, LLVMValue
             BLOCK_ARGUMENTS);
 }
 
-static void emit_band(CodeModule *m, Band b, LLVMValueRef column) {
-  const GemmGradient *g = b.g;
+// n rows from `first` on (NULL: 0).
+static void emit_rows(CodeModule *m, Band b, LLVMValueRef first, int64_t n, LLVMValueRef column) {
   GemmRun run[GEMM_RUNS];
-  int runs = gemm_runs(g->rows, b.rows, run);
-  transpose(m, &b, column);
-  EmitLoop first = emit_loop(m, "ask", emit_index(m, 0), emit_index(m, D_AHEAD * run[0].rows), 1, NULL, 0);
-  ask_for_row(m, &b, emit_at2(m, b.element, g->d, first.index, g->d_stride, column));
-  emit_loop_end(m, &first, NULL);
+  int runs = gemm_runs(n, b.rows, run);
   for (int i = 0; i < runs; i++) {
     b.rows = run[i].rows;
     b.terms = gemm_terms(m->target, i == 0);
     EmitLoop r = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), b.rows, NULL, 0);
-    emit_block(m, &b, r.index, column);
+    emit_block(m, &b, first ? LLVMBuildNSWAdd(m->builder, first, r.index, "") : r.index, column);
     emit_loop_end(m, &r, NULL);
   }
+}
+
+// The rows of each unit that counts.
+static void emit_units_of_rows(CodeModule *m, Band b, LLVMValueRef column) {
+  const GemmGradient *g = b.g;
+  GemmGradient unit = *g;
+  EmitLoop u = emit_loop(m, "units", g->only.from, g->only.to, 1, NULL, 0);
+  if (g->add_unit) unit.add = g->add_unit(g->data, m, u.index);
+  b.g = &unit;
+  emit_rows(m, b, emit_units(m, &g->only, u.index), g->only.unit, column);
+  emit_loop_end(m, &u, NULL);
+}
+
+static void emit_band(CodeModule *m, Band b, LLVMValueRef column) {
+  const GemmGradient *g = b.g;
+  GemmRun run[GEMM_RUNS];
+  gemm_runs(g->rows, b.rows, run);
+  transpose(m, &b, column);
+  EmitLoop first = emit_loop(m, "ask", emit_index(m, 0), emit_index(m, D_AHEAD * run[0].rows), 1, NULL, 0);
+  ask_for_row(m, &b, emit_at2(m, b.element, g->d, first.index, g->d_stride, column));
+  emit_loop_end(m, &first, NULL);
+  if (g->only.from) emit_units_of_rows(m, b, column);
+  else emit_rows(m, b, NULL, g->rows, column);
 }
 
 // Bands of whole vectors, then one of what is left: fewer of them, one that is not full, the one of half the width.

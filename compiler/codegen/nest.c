@@ -211,6 +211,8 @@ static void build_step(Build *b, int index) {
   n->over_pairs = t->over_pairs;
   n->adds = t->adds;
   n->halves = t->halves;
+  n->n_clips = t->n_clips;
+  memcpy(n->clips, t->clips, sizeof n->clips);
   n->restarts = !t->over_pairs && step_least_outer(t) > b->group->outer;
   if (t->over_pairs) n->local = local_of(b, index);
   n->loops = t->loops;

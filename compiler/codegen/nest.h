@@ -32,10 +32,11 @@ typedef struct NestStep {
   int32_t loops, kept, n_reads, slot, local, site_slot; // -1: none
   int32_t dynamic_loop, adds, continues;
   int32_t rows; // EVENTS: of the array it stores to
-  int32_t halves, unused;
+  int32_t halves, n_clips;
   int64_t store_base, store_stride[NEST_LOOPS], local_base;
   int64_t dynamic_stride, dynamic_extent;
   NestRead read[NEST_OPERANDS];
+  Clip clips[STEP_CLIPS];
 } NestStep;
 
 typedef struct NestSegment {

@@ -3,6 +3,7 @@
 //   remat.c     values of earlier phases that are computed again instead of kept
 //   views.c     where the elements of each value lie (views cost nothing), and the class it is computed in
 //   folds.c     what folds add up, and where
+//   clips.c     turns of loops that pads make unnecessary
 //   steps.c     one step (or a few) for each value that needs code: loops, strides of operands, where it is stored
 //   partials.c  sums over events that are added up share one partial sum
 //   fuse.c      steps -> groups: what one kernel computes
@@ -26,7 +27,7 @@
 
 #include "compiler/codegen/codegen.h"
 
-enum { NEST_LOOPS = 12, NEST_OPERANDS = 3 };
+enum { NEST_LOOPS = 12, NEST_OPERANDS = 3, STEP_CLIPS = 4 };
 
 // Bounds of what one kernel holds: instructions in about, turns of inner loops together, instructions that follow on a
 // finished vector of a matrix product (they are repeated for each register of its block).
@@ -37,23 +38,24 @@ typedef enum { PLACE_DEAD, PLACE_NUMBER, PLACE_IOTA, PLACE_DATA, PLACE_LEAF, PLA
 typedef struct Place {
   PlaceKind kind;
   IrDtype dtype;
-  bool events;                                  // has the event axis
-  bool pairs;                                   // has both event axes
-  bool regular;                                 // computed by steps whose loops are its axes: may be read inside its own kernel
-  bool partial;                                 // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
-  int rank;                                     // axes other than events
-  int64_t axes[NEST_LOOPS], stride[NEST_LOOPS]; // canonical strides
-  int64_t rows;                                 // product of axes
-  int class;                                    // where it is computed (of a leaf: 0)
-  double number;                                // NUMBER
-  int64_t divide, modulo;                       // IOTA: (row / divide) % modulo
-  uint32_t port;                                // LEAF, OUTPUT: index of the port
-  uint32_t first_group, last_group;             // groups with its steps, UINT32_MAX: none yet
-  bool memory;                                  // needs an array that outlives a kernel
-  bool crosses;                                 // read in a later EVENTS class (CONSTANT: in any other): kept for it
-  uint32_t buffer;                              // buffer + 1
-  uint32_t partial_buffer;                      // buffer + 1
-  uint32_t batch_copy;                          // LEAF: place + 1 of a copy for the whole batch
+  bool events;                                   // has the event axis
+  bool pairs;                                    // has both event axes
+  bool regular;                                  // computed by steps whose loops are its axes: may be read inside its own kernel
+  bool partial;                                  // a sum over events: collected in PARTIAL by an EVENTS step, added up by a ONCE step
+  int rank;                                      // axes other than events
+  int64_t axes[NEST_LOOPS], stride[NEST_LOOPS];  // canonical strides
+  int64_t rows;                                  // product of axes
+  int64_t before[NEST_LOOPS], after[NEST_LOOPS]; // by axis: so many at either end are zeros, or sums that nobody reads
+  int class;                                     // where it is computed (of a leaf: 0)
+  double number;                                 // NUMBER
+  int64_t divide, modulo;                        // IOTA: (row / divide) % modulo
+  uint32_t port;                                 // LEAF, OUTPUT: index of the port
+  uint32_t first_group, last_group;              // groups with its steps, UINT32_MAX: none yet
+  bool memory;                                   // needs an array that outlives a kernel
+  bool crosses;                                  // read in a later EVENTS class (CONSTANT: in any other): kept for it
+  uint32_t buffer;                               // buffer + 1
+  uint32_t partial_buffer;                       // buffer + 1
+  uint32_t batch_copy;                           // LEAF: place + 1 of a copy for the whole batch
 } Place;
 
 typedef struct View {
@@ -94,6 +96,11 @@ typedef enum {
   STEP_NONE,    // left out
 } StepKind;
 
+// Of two loops only those pairs of turns count for which low <= i step[0] + j step[1] < high, i and j being the index of a loop over its unit.
+typedef struct Clip {
+  int32_t loop[2], unit[2], turns[2], step[2], low, high; // turns: units in all
+} Clip;
+
 typedef struct Step {
   StepKind kind;
   IrRef value;    // its op and attributes; IR_NONE: none
@@ -114,6 +121,8 @@ typedef struct Step {
   int64_t dynamic_stride, dynamic_extent;
   int dynamic_loop;
   uint32_t group;
+  uint8_t n_clips; // other turns need not be done (DOT)
+  Clip clips[STEP_CLIPS];
   uint8_t again; // of a step that is done again: how many such steps lie between it and one that is not, and 1
 } Step;
 

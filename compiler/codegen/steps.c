@@ -203,6 +203,7 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   t.halves = of_halves(s, v, &t);
   merge_loops(&t);
   product_weights(s, &t);
+  step_clip(s, &t);
   step_push(s, t);
 }
 

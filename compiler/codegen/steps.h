@@ -22,6 +22,10 @@ void step_put_into_memory(Schedule *s, uint32_t place); // computed constants, f
 void steps_of_gather(Schedule *s, IrRef r, uint32_t place);
 void steps_of_scatter(Schedule *s, IrRef r, uint32_t place);
 void steps_of_sort(Schedule *s, IrRef r, uint32_t place);
+// ---- clips.c
+void place_clip_pads(Schedule *s, uint32_t place, IrRef r);                        // of value r: pads of pads
+void place_clip_slices(Schedule *s, uint32_t place, IrRef r, const IrRef *reader); // of value r; reader: by value the only one, or IR_NONE
+void step_clip(const Schedule *s, Step *t);
 // ---- steps_move.c
 void step_zero_place(Schedule *s, uint32_t place);                            // a fold's result before anything is added
 void step_loops_of_fold(const Schedule *s, Step *t, IrRef r, const View *to); // over the axes of a value that is added to a fold's rows

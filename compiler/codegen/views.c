@@ -1,6 +1,6 @@
 // Where the elements of every value lie. Reshape, transpose, broadcast, slice and windows only change strides; what cannot be
 // said in strides gets a place of its own.
-#include "compiler/codegen/schedule.h"
+#include "compiler/codegen/steps.h"
 
 #include <string.h>
 
@@ -233,6 +233,7 @@ void schedule_views(Schedule *s) {
     case IR_COUNTER: place = leaf_place(s, v); break;
     default: place = place_new(s, PLACE_COMPUTED, &v->type, class); break;
     }
+    if (v->op == IR_PAD) place_clip_pads(s, place, (IrRef)i);
     s->views[i] = whole(s, place, &v->type);
     if (class >= s->classes) s->classes = class + 1;
   }

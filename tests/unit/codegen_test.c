@@ -202,8 +202,18 @@ typedef struct Image {
 static void test_images(void **state) {
   (void)state;
   static const Image all[] = {
-      {"ehwijc,ijco->ehwo", 7, 6, 3, 3, 1, 20, 1, 1},  {"ehwijc,ijco->ehwo", 9, 9, 1, 5, 2, 4, 2, 1},  {"ehwijc,hwijco->ehwo", 6, 5, 3, 3, 1, 6, 0, 1},
-      {"ehwijc,hwijco->ehwo", 7, 7, 8, 3, 2, 8, 1, 1}, {"ehwijc,ijco->ehwo", 4, 4, 17, 2, 1, 9, 1, 2},
+      {"ehwijc,ijco->ehwo", 7, 6, 3, 3, 1, 20, 1, 1},
+      {"ehwijc,ijco->ehwo", 9, 9, 1, 5, 2, 4, 2, 1},
+      {"ehwijc,hwijco->ehwo", 6, 5, 3, 3, 1, 6, 0, 1},
+      {"ehwijc,hwijco->ehwo", 7, 7, 8, 3, 2, 8, 1, 1},
+      {"ehwijc,ijco->ehwo", 4, 4, 17, 2, 1, 9, 1, 2},
+      // most places at the rim: pads as wide as half the kernel, wider than that, and such that some numbers of the kernel meet no image at all
+      {"ehwijc,ijco->ehwo", 4, 3, 8, 5, 1, 16, 2, 1},
+      {"ehwijc,ijco->ehwo", 5, 4, 8, 3, 2, 16, 2, 1},
+      {"ehwijc,hwijco->ehwo", 3, 4, 16, 5, 1, 6, 2, 1},
+      {"ehwijc,ijco->ehwo", 1, 2, 8, 5, 1, 8, 2, 1},
+      {"ehwijc,ijco->ehwo", 2, 2, 8, 2, 1, 8, 2, 1},
+      {"ehwijc,hwijco->ehwo", 4, 4, 8, 3, 2, 8, 1, 2},
   };
   for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
     const Image *a = &all[c];
