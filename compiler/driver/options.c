@@ -9,13 +9,13 @@
 
 #include "lang/diag.h"
 
-typedef enum { OPT_TEXT, OPT_LIST, OPT_COUNT, OPT_SEED, OPT_THREADS, OPT_TIME, OPT_FLAG } OptKind;
+typedef enum { OPT_TEXT, OPT_CHOICE, OPT_LIST, OPT_COUNT, OPT_SEED, OPT_THREADS, OPT_TIME, OPT_FLAG } OptKind;
 
 typedef struct OptSpec {
   const char *name; // without the dashes
   char letter;      // 0: none
   OptKind kind;
-  const char *argument; // NULL: a flag
+  const char *argument; // NULL: a flag; of a choice its words, a bar between them
   const char *help;
   size_t field;      // offset in Options
   size_t given;      // offset of the bool that says it was given; SIZE_MAX: none
@@ -44,15 +44,16 @@ static const OptSpec specs[] = {
     {"epochs", 0, OPT_COUNT, "N", "instead of the model's number of epochs", AT(epochs), AT(has_epochs), " run tune "},
     {"steps", 0, OPT_COUNT, "N", "at most so many steps a phase: a first try, or a small version of the model's training", AT(steps), AT(has_steps), " run "},
     {"trials", 0, OPT_COUNT, "N", "how many points to try (24); the first is the defaults", AT(n_trials), AT(has_trials), " tune "},
-    {"search", 0, OPT_TEXT, "quasi|random", "how points are spread over the ranges (quasi)", AT(search), NO_FLAG, " tune "},
+    {"search", 0, OPT_CHOICE, "quasi|random", "how points are spread over the ranges (quasi)", AT(search), NO_FLAG, " tune "},
     {"prune", 0, OPT_COUNT, "K", "the best K-th part goes on, K times as long (3; 1: all go to the end)", AT(prune), AT(has_prune), " tune "},
     {"set", 0, OPT_LIST, "NAME=VALUE", "turns a param of the model", AT(sets), NO_FLAG, " run check show tune "},
     {"fix", 0, OPT_LIST, "COLUMN=VALUE", "pins a given column to one value for all events", AT(fixes), NO_FLAG, " sample "},
     {"keep", 0, OPT_LIST, "COL,COL", "other columns of --given to copy to the output", AT(keep), NO_FLAG, " sample "},
     {"resume", 0, OPT_FLAG, NULL, "goes on where the run in -o stopped", AT(resume), NO_FLAG, " run "},
-    {"precision", 0, OPT_TEXT, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run check show tune "},
-    {"precision", 0, OPT_TEXT, "f32|f64|bf16", "numbers of the compiled programs (f32); bf16: operands of products drawn with, docs/sampler.md says how exact",
-     AT(precision), NO_FLAG, " sample score eval build bench "},
+    {"precision", 0, OPT_CHOICE, "f32|f64", "numbers of the compiled programs (f32)", AT(precision), NO_FLAG, " run check show tune "},
+    {"precision", 0, OPT_CHOICE, "f32|f64|bf16",
+     "numbers of the compiled programs (f32); bf16: operands of products drawn with, docs/sampler.md says how exact", AT(precision), NO_FLAG,
+     " sample score eval build bench "},
     {"seed", 0, OPT_SEED, "S", "seed of every draw (1; for sample the run's)", AT(seed), AT(has_seed), " run sample eval selftest tune "},
     {"threads", 0, OPT_THREADS, "N", "threads (those that the process may use); never changes a result", AT(threads), NO_FLAG,
      " run sample score eval selftest build bench tune "},
@@ -160,11 +161,21 @@ static bool parse_time(const char *text, double *seconds) {
   return end != text && *seconds > 0 && (*seconds *= unit, end[suffix] == '\0');
 }
 
+static bool is_choice(const char *words, const char *text) {
+  size_t n = strlen(text);
+  for (const char *at = words; at != NULL; at = strchr(at, '|')) {
+    at += *at == '|';
+    if (strcspn(at, "|") == n && strncmp(at, text, n) == 0) return true;
+  }
+  return false;
+}
+
 static bool store(Options *options, const OptSpec *spec, const char *text) {
   char *base = (char *)options;
   if (spec->given != NO_FLAG) *(bool *)(base + spec->given) = true;
   switch (spec->kind) {
   case OPT_TEXT: *(const char **)(base + spec->field) = text; return true;
+  case OPT_CHOICE: *(const char **)(base + spec->field) = text; return is_choice(spec->argument, text);
   case OPT_LIST: VEC_PUSH(options->arena, (Strings *)(base + spec->field), text); return true;
   case OPT_COUNT: return parse_count(text, (int64_t *)(base + spec->field));
   case OPT_SEED: {
@@ -188,12 +199,19 @@ static bool store(Options *options, const OptSpec *spec, const char *text) {
 // What a value of a kind looks like.
 static const char *wanted(const OptSpec *spec) {
   switch (spec->kind) {
+  case OPT_CHOICE: return "one of these";
   case OPT_COUNT: return "a count such as 1000, 10k or 2M";
   case OPT_SEED: return "a whole number, not negative";
   case OPT_THREADS: return "a number from 1 to 4096";
   case OPT_TIME: return "a time such as 30s, 5m or 1h";
   default: return spec->argument;
   }
+}
+
+// Why a word that another verb takes is none here.
+static const char *reason(const OptSpec *spec, const char *value) {
+  if (spec->field != AT(precision) || strcmp(value, "bf16") != 0) return "";
+  return "; bf16 is for drawing with a trained run (sample, score, eval, build, bench): steps of training are smaller than the last of 8 binary digits";
 }
 
 static const OptSpec *find_option(const VerbSpec *verb, const char *text, size_t len, bool letter) {
@@ -235,7 +253,9 @@ static bool parse_option(Options *options, const VerbSpec *verb, int argc, char 
   else if (*i + 1 < argc && !is_option(argv[*i + 1])) value = argv[++*i];
   else return usage_error(exit_code, verb, arena_printf(options->arena, "%.*s needs a value: %.*s %s", typed, text, typed, text, spec->argument));
   if (!store(options, spec, value))
-    return usage_error(exit_code, verb, arena_printf(options->arena, "%.*s %s: expected %s, found `%s`", typed, text, spec->argument, wanted(spec), value));
+    return usage_error(
+        exit_code, verb,
+        arena_printf(options->arena, "%.*s %s: expected %s, found `%s`%s", typed, text, spec->argument, wanted(spec), value, reason(spec, value)));
   return true;
 }
 
@@ -246,20 +266,6 @@ static bool is_given(const Options *options, const char *name) {
     return specs[i].kind == OPT_LIST ? ((const Strings *)field)->len > 0 : *(const char *const *)field != NULL;
   }
   return false;
-}
-
-static bool check_precision(Options *options, const VerbSpec *verb, int *exit_code) {
-  const char *precision = options->precision;
-  if (precision == NULL || strcmp(precision, "f32") == 0 || strcmp(precision, "f64") == 0) return true;
-  const char *name = "precision";
-  bool draws = strstr(find_option(verb, name, strlen(name), false)->argument, "bf16") != NULL, half = strcmp(precision, "bf16") == 0;
-  if (half && draws) return true;
-  const char *why = half ? arena_printf(options->arena,
-                                        "--precision bf16 is for drawing with a trained run (sample, score, eval, build, bench); %s takes f32 or f64: steps of "
-                                        "training are smaller than the last of 8 binary digits",
-                                        verb->name)
-                         : arena_printf(options->arena, "--precision is f32%s, found `%s`", draws ? ", f64 or bf16" : " or f64", precision);
-  return usage_error(exit_code, verb, why);
 }
 
 static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
@@ -273,7 +279,7 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   for (int i = 0; i < 2 && verb->required[i] != NULL; i++)
     if (!is_given(options, verb->required[i]))
       return usage_error(exit_code, verb, arena_printf(arena, "--%s is missing: `hgmc %s %s`", verb->required[i], verb->name, verb->arguments));
-  return check_precision(options, verb, exit_code);
+  return true;
 }
 
 const char *pair_value(const char *pair, const char *name) {

@@ -88,15 +88,13 @@ static void plan_rungs(Tuning *t) {
 
 static bool read_options(Tuning *t, HgmError *error) {
   const Options *o = t->options;
-  const char *search = o->search != NULL ? o->search : "quasi", *path = o->positional.at[0], *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+  const char *path = o->positional.at[0], *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
   const char *name = slash != NULL ? slash + 1 : path;
   t->arena = o->arena;
   t->n_trials = o->has_trials ? (int)o->n_trials : TRIALS;
   t->prune = o->has_prune ? (int)o->prune : PRUNE;
-  t->search = strcmp(search, "random") == 0 ? TUNE_RANDOM : TUNE_QUASI;
+  t->search = o->search != NULL && strcmp(o->search, "random") == 0 ? TUNE_RANDOM : TUNE_QUASI;
   t->directory = o->output != NULL ? o->output : arena_printf(t->arena, "runs/%.*s-tune", (int)(dot > name ? dot - name : (long)strlen(name)), name);
-  if (strcmp(search, "random") != 0 && strcmp(search, "quasi") != 0)
-    return hgm_fail(error, EXIT_ENVIRONMENT, "--search is quasi or random, found `%s`", search);
   if (t->n_trials < 1 || t->n_trials > 100000 || t->prune < 1)
     return hgm_fail(error, EXIT_ENVIRONMENT, "--trials is 1 to 100000, --prune at least 1 (1: none)");
   return true;

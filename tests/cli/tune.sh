@@ -59,6 +59,6 @@ tail -n 1 wild/tune.csv | grep -q '^[0-9]*,[0-9]*,,' || fail "a failed trial las
 
 # ---- refusals
 expect_exit 2 $HGMC tune toy.hgm --train "$data" --trials 6 --prune 2 -o one; expect_text "another search"
-expect_exit 2 $HGMC tune toy.hgm --train "$data" --search grid -o grid; expect_text "quasi or random"
+expect_exit 2 $HGMC tune toy.hgm --train "$data" --search grid -o grid; expect_text "--search quasi|random: expected one of these, found \`grid\`"
 expect_exit 1 $HGMC tune toy.hgm --train "$data" --set width=4 --set 'kind="relu"' --set rate=0.1 --set depth=2 -o none; expect_text "no range to search"
 expect_exit 2 $HGMC tune toy.hgm --train missing.h5 --trials 2 -o missing; expect_text "missing.h5"
