@@ -85,9 +85,10 @@ STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -
 STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
 STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec hdf5_format heap interrupt io npy_reader npy_writer numbers philox pickle pool \
                 program_file redraw sha256 table table_load table_paths table_read writer
-STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c))
+STUB_SOURCES := $(wildcard sampler/*.c) lang/base/unit.c $(STUB_RUNTIME:%=runtime/%.c)
+STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(STUB_SOURCES))
 stub-sources: # for tests that build the sampler otherwise
-	@echo $(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c)
+	@echo $(STUB_SOURCES)
 .PHONY: stub-sources
 $(O)/stub/%.o: %.c
 	@mkdir -p $(@D)

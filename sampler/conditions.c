@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lang/base/unit.h"
+
 static bool out_of_memory(HgmError *error) { return hgm_fail(error, 2, "out of memory"); }
 
 // ---- --fix
@@ -75,30 +77,10 @@ static bool check_shape(const HgmTable *table, const HgmBundleColumn *c, int pla
                                                     hgm_table_name(table), (long long)found->elements, (long long)c->elements);
 }
 
-// A unit of the language, as lang/unit.c reads the same table.
-typedef struct UnitOf {
-  const char *name, *dimension;
-  double factor;
-} UnitOf;
-
-static const UnitOf *unit_of(const char *name) {
-  static const UnitOf units[] = {
-#define UNIT(name, dimension, factor) {name, #dimension, factor},
-#include "lang/units.def"
-#undef UNIT
-  };
-  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-    if (strcmp(units[i].name, name) == 0) return &units[i];
-  return NULL;
-}
-
-// A file that says its unit and a model that says another would meet with wrong numbers. A unit that only one of them knows says nothing.
 static bool check_unit(const HgmTable *table, const HgmBundleColumn *c, int place, HgmError *error) {
   const char *said = hgm_table_column(table, place)->unit;
-  const UnitOf *of_file = said != NULL ? unit_of(said) : NULL, *wanted = unit_of(c->unit);
-  if (of_file == NULL || wanted == NULL) return true;
-  if (strcmp(of_file->dimension, wanted->dimension) == 0 && of_file->factor == wanted->factor) return true;
-  return hgm_fail(error, 1, "column `%s` of %s is in %s, the model wants it in %s; convert it, or correct the unit that the file says", c->name,
+  return units_agree(said, c->unit) ||
+         hgm_fail(error, 1, "column `%s` of %s is in %s, the model wants it in %s; convert it, or correct the unit that the file says", c->name,
                   hgm_table_name(table), said, c->unit);
 }
 

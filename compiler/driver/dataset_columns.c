@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "lang/unit.h"
+#include "lang/base/unit.h"
 
 bool dataset_every(const void *context, const ModelColumn *column) {
   (void)context;
@@ -39,15 +39,13 @@ static void column_refused(Session *session, const HgmTable *table, const ModelC
     diag_help(session->diags, d, "its columns are %s", hgm_table_list(table, list, sizeof list));
 }
 
-// A file that says its unit and a model that says another would meet with wrong numbers. A unit that only one of them knows says nothing.
-static bool unit_agrees(Session *session, const HgmTable *table, const ModelColumn *column, const HgmColumn *found) {
+static bool check_unit(Session *session, const HgmTable *table, const ModelColumn *column, const HgmColumn *found) {
   double factor;
-  if (found->unit == NULL || column->unit == NULL || unit_find(found->unit) == NULL) return true;
-  bool same_kind = unit_convert(found->unit, column->unit, &factor);
-  if (same_kind && factor == 1) return true;
+  if (units_agree(found->unit, column->unit)) return true;
   Diag *d = diag_add(session->diags, DIAG_UNIT, column->span, "`%s` of %s is in %s, the field says %s", column_path(session->arena, column),
                      hgm_table_name(table), found->unit, column->unit);
-  diag_help(session->diags, d, "`in %s`, as the file has it%s", found->unit, same_kind ? "; of a physical value `in` converts" : "");
+  diag_help(session->diags, d, "`in %s`, as the file has it%s", found->unit,
+            unit_convert(found->unit, column->unit, &factor) ? "; of a physical value `in` converts" : "");
   return false;
 }
 
@@ -78,7 +76,7 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }
-  if (!unit_agrees(session, table, column, found)) return -1;
+  if (!check_unit(session, table, column, found)) return -1;
   return place;
 }
 
