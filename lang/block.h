@@ -19,9 +19,10 @@ typedef struct MadeField MadeField;
 // What a formula of columns does with the field's own column: own op other, from left to right.
 typedef struct DataTerm {
   AstBinary op;
-  int column;
+  VEC(int) columns;       // that the other side reads, as indices in the data block; none: number
+  const AstExpr *formula; // of them (block_formula.c); NULL: one column as it is
   double number;
-} DataTerm; // column: index in the data block, -1: number
+} DataTerm;
 typedef struct DataItem {
   int own;
   VEC(DataTerm) terms;
@@ -148,6 +149,11 @@ void field_add_part(Elab *e, DataField *f, DataField *part);      // to a record
 const char *field_outer(const Blocks *b, const DataBlock *d);     // what stands in front of its fields' names; NULL: nothing
 DataField *field_in(const DataBlock *d, const char *path);        // "gen.pt"; NULL: no such field
 bool data_name_is_new(Elab *e, const DataBlock *d, AstName name); // given-twice
+// ---- columns in formulas (block_formula.c)
+typedef IrRef ColumnValue(void *context, int column);                                                 // f64 [e, …]; IR_NONE: there is none, which is reported
+const AstExpr *formula_of_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x);           // of a cut or weight, for elab_expr in the scope
+bool term_read(Blocks *b, DataBlock *d, const AstExpr *x, size_t item, size_t items, DataTerm *out);  // the other side for one of a field's columns
+IrRef term_value(Elab *e, const DataField *f, const DataTerm *t, ColumnValue *column, void *context); // f64; IR_NONE as soon as a column has none
 // ---- fields prepared with the numbers of another, and four-vectors (block_like.c)
 DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item); // `y: base.x`; NULL: reported
 IrRef column_ordered(IrFn *fn, const ModelColumn *c, IrRef x);        // of the file -> components of four-vectors as e px py pz
@@ -234,7 +240,7 @@ void metrics_formula(Metrics *m, const AstExpr *x, const ModelPhase *phase); // 
 void metrics_of_all_events(Metrics *m, Scope *names);                        // what the formulas left: in the scene that is open
 
 // ---- small things
-void not_built(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define FEWER_COLUMN_AXES "columns have four axes at most: the file keeps some of them joined, and `reshape` in the net parts them"
 IrRef over_events(Elab *e, const Value *tensor); // scalar per event in f64 [e]
 
 #endif

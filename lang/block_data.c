@@ -14,20 +14,24 @@ static bool declared_type(Blocks *b, DataField *f, const AstType *t) {
   Elab *e = b->e;
   Type type;
   if (t->kind == TY_NAME && t->u.named.field.text != NULL) {
-    not_built(e, t->span, "a field that is prepared with the numbers of another");
+    Diag *d = elab_error(e, DIAG_PREPARATION, t->span, "`%s` has the type of another field, and columns of its own", f->label);
+    diag_help(e->diags, d, "`%s: %s.%s` alone reads the same columns and prepares them with the same numbers", f->label, t->u.named.name.text,
+              t->u.named.field.text);
     return false;
   }
   if (t->kind == TY_LIST) {
-    not_built(e, t->span, "a field that is a list");
+    Diag *d = elab_error(e, DIAG_TYPE, t->span, "a field is no list");
+    diag_help(e->diags, d, "`%s = [\"a\", \"b\"]` has columns side by side, `%s: real[3] = \"a\"` reads a data set", f->label, f->label);
     return false;
   }
   if (!elab_type(e, f->block->scope, t, &type)) return false;
   if (type.kind != TYPE_TENSOR || type.tensor.element == ELEMENT_BOOL) {
-    not_built(e, t->span, "a field of this type");
+    Diag *d = elab_error(e, DIAG_TYPE, t->span, "a field is no %s", source_text(e, t->span));
+    diag_help(e->diags, d, "numbers are `real`, counts too; labels are `class[n]`, listed values and texts `class of [0, 5]`, `class of [\"a\", \"b\"]`");
     return false;
   }
   if (type.tensor.shape.rank > MODEL_COLUMN_AXES) {
-    not_built(e, t->span, "a column of more than four axes");
+    elab_not_built(e, t->span, "a column of more than four axes", FEWER_COLUMN_AXES);
     return false;
   }
   f->shape = type.tensor.shape;
@@ -117,7 +121,10 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
     else field_types(e, f); // also behind a mistake in the chain: what uses the field is looked at all the same
     return f;
   }
-  if (type != NULL) not_built(e, type->span, "a declared type of a record");
+  if (type != NULL) {
+    Diag *diag = elab_error(e, DIAG_TYPE, type->span, "a record has the types of its fields, and none of its own");
+    diag_help(e->diags, diag, "`%s = { pt: real = \"pt\", q: p4 = \"{E,px,py,pz}\" }`", name.text);
+  }
   for (size_t i = 0; i < source->fields.len; i++) {
     const AstSourceField *s = &source->fields.at[i];
     for (size_t k = 0; k < f->fields.len; k++)
@@ -390,41 +397,6 @@ static void prepare_field(Blocks *b, DataBlock *d, const DataField *f, IrFn *fn)
   VEC_PUSH(e->arena, &d->model->fields, (ModelField){f->name, extents_elements(&t->type.shape), f->text, f->span});
 }
 
-// A cut may name columns in quotes: the same expression with those as hidden names.
-static const AstExpr *with_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x) {
-  Elab *e = b->e;
-  if (x == NULL) return NULL;
-  AstExpr *copy = arena_dup(e->arena, x, sizeof *x);
-  if (x->kind == EX_STRING) {
-    const char *hidden = arena_printf(e->arena, "\"%s\"", x->u.string);
-    if (scope_own(scope, hidden) == NULL) {
-      int column = data_column(b, d, x->u.string, x->span);
-      TensorType type = tensor_type_real((Extents){0});
-      type.unit = d->model->columns.at[column].unit;
-      Belongs belongs = {BELONGS_EVENTS, d->model};
-      scope_bind(e, scope, hidden, x->span, value_tensor(e, x->span, type, field_column(e, d, column), belongs));
-    }
-    copy->kind = EX_NAME;
-    copy->u.name = hidden;
-  } else if (x->kind == EX_BINARY) {
-    copy->u.binary.left = (AstExpr *)with_columns(b, d, scope, x->u.binary.left);
-    copy->u.binary.right = (AstExpr *)with_columns(b, d, scope, x->u.binary.right);
-  } else if (x->kind == EX_UNARY) {
-    copy->u.unary.operand = (AstExpr *)with_columns(b, d, scope, x->u.unary.operand);
-  } else if (x->kind == EX_UNIT) {
-    copy->u.unit.operand = (AstExpr *)with_columns(b, d, scope, x->u.unit.operand);
-  } else if (x->kind == EX_CALL) {
-    AstArgs args = x->u.call.args;
-    copy->u.call.args = (AstArgs){0};
-    for (size_t i = 0; i < args.len; i++) {
-      AstArg arg = args.at[i];
-      arg.value = (AstExpr *)with_columns(b, d, scope, arg.value);
-      VEC_PUSH(e->arena, &copy->u.call.args, arg);
-    }
-  }
-  return copy;
-}
-
 IrRef event_condition(Elab *e, Value *v, Span span) {
   if (value_is_error(v)) return IR_NONE;
   if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_BOOL && v->u.tensor.type.shape.rank == 0) return elab_per_event(e, v);
@@ -440,7 +412,7 @@ static void cuts(Blocks *b, DataBlock *d, IrFn *fn) {
   IrRef keep = IR_NONE;
   for (size_t i = 0; i < d->cuts.len; i++) {
     const AstExpr *x = d->cuts.at[i];
-    Value *v = elab_expr(e, scope, with_columns(b, d, scope, x));
+    Value *v = elab_expr(e, scope, formula_of_columns(b, d, scope, x));
     IrRef one = event_condition(e, v, x->span);
     if (one == IR_NONE) continue;
     keep = keep == IR_NONE ? one : ir_binary(fn, IR_AND, keep, one);
@@ -453,7 +425,7 @@ static void weights(Blocks *b, DataBlock *d, IrFn *fn) {
   if (d->weight == NULL) return;
   Scope *scope = scope_new(e, d->scope);
   fields_bind(b, scope, d, true);
-  Value *v = elab_expr(e, scope, with_columns(b, d, scope, d->weight));
+  Value *v = elab_expr(e, scope, formula_of_columns(b, d, scope, d->weight));
   if (value_is_error(v)) return;
   if (v->kind != VALUE_TENSOR || v->u.tensor.type.shape.rank != 0) {
     Diag *diag = elab_error(e, DIAG_TYPE, d->weight->span, "an event weight is one number, found %s", value_text(e->arena, v));

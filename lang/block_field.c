@@ -22,37 +22,42 @@ IrRef field_weight(Elab *e, const DataBlock *d) {
 }
 
 // Scalars per event, stacked to a vector where the field is one.
-static IrRef stack(Elab *e, const DataField *f, IrRef (*part)(Elab *, const DataField *, const DataItem *, IrRef), IrRef whole) {
+typedef struct Beside Beside;
+static IrRef stack(Elab *e, const DataField *f, IrRef (*part)(Beside *, const DataField *, const DataItem *, IrRef), IrRef whole, Beside *beside) {
   IrFn *fn = e->scene->fn;
   IrRef *parts = ARENA_ARRAY(e->arena, IrRef, f->items.len);
-  if (!f->vector) return part(e, f, &f->items.at[0], whole);
+  if (!f->vector) return part(beside, f, &f->items.at[0], whole);
   if (whole != IR_NONE) whole = ir_reshape(fn, whole, 2, (int64_t[]){IR_EVENTS, (int64_t)f->items.len});
   for (size_t i = 0; i < f->items.len; i++) {
     IrRef one = IR_NONE;
     if (whole != IR_NONE) one = ir_reshape(fn, ir_slice(fn, whole, 1, (int64_t)i, (int64_t)i + 1, 1), 1, (int64_t[]){IR_EVENTS});
-    parts[i] = ir_reshape(fn, part(e, f, &f->items.at[i], one), 2, (int64_t[]){IR_EVENTS, 1});
+    parts[i] = ir_reshape(fn, part(beside, f, &f->items.at[i], one), 2, (int64_t[]){IR_EVENTS, 1});
   }
   int64_t axes[IR_MAX_RANK] = {IR_EVENTS};
   for (int i = 0; i < f->shape.rank; i++) axes[i + 1] = f->shape.axes[i];
   return ir_reshape(fn, ir_concat(fn, parts, (uint32_t)f->items.len, 1), f->shape.rank + 1, axes);
 }
 
-static IrRef own_part(Elab *e, const DataField *f, const DataItem *item, IrRef whole) {
+// What the columns of a formula are: those of the event, but those of a record that was generated as a whole where its parts have them.
+struct Beside {
+  Elab *e;
+  const DataField *record; // NULL: all are those of the event
+  const Value *made;
+  int depth;
+};
+
+static IrRef own_part(Beside *beside, const DataField *f, const DataItem *item, IrRef whole) {
   (void)whole;
-  return field_column(e, f->block, item->own);
+  return field_column(beside->e, f->block, item->own);
 }
 
 IrRef field_own(Elab *e, const DataField *f) {
   const DataField *part = split_part_of(f);
   if (f->set) return set_elements(e, f, field_column(e, f->block, f->items.at[0].own));
-  return part != NULL ? split_value(e, part) : stack(e, f, own_part, IR_NONE);
+  return part != NULL ? split_value(e, part) : stack(e, f, own_part, IR_NONE, &(Beside){.e = e});
 }
 
 // ---- formulas
-
-static IrRef term_value(Elab *e, const DataField *f, const DataTerm *t) {
-  return t->column < 0 ? ir_number(e->scene->fn, IR_F64, t->number) : field_column(e, f->block, t->column);
-}
 
 static IrOp forward_op(AstBinary op) { return op == BIN_ADD ? IR_ADD : op == BIN_SUB ? IR_SUB : op == BIN_MUL ? IR_MUL : IR_DIV; }
 IrOp formula_inverse(AstBinary op) { return op == BIN_ADD ? IR_SUB : op == BIN_SUB ? IR_ADD : op == BIN_MUL ? IR_DIV : IR_MUL; }
@@ -65,9 +70,24 @@ IrRef formula_step(IrFn *fn, IrOp op, IrRef x, IrRef other) {
   return ir_binary(fn, op, x, other);
 }
 
-static IrRef source_part(Elab *e, const DataField *f, const DataItem *item, IrRef own) {
-  for (size_t i = 0; i < item->terms.len; i++) own = formula_step(e->scene->fn, forward_op(item->terms.at[i].op), own, term_value(e, f, &item->terms.at[i]));
+typedef struct Column { // of whom a term is, and beside what it stands
+  Beside *beside;
+  const DataField *f;
+} Column;
+static IrRef column_beside(void *context, int column);
+
+static IrRef term_beside(Beside *beside, const DataField *f, const DataTerm *t) { return term_value(beside->e, f, t, column_beside, &(Column){beside, f}); }
+
+static IrRef source_part(Beside *beside, const DataField *f, const DataItem *item, IrRef own) {
+  for (size_t i = 0; i < item->terms.len; i++)
+    own = formula_step(beside->e->scene->fn, forward_op(item->terms.at[i].op), own, term_beside(beside, f, &item->terms.at[i]));
   return own;
+}
+
+static IrRef undone_part(Beside *beside, const DataField *f, const DataItem *item, IrRef source) {
+  for (size_t i = item->terms.len; i-- > 0;)
+    source = formula_step(beside->e->scene->fn, formula_inverse(item->terms.at[i].op), source, term_beside(beside, f, &item->terms.at[i]));
+  return source;
 }
 
 static bool has_terms(const DataField *f) {
@@ -87,7 +107,7 @@ static IrRef class_index(Elab *e, const DataField *f, IrRef x) {
   return place;
 }
 
-IrRef field_source(Elab *e, const DataField *f, IrRef own) { return class_index(e, f, has_terms(f) ? stack(e, f, source_part, own) : own); }
+IrRef field_source(Elab *e, const DataField *f, IrRef own) { return class_index(e, f, has_terms(f) ? stack(e, f, source_part, own, &(Beside){.e = e}) : own); }
 
 // ---- chains
 
@@ -130,30 +150,32 @@ static void along_chain(Elab *e, const DataField *f, IrRef x, Slope *slope) {
   }
 }
 
-static void along_formula(Elab *e, const DataField *f, Slope *slope) {
-  IrFn *fn = e->scene->fn;
+static void along_formula(Beside *beside, const DataField *f, Slope *slope) {
+  IrFn *fn = beside->e->scene->fn;
   for (size_t i = 0; i < f->items.len && slope->density; i++)
     for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
       const DataTerm *t = &f->items.at[i].terms.at[k];
       if (t->op != BIN_MUL && t->op != BIN_DIV) continue;
-      IrRef size = ir_unary(fn, IR_LOG, ir_unary(fn, IR_ABS, term_value(e, f, t)));
-      if (!f->vector) size = ir_binary(fn, IR_MUL, size, ir_number(fn, IR_F64, (double)extents_elements(&f->shape)));
+      IrRef size = ir_unary(fn, IR_LOG, ir_unary(fn, IR_ABS, term_beside(beside, f, t)));
+      if (ir_type_of(fn, size)->rank > 1) size = per_event_sum(fn, size);
+      else if (!f->vector) size = ir_binary(fn, IR_MUL, size, ir_number(fn, IR_F64, (double)extents_elements(&f->shape)));
       add_to_slope(fn, slope, t->op == BIN_MUL ? IR_ADD : IR_SUB, size);
     }
 }
 
 // The size of a hurdle has a density where it is on: its own chain stands behind that of the field that is split. Elsewhere it is noise.
-static Slope log_jacobian(Elab *e, const DataField *f, IrRef own) {
+static Slope log_jacobian(Beside *beside, const DataField *f, IrRef own, IrRef source) {
+  Elab *e = beside->e;
   IrFn *fn = e->scene->fn;
   const DataField *part = split_part_of(f);
   Slope slope = {.density = f->classes == NULL && !f->set && (part == NULL || split_is_masked(f))};
   slope.total = ir_fill(fn, (IrType){.dtype = IR_F64, .rank = 1, .axes = {IR_EVENTS}}, 0);
   if (part != NULL && slope.density) {
     along_chain(e, part->whole, field_inverse(e, part->whole, own), &slope);
-    along_formula(e, part->whole, &slope);
+    along_formula(beside, part->whole, &slope);
   }
-  along_chain(e, f, field_source(e, f, own), &slope);
-  along_formula(e, f, &slope);
+  along_chain(e, f, source, &slope);
+  along_formula(beside, f, &slope);
   if (part != NULL && slope.density) slope.total = ir_select(fn, split_on(e, f), slope.total, ir_number(fn, IR_F64, 0));
   return slope;
 }
@@ -349,23 +371,70 @@ static bool is_the_data(Elab *e, const DataField *f, const Value *v) {
   return known == v || (known != NULL && value_same(known, v));
 }
 
-// One part of physical(v): from columns when v is the data's own, else back through the chain.
-static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
-  IrFn *fn = e->scene->fn;
-  bool own_data = is_the_data(e, f, v);
-  IrRef own, y = IR_NONE;
-  if (own_data) {
-    own = field_own(e, f);
-  } else {
-    y = ir_cast(fn, elab_per_event(e, v), IR_F64);
-    own = field_inverse(e, f, y);
-    if (has_terms(f)) {
-      not_built(e, span, "`physical` of a generated value that is a formula of columns");
-      return value_error(e);
-    }
+// ---- physical(v)
+
+static IrRef prepared_numbers(Elab *e, const Value *v) { return ir_cast(e->scene->fn, elab_per_event(e, v), IR_F64); }
+
+// The field's own columns of what was generated: back through the chain, and out of the formula.
+static IrRef own_of_made(Beside *beside, const DataField *f, IrRef source) { return has_terms(f) ? stack(beside->e, f, undone_part, source, beside) : source; }
+
+// Which part of a record that was made has the column; NULL: none.
+static const DataField *maker_of(const DataField *f, const Value *v, int column, const Value **made, size_t *item) {
+  if (v->kind == VALUE_TENSOR && f->made == NULL && !f->record)
+    for (size_t i = 0; i < f->items.len; i++)
+      if (f->items.at[i].own == column) return *made = v, *item = i, f;
+  for (size_t i = 0; v->kind == VALUE_RECORD && f->record && i < f->fields.len && i < v->u.record.fields.len; i++) {
+    const DataField *found = maker_of(f->fields.at[i], v->u.record.fields.at[i].value, column, made, item);
+    if (found != NULL) return found;
   }
-  const Slope slope = log_jacobian(e, f, own);
-  Value *out = value_tensor(e, span, f->physical->type, own, v->u.tensor.belongs);
+  return NULL;
+}
+
+enum { MAX_FORMULAS_INSIDE = 16 };
+
+static IrRef column_beside(void *context, int column) {
+  const Column *c = context;
+  Elab *e = c->beside->e;
+  const Value *made;
+  size_t item;
+  const DataField *maker = c->beside->record == NULL ? NULL : maker_of(c->beside->record, c->beside->made, column, &made, &item);
+  if (maker == NULL) return field_column(e, c->f->block, column);
+  if (c->beside->depth > MAX_FORMULAS_INSIDE) {
+    Diag *d = elab_error(e, DIAG_INVERSE_NEEDS, c->f->span, "`%s = %s` is undone with %s, which is undone with it", c->f->label, c->f->text,
+                         c->f->block->model->columns.at[column].name);
+    diag_help(e->diags, d, "one of the columns stands in a field as it is");
+    return field_column(e, c->f->block, column);
+  }
+  Beside inside = *c->beside;
+  inside.depth++;
+  IrRef own = own_of_made(&inside, maker, field_inverse(e, maker, prepared_numbers(e, made)));
+  if (!maker->vector) return own;
+  own = ir_reshape(e->scene->fn, own, 2, (int64_t[]){IR_EVENTS, (int64_t)maker->items.len});
+  return ir_reshape(e->scene->fn, ir_slice(e->scene->fn, own, 1, (int64_t)item, (int64_t)item + 1, 1), 1, (int64_t[]){IR_EVENTS});
+}
+
+// A formula is undone with columns of the events of its block.
+static Belongs with_events(Elab *e, const DataField *f, const Value *v, Span span) {
+  if (!has_terms(f)) return v->u.tensor.belongs;
+  Value *events = value_tensor(e, f->span, tensor_type_real((Extents){0}), IR_NONE, (Belongs){BELONGS_EVENTS, f->block->model});
+  return elab_join(e, v, events, span);
+}
+
+// One part of physical(v): from columns when v is the data's own, else back through the chain.
+static Value *physical_leaf(Beside *beside, const DataField *f, Value *v, Span span) {
+  Elab *e = beside->e;
+  bool own_data = is_the_data(e, f, v);
+  Beside event = {.e = e};
+  if (own_data) beside = &event;
+  if (!own_data && has_terms(f) && e->scene->purpose == SCENE_GENERATE) {
+    Diag *d = elab_error(e, DIAG_INVERSE_NEEDS, span, "`physical` in `generate`: `%s = %s` is undone once the whole event is there", f->label, f->text);
+    diag_help(e->diags, d, "`where` in `generate` sees physical values by the names of the fields");
+    return value_error(e);
+  }
+  IrRef source = own_data ? IR_NONE : field_inverse(e, f, prepared_numbers(e, v));
+  IrRef own = own_data ? field_own(e, f) : own_of_made(beside, f, source);
+  const Slope slope = log_jacobian(beside, f, own, own_data ? field_source(e, f, own) : source);
+  Value *out = value_tensor(e, span, f->physical->type, own, own_data ? v->u.tensor.belongs : with_events(e, f, v, span));
   if (f->set && value_is_set(v)) {
     out = set_mark(e, out, v->u.tensor.present);
     out->u.tensor.ir = set_filled(e, out, 0, span)->u.tensor.ir;
@@ -376,13 +445,14 @@ static Value *physical_leaf(Elab *e, const DataField *f, Value *v, Span span) {
   return out;
 }
 
-static Value *physical_of(Elab *e, const DataField *f, Value *v, Span span) {
-  if (!f->record) return v->kind == VALUE_TENSOR ? physical_leaf(e, f, v, span) : value_error(e);
+static Value *physical_of(Beside *beside, const DataField *f, Value *v, Span span) {
+  Elab *e = beside->e;
+  if (!f->record) return v->kind == VALUE_TENSOR ? physical_leaf(beside, f, v, span) : value_error(e);
   Value *out = value_record(e, span);
   IrRef total = IR_NONE;
   bool density = v->kind == VALUE_RECORD && v->u.record.fields.len == f->fields.len;
   for (size_t i = 0; i < f->fields.len && v->kind == VALUE_RECORD && i < v->u.record.fields.len; i++) {
-    Value *part = physical_of(e, f->fields.at[i], v->u.record.fields.at[i].value, span);
+    Value *part = physical_of(beside, f->fields.at[i], v->u.record.fields.at[i].value, span);
     if (value_is_error(part)) return part;
     VEC_PUSH(e->arena, &out->u.record.fields, (RecordField){f->fields.at[i]->label, part});
     density = density && part->log_jacobian != IR_NONE;
@@ -403,7 +473,7 @@ static Value *hook_physical(Elab *e, Value *v, Span span) {
     return value_error(e);
   }
   if (v->type == f->physical) return v;
-  return physical_of(e, f, v, span);
+  return physical_of(&(Beside){.e = e, .record = f, .made = v}, f, v, span);
 }
 
 static Value *hook_weight(Elab *e, Value *v, Span span) {

@@ -9,8 +9,10 @@ static void mark_given(const DataField *f, Output *out) {
   for (size_t i = 0; f->split == NULL && i < f->fields.len; i++) mark_given(f->fields.at[i], out);
   for (size_t i = 0; i < f->items.len; i++) {
     out->given[f->items.at[i].own] = out->read[f->items.at[i].own] = true;
-    for (size_t k = 0; k < f->items.at[i].terms.len; k++)
-      if (f->items.at[i].terms.at[k].column >= 0) out->given[f->items.at[i].terms.at[k].column] = out->read[f->items.at[i].terms.at[k].column] = true;
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
+      const DataTerm *t = &f->items.at[i].terms.at[k];
+      for (size_t c = 0; c < t->columns.len; c++) out->given[t->columns.at[c]] = out->read[t->columns.at[c]] = true;
+    }
   }
 }
 
@@ -40,8 +42,10 @@ static void read_only(Elab *e, const DataField *f, ModelGenerator *g) {
   for (size_t i = 0; i < f->fields.len; i++) read_only(e, f->fields.at[i], g);
   for (size_t i = 0; i < f->items.len; i++) {
     VEC_PUSH(e->arena, &g->given, &f->block->model->columns.at[f->items.at[i].own]);
-    for (size_t k = 0; k < f->items.at[i].terms.len; k++)
-      if (f->items.at[i].terms.at[k].column >= 0) VEC_PUSH(e->arena, &g->given, &f->block->model->columns.at[f->items.at[i].terms.at[k].column]);
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
+      const DataTerm *t = &f->items.at[i].terms.at[k];
+      for (size_t c = 0; c < t->columns.len; c++) VEC_PUSH(e->arena, &g->given, &f->block->model->columns.at[t->columns.at[c]]);
+    }
   }
 }
 
@@ -125,7 +129,7 @@ static void write_extra(Blocks *b, const DataBlock *d, const Scope *body, ModelG
     Value *v = x->value;
     if (x->used || v == NULL || v->kind != VALUE_TENSOR || field_labelled(d, x->name) != NULL) continue;
     if (v->u.tensor.type.shape.rank > MODEL_COLUMN_AXES) {
-      not_built(e, x->span, "a column of more than four axes");
+      elab_not_built(e, x->span, "a column of more than four axes", FEWER_COLUMN_AXES);
       return;
     }
     for (size_t k = 0; k < g->outputs.len; k++)

@@ -40,15 +40,6 @@ struct Loaded {
   BlockList blocks;
 };
 
-void not_built(Elab *e, Span span, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  const char *what = arena_vprintf(e->arena, format, args);
-  va_end(args);
-  Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
-  diag_help(e->diags, d, "the language has it and a later version of hgmc will; this one refuses it");
-}
-
 // ---- names
 
 static bool declare(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d) {

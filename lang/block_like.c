@@ -32,8 +32,9 @@ static void items_like(Blocks *b, DataField *f, const DataField *other) {
   for (size_t i = 0; i < other->items.len; i++) {
     DataItem item = {.own = column_like(b, f->block, other, other->items.at[i].own), .span = f->span};
     for (size_t k = 0; k < other->items.at[i].terms.len; k++) {
-      DataTerm term = other->items.at[i].terms.at[k];
-      if (term.column >= 0) term.column = column_like(b, f->block, other, term.column);
+      const DataTerm *t = &other->items.at[i].terms.at[k];
+      DataTerm term = {.op = t->op, .formula = t->formula, .number = t->number};
+      for (size_t c = 0; c < t->columns.len; c++) VEC_PUSH(b->e->arena, &term.columns, column_like(b, f->block, other, t->columns.at[c]));
       VEC_PUSH(b->e->arena, &item.terms, term);
     }
     VEC_PUSH(b->e->arena, &f->items, item);

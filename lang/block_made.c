@@ -63,7 +63,7 @@ static bool type_of_made(Blocks *b, DataField *f) {
   scene_close(e);
   if (value_is_error(v)) return false;
   if (v->u.tensor.type.shape.rank > MODEL_COLUMN_AXES) {
-    not_built(e, f->span, "a column of more than four axes");
+    elab_not_built(e, f->span, "a column of more than four axes", FEWER_COLUMN_AXES);
     return false;
   }
   f->shape = v->u.tensor.type.shape;

@@ -477,7 +477,9 @@ void metrics_formula(Metrics *m, const AstExpr *x, const ModelPhase *phase) {
   case EX_UNIT:
   case EX_IF:
   case EX_FN:
-  case EX_INDEX: not_built(m->b->e, x->span, "this in a formula of metrics"); return;
+  case EX_INDEX:
+    elab_not_built(m->b->e, x->span, "this in a formula of metrics", "a definition of the block may have it: `r = x.pt[0]`, then `mean(batch(r))`");
+    return;
   }
 }
 

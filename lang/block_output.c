@@ -85,11 +85,21 @@ static IrRef in_range(Elab *e, const DataField *f, IrRef x) {
 
 static IrRef column_value(Output *out, int column, const DataField *needs);
 
+typedef struct Needed {
+  Output *out;
+  const DataField *by;
+} Needed;
+
+static IrRef needed(void *context, int column) {
+  const Needed *n = context;
+  return column_value(n->out, column, n->by);
+}
+
 static IrRef undo_formula(Output *out, const DataField *f, const DataItem *item, IrRef x) {
   IrFn *fn = out->e->scene->fn;
   for (size_t k = item->terms.len; k-- > 0;) {
     const DataTerm *t = &item->terms.at[k];
-    IrRef other = t->column < 0 ? ir_number(fn, IR_F64, t->number) : column_value(out, t->column, f);
+    IrRef other = term_value(out->e, f, t, needed, &(Needed){out, f});
     if (other == IR_NONE) return IR_NONE;
     x = formula_step(fn, formula_inverse(t->op), x, other);
   }

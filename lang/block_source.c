@@ -46,29 +46,12 @@ static bool family(Blocks *b, DataField *f, const AstExpr *x, Strings *out) {
 
 static void refuse_source(Elab *e, const AstExpr *x) {
   if (x->kind == EX_NAME || x->kind == EX_FIELD || x->kind == EX_CALL || x->kind == EX_IF) {
-    not_built(e, x->span, "a field that is made of other values");
+    Diag *d = elab_error(e, DIAG_PREPARATION, x->span, "a field of columns begins with a column, and is undone to it");
+    diag_help(e->diags, d, "functions stand in the chain, or behind an operator: `\"a\" / sqrt(\"b\") |> log`; `s = sqrt(a)` is a field made of the field a");
     return;
   }
   Diag *d = elab_error(e, DIAG_PREPARATION, x->span, "a field is made of columns, and columns are named in quotes");
   diag_help(e->diags, d, "`pt = \"Jet_pt\" / \"GenJet_pt\" |> log |> standardize`");
-}
-
-// One side of a formula as terms: a family of columns, or a number.
-static bool operand(Blocks *b, DataField *f, const AstExpr *x, Strings *names, double *number) {
-  Elab *e = b->e;
-  if (x->kind == EX_STRING) return family(b, f, x, names);
-  if (x->kind == EX_BINARY || x->kind == EX_LIST) {
-    not_built(e, x->span, "a formula on the right of a formula");
-    return false;
-  }
-  Value *v = elab_expr(e, f->block->scope, x);
-  if (value_is_error(v)) return false;
-  if (value_is_number(v)) {
-    *number = value_number(v);
-    return true;
-  }
-  refuse_source(e, x);
-  return false;
 }
 
 static bool items_of(Blocks *b, DataField *f, const AstExpr *x);
@@ -83,17 +66,10 @@ static bool formula(Blocks *b, DataField *f, const AstExpr *x) {
   }
   size_t first = f->items.len;
   if (!items_of(b, f, x->u.binary.left)) return false;
-  Strings names = {0};
-  double number = 0;
-  if (!operand(b, f, x->u.binary.right, &names, &number)) return false;
   size_t n = f->items.len - first;
-  if (names.len > 1 && names.len != n) {
-    elab_error(e, DIAG_SHAPE, x->span, "%zu columns on the left of the formula, %zu on the right", n, names.len);
-    return false;
-  }
   for (size_t i = 0; i < n; i++) {
-    DataTerm term = {op, -1, number};
-    if (names.len > 0) term.column = data_column(b, f->block, names.at[names.len == 1 ? 0 : i], x->u.binary.right->span);
+    DataTerm term = {.op = op};
+    if (!term_read(b, f->block, x->u.binary.right, i, n, &term)) return false;
     VEC_PUSH(e->arena, &f->items.at[first + i].terms, term);
   }
   return true;

@@ -204,9 +204,9 @@ const char *source_text(Elab *e, Span span) {
   return arena_strndup(e->arena, file->text + (span.begin - file->base), span.end - span.begin);
 }
 
-Value *elab_not_built(Elab *e, Span span, const char *what) {
+Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead) {
   Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "%s is not built yet", what);
-  diag_help(e->diags, d, "the language has it and a later version of hgmc will; this one refuses it");
+  diag_help(e->diags, d, "%s", instead);
   return value_error(e);
 }
 

@@ -170,12 +170,13 @@ bool elab_setting_number(Elab *e, Value *v, Span span, const char *what, double 
 Value *elab_tensor(Elab *e, Value *v, Span span); // numbers, lists, records of numbers; else poison
 Value *elab_real(Elab *e, Value *v, Span span);   // the same with real elements (class[2], bool: 0 or 1)
 Value *elab_cast(Elab *e, Value *v, IrDtype dtype);
-IrRef elab_per_event(Elab *e, const Value *tensor);                              // its IR with the event axis (broadcast if it has none)
-Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);           // two-data
-Value *elab_flatten(Elab *e, Value *v, Span span);                               // a vector: records in order, class as one-hot, p4 as 4
-Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span); // back; poison (output-type) if it does not fit
-Value *elab_component(Elab *e, Value *vector, int64_t i, Span span);             // a number of a vector
-Value *elab_sum(Elab *e, Value *v, Span span);                                   // over all axes of an event's value
+IrRef elab_per_event(Elab *e, const Value *tensor);                               // its IR with the event axis (broadcast if it has none)
+Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead); // instead: what to write
+Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);            // two-data
+Value *elab_flatten(Elab *e, Value *v, Span span);                                // a vector: records in order, class as one-hot, p4 as 4
+Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span);  // back; poison (output-type) if it does not fit
+Value *elab_component(Elab *e, Value *vector, int64_t i, Span span);              // a number of a vector
+Value *elab_sum(Elab *e, Value *v, Span span);                                    // over all axes of an event's value
 Value *elab_leaf(Elab *e, Span span, IrOp op, const char *name, IrDtype dtype, TensorType type, Belongs belongs);
 Value *elab_value_of_type(Elab *e, const FieldType *type, IrRef (*leaf)(void *data, const FieldType *part), void *data, Belongs belongs,
                           Span span); // a tensor, or a record of the type's fields

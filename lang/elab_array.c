@@ -356,7 +356,7 @@ static Value *gathered(Elab *e, Value *v, int axis, Value *index, Span span) {
   if (tensor_ir(e, v) == IR_NONE || tensor_ir(e, index) == IR_NONE) return value_error(e);
   const Tensor *x = &v->u.tensor, *i = &index->u.tensor;
   IrFn *fn = e->scene->fn;
-  if (x->type.shape.rank - 1 + i->type.shape.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes");
+  if (x->type.shape.rank - 1 + i->type.shape.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes", FEWER_AXES);
   Layout xl = layout_of(e, x), il = layout_of(e, i);
   TensorType type = x->type;
   type.circular = NULL;
@@ -395,7 +395,7 @@ Value *tensor_one_hot(Elab *e, Value *c, int64_t n, Span span) {
   IrFn *fn = e->scene->fn;
   const Tensor *t = &c->u.tensor;
   Layout l = layout_of(e, t);
-  if (l.shape.rank + 1 > IR_MAX_RANK - 2) return elab_not_built(e, span, "a one-hot of so many axes");
+  if (l.shape.rank + 1 > IR_MAX_RANK - 2) return elab_not_built(e, span, "a one-hot of so many axes", FEWER_AXES);
   IrRef index = ir_cast(fn, t->ir, IR_I32);
   IrType wide = *ir_type_of(fn, index);
   int8_t map[IR_MAX_RANK];

@@ -17,7 +17,8 @@ Value *builtin_batch(Elab *e, const Builtin *b, BuiltinCall *call) {
   Value *v = elab_real(e, call->value[0], call->span);
   if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
   if (alike_refused(e, v, call->span, "`batch(…)` of a value")) return value_error(e);
-  if (tensor_events(e, &v->u.tensor) > 1) return elab_not_built(e, call->span, "a batch inside a comprehension over a batch");
+  if (tensor_events(e, &v->u.tensor) > 1)
+    return elab_not_built(e, call->span, "a batch inside a comprehension over a batch", "give the inner list a name of its own in front: `m = mean(batch(v))`");
   return value_batch(e, call->span, v, false);
 }
 
@@ -27,7 +28,7 @@ Value *batch_element(Elab *e, const Value *batch, Span span) {
   IrFn *fn = e->scene->fn;
   IrRef x = elab_per_event(e, v);
   IrType t = *ir_type_of(fn, x);
-  if (t.rank == IR_MAX_RANK) return elab_not_built(e, span, "a batch of values of so many axes");
+  if (t.rank == IR_MAX_RANK) return elab_not_built(e, span, "a batch of values of so many axes", FEWER_AXES);
   int8_t from[IR_MAX_RANK] = {-1};
   memmove(t.axes + 1, t.axes, t.rank * sizeof t.axes[0]);
   t.axes[0] = IR_EVENTS;

@@ -42,7 +42,9 @@ static Value *hide_axes(Elab *e, const Lift *l, const Value *v, int axes) {
   Value *out = value_copy(e, v);
   Tensor *t = &out->u.tensor;
   int hidden = t->hidden.n > e->scene->alike.n ? t->hidden.n : e->scene->alike.n; // what it meets may be of the lists here
-  if (hidden + axes > MAX_HIDDEN) return elab_not_built(e, v->span, "a bijection of so many axes, or inside so many bijections and lists,");
+  if (hidden + axes > MAX_HIDDEN)
+    return elab_not_built(e, v->span, "a bijection of so many axes, or inside so many bijections and lists,",
+                          "`flatten` in front of it, or a bijection of a vector instead of one of a number inside of another");
   for (int i = 0; i < axes; i++) {
     t->hidden.id[t->hidden.n] = l->id[l->axes - axes + i];
     t->hidden.extent[t->hidden.n++] = t->type.shape.axes[i];
@@ -120,14 +122,50 @@ static Value *missing_direction(Elab *e, const AstDecl *decl, bool inverse, Span
   return value_error(e);
 }
 
+// How many numbers of the condition a name takes that is not the last; -1: reported.
+static int64_t taken_by(Elab *e, Scope *scope, const AstVar *var, Extents *shape) {
+  Type type = {.kind = TYPE_ANY};
+  if (var->type != NULL && !elab_type(e, scope, var->type, &type)) return -1;
+  if (type.kind == TYPE_TENSOR && type.tensor.element == ELEMENT_REAL) {
+    *shape = type.tensor.shape;
+    return extents_elements(shape);
+  }
+  Diag *d = elab_error(e, DIAG_TYPE, var->name.span, "the condition comes as one vector, and how much of it is `%s` is not said", var->name.text);
+  diag_help(e->diags, d, "`| %s: real[3], rest` takes three numbers, and the last name what is left", var->name.text);
+  return -1;
+}
+
+// What is given is one vector: the names take their numbers from it in order, the last what is left.
+static Value *part_of_context(Elab *e, Scope *scope, const AstDecl *decl, size_t name, Value *context, int64_t *at, Span span) {
+  const AstVars *given = &decl->u.bijection.given;
+  const AstVar *var = &given->at[name];
+  int64_t all = extents_elements(&context->u.tensor.type.shape), left = all - *at;
+  Extents shape = extents_of(1, &left);
+  int64_t n = name + 1 == given->len ? left : taken_by(e, scope, var, &shape);
+  if (n < 0) return value_error(e);
+  if (n == 0 || n > left) {
+    Diag *d = elab_error(e, DIAG_SHAPE, span, "`%s` is given %lld number%s, which is too few for `%s`", decl->name.text, (long long)all, all == 1 ? "" : "s",
+                         var->name.text);
+    diag_label(e->diags, d, var->name.span, "declared here");
+    diag_help(e->diags, d, "give it a value for each name behind its `|`");
+    return value_error(e);
+  }
+  Value *part = tensor_slice(e, context, 0, *at, *at + n, 1, span);
+  *at += n;
+  return tensor_reshape(e, part, shape, span);
+}
+
 static bool bind_context(Elab *e, Scope *scope, const AstDecl *decl, Value *context, Span span) {
   const AstVars *given = &decl->u.bijection.given;
-  if (given->len == 0) return true;
-  if (given->len > 1) return elab_not_built(e, given->at[1].name.span, "a bijection given several values"), false;
-  if (context == NULL) context = value_list(e, span);
-  context = elab_coerce_input(e, scope, given->at[0].type, context, span, decl->name.text);
-  if (value_is_error(context)) return false;
-  scope_bind(e, scope, given->at[0].name.text, given->at[0].name.span, context);
+  int64_t at = 0, none = 0;
+  if (context == NULL) context = given->len > 1 ? tensor_fill(e, span, extents_of(1, &none), 0) : value_list(e, span);
+  for (size_t i = 0; i < given->len; i++) {
+    const AstVar *var = &given->at[i];
+    Value *part = given->len > 1 ? part_of_context(e, scope, decl, i, context, &at, span) : context;
+    part = elab_coerce_input(e, scope, var->type, part, span, decl->name.text);
+    if (value_is_error(part)) return false;
+    scope_bind(e, scope, var->name.text, var->name.span, part);
+  }
   return true;
 }
 
@@ -210,7 +248,7 @@ Value *bijection_apply(Elab *e, const Value *v, bool inverse, Value *x, Value *c
   x = elab_real(e, x->kind == VALUE_RECORD ? elab_flatten(e, x, span) : x, span);
   if (value_is_error(x) || tensor_ir(e, x) == IR_NONE) return value_error(e);
   if (value_is_set(x)) return set_refused(e, x, span, "a bijection");
-  if (e->uses.len > 200) return elab_not_built(e, span, "a bijection so deep inside others");
+  if (e->uses.len > 200) return elab_not_built(e, span, "a bijection so deep inside others", "make a flow of the steps, one behind the other");
   const char *outer = e->in_bijection;
   e->in_bijection = b->decl->name.text;
   place_enter(e, b->path, e->place->owner);

@@ -152,7 +152,7 @@ Value *builtin_concat(Elab *e, const Builtin *b, BuiltinCall *call) {
 static bool sizes_of(Elab *e, const Values *list, Span span, const char *what, Extents *out) {
   *out = (Extents){0};
   for (size_t i = 0; i < list->len; i++) {
-    if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes"), false;
+    if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes", FEWER_AXES), false;
     if (!elab_setting_int(e, list->at[i], list->at[i]->span.begin ? list->at[i]->span : span, what, &out->axes[out->rank++])) return false;
   }
   return true;
@@ -277,7 +277,9 @@ Value *builtin_triangular_inverse(Elab *e, const Builtin *b, BuiltinCall *call) 
     diag_help(e->diags, d, "only square matrices have an inverse");
     return value_error(e);
   }
-  if (tensor_offset(e, t) > 0) return elab_not_built(e, call->span, "the inverse of a matrix of each event");
+  if (tensor_offset(e, t) > 0)
+    return elab_not_built(e, call->span, "the inverse of a matrix of each event",
+                          "of weights it is; of a small matrix of each event the inverse is written out, `[[1 / a, 0], [-b / (a * c), 1 / c]]`");
   return tensor_like(e, call->span, t->type, ir_tri_inverse(e->scene->fn, t->ir, b->op), t->belongs, &t->hidden);
 }
 

@@ -91,7 +91,7 @@ Value *builtin_windows(Elab *e, const Builtin *b, BuiltinCall *call) {
       !sizes_of(e, call->value[2], call->at[2], "`stride`", space, &stride) || !kernel_fits(e, v, &kernel, space, call->span))
     return value_error(e);
   int lead = tensor_offset(e, &v->u.tensor);
-  if (lead + 2 * space + 1 > IR_MAX_RANK) return elab_not_built(e, call->span, "windows of so many axes");
+  if (lead + 2 * space + 1 > IR_MAX_RANK) return elab_not_built(e, call->span, "windows of so many axes", FEWER_AXES);
   IrFn *fn = e->scene->fn;
   IrRef r = v->u.tensor.ir;
   Extents shape = {.rank = (uint8_t)(2 * space + 1)};

@@ -140,14 +140,14 @@ Value *builtin_unroll(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 Value *builtin_physical(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
-  if (e->hooks.physical == NULL) return elab_not_built(e, call->span, "`physical` here");
+  if (e->hooks.physical == NULL) return elab_not_built(e, call->span, "`physical` here", "it stands in train, score and evaluate");
   if (alike_refused(e, call->value[0], call->span, "`physical`")) return value_error(e);
   return e->hooks.physical(e, call->value[0], call->span);
 }
 
 Value *builtin_weight_of(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
-  if (e->hooks.weight_of == NULL) return elab_not_built(e, call->span, "`weight_of` here");
+  if (e->hooks.weight_of == NULL) return elab_not_built(e, call->span, "`weight_of` here", "it stands in train, score and evaluate");
   return e->hooks.weight_of(e, call->value[0], call->span);
 }
 
@@ -243,7 +243,7 @@ Value *builtin_grad(Elab *e, const Builtin *b, BuiltinCall *call) {
 static Value *jacobian_of(Elab *e, Value *y, Value *x, Span span) {
   Extents rows = y->u.tensor.type.shape, columns = x->u.tensor.type.shape, row = {.rank = 1, .axes = {1}}, all = rows;
   int64_t n = extents_elements(&rows);
-  if (rows.rank + columns.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a jacobian of so many axes");
+  if (rows.rank + columns.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a jacobian of so many axes", FEWER_AXES);
   for (int i = 0; i < columns.rank; i++) row.axes[row.rank++] = all.axes[all.rank++] = columns.axes[i];
   Value *flat = tensor_reshape(e, y, (Extents){.rank = 1, .axes = {n}}, span);
   Values parts = {0};
@@ -264,7 +264,9 @@ Value *builtin_jacobian(Elab *e, const Builtin *b, BuiltinCall *call) {
   Value *y = elab_real(e, call->value[0], call->span), *x = call->value[1];
   if (x->kind == VALUE_RECORD && x->u.record.vector != NULL) x = x->u.record.vector;
   if (value_is_error(y) || tensor_ir(e, y) == IR_NONE) return value_error(e);
-  if (y->u.tensor.hidden.n > 0) return elab_not_built(e, call->span, "a jacobian inside a map of one number, or for each element of a list,");
+  if (y->u.tensor.hidden.n > 0)
+    return elab_not_built(e, call->span, "a jacobian inside a map of one number, or for each element of a list,",
+                          "`grad` of one number works for each element; take the jacobian outside of the list");
   if (x->kind == VALUE_TENSOR) return jacobian_of(e, y, x, call->span);
   Diag *d = elab_error(e, DIAG_GRAD_WHAT, call->span, "%s is no value of the program to take a derivative by", value_text(e->arena, x));
   diag_help(e->diags, d, "`jacobian(y, x)` is of a list by a list that it was computed from");

@@ -38,7 +38,7 @@ Value *builtin_call(Elab *e, const Builtin *b, Scope *scope, const AstArgs *args
                     Span span); // args: with names; values: already made; first: piped
 
 // ---- messages
-Value *elab_not_built(Elab *e, Span span, const char *what);
+#define FEWER_AXES "`reshape(v, …)` makes one axis of several"
 Diag *elab_shape_error(Elab *e, Span span, const Value *a, const Value *b, const char *why); // both sides with their ways
 
 // ---- tensors (elab_tensor.c)

@@ -131,7 +131,7 @@ bool distribution_shape(Elab *e, const Value *d, Extents *out) {
     }
   }
   *out = law->copies;
-  if (out->rank + inner.rank > IR_MAX_RANK - 2) return elab_not_built(e, d->span, "a law of so many axes"), false;
+  if (out->rank + inner.rank > IR_MAX_RANK - 2) return elab_not_built(e, d->span, "a law of so many axes", FEWER_AXES), false;
   for (int i = 0; i < inner.rank; i++) out->axes[out->rank++] = inner.axes[i];
   return true;
 }
@@ -305,7 +305,7 @@ static Value *categorical_log_prob(Elab *e, const Distribution *d, Value *x, Spa
 static Value *once_a_part(Elab *e, const Distribution *d, Value *x, Span span) {
   Extents parts, one = d->copies, all = d->copies;
   if (!distribution_shape(e, d->b, &parts)) return value_error(e);
-  if (one.rank + parts.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a mixture of so many axes");
+  if (one.rank + parts.rank > IR_MAX_RANK - 2) return elab_not_built(e, span, "a mixture of so many axes", FEWER_AXES);
   for (int i = 0; i < parts.rank; i++) {
     one.axes[one.rank++] = i == 0 ? 1 : parts.axes[i];
     all.axes[all.rank++] = parts.axes[i];

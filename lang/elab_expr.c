@@ -110,8 +110,13 @@ static bool comprehend(Elab *e, Scope *scope, const AstExpr *x, size_t depth, Va
 // `[… for o in batch(v)]` is elaborated once, for a pair of events.
 static Value *over_batch(Elab *e, Scope *scope, const AstExpr *x, Value *batch) {
   const AstFor *loop = &x->u.comprehension.loops.at[0];
-  if (x->u.comprehension.loops.len > 1) return elab_not_built(e, x->span, "a comprehension over a batch and another list");
-  if (batch->u.batch.elements) return elab_not_built(e, x->span, "a comprehension over a comprehension over a batch");
+  if (x->u.comprehension.loops.len > 1)
+    return elab_not_built(
+        e, x->span, "a comprehension over a batch and another list",
+        "`[… for o in batch(v)]` goes over the batch alone; the other list stands in its body: `sum([sum([f(o, k) for k in 0:3]) for o in batch(v)])`");
+  if (batch->u.batch.elements)
+    return elab_not_built(e, x->span, "a comprehension over a comprehension over a batch",
+                          "reduce the inner list first: `m = sum([f(v, o) for o in batch(v)])`, then `batch(m)`");
   Scope *inner = scope_new(e, scope);
   Value *other = batch_element(e, batch, batch->span);
   if (value_is_error(other) || !bind_element(e, inner, loop, other, x->span)) return value_error(e);

@@ -336,7 +336,7 @@ static Value *base_log_prob(Elab *e, const Open *o, Value *z, Span span) {
   if (!circular_any(&z->u.tensor.type)) return distribution_log_prob(e, base, z, span);
   Extents shape;
   if (!distribution_shape(e, o->base, &shape)) return value_error(e);
-  if (shape.rank > 0) return elab_not_built(e, span, "a base of its own size under a flow with angles");
+  if (shape.rank > 0) return elab_not_built(e, span, "a base of its own size under a flow with angles", "`base normal` fits any size, angles and numbers");
   int64_t lines = pick_components(e, z->u.tensor.type.circular, n, false, &line);
   Value *circles = value_real(e, span, -LOG_2PI * (double)(n - lines));
   if (lines == 0) return elab_cast(e, circles, IR_F64);

@@ -41,11 +41,14 @@ static bool is_element(const char *name) {
   return false;
 }
 
-static Value *value_by_path(Elab *e, Scope *scope, AstName path) { // module.module.data
+// module.module.data, or data.record of a record's parts: then `inside` is the rest.
+static Value *value_by_path(Elab *e, Scope *scope, AstName path, const char **inside) {
   const char *point = strchr(path.text, '.');
   if (point == NULL) return scope_value(e, scope, path);
-  Value *module = scope_value(e, scope, (AstName){arena_strndup(e->arena, path.text, (size_t)(point - path.text)), path.span});
-  return module->kind == VALUE_MODULE ? value_by_path(e, module->u.module, (AstName){point + 1, path.span}) : module;
+  Value *v = scope_value(e, scope, (AstName){arena_strndup(e->arena, path.text, (size_t)(point - path.text)), path.span});
+  if (v->kind == VALUE_MODULE) return value_by_path(e, v->u.module, (AstName){point + 1, path.span}, inside);
+  *inside = point + 1;
+  return v;
 }
 
 static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
@@ -60,8 +63,13 @@ static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
     diag_help(e->diags, d, "types are real, angle, class, p4 with sizes in brackets, int, bool, and fields of data like `events.x`");
     return NULL;
   }
-  Value *data = value_by_path(e, scope, name);
+  const char *inside = NULL;
+  Value *data = value_by_path(e, scope, name, &inside);
   if (value_is_error(data)) return NULL;
+  if (inside != NULL) {
+    field.text = arena_printf(e->arena, "%s.%s", inside, field.text);
+    name.text = arena_strndup(e->arena, name.text, (size_t)(inside - name.text) - 1);
+  }
   if (data->kind == VALUE_DATA && e->hooks.field_type != NULL) {
     const FieldType *found = e->hooks.field_type(e, data, field.text);
     if (found != NULL) return found;
@@ -109,7 +117,7 @@ static bool known_dims(Elab *e, Scope *scope, const AstType *t, Extents *out) {
       if (!splice_axes(e, scope, dim->splice, out)) return false;
       continue;
     }
-    if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, t->span, "a value of so many axes"), false;
+    if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, t->span, "a value of so many axes", FEWER_AXES), false;
     if (!dim_value(e, scope, dim, &out->axes[out->rank++])) return false;
   }
   return true;

@@ -18,7 +18,7 @@ E1
 expect_exit 0 "$HGMC" run translate.hgm --train one=a.csv --train two=b.csv -o run --quiet
 h5dump -n run/model.h5 > log; expect_text "one.c.1.mean"; grep -q "two.d" log && fail "no statistics of the second block"
 expect_exit 0 "$HGMC" sample run forth --given a.csv -o forth.csv
-expect_exit 0 "$HGMC" sample run back --given b.csv -o back.csv
+expect_exit 0 "$HGMC" sample run back --given b.csv -o backwards.csv
 awk -F, 'NR == FNR { a[FNR] = $4; next } FNR > 1 && ($1 - 10 * a[FNR])^2 > 1e-6 { exit 1 }' a.csv <(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^E/) e = i } { print $e }' forth.csv) || fail "energies ten times as large"
 # what is translated is compared with the other block, here the same events; in eval too
 grep -q '"wasserstein"' run/evaluation.json || fail "metrics of translated events"
@@ -118,6 +118,37 @@ expect_of_field 1 '`logit` of `x` takes numbers from 0 to 1, and 1 of 500 rows o
 expect_of_field 1 '`log` of `x` takes positive numbers, and 1 of 500 rows of bad.csv have others: the first is row 40 with -3' 'iso = "iso" |> hurdle(0); x = iso.size |> log |> standardize'
 expect_of_field 0 'column `n` of bad.csv has 1 values that are no whole numbers, the first in row 9: 3.5' 'x = "n" |> dequantize |> standardize'
 expect_of_field 0 'column `phi` of bad.csv has 1 values beyond half a turn, the first in row 5: 4.1; they are wrapped' 'x = "phi" in rad |> wrap |> standardize'
+
+# a formula on the right of a formula: undone with what is given and with what is generated beside it, in training, of the command and of a sampler
+awk 'BEGIN { print "a,b,c,d"; for (i = 0; i < 400; i++) printf "%.9g,%.9g,%.9g,%.9g\n", (2 + sin(i)) * sqrt((3 + cos(i))^2 + 4 * (i % 7 + 1)), 3 + cos(i), i % 7 + 1, 5 + sin(2 * i) }' > sides.csv
+cat > sides.hgm <<'E1'
+param two = 2
+data events {
+  c = "c" |> standardize
+  r = { a = "a" / sqrt("b"^2 + two^2 * "c") |> log |> standardize, b = "b" |> log |> standardize }
+  v = ["d"] - [two * "c"] |> standardize
+  split 1
+}
+net make(z: real[3], c: real) -> events.r = concat(z, [c]) |> dense(4) |> tanh |> dense(2)
+train { z ~ normal[3]
+  fake = make(z, c)
+  update make { minimize (physical(fake).a - physical(r).a)^2 + sse(fake, r); with adam(1e-2) }
+  batch 100
+  epochs 30 }
+generate given c { z ~ normal[3]; r = make(z, c); v = 0.5 }
+score { a = physical(r).a; ra = r.a }
+E1
+expect_exit 0 "$HGMC" run sides.hgm --train sides.csv -o sides --quiet
+expect_exit 0 "$HGMC" score sides --data sides.csv -o known.csv
+paste -d, sides.csv known.csv | awk -F, 'NR > 1 { if (($1 - $5)^2 > 1e-9 * $1 * $1) exit 1; x = log(2 + sin(NR - 2)); s += x; ss += x * x; sy += $6; sxy += x * $6; n++ }
+  END { m = s / n; sd = sqrt(ss / n - m * m); if (sy / n > 1e-4 || sy / n < -1e-4 || (sxy / n / sd - 1)^2 > 1e-8) exit 2 }' || fail "forwards (exit $?)"
+expect_exit 0 "$HGMC" sample sides --given sides.csv -n 400 -o made.csv --quiet
+expect_exit 0 "$HGMC" build sides -o sides.sampler
+expect_exit 0 ./sides.sampler --given sides.csv -n 400 -o own.csv --quiet; same_file made.csv own.csv
+expect_exit 0 "$HGMC" sample sides --given sides.csv -n 400 -o made.h5 --quiet
+expect_exit 0 "$HGMC" score sides --data made.h5 -o made_scores.csv
+awk -F, 'NR == FNR { if (FNR == 1) for (i = 1; i <= NF; i++) at[$i] = i; else { a[FNR] = $at["a"]; d[FNR] = $at["d"] - 2 * $at["c"] } next }
+  FNR > 1 { if (($1 - a[FNR])^2 > 1e-9 * a[FNR]^2 || (FNR > 2 && (d[FNR] - d[2])^2 > 1e-6)) exit 1; if ($2 > -5 && $2 < 5) n++ } END { if (n != 400) exit 2 }' made.csv made_scores.csv || fail "backwards (exit $?)"
 
 data=$ROOT/../shared/data
 [ -d "$data" ] || exit 0

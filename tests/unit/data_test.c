@@ -131,6 +131,81 @@ static void scores_are_densities_in_physical_units(void **state) {
   leave(&l);
 }
 
+// Any formula of other columns may stand on the right: it is computed forwards and backwards, for each column of a family its own.
+static void formulas_stand_on_the_right(void **state) {
+  (void)state;
+  Loaded l = load("param c = 3\nfn twice(x) = 2 * x\n"
+                  "data d {\n  z = \"a\" / sqrt(\"b\" * \"b\" + 1) - twice(\"w\") / c |> scale(10)\n"
+                  "  v = \"{p,q}\" / (\"{u,s}\" + \"w\") |> log\n  y = [\"m\", \"n\"] - [\"u\", c * \"s\"]\n  g = \"{b,u,s,w}\"\n}\n"
+                  "generate given g { z = 0.7; v = [0.1, 0.2]; y = [1.0, 2.0] }\n"
+                  "score { lz = log_prob(normal, physical(z)); lv = log_prob(normal[2], physical(v)) }\n");
+  static const char *const names[] = {"a", "b", "w", "p", "q", "u", "s", "m", "n"};
+  enum { A, B, W, P, Q, U, S, M, N, COLUMNS, EVENTS = 3 };
+  double x[COLUMNS][EVENTS];
+  for (int k = 0; k < COLUMNS; k++) {
+    for (int i = 0; i < EVENTS; i++) x[k][i] = 1.5 + sin(3 * k + 0.7 * i);
+    give(&l, arena_printf(l.arena, "column:%s", names[k]), x[k], EVENTS);
+  }
+  const IrFn *prepare = l.model->data.at[0]->prepare, *g = l.model->generators.at[0]->fn;
+  for (int i = 0; i < EVENTS; i++) {
+    double root = sqrt(x[B][i] * x[B][i] + 1), low = 2 * x[W][i] / 3, flat = 0.5 * log(2 * acos(-1)), v[2];
+    double z = 10 * (x[A][i] / root - low);
+    near(run(&l, prepare, EVENTS, "prep:z")[i], z, 1e-12);
+    for (int k = 0; k < 2; k++) v[k] = log(x[P + k][i] / (x[U + k][i] + x[W][i])), near(run(&l, prepare, EVENTS, "prep:v")[2 * i + k], v[k], 1e-12);
+    near(run(&l, prepare, EVENTS, "prep:y")[2 * i], x[M][i] - x[U][i], 1e-12);
+    near(run(&l, prepare, EVENTS, "prep:y")[2 * i + 1], x[N][i] - 3 * x[S][i], 1e-12);
+    near(run(&l, g, EVENTS, "out:a")[i], (0.07 + low) * root, 1e-12);
+    near(run(&l, g, EVENTS, "out:p")[i], exp(0.1) * (x[U][i] + x[W][i]), 1e-12);
+    near(run(&l, g, EVENTS, "out:q")[i], exp(0.2) * (x[S][i] + x[W][i]), 1e-12);
+    near(run(&l, g, EVENTS, "out:m")[i], 1 + x[U][i], 1e-12);
+    near(run(&l, g, EVENTS, "out:n")[i], 2 + 3 * x[S][i], 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:lz")[i], -z * z / 2 - flat + log(10 / root), 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:lv")[i], -(v[0] * v[0] + v[1] * v[1]) / 2 - 2 * flat - log(x[P][i]) - log(x[Q][i]), 1e-12);
+  }
+  assert_int_equal(l.model->generators.at[0]->given.len, 4);
+  leave(&l);
+}
+
+// What was generated is undone with the columns of its event, or with what was generated beside it; its density goes with what it is undone to.
+static void generated_formulas_have_physical_values(void **state) {
+  (void)state;
+  Loaded l = load("data d {\n  r = { a = \"a\" / (\"b\" + \"c\") |> log |> scale(2); b = \"b\" |> log }\n  c = \"c\"\n}\n"
+                  "net f(c: d.c) -> d.r = [0.6 * c, 0.2 - c]\nnet one(c: d.c) -> d.r.a = 0.6 * c\n"
+                  "score { whole = physical(f(c)).a; other = physical(f(c)).b; alone = physical(one(c)); again = physical(r).a\n"
+                  "  l = log_prob(normal[2], physical(f(c))); la = log_prob(normal, physical(one(c))) }\n");
+  const double a[2] = {3, 5}, b[2] = {2, 7}, c[2] = {0.5, 1.5};
+  give(&l, "column:a", a, 2);
+  give(&l, "column:b", b, 2);
+  give(&l, "column:c", c, 2);
+  for (int i = 0; i < 2; i++) {
+    double y = 0.6 * c[i], w = 0.2 - c[i], made = exp(w), flat = 0.5 * log(2 * acos(-1));
+    near(run(&l, l.model->score, 2, "score:other")[i], made, 1e-12);
+    near(run(&l, l.model->score, 2, "score:whole")[i], exp(y / 2) * (made + c[i]), 1e-12);
+    near(run(&l, l.model->score, 2, "score:alone")[i], exp(y / 2) * (b[i] + c[i]), 1e-12);
+    near(run(&l, l.model->score, 2, "score:again")[i], a[i], 1e-12);
+    near(run(&l, l.model->score, 2, "score:l")[i], -(y * y + w * w) / 2 - 2 * flat + log(2) - y / 2 - log(made + c[i]) - w, 1e-12); // 2 / a and 1 / b
+    near(run(&l, l.model->score, 2, "score:la")[i], -y * y / 2 - flat + log(2) - y / 2 - log(b[i] + c[i]), 1e-12);
+  }
+  leave(&l);
+}
+
+// The names behind `|` of a bijection take their numbers in order, the last what is left.
+static void a_bijection_is_given_several_values(void **state) {
+  (void)state;
+  Loaded l = load("data d { x = \"{a,b}\"; c = \"c\"; v = \"{u,s,w}\" }\n"
+                  "bijection bend(x: real[n] -> y: real[n] | k: real, shift: real[2], rest) {\n"
+                  "  forward { y = x * exp(k) + shift + rest[0]; log_det = n * k }\n  inverse { x = (y - shift - rest[0]) * exp(-k); log_det = -n * k }\n}\n"
+                  "flow f(x | c, v) { base normal; bend }\n"
+                  "score { l = log_prob(f, x | c, v); y = bend.forward(x | c, v)[0][1] }\n");
+  static const char *const names[] = {"a", "b", "c", "u", "s", "w"};
+  static const double x[6] = {1.5, -0.5, 0.3, 2, -1, 0.25};
+  for (int k = 0; k < 6; k++) give(&l, arena_printf(l.arena, "column:%s", names[k]), &x[k], 1);
+  double za = (x[0] - x[3] - x[5]) * exp(-x[2]), zb = (x[1] - x[4] - x[5]) * exp(-x[2]);
+  near(run(&l, l.model->score, 1, "score:l")[0], -(za * za + zb * zb) / 2 - log(2 * acos(-1)) - 2 * x[2], 1e-12);
+  near(run(&l, l.model->score, 1, "score:y")[0], x[1] * exp(x[2]) + x[4] + x[5], 1e-12);
+  leave(&l);
+}
+
 static void observables_look_at_columns(void **state) {
   (void)state;
   Loaded l = load("data d { x = [\"a\", \"b\"] |> standardize; m = \"m\" in GeV |> log }\n"
@@ -180,6 +255,18 @@ static void what_cannot_be_is_refused(void **state) {
   expect("data d { x = \"a\" in Gev |> log }\n", "unit-unknown");
   expect("data d { x = \"a\" in GeV |> log; y = \"a\" in cm }\n", "unit");
   expect("data d { x = \"a\"; split 0.8 / 0.3 }\n", "split");
+  expect("data d { x = \"a\" }\nbijection b(x: real -> y: real | c, k: real) { forward { y = x * k + c; log_det = log(k) } }\nscore { s = b.forward(x | 1, "
+         "2)[0] }\n",
+         "type");
+  expect(
+      "data d { x = \"a\" }\nbijection b(x: real -> y: real | c: real[2], k) { forward { y = x + c[0]; log_det = 0 } }\nscore { s = b.forward(x | 1, 2)[0] }\n",
+      "shape");
+  expect("data d { x = \"{a,b}\" / (\"{c,d,e}\" + 1) }\n", "shape");
+  expect("data d { x = \"{a,b}\" - [\"c\", \"d\", \"e\"] }\n", "shape");
+  expect("data d { x = \"a\" / (\"b\" + c) }\n", "unknown-name");
+  expect("data d { x = \"a\" / sqrt(\"b\" in GeV + 2 cm) }\n", "unit");
+  expect("data d { x = \"a\" / (\"a\" + \"b\") }\ngenerate { x ~ normal }\n", "inverse-needs");
+  expect("data d { x = \"a\" / [\"b\" + 1, 2][0] }\n", "type");
   expect("data d { x = \"a\"; x = \"b\" }\n", "given-twice");
   expect("data d { x: real[3] = [\"a\", \"b\"] }\n", "column-shape");
   expect("data d { x = \"a\"; where x + 1 }\n", "type");
@@ -204,6 +291,9 @@ int main(void) {
       cmocka_unit_test(fits_come_in_rounds_and_prepare_applies_them),
       cmocka_unit_test(a_sampler_writes_physical_columns),
       cmocka_unit_test(scores_are_densities_in_physical_units),
+      cmocka_unit_test(formulas_stand_on_the_right),
+      cmocka_unit_test(generated_formulas_have_physical_values),
+      cmocka_unit_test(a_bijection_is_given_several_values),
       cmocka_unit_test(observables_look_at_columns),
       cmocka_unit_test(numbers_of_a_record_have_names),
       cmocka_unit_test(what_cannot_be_is_refused),

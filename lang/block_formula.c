@@ -1,0 +1,133 @@
+// Columns in formulas: what stands in quotes is a column, everything around it an expression like any other.
+//
+//   m = "m" / sqrt(2 * "{a,b}_pt")     behind the field's own column, for each number of the field
+//   where "id" > 0                      a cut
+//
+// A column in quotes becomes a name that no program can write, "id" with its quotes, and scopes bind it.
+#include <string.h>
+
+#include "lang/block.h"
+
+static const char *hidden_name(Elab *e, const char *column) { return arena_printf(e->arena, "\"%s\"", column); }
+
+typedef struct Quotes {
+  Elab *e;
+  AstNames *columns;
+  size_t item, items; // of a family its item-th column; items 0: a name is taken as it stands
+} Quotes;
+
+static bool column_of(const Quotes *q, const AstExpr *x, const char **out) {
+  Strings names = {0};
+  *out = x->u.string;
+  if (q->items == 0) return true;
+  if (!data_family(q->e->arena, x->u.string, &names)) {
+    Diag *d = elab_error(q->e, DIAG_PREPARATION, x->span, "the family \"%s\" does not name columns", x->u.string);
+    diag_help(q->e->diags, d, "\"{a,b}_{x,y}\" are the four columns a_x, a_y, b_x, b_y");
+    return false;
+  }
+  if (names.len != 1 && names.len != q->items) {
+    Diag *d = elab_error(q->e, DIAG_SHAPE, x->span, "%zu columns on the left of the formula, %zu on the right", q->items, names.len);
+    diag_help(q->e->diags, d, "one column goes with all, else each has its own");
+    return false;
+  }
+  *out = names.at[names.len == 1 ? 0 : q->item];
+  return true;
+}
+
+static const AstExpr *without_quotes(const Quotes *q, const AstExpr *x) { // NULL: reported
+  Elab *e = q->e;
+  AstExpr *copy = arena_dup(e->arena, x, sizeof *x);
+  const AstExpr *a = NULL, *b = NULL;
+  switch (x->kind) {
+  case EX_STRING: {
+    const char *column;
+    if (!column_of(q, x, &column)) return NULL;
+    VEC_PUSH(e->arena, q->columns, ((AstName){column, x->span}));
+    copy->kind = EX_NAME;
+    copy->u.name = hidden_name(e, column);
+    return copy;
+  }
+  case EX_BINARY:
+    a = without_quotes(q, x->u.binary.left), b = without_quotes(q, x->u.binary.right);
+    copy->u.binary.left = (AstExpr *)a, copy->u.binary.right = (AstExpr *)b;
+    return a != NULL && b != NULL ? copy : NULL;
+  case EX_UNARY: copy->u.unary.operand = (AstExpr *)(a = without_quotes(q, x->u.unary.operand)); return a != NULL ? copy : NULL;
+  case EX_UNIT: copy->u.unit.operand = (AstExpr *)(a = without_quotes(q, x->u.unit.operand)); return a != NULL ? copy : NULL;
+  case EX_CALL:
+    copy->u.call.args = (AstArgs){0};
+    for (size_t i = 0; i < x->u.call.args.len; i++) {
+      AstArg arg = x->u.call.args.at[i];
+      if ((a = without_quotes(q, arg.value)) == NULL) return NULL;
+      arg.value = (AstExpr *)a;
+      VEC_PUSH(e->arena, &copy->u.call.args, arg);
+    }
+    return copy;
+  default: return copy;
+  }
+}
+
+static void bind_column(Elab *e, Scope *scope, const DataBlock *d, int column, Span span, IrRef value) {
+  const ModelColumn *c = &d->model->columns.at[column];
+  const char *name = hidden_name(e, c->name);
+  if (scope_own(scope, name) != NULL) return;
+  TensorType type = tensor_type_real(extents_of(c->rank, c->shape));
+  type.unit = c->unit;
+  scope_bind(e, scope, name, span, value_tensor(e, span, type, value, (Belongs){BELONGS_EVENTS, d->model}));
+}
+
+const AstExpr *formula_of_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x) {
+  AstNames columns = {0};
+  x = without_quotes(&(Quotes){.e = b->e, .columns = &columns}, x);
+  for (size_t i = 0; i < columns.len; i++) {
+    int column = data_column(b, d, columns.at[i].text, columns.at[i].span);
+    bind_column(b->e, scope, d, column, columns.at[i].span, field_column(b->e, d, column));
+  }
+  return x;
+}
+
+// ---- the right side of a field's formula
+
+static const AstExpr *one_of_list(Elab *e, const AstExpr *x, size_t item, size_t items) {
+  if (x->kind != EX_LIST) return x;
+  if (x->u.items.len == items) return x->u.items.at[item];
+  Diag *d = elab_error(e, DIAG_SHAPE, x->span, "%zu columns on the left of the formula, a list of %zu on the right", items, x->u.items.len);
+  diag_help(e->diags, d, "one value goes with all, else each column has its own");
+  return NULL;
+}
+
+bool term_read(Blocks *b, DataBlock *d, const AstExpr *x, size_t item, size_t items, DataTerm *out) {
+  Elab *e = b->e;
+  AstNames columns = {0};
+  x = one_of_list(e, x, item, items);
+  const AstExpr *bare = x == NULL ? NULL : without_quotes(&(Quotes){e, &columns, item, items}, x);
+  if (bare == NULL) return false;
+  for (size_t i = 0; i < columns.len; i++) VEC_PUSH(e->arena, &out->columns, data_column(b, d, columns.at[i].text, columns.at[i].span));
+  if (columns.len > 0) {
+    if (x->kind != EX_STRING) out->formula = bare;
+    return true;
+  }
+  Value *v = elab_expr(e, d->scope, x);
+  if (value_is_error(v)) return false;
+  if (value_is_number(v)) return out->number = value_number(v), true;
+  Diag *diag = elab_error(e, DIAG_PREPARATION, x->span, "a formula of a field is made of columns and numbers, this is %s", value_text(e->arena, v));
+  diag_help(e->diags, diag, "`pt = \"Jet_pt\" / sqrt(\"GenJet_pt\") |> log |> standardize`; columns are named in quotes");
+  return false;
+}
+
+IrRef term_value(Elab *e, const DataField *f, const DataTerm *t, ColumnValue *column, void *context) {
+  Scope *scope = scope_new(e, f->block->scope);
+  if (t->columns.len == 0) return ir_number(e->scene->fn, IR_F64, t->number);
+  for (size_t i = 0; i < t->columns.len; i++) {
+    IrRef x = column(context, t->columns.at[i]);
+    if (x == IR_NONE || t->formula == NULL) return x;
+    bind_column(e, scope, f->block, t->columns.at[i], t->formula->span, x);
+  }
+  Value *v = elab_expr(e, scope, t->formula);
+  if (value_is_error(v)) return ir_number(e->scene->fn, IR_F64, 1); // reported
+  bool number = v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_REAL;
+  if (number && (v->u.tensor.type.shape.rank == 0 || extents_equal(&v->u.tensor.type.shape, &f->shape))) return over_events(e, v);
+  Diag *d = elab_error(e, DIAG_SHAPE, t->formula->span, "the right side of a formula is one number, or as many as the field has: this is %s",
+                       value_text(e->arena, v));
+  diag_help(e->diags, d, "`sum(…)` or `mean(…)` makes one number of several");
+  return ir_number(e->scene->fn, IR_F64, 1);
+}
