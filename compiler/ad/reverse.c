@@ -53,16 +53,22 @@ static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const Ir
   return active;
 }
 
-// The first of the values that are equal to i, for i <= last. Each of wrt is equal to itself alone, whatever else is computed like it.
-static IrRef *find_equal(const IrFn *fn, Arena *scratch, IrRef last, const IrRef *wrt, uint32_t n) {
-  IrRef *equal = ARENA_ARRAY(scratch, IrRef, last + 1);
-  uint8_t *apart = ARENA_ARRAY(scratch, uint8_t, last + 1);
+// The first of the values that are equal to i, of those that y is made of. Each of wrt is equal to itself alone, whatever else is
+// computed like it; and what y is not made of stands for nothing, or a second derivative would miss the value that it asks for.
+static IrRef *find_equal(const IrFn *fn, Arena *scratch, IrRef y, const IrRef *wrt, uint32_t n) {
+  IrRef *equal = ARENA_ARRAY(scratch, IrRef, y + 1);
+  uint8_t *within = ARENA_ARRAY(scratch, uint8_t, y + 1);
+  within[y] = 1;
+  for (IrRef i = y + 1; i-- > 0;) {
+    const IrValue *v = ir_at(fn, i);
+    for (uint32_t k = 0; within[i] && k < v->n_operands; k++) within[v->operands[k]] = 1;
+  }
   for (uint32_t k = 0; k < n; k++)
-    if (wrt[k] <= last) apart[wrt[k]] = 1;
-  IrSame same = ir_same_new(scratch, last + 1);
-  for (IrRef i = 0; i <= last; i++) {
+    if (wrt[k] <= y) within[wrt[k]] = 0;
+  IrSame same = ir_same_new(scratch, y + 1);
+  for (IrRef i = 0; i <= y; i++) {
     equal[i] = i;
-    if (apart[i]) continue;
+    if (!within[i]) continue;
     IrValue *v = arena_dup(scratch, ir_at(fn, i), sizeof *v);
     IrRef *operands = ARENA_ARRAY(scratch, IrRef, v->n_operands + 1);
     for (uint32_t k = 0; k < v->n_operands; k++) operands[k] = equal[v->operands[k]];
