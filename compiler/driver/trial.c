@@ -8,7 +8,7 @@
 
 enum { POINTS = 64 };
 static const double tolerance = 1e-6;          // of float64 through inverses that cancel
-static const double tolerance_of_steps = 1e-3; // of an integral in steps, as continuous flows are
+static const double tolerance_of_steps = 1e-2; // of an integral in steps, as continuous flows are
 
 // ---- points, settings and weights
 
