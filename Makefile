@@ -84,8 +84,8 @@ STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
 STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
 STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec hdf5_format heap interrupt io npy_reader npy_writer numbers philox pickle pool \
-                program_file redraw sha256 table table_load table_paths table_read writer
-STUB_SOURCES := $(wildcard sampler/*.c) lang/base/unit.c $(STUB_RUNTIME:%=runtime/%.c)
+                program_file redraw sha256 table table_load table_paths table_read table_units unit writer
+STUB_SOURCES := $(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c)
 STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(STUB_SOURCES))
 stub-sources: # for tests that build the sampler otherwise
 	@echo $(STUB_SOURCES)

@@ -135,6 +135,7 @@ void param_declare(Blocks *b, Scope *scope, const AstDecl *decl, const AstExpr *
 void params_finish(Blocks *b); // checks all, fills model->params, refuses unknown --set
 // ---- data (block_data.c, block_source.c, block_chain.c)
 DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
+bool data_units_meet(DataBlock *d, const DataField *f);             // one round of ModelColumn.meets over its formulas; false: nothing new
 void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
 bool data_family(Arena *arena, const char *text, Strings *out);        // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family

@@ -441,6 +441,10 @@ void data_programs(Blocks *b, DataBlock *d) {
   for (size_t i = 0; i < d->fields.len; i++) prepare_field(b, d, d->fields.at[i], scene->fn);
   weights(b, d, scene->fn);
   cuts(b, d, scene->fn);
+  for (bool any = true; any;) {
+    any = false;
+    for (size_t i = 0; i < d->fields.len; i++) any |= data_units_meet(d, d->fields.at[i]);
+  }
   d->model->prepare = scene->fn;
   scene_close(e);
   data_simulate(b, d);

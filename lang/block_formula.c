@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lang/block.h"
+#include "lang/unit.h"
 
 static const char *hidden_name(Elab *e, const char *column) { return arena_printf(e->arena, "\"%s\"", column); }
 
@@ -75,8 +76,22 @@ static void bind_column(Elab *e, Scope *scope, const DataBlock *d, int column, S
   scope_bind(e, scope, name, span, value_tensor(e, span, type, value, (Belongs){BELONGS_EVENTS, d->model}));
 }
 
+// `"Jet_pt" > 15 GeV`: a column without a unit meets that of the number.
+static void meet_number(Blocks *b, DataBlock *d, const AstExpr *column, const AstExpr *number) {
+  if (column->kind != EX_STRING || number->kind != EX_NUMBER || !unit_exists(number->u.number.unit.text)) return;
+  d->model->columns.at[data_column(b, d, column->u.string, column->span)].meets = number->u.number.unit.text;
+}
+
+static void meet_numbers(Blocks *b, DataBlock *d, const AstExpr *x) {
+  if (x->kind != EX_BINARY) return;
+  const AstExpr *left = x->u.binary.left, *right = x->u.binary.right;
+  meet_number(b, d, left, right), meet_number(b, d, right, left);
+  meet_numbers(b, d, left), meet_numbers(b, d, right);
+}
+
 const AstExpr *formula_of_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x) {
   AstNames columns = {0};
+  meet_numbers(b, d, x);
   x = without_quotes(&(Quotes){.e = b->e, .columns = &columns}, x);
   for (size_t i = 0; i < columns.len; i++) {
     int column = data_column(b, d, columns.at[i].text, columns.at[i].span);

@@ -25,7 +25,7 @@ static bool reads_column(const IrFn *fn, const char *column) {
 }
 
 // Fields that training draws are columns of the file that is scored, those of them that the scores use.
-static const ModelData *with_made_columns(Elab *e, const DataBlock *d) {
+static ModelData *with_made_columns(Elab *e, const DataBlock *d) {
   ModelData *data = arena_dup(e->arena, d->model, sizeof *d->model);
   data->columns.len = 0;
   data->columns.cap = 0;

@@ -77,7 +77,7 @@ static bool formula(Blocks *b, DataField *f, const AstExpr *x) {
 
 static bool set_unit(Blocks *b, DataField *f, AstName unit, size_t first) {
   Elab *e = b->e;
-  if (unit_find(unit.text) == NULL) {
+  if (!unit_exists(unit.text)) {
     Diag *d = elab_error(e, DIAG_UNIT_UNKNOWN, unit.span, "`%s` is no unit", unit.text);
     const char *near = unit_nearest(unit.text);
     if (near != NULL) diag_help(e->diags, d, "did you mean `%s`?", near);
@@ -218,6 +218,30 @@ static void describe_columns(Blocks *b, DataField *f) {
       }
     }
   }
+}
+
+static const char *known_unit(const ModelColumn *c) { return c->unit != NULL ? c->unit : c->meets; }
+
+static bool meets(ModelColumn *c, const char *unit) {
+  if (unit == NULL || known_unit(c) != NULL) return false;
+  c->meets = unit;
+  return true;
+}
+
+bool data_units_meet(DataBlock *d, const DataField *f) {
+  ModelColumn *columns = d->model->columns.at;
+  bool any = false;
+  for (size_t i = 0; i < f->fields.len; i++) any |= data_units_meet(d, f->fields.at[i]);
+  for (size_t i = 0; i < f->items.len; i++)
+    for (size_t k = 0; k < f->items.at[i].terms.len; k++) {
+      ModelColumn *own = &columns[f->items.at[i].own];
+      const DataTerm *term = &f->items.at[i].terms.at[k];
+      for (size_t c = 0; c < term->columns.len; c++) {
+        ModelColumn *other = &columns[term->columns.at[c]];
+        any |= meets(own, known_unit(other)) | meets(other, known_unit(own));
+      }
+    }
+  return any;
 }
 
 static void of_part(Blocks *b, DataField *f, const DataField *part, const AstExpr *const *steps, size_t n) {

@@ -30,7 +30,7 @@ static const char *unit_of(const Value *v) { return v->kind == VALUE_TENSOR ? v-
 static bool units_meet(Elab *e, Value *a, Value *b, Span span, const char *verb) {
   const char *x = unit_of(a), *y = unit_of(b);
   if (x == NULL || y == NULL || strcmp(x, y) == 0) return true;
-  if (unit_find(x) == NULL || unit_find(y) == NULL) return true; // said where it was declared
+  if (!unit_exists(x) || !unit_exists(y)) return true; // said where it was declared
   Diag *d = elab_error(e, DIAG_UNIT, span, "%s %s with %s", verb, x, y);
   diag_label(e->diags, d, a->span, "in %s", x);
   diag_label(e->diags, d, b->span, "in %s", y);
@@ -231,7 +231,7 @@ Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
 
 Value *elab_in_unit(Elab *e, Value *v, AstName unit, Span span) {
   if (value_is_error(v)) return v;
-  if (unit_find(unit.text) == NULL) {
+  if (!unit_exists(unit.text)) {
     const char *best = unit_nearest(unit.text);
     Diag *d = best ? elab_error(e, DIAG_UNIT_UNKNOWN, unit.span, "`%s` is no unit; did you mean %s?", unit.text, best)
                    : elab_error(e, DIAG_UNIT_UNKNOWN, unit.span, "`%s` is no unit", unit.text);

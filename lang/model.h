@@ -53,7 +53,8 @@ typedef struct ModelColumn {
   ModelColumnKind kind;
   VEC(double) values; // CATEGORY: the listed values (the column holds these; generated columns too)
   Strings texts;      // TEXT_CATEGORY: values are 0.. in this order
-  const char *unit;   // declared, or NULL
+  const char *unit;   // declared; of a run that is opened again else the training file's (runtime/units.def); or NULL
+  const char *meets;  // unit of what it meets in a formula or a cut: without one of its own it is read in that, where the file has it in one of that dimension
   const char *order;  // four-vectors: state, f64: where e px py pz stand, then what stands at 0 1 2 3; what tells of a set keeps its place; else NULL
   double half_turn;   // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
   double period;      // of an angle, or of the column that a difference of angles is undone to; 0: numbers on a line
@@ -313,7 +314,7 @@ typedef struct Model {
   VEC(ModelTrained *) trained;
   VEC(ModelGenerator *) generators;
   IrFn *score; // column:* -> score:*; NULL: no score block
-  const ModelData *score_data;
+  ModelData *score_data;
   int64_t score_batch;         // > 0: scores look at their batch, of so many events that follow each other; 0: each event is alone
   VEC(ModelMeasured) measured; // that programs of `evaluate` read
   ModelEvaluate *evaluate;     // NULL: no block and no `watch`

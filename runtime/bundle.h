@@ -26,6 +26,7 @@ typedef struct HgmBundleColumn {
   uint32_t type;    // HgmFileType of what is written
   int32_t rank;
   uint32_t allows_nan, has_missing;
+  uint32_t mark;              // HgmWish.mark
   int64_t shape[4], elements; // of one event; rank 0: a number
   double missing;             // declared sentinel
   uint64_t n_values, n_texts;

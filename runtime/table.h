@@ -34,7 +34,7 @@ typedef struct HgmColumn {
   int64_t shape[HGM_MAX_RANK]; // of one row; rank 0: a number
   int64_t elements;            // product of the shape
   int64_t rows;                // over all files; columns of one table may differ, see hgm_table_check_rows
-  const char *unit;            // attribute `unit` or `units`, or NULL
+  const char *unit;            // attribute `unit` or `units` of the first file, or NULL
   int n_texts;                 // names that the file gives to the codes 0.. (pandas categorical; enum), or 0
   const char *const *texts;
   int n_parts;              // names that an attribute (`columns`, `properties`) gives to the last axis, or 0
@@ -74,10 +74,18 @@ typedef struct HgmWish {
   int n_texts;
   bool has_missing; // declared sentinel: not counted as suspicious
   double missing;
-  bool as_in_file; // loaded in the type that hgm_wish_type says; else as doubles
+  const char *unit; // in which the numbers are wanted; NULL: as in the file. What is declared missing is a mark, not a number: it stays
+  int mark;         // so does this place of the last axis, counted from 1; 0: none
+  bool as_in_file;  // loaded in the type that hgm_wish_type says; else as doubles
 } HgmWish;
 
-// The type of the numbers that a load gives: the file's own, of codes one that holds them, of files that differ double.
+// Whether the numbers can be had in `unit` (NULL: any). *said: the unit of the first file from which they are converted, NULL: none is.
+// False: *said is of another dimension. What only one side calls a unit (runtime/units.def) says nothing.
+bool hgm_table_unit(const HgmTable *table, int column, const char *unit, const char **said);
+// "note: units of mev.h5 are converted: `pt` MeV to GeV, `x` mm to cm and 4 more\n"; "" where nothing is converted.
+const char *hgm_units_note(const HgmTable *table, const HgmWish *wishes, int n, char *text, size_t size);
+
+// The type of the numbers that a load gives: the file's own, of codes one that holds them, of files that differ and of what is converted double.
 HgmFileType hgm_wish_type(const HgmTable *table, const HgmWish *wish);
 
 // What was seen in a column. Rows are numbers from 0; -1: none.

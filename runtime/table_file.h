@@ -72,6 +72,8 @@ void hgm_field_text(const HgmField *field, const char *row, const char **text, s
 bool hgm_wish_check(const HgmTable *table, const HgmWish *wish, HgmError *error);
 // n rows at hand as numbers or codes; `row`: number of the first in the table, for messages. May be called by several threads at a time.
 bool hgm_wish_put(const HgmTable *table, const HgmWish *wish, const HgmField *field, const char *bytes, int64_t n, int64_t row, double *out, HgmError *error);
+// numbers[0..n) of the field into the wished unit.
+void hgm_wish_convert(const HgmWish *wish, const HgmField *field, int64_t n, double *numbers);
 
 // Inside the table.
 struct HgmTable {

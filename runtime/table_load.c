@@ -98,7 +98,7 @@ static bool make_tasks(HgmLoader *loader, int64_t first, int64_t last) {
 
 // ---- one task
 
-// Rows of one column: as doubles, in which they are looked through, then as they are kept.
+// Rows of one column: as doubles, in which they are looked through and get their unit, then as they are kept.
 static bool put_column(HgmLoader *loader, int k, const HgmField *field, const char *bytes, int64_t at, int64_t n, Scratch *scratch, HgmError *error) {
   const HgmWish *wish = &loader->wishes[k];
   const HgmFileType type = hgm_wish_type(loader->table, wish);
@@ -110,6 +110,7 @@ static bool put_column(HgmLoader *loader, int k, const HgmField *field, const ch
     double *numbers = type == HGM_FILE_F64 ? (double *)(void *)out : scratch->numbers;
     if (!hgm_wish_put(loader->table, wish, field, bytes + (size_t)i * field->block->row_bytes, rows, at + i, numbers, error)) return false;
     hgm_look_at(&scratch->looks[k], wish, numbers, rows, elements, at + i);
+    hgm_wish_convert(wish, field, rows * elements, numbers);
     if (type != HGM_FILE_F64) hgm_numbers_keep(type, numbers, rows * elements, out);
   }
   return true;

@@ -122,12 +122,18 @@ bool hgm_wish_check(const HgmTable *table, const HgmWish *wish, HgmError *error)
     return hgm_fail(error, 1, "%s: column `%s` holds text, not numbers; declare it as categories of text", table->name, info->name);
   if (wish->texts != NULL && info->n_texts == 0 && (info->kind != HGM_COLUMN_TEXT || info->rank > 0))
     return hgm_fail(error, 1, "%s: column `%s` holds numbers (%s), not text; list its values as numbers", table->name, info->name, hgm_type_name(info->type));
-  return true;
+  const char *said;
+  return hgm_table_unit(table, wish->column, wish->unit, &said) ||
+         hgm_fail(error, 1, "%s: column `%s` is in %s, which is no %s; correct the unit that the file says, or the file", table->name, info->name, said,
+                  wish->unit);
 }
 
 HgmFileType hgm_wish_type(const HgmTable *table, const HgmWish *wish) {
   if (!wish->as_in_file) return HGM_FILE_F64;
   if (wish->texts != NULL) return wish->n_texts <= UINT8_MAX ? HGM_FILE_U8 : HGM_FILE_I32;
+  const char *converted;
+  hgm_table_unit(table, wish->column, wish->unit, &converted);
+  if (converted != NULL) return HGM_FILE_F64;
   HgmFileType type = hgm_table_field(table, wish->column, 0)->column.type;
   for (int f = 1; f < table->n_files; f++)
     if (hgm_table_field(table, wish->column, f)->column.type != type) return HGM_FILE_F64;

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lang/base/unit.h"
-
 static bool out_of_memory(HgmError *error) { return hgm_fail(error, 2, "out of memory"); }
 
 // ---- --fix
@@ -77,13 +75,6 @@ static bool check_shape(const HgmTable *table, const HgmBundleColumn *c, int pla
                                                     hgm_table_name(table), (long long)found->elements, (long long)c->elements);
 }
 
-static bool check_unit(const HgmTable *table, const HgmBundleColumn *c, int place, HgmError *error) {
-  const char *said = hgm_table_column(table, place)->unit;
-  return units_agree(said, c->unit) ||
-         hgm_fail(error, 1, "column `%s` of %s is in %s, the model wants it in %s; convert it, or correct the unit that the file says", c->name,
-                  hgm_table_name(table), said, c->unit);
-}
-
 static bool is_listed(const HgmBundleColumn *c, double value) {
   for (uint64_t i = 0; i < c->n_values; i++)
     if (c->values[i] == value) return true;
@@ -116,8 +107,8 @@ static bool find_columns(const Conditions *s, const Texts *fixes, Reading *r, Hg
     const HgmBundleColumn *c = &s->task->given[k];
     int place;
     if (pinned(fixes, c->name) != NULL) continue;
-    if (!hgm_table_require(s->table, c->name, &place, error) || !check_shape(s->table, c, place, error) || !check_unit(s->table, c, place, error)) return false;
-    r->wishes[r->n] = (HgmWish){.column = place, .has_missing = c->has_missing, .missing = c->missing};
+    if (!hgm_table_require(s->table, c->name, &place, error) || !check_shape(s->table, c, place, error)) return false;
+    r->wishes[r->n] = (HgmWish){.column = place, .has_missing = c->has_missing, .missing = c->missing, .unit = c->unit, .mark = (int)c->mark};
     if (c->kind == HGM_FIELD_TEXT) r->wishes[r->n].texts = c->texts, r->wishes[r->n].n_texts = (int)c->n_texts;
     r->places[r->n] = place;
     r->of[r->n++] = k;
@@ -130,6 +121,7 @@ static bool read_columns(Conditions *s, const Texts *fixes, Reading *r, HgmError
   if (r->n == 0) s->rows = hgm_table_rows(s->table);
   else if (!hgm_table_check_rows(s->table, r->places, r->n, &s->rows, error)) return false;
   if (s->rows < 1) return hgm_fail(error, 1, "%s has no rows", hgm_table_name(s->table));
+  hgm_units_note(s->table, r->wishes, r->n, s->note, sizeof s->note);
   if (!hgm_table_load(s->table, r->wishes, r->n, 1, r->values, &s->memory, r->reports, error)) return false;
   for (int i = 0; i < r->n; i++) s->columns[r->of[i]] = r->values[i];
   for (int i = 0; i < r->n; i++)

@@ -18,6 +18,7 @@ typedef struct Conditions {
   double **columns; // by given column of the task: (rows, elements), in `memory` or in `pins`
   double **pins;    // by given column: (rows), NULL for what comes from the file
   void *memory;
+  char note[1024]; // which units of the file were converted; "": none
   Kept *kept;
   int n_kept;
 } Conditions;

@@ -39,6 +39,12 @@ static bool choose_generator(Job *job, HgmError *error) {
   return hgm_fail(error, 2, "the model has no generator `%s`; it has %s", wanted, names);
 }
 
+static bool open_conditions(Job *job, const Texts *files, const Texts *fixes, const Texts *keep, HgmError *error) {
+  if (!conditions_open(&job->conditions, job->task, files, fixes, keep, error)) return false;
+  if (!job->arguments->quiet) fputs(job->conditions.note, stderr);
+  return true;
+}
+
 static bool choose_events(Job *job, HgmError *error) {
   const Arguments *a = job->arguments;
   job->first = a->first_event;
@@ -51,7 +57,7 @@ static bool choose_events(Job *job, HgmError *error) {
 
 static bool open_generator(Job *job, HgmError *error) {
   const Arguments *a = job->arguments;
-  return choose_generator(job, error) && conditions_open(&job->conditions, job->task, &a->given, &a->fixes, &a->keep, error) && choose_events(job, error);
+  return choose_generator(job, error) && open_conditions(job, &a->given, &a->fixes, &a->keep, error) && choose_events(job, error);
 }
 
 static bool open_score(Job *job, HgmError *error) {
@@ -59,7 +65,7 @@ static bool open_score(Job *job, HgmError *error) {
   if (job->arguments->generator != NULL) return hgm_fail(error, 2, "`%s` is one word too many beside --score", job->arguments->generator);
   job->task = &job->bundle->scores[0];
   Texts file = {(const char **)&job->arguments->score, 1}, none = {0};
-  if (!conditions_open(&job->conditions, job->task, &file, &none, &none, error)) return false;
+  if (!open_conditions(job, &file, &none, &none, error)) return false;
   job->events = job->conditions.rows;
   return true;
 }

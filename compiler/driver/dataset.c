@@ -74,7 +74,10 @@ static const HgmWish *wishes_for(const Dataset *dataset, const int *used, int n)
   HgmWish *wishes = ARENA_ARRAY(dataset->arena, HgmWish, n + 1);
   for (int k = 0; k < n; k++) {
     const ModelColumn *column = &dataset->data->columns.at[used[k]];
-    wishes[k] = (HgmWish){.column = dataset->places[used[k]], .has_missing = column->has_missing, .missing = column->missing, .as_in_file = true};
+    int place = dataset->places[used[k]];
+    wishes[k] = (HgmWish){.column = place, .has_missing = column->has_missing, .missing = column->missing, .as_in_file = true};
+    if (column->of_set) wishes[k].mark = (int)column->told_by + 1;
+    wishes[k].unit = dataset_unit(column, hgm_table_column(dataset->table, place));
     if (column->kind == COLUMN_TEXT_CATEGORY) {
       wishes[k].texts = column->texts.at;
       wishes[k].n_texts = (int)column->texts.len;
@@ -123,6 +126,8 @@ static bool load_columns(Dataset *dataset, Session *session, const HgmWish *wish
   HgmColumnReport *reports = ARENA_ARRAY(arena, HgmColumnReport, n + 1);
   void **values = ARENA_ARRAY(arena, void *, n + 1);
   double begin = now_ms();
+  char note[1024];
+  if (!session->options->quiet) fputs(hgm_units_note(dataset->table, wishes, n, note, sizeof note), stderr);
   bool fine = dataset->scratch != NULL ? load_to_scratch(dataset, session, wishes, n, values, reports, error)
                                        : hgm_table_load(dataset->table, wishes, n, hgm_pool_threads(session->pool), values, &dataset->memory, reports, error);
   if (!fine) return false;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "lang/base/unit.h"
+#include "runtime/unit.h"
 
 bool dataset_every(const void *context, const ModelColumn *column) {
   (void)context;
@@ -39,13 +39,18 @@ static void column_refused(Session *session, const HgmTable *table, const ModelC
     diag_help(session->diags, d, "its columns are %s", hgm_table_list(table, list, sizeof list));
 }
 
-static bool check_unit(Session *session, const HgmTable *table, const ModelColumn *column, const HgmColumn *found) {
-  double factor;
-  if (units_agree(found->unit, column->unit)) return true;
-  Diag *d = diag_add(session->diags, DIAG_UNIT, column->span, "`%s` of %s is in %s, the field says %s", column_path(session->arena, column),
-                     hgm_table_name(table), found->unit, column->unit);
-  diag_help(session->diags, d, "`in %s`, as the file has it%s", found->unit,
-            unit_convert(found->unit, column->unit, &factor) ? "; of a physical value `in` converts" : "");
+const char *dataset_unit(const ModelColumn *column, const HgmColumn *found) {
+  HgmConversion conversion;
+  if (column->unit != NULL) return column->unit;
+  return hgm_unit_conversion(found->unit, column->meets, &conversion) ? column->meets : found->unit;
+}
+
+static bool unit_agrees(Session *session, const HgmTable *table, const ModelColumn *column, int place) {
+  const char *said, *wanted = dataset_unit(column, hgm_table_column(table, place));
+  if (hgm_table_unit(table, place, wanted, &said)) return true;
+  Diag *d = diag_add(session->diags, DIAG_UNIT, column->span, "`%s` of %s is in %s, which is no %s", column_path(session->arena, column), hgm_table_name(table),
+                     said, wanted);
+  diag_help(session->diags, d, "units convert within energies, lengths, times and angles; correct `in %s` or the unit that the file says", wanted);
   return false;
 }
 
@@ -76,8 +81,7 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }
-  if (!check_unit(session, table, column, found)) return -1;
-  return place;
+  return unit_agrees(session, table, column, place) ? place : -1;
 }
 
 // A file that has none of the columns is another file: one message instead of one a column. A name like a column's may be chance (MET_phi beside

@@ -13,5 +13,8 @@ bool dataset_every(const void *context, const ModelColumn *column);             
 // The wanted columns' places in the table. False: what is wrong was printed at the columns' places in the model, or is in error.
 bool dataset_columns(Session *session, const HgmTable *table, const ModelData *data, bool (*wanted)(const void *, const ModelColumn *), const void *context,
                      int *places, HgmError *error);
+// The unit that the column is read in: the model's; of a column without one that of what it meets there, if the file's is of its dimension; else the
+// (first) file's; NULL: none.
+const char *dataset_unit(const ModelColumn *column, const HgmColumn *found);
 
 #endif

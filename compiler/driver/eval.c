@@ -127,21 +127,21 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
 
 // ---- two files, no model
 
-static bool load_column(HgmTable *table, const char *name, double **values, int64_t *n, HgmError *error) {
-  int column;
-  if (!hgm_table_require(table, name, &column, error)) return false;
-  const HgmColumn *c = hgm_table_column(table, column);
-  *n = c->rows;
-  *values = calloc((size_t)(c->rows * c->elements) + 1, sizeof **values);
-  return *values != NULL ? hgm_table_read(table, column, 0, c->rows, *values, error) : hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
+// A column of numbers in `unit` (NULL: as it is), to be freed.
+static bool load_column(HgmTable *table, int column, const char *unit, double **values, HgmError *error) {
+  void *memory;
+  return hgm_table_load(table, &(HgmWish){.column = column, .unit = unit}, 1, 1, (void **)values, &memory, NULL, error);
 }
 
-static bool add_pair(Evaluation *e, Arena *arena, HgmTable *truth, HgmTable *fake, const HgmColumn *c, HgmError *error) {
+static bool add_pair(Evaluation *e, Arena *arena, HgmTable *truth, HgmTable *fake, int place, HgmError *error) {
   double *a = NULL, *b = NULL;
-  int place = hgm_table_find(fake, c->name);
-  if (place < 0 || c->kind == HGM_COLUMN_TEXT || c->rank > 0 || hgm_table_column(fake, place)->rank > 0) return true;
-  bool ok = load_column(truth, c->name, &a, &e->n_truth, error) && load_column(fake, c->name, &b, &e->n_fake, error);
+  const HgmColumn *c = hgm_table_column(truth, place);
+  int other = hgm_table_find(fake, c->name);
+  if (other < 0 || c->kind == HGM_COLUMN_TEXT || c->rank > 0 || hgm_table_column(fake, other)->rank > 0) return true;
+  bool ok = load_column(truth, place, c->unit, &a, error) && load_column(fake, other, c->unit, &b, error);
   if (ok) {
+    e->n_truth = c->rows;
+    e->n_fake = hgm_table_column(fake, other)->rows;
     EvalColumn column = {.name = arena_strdup(arena, c->name),
                          .truth = arena_dup(arena, a, sizeof *a * (size_t)e->n_truth),
                          .fake = arena_dup(arena, b, sizeof *b * (size_t)e->n_fake)};
@@ -158,7 +158,7 @@ static int compare_files(const Options *options) {
   HgmError error = {0};
   HgmTable *truth = NULL, *fake = NULL;
   bool ok = hgm_table_open(&truth, options->data.at, (int)options->data.len, &error) && hgm_table_open(&fake, &options->against, 1, &error);
-  for (int i = 0; ok && i < hgm_table_n_columns(truth); i++) ok = add_pair(&e, arena, truth, fake, hgm_table_column(truth, i), &error);
+  for (int i = 0; ok && i < hgm_table_n_columns(truth); i++) ok = add_pair(&e, arena, truth, fake, i, &error);
   if (ok && e.columns.len == 0) ok = hgm_fail(&error, EXIT_USER, "%s and %s have no column of numbers in common", hgm_table_name(truth), hgm_table_name(fake));
   ok = ok && evaluate_metrics(&e, arena, options->seed, &error);
   int exit_code = ok ? finish(options, &e, NULL, &error) : report_error(&error);

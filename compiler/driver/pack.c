@@ -92,6 +92,7 @@ static HgmBundleColumn pack_column(const OpenRun *run, const char *port, const c
   out.allows_nan = like->allows_nan;
   out.has_missing = like->has_missing;
   out.missing = like->missing;
+  out.mark = like->of_set ? (uint32_t)like->told_by + 1 : 0;
   out.values = like->values.at, out.n_values = like->values.len;
   out.texts = like->texts.at, out.n_texts = like->texts.len;
   return out;

@@ -7,6 +7,7 @@
 
 #include "compiler/driver/course.h"
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/dataset_columns.h"
 #include "compiler/driver/domain.h"
 #include "compiler/driver/evaluate.h"
 #include "compiler/driver/gallery.h"
@@ -21,6 +22,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/io.h"
 #include "runtime/sha256.h"
+#include "runtime/unit.h"
 
 typedef struct Run {
   const Options *options;
@@ -141,6 +143,17 @@ static void add_pair(Arena *arena, HgmManifestPair **pairs, int *n, const char *
   *pairs = grown;
 }
 
+// Type, shape and unit of what is written like the column: those of the file, "float32 (25,25) GeV", except where its numbers are in another unit.
+static const char *column_text(const Dataset *dataset, size_t c, Arena *arena) {
+  const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
+  const char *unit = dataset_unit(&dataset->data->columns.at[c], column), *converted;
+  hgm_table_unit(dataset->table, dataset->places[c], unit, &converted);
+  const char *text = file_type_text(converted != NULL && column->kind == HGM_COLUMN_INTEGER ? HGM_FILE_F64 : column->type);
+  for (int k = 0; k < column->rank; k++)
+    text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
+  return hgm_unit_find(unit) != NULL ? arena_printf(arena, "%s %s", text, unit) : text;
+}
+
 static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
   Arena *arena = r->session.arena;
   const Model *model = r->session.model;
@@ -153,11 +166,7 @@ static bool describe_data(Run *r, HgmManifest *m, HgmError *error) {
     *d = (HgmManifestData){.block = model->data.at[i]->name, .role = "train", .rows = dataset->rows};
     for (size_t c = 0; c < model->data.at[i]->columns.len; c++) {
       if (model->data.at[i]->columns.at[c].which_group) continue;
-      const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
-      const char *text = file_type_text(column->type);
-      for (int k = 0; k < column->rank; k++)
-        text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
-      add_pair(arena, &columns, &d->n_columns, model->data.at[i]->columns.at[c].name, text);
+      add_pair(arena, &columns, &d->n_columns, model->data.at[i]->columns.at[c].name, column_text(dataset, c, arena));
     }
     d->columns = columns;
     if (!hgm_table_identity(dataset->table, &d->files, &d->n_files, error)) return false;

@@ -6,6 +6,7 @@
 
 #include "compiler/driver/fitting.h"
 #include "runtime/sha256.h"
+#include "runtime/unit.h"
 
 static const char *const type_names[HGM_N_FILE_TYPES] = {
     [HGM_FILE_F32] = "float32", [HGM_FILE_F64] = "float64", [HGM_FILE_I8] = "int8",   [HGM_FILE_I16] = "int16",
@@ -59,6 +60,23 @@ void model_hash(const Session *session, const char *precision, char text[65]) {
   hgm_sha256_end(&sha, text);
 }
 
+// What the manifest says behind type and shape: "float32 (25,25) GeV".
+static const char *unit_in_file(const HgmManifest *manifest, const char *block, const char *column) {
+  for (int d = 0; d < manifest->n_data; d++)
+    for (int c = 0; c < manifest->data[d].n_columns; c++) {
+      const HgmManifestPair *pair = &manifest->data[d].columns[c];
+      const char *last = strrchr(pair->value, ' ');
+      if (strcmp(manifest->data[d].block, block) == 0 && strcmp(pair->name, column) == 0)
+        return last != NULL && hgm_unit_find(last + 1) != NULL ? last + 1 : NULL;
+    }
+  return NULL;
+}
+
+static void set_units(const HgmManifest *manifest, ModelData *data) {
+  for (size_t c = 0; c < data->columns.len; c++)
+    if (data->columns.at[c].unit == NULL) data->columns.at[c].unit = unit_in_file(manifest, data->name, data->columns.at[c].name);
+}
+
 static bool open_session(OpenRun *run, const Options *options, int *exit_code) {
   const HgmManifest *m = run->manifest;
   Arena *scratch = arena_create();
@@ -87,6 +105,9 @@ bool open_run(OpenRun *run, const Options *options, const char *argument, int *e
     return false;
   }
   if (!open_session(run, options, exit_code)) return false;
+  Model *model = run->session.model;
+  for (size_t i = 0; i < model->data.len; i++) set_units(run->manifest, model->data.at[i]);
+  if (model->score_data != NULL) set_units(run->manifest, model->score_data);
   Arena *arena = run->session.arena;
   run->store = store_new(arena);
   store_add(run->store, "batch_size", HGM_F64, 1);

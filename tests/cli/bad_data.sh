@@ -248,17 +248,6 @@ else
   echo "a disk of 200 kB could not be mounted: saving to a full disk was left out"
 fi
 
-# ---- a file that says its unit and a model that says another
-for unit in GeV MeV ns; do flow_model $unit.hgm '["a", "b"] in '$unit; done
-expect_exit 0 $HGMC run GeV.hgm --train good.csv --epochs 1 --quiet -o in_gev
-expect_exit 0 $HGMC sample in_gev -n 100 --quiet -o gev.h5
-expect_exit 0 $HGMC check GeV.hgm --data gev.h5
-expect_exit 0 $HGMC check flow.hgm --data gev.h5
-expect_exit 1 $HGMC check MeV.hgm --data gev.h5
-expect_text "error[unit]: \`a\` of gev.h5 is in GeV, the field says MeV"
-expect_text "\`in GeV\`, as the file has it; of a physical value \`in\` converts"
-expect_exit 1 $HGMC run ns.hgm --train gev.h5 -o in_ns; expect_text "\`b\` of gev.h5 is in GeV, the field says ns"
-
 # ---- a run that came to nothing leaves no directory
 expect_exit 2 $HGMC run $ROOT/examples/flows/jets.hgm
 expect_text "--train"

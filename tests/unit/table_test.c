@@ -16,19 +16,12 @@
 
 #include "tests/support/folder.h"
 
-static void put_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "wb");
-  assert_non_null(file);
-  assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-  fclose(file);
-}
-
 // Opens one file, reads a column; the message or "".
 static char message[2048];
 static double values[64];
 static int64_t n_rows;
 static const char *try_csv(const char *text, const char *name) {
-  put_file("t.csv", text);
+  folder_put("t.csv", text);
   const char *paths[] = {"t.csv"};
   HgmError error = {0};
   HgmTable *table;
@@ -78,9 +71,9 @@ static void nearest_names(void **state) {
 
 static void several_files_are_one(void **state) {
   (void)state;
-  put_file("a1.csv", "x,kind,only\n0,a,1\n1,b,1\n2,a,1\n");
-  put_file("a2.csv", "kind,x\nb,3\nc,4\n");
-  put_file("list", "# two files\n a1.csv \n\na2.csv\n");
+  folder_put("a1.csv", "x,kind,only\n0,a,1\n1,b,1\n2,a,1\n");
+  folder_put("a2.csv", "kind,x\nb,3\nc,4\n");
+  folder_put("list", "# two files\n a1.csv \n\na2.csv\n");
   static const char *const arguments[][2] = {{"a*.csv", NULL}, {"@list", NULL}, {"a1.csv", "a2.csv"}};
   for (int k = 0; k < 3; k++) {
     char **paths;
