@@ -153,7 +153,9 @@ void elab_check_declaration(Elab *e, Scope *scope, const AstDecl *decl);
 // ---- expressions and statements
 Value *elab_expr(Elab *e, Scope *scope, const AstExpr *x);      // never NULL
 Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s); // binds its names; poison when it failed, else not
-void elab_statements(Elab *e, Scope *scope, const AstStmts *list);
+// False: an `assert` was refused. What stands below it counts on it, and would be refused for the same reason once more.
+bool elab_goes_on(Elab *e, Scope *scope, const AstStmt *s);
+bool elab_statements(Elab *e, Scope *scope, const AstStmts *list);                             // likewise
 void elab_bind_pattern(Elab *e, Scope *scope, const AstPattern *pattern, Value *v, Span span); // pattern-count, given-twice
 Value *elab_call(Elab *e, Value *callee, const Values *args, Span span);                       // positional; two lists: the data list
 Value *elab_member(Elab *e, Value *object, AstName name, Span span);

@@ -193,7 +193,7 @@ Value *elab_body(Elab *e, Scope *scope, const AstDecl *decl, Span use) {
     return v;
   }
   int errors = e->diags->errors;
-  elab_statements(e, scope, &body->statements);
+  if (!elab_statements(e, scope, &body->statements)) return value_error(e);
   if (out->type != NULL && e->diags->errors == errors) return fields_of_body(e, scope, decl, use);
   if (out->vars.len > 0) {
     if (e->diags->errors > errors && scope_own(scope, out->vars.at[0].name.text) == NULL) return value_error(e);

@@ -222,7 +222,7 @@ static Value *run_direction(Elab *e, const Bijection *b, bool inverse, Value *x,
   if (!bind_context(e, scope, decl, context, span) || !bind_sides(e, scope, decl, inverse, inside, span)) return value_error(e);
   int errors = e->diags->errors;
   for (size_t i = 0; i < decl->u.bijection.body.len; i++)
-    if (decl->u.bijection.body.at[i]->kind != ST_DIRECTION) elab_statement(e, scope, decl->u.bijection.body.at[i]);
+    if (decl->u.bijection.body.at[i]->kind != ST_DIRECTION && !elab_goes_on(e, scope, decl->u.bijection.body.at[i])) return value_error(e);
   Scope *inner = scope_new(e, scope);
   elab_statements(e, inner, &direction->u.direction.body);
   if (e->diags->errors > errors) return value_error(e);

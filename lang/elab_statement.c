@@ -192,8 +192,15 @@ Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
   return value_error(e);
 }
 
-void elab_statements(Elab *e, Scope *scope, const AstStmts *list) {
-  for (size_t i = 0; i < list->len; i++) elab_statement(e, scope, list->at[i]);
+bool elab_goes_on(Elab *e, Scope *scope, const AstStmt *s) {
+  Value *v = elab_statement(e, scope, s);
+  return s->kind != ST_ASSERT || !value_is_error(v);
+}
+
+bool elab_statements(Elab *e, Scope *scope, const AstStmts *list) {
+  for (size_t i = 0; i < list->len; i++)
+    if (!elab_goes_on(e, scope, list->at[i])) return false;
+  return true;
 }
 
 // ---- declarations
