@@ -35,10 +35,39 @@ static bool column_of(const Quotes *q, const AstExpr *x, const char **out) {
   return true;
 }
 
-static const AstExpr *without_quotes(const Quotes *q, const AstExpr *x) { // NULL: reported
+static AstExpr *without_quotes(const Quotes *q, const AstExpr *x);
+
+static bool child(const Quotes *q, AstExpr **x) { // false: reported
+  *x = without_quotes(q, *x);
+  return *x != NULL;
+}
+
+static bool children(const Quotes *q, AstExprs *all) {
+  AstExprs bare = {0};
+  for (size_t i = 0; i < all->len; i++) {
+    AstExpr *x = all->at[i];
+    if (!child(q, &x)) return false;
+    VEC_PUSH(q->e->arena, &bare, x);
+  }
+  *all = bare;
+  return true;
+}
+
+static bool arguments(const Quotes *q, AstArgs *all) {
+  AstArgs bare = {0};
+  for (size_t i = 0; i < all->len; i++) {
+    AstArg arg = all->at[i];
+    if (!child(q, &arg.value)) return false;
+    VEC_PUSH(q->e->arena, &bare, arg);
+  }
+  *all = bare;
+  return true;
+}
+
+static AstExpr *without_quotes(const Quotes *q, const AstExpr *x) { // NULL: reported
   Elab *e = q->e;
   AstExpr *copy = arena_dup(e->arena, x, sizeof *x);
-  const AstExpr *a = NULL, *b = NULL;
+  bool good = true;
   switch (x->kind) {
   case EX_STRING: {
     const char *column;
@@ -48,23 +77,16 @@ static const AstExpr *without_quotes(const Quotes *q, const AstExpr *x) { // NUL
     copy->u.name = hidden_name(e, column);
     return copy;
   }
-  case EX_BINARY:
-    a = without_quotes(q, x->u.binary.left), b = without_quotes(q, x->u.binary.right);
-    copy->u.binary.left = (AstExpr *)a, copy->u.binary.right = (AstExpr *)b;
-    return a != NULL && b != NULL ? copy : NULL;
-  case EX_UNARY: copy->u.unary.operand = (AstExpr *)(a = without_quotes(q, x->u.unary.operand)); return a != NULL ? copy : NULL;
-  case EX_UNIT: copy->u.unit.operand = (AstExpr *)(a = without_quotes(q, x->u.unit.operand)); return a != NULL ? copy : NULL;
-  case EX_CALL:
-    copy->u.call.args = (AstArgs){0};
-    for (size_t i = 0; i < x->u.call.args.len; i++) {
-      AstArg arg = x->u.call.args.at[i];
-      if ((a = without_quotes(q, arg.value)) == NULL) return NULL;
-      arg.value = (AstExpr *)a;
-      VEC_PUSH(e->arena, &copy->u.call.args, arg);
-    }
-    return copy;
-  default: return copy;
+  case EX_BINARY: good = child(q, &copy->u.binary.left) && child(q, &copy->u.binary.right); break;
+  case EX_PIPE: good = child(q, &copy->u.pipe.left) && child(q, &copy->u.pipe.right); break;
+  case EX_UNARY: good = child(q, &copy->u.unary.operand); break;
+  case EX_UNIT: good = child(q, &copy->u.unit.operand); break;
+  case EX_IF: good = child(q, &copy->u.choose.condition) && child(q, &copy->u.choose.yes) && child(q, &copy->u.choose.no); break;
+  case EX_LIST: good = children(q, &copy->u.items); break;
+  case EX_CALL: good = arguments(q, &copy->u.call.args); break;
+  default: break;
   }
+  return good ? copy : NULL;
 }
 
 static void bind_column(Elab *e, Scope *scope, const DataBlock *d, int column, Span span, IrRef value) {
