@@ -135,7 +135,7 @@ static void scores_are_densities_in_physical_units(void **state) {
 static void formulas_stand_on_the_right(void **state) {
   (void)state;
   Loaded l = load("param c = 3\nfn twice(x) = 2 * x\n"
-                  "data d {\n  z = \"a\" / sqrt(\"b\" * \"b\" + 1) - (if \"w\" > 0 then (\"w\" |> twice) else \"a\") / c |> scale(10)\n"
+                  "data d {\n  z = \"a\" / sqrt(\"b\" * \"b\" + 1) - (if \"w\" > 0 then (\"w\" |> twice) else \"b\") / c |> scale(10)\n"
                   "  v = \"{p,q}\" / (\"{u,s}\" + \"w\") |> log\n  y = [\"m\", \"n\"] - [\"u\", c * \"s\"]\n  g = \"{b,u,s,w}\"\n}\n"
                   "generate given g { z = 0.7; v = [0.1, 0.2]; y = [1.0, 2.0] }\n"
                   "score { lz = log_prob(normal, physical(z)); lv = log_prob(normal[2], physical(v)) }\n");
