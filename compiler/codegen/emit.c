@@ -34,23 +34,34 @@ LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x) { return constant_in_lan
 
 LLVMValueRef emit_index(CodeModule *m, int64_t i) { return LLVMConstInt(m->i64, (uint64_t)i, true); }
 
+unsigned emit_element_bytes(LLVMTypeRef type) {
+  LLVMTypeRef e = emit_element(type);
+  LLVMTypeKind kind = LLVMGetTypeKind(e);
+  if (kind == LLVMIntegerTypeKind) return LLVMGetIntTypeWidth(e) <= 8 ? 1 : LLVMGetIntTypeWidth(e) / 8;
+  return kind == LLVMFloatTypeKind ? 4 : 8;
+}
+
 // ---- arithmetic
 
-static LLVMValueRef intrinsic(CodeModule *m, const char *name, LLVMValueRef *arguments, unsigned n) {
-  LLVMTypeRef type = LLVMTypeOf(arguments[0]);
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), &type, 1);
+LLVMValueRef emit_intrinsic(CodeModule *m, const char *name, LLVMTypeRef *types, unsigned n_types, LLVMValueRef *arguments, unsigned n) {
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, n_types);
   return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
 }
 
-LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) { return intrinsic(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3); }
+static LLVMValueRef operation(CodeModule *m, const char *name, LLVMValueRef *arguments, unsigned n) {
+  LLVMTypeRef type = LLVMTypeOf(arguments[0]);
+  return emit_intrinsic(m, name, &type, 1, arguments, n);
+}
 
-LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.sqrt", &a, 1); }
-LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.floor", &a, 1); }
-LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.nearbyint", &a, 1); }
-LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) { return intrinsic(m, "llvm.fabs", &a, 1); }
+LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) { return operation(m, "llvm.fma", (LLVMValueRef[]){a, b, c}, 3); }
+
+LLVMValueRef emit_sqrt(CodeModule *m, LLVMValueRef a) { return operation(m, "llvm.sqrt", &a, 1); }
+LLVMValueRef emit_floor(CodeModule *m, LLVMValueRef a) { return operation(m, "llvm.floor", &a, 1); }
+LLVMValueRef emit_round(CodeModule *m, LLVMValueRef a) { return operation(m, "llvm.nearbyint", &a, 1); }
+LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a) { return operation(m, "llvm.fabs", &a, 1); }
 
 LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign) {
-  return intrinsic(m, "llvm.copysign", (LLVMValueRef[]){magnitude, sign}, 2);
+  return operation(m, "llvm.copysign", (LLVMValueRef[]){magnitude, sign}, 2);
 }
 
 LLVMValueRef emit_max(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
@@ -80,30 +91,21 @@ LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLV
   return column ? emit_at(m, element, p, column) : p;
 }
 
-static unsigned element_bytes(LLVMTypeRef type) {
-  LLVMTypeRef e = emit_element(type);
-  LLVMTypeKind kind = LLVMGetTypeKind(e);
-  if (kind == LLVMIntegerTypeKind) return LLVMGetIntTypeWidth(e) <= 8 ? 1 : LLVMGetIntTypeWidth(e) / 8;
-  return kind == LLVMFloatTypeKind ? 4 : 8;
-}
-
 LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address) {
   LLVMValueRef v = LLVMBuildLoad2(m->builder, type, address, "");
-  LLVMSetAlignment(v, element_bytes(type));
+  LLVMSetAlignment(v, emit_element_bytes(type));
   return v;
 }
 
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address) {
   LLVMValueRef v = LLVMBuildStore(m->builder, value, address);
-  LLVMSetAlignment(v, element_bytes(LLVMTypeOf(value)));
+  LLVMSetAlignment(v, emit_element_bytes(LLVMTypeOf(value)));
 }
 
 void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write) {
-  static const char name[] = "llvm.prefetch";
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), &m->pointer, 1);
   LLVMValueRef all_levels = LLVMConstInt(m->i32, 3, false), data = LLVMConstInt(m->i32, 1, false);
   LLVMValueRef arguments[] = {address, LLVMConstInt(m->i32, write, false), all_levels, data};
-  LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, 4, "");
+  emit_intrinsic(m, "llvm.prefetch", &m->pointer, 1, arguments, 4);
 }
 
 LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar) {
@@ -124,6 +126,50 @@ LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const u
 
 LLVMValueRef emit_units(CodeModule *m, const EmitRange *r, LLVMValueRef n) {
   return r->unit == 1 ? n : LLVMBuildNSWMul(m->builder, n, emit_index(m, r->unit), "");
+}
+
+// ---- some of the lanes
+
+LLVMValueRef emit_part(CodeModule *m, LLVMValueRef x, unsigned from, unsigned n) {
+  unsigned pick[32];
+  if (n == 1) return LLVMBuildExtractElement(m->builder, x, LLVMConstInt(m->i32, from, false), "");
+  for (unsigned i = 0; i < n; i++) pick[i] = from + i;
+  return emit_shuffle(m, x, LLVMGetPoison(LLVMTypeOf(x)), pick, n);
+}
+
+LLVMValueRef emit_lane_numbers(CodeModule *m, LLVMTypeRef type, int64_t stride) {
+  LLVMValueRef lanes[CODE_LANES];
+  for (unsigned i = 0; i < m->lanes; i++) lanes[i] = LLVMConstInt(type, (uint64_t)((int64_t)i * stride), true);
+  return LLVMConstVector(lanes, m->lanes);
+}
+
+LLVMValueRef emit_lanes_below(CodeModule *m, LLVMValueRef n) {
+  LLVMValueRef all = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, n, m->i32, ""));
+  return LLVMBuildICmp(m->builder, LLVMIntSLT, emit_lane_numbers(m, m->i32, 1), all, "");
+}
+
+LLVMValueRef emit_mask(CodeModule *m, unsigned lanes, unsigned n) {
+  LLVMValueRef mask[CODE_LANES];
+  for (unsigned i = 0; i < lanes; i++) mask[i] = LLVMConstInt(m->i1, i < n, false);
+  return LLVMConstVector(mask, lanes);
+}
+
+LLVMValueRef emit_load_masked(CodeModule *m, LLVMTypeRef type, LLVMValueRef address, LLVMValueRef mask) {
+  LLVMValueRef bytes = LLVMConstInt(m->i32, emit_element_bytes(type), false);
+  return emit_intrinsic(m, "llvm.masked.load", (LLVMTypeRef[]){type, m->pointer}, 2, (LLVMValueRef[]){address, bytes, mask, LLVMConstNull(type)}, 4);
+}
+
+void emit_store_first(CodeModule *m, LLVMValueRef x, LLVMValueRef address, unsigned n) {
+  LLVMTypeRef type = LLVMTypeOf(x);
+  if (n == emit_lanes(type)) {
+    emit_store(m, x, address);
+    return;
+  }
+  for (unsigned size = emit_lanes(type), from = 0; size >= 1; size /= 2) {
+    if (!(n & size)) continue;
+    emit_store(m, emit_part(m, x, from, size), emit_at(m, emit_element(type), address, emit_index(m, from)));
+    from += size;
+  }
 }
 
 // ---- control flow

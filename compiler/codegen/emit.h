@@ -14,6 +14,7 @@ LLVMTypeRef emit_int_like(CodeModule *m, LLVMTypeRef like);       // i32 / i64 o
 LLVMValueRef emit_number(LLVMTypeRef like, double x);             // x rounded to the element type, in all lanes
 LLVMValueRef emit_integer(LLVMTypeRef like, uint64_t x);          // likewise, integer types
 LLVMValueRef emit_index(CodeModule *m, int64_t i);                // i64 constant
+unsigned emit_element_bytes(LLVMTypeRef type);                    // in memory
 
 // ---- arithmetic: one correctly rounded operation each
 LLVMValueRef emit_fma(CodeModule *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c); // a b + c
@@ -24,6 +25,8 @@ LLVMValueRef emit_abs(CodeModule *m, LLVMValueRef a);
 LLVMValueRef emit_copysign(CodeModule *m, LLVMValueRef magnitude, LLVMValueRef sign);
 LLVMValueRef emit_max(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a > b ? a : b, so NaN in a gives b
 LLVMValueRef emit_min(CodeModule *m, LLVMValueRef a, LLVMValueRef b); // a < b ? a : b
+// An intrinsic of LLVM; types: those that it is overloaded for.
+LLVMValueRef emit_intrinsic(CodeModule *m, const char *name, LLVMTypeRef *types, unsigned n_types, LLVMValueRef *arguments, unsigned n);
 
 // ---- memory. Strides and offsets are in elements of `element`, never bytes.
 LLVMValueRef emit_at(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef index); // &base[index]
@@ -40,6 +43,15 @@ LLVMValueRef emit_broadcast(CodeModule *m, LLVMTypeRef like, LLVMValueRef addres
 LLVMValueRef emit_splat(CodeModule *m, LLVMTypeRef like, LLVMValueRef scalar);
 // n lanes: lane i is number pick[i] of a, or of b behind a's.
 LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n);
+
+// ---- some of the lanes
+LLVMValueRef emit_part(CodeModule *m, LLVMValueRef x, unsigned from, unsigned n);                        // n lanes of x; 1: a scalar
+LLVMValueRef emit_lane_numbers(CodeModule *m, LLVMTypeRef type, int64_t stride);                         // 0, stride, 2 stride, ... in the module's lanes
+LLVMValueRef emit_lanes_below(CodeModule *m, LLVMValueRef n);                                            // mask of the module's lanes 0..n-1, n an i64
+LLVMValueRef emit_mask(CodeModule *m, unsigned lanes, unsigned n);                                       // constant: the first n of so many
+LLVMValueRef emit_load_masked(CodeModule *m, LLVMTypeRef type, LLVMValueRef address, LLVMValueRef mask); // 0 in the others
+// The first n lanes, in pieces of powers of two: masked stores are slow on many machines.
+void emit_store_first(CodeModule *m, LLVMValueRef x, LLVMValueRef address, unsigned n);
 
 // ---- counted loops: for (index = from; index < to; index += step), with values carried from turn to turn
 enum { EMIT_CARRIED = 64 };

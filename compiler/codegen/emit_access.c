@@ -19,12 +19,6 @@ LLVMValueRef nest_events(Emit *e) {
   return LLVMBuildAnd(b, LLVMBuildNSWAdd(b, valid, emit_index(e->m, CODE_LANES - 1), ""), emit_index(e->m, -CODE_LANES), "");
 }
 
-LLVMValueRef nest_lane_numbers(Emit *e, LLVMTypeRef type, int64_t stride) {
-  LLVMValueRef lanes[CODE_LANES];
-  for (unsigned i = 0; i < e->m->lanes; i++) lanes[i] = LLVMConstInt(type, (uint64_t)((int64_t)i * stride), true);
-  return LLVMConstVector(lanes, e->m->lanes);
-}
-
 // LANES: how far neighbours in the lanes lie apart.
 int64_t nest_lane_stride(const Emit *e, const int64_t *stride) { return e->nest->lane_loop >= 0 ? stride[e->nest->lane_loop] : 0; }
 
@@ -103,19 +97,12 @@ static LLVMValueRef to_memory(Emit *e, IrDtype dtype, LLVMValueRef x) {
 
 LLVMTypeRef nest_vector(Emit *e, IrDtype dtype) { return LLVMVectorType(point_memory_element(e->m, dtype), e->m->lanes); }
 
-static LLVMValueRef masked(Emit *e, const char *name, LLVMTypeRef *types, LLVMValueRef *arguments, unsigned n) {
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
-  return LLVMBuildCall2(e->m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
-}
-
 static LLVMValueRef alignment(Emit *e, IrDtype dtype) { return LLVMConstInt(e->m->i32, dtype_bytes(dtype), false); }
 
 // Flat kernels: all lanes of a whole vector (live NULL), or only those that are left.
 static LLVMValueRef load_live(Emit *e, IrDtype dtype, LLVMValueRef address) {
-  if (!e->live) return emit_load(e->m, nest_vector(e, dtype), address);
-  LLVMTypeRef types[2] = {nest_vector(e, dtype), e->m->pointer};
-  LLVMValueRef arguments[] = {address, alignment(e, dtype), e->live, LLVMConstNull(types[0])};
-  return masked(e, "llvm.masked.load", types, arguments, 4);
+  LLVMTypeRef type = nest_vector(e, dtype);
+  return e->live ? emit_load_masked(e->m, type, address, e->live) : emit_load(e->m, type, address);
 }
 
 static void store_live(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef address) {
@@ -125,14 +112,14 @@ static void store_live(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef addr
   }
   LLVMTypeRef types[2] = {nest_vector(e, dtype), e->m->pointer};
   LLVMValueRef arguments[] = {x, address, alignment(e, dtype), e->live};
-  masked(e, "llvm.masked.store", types, arguments, 4);
+  emit_intrinsic(e->m, "llvm.masked.store", types, 2, arguments, 4);
 }
 
 LLVMValueRef nest_gather(Emit *e, IrDtype dtype, LLVMValueRef base, LLVMValueRef offsets) {
   LLVMTypeRef types[2] = {nest_vector(e, dtype), LLVMVectorType(e->m->pointer, e->m->lanes)};
   LLVMValueRef at = LLVMBuildInBoundsGEP2(e->m->builder, point_memory_element(e->m, dtype), base, &offsets, 1, "");
   LLVMValueRef arguments[] = {at, alignment(e, dtype), e->nest->mode == NEST_LANES ? lanes_mask(e) : LLVMConstAllOnes(e->m->v16i1), LLVMConstNull(types[0])};
-  return masked(e, "llvm.masked.gather", types, arguments, 4);
+  return emit_intrinsic(e->m, "llvm.masked.gather", types, 2, arguments, 4);
 }
 
 LLVMValueRef nest_constant(Emit *e, IrDtype dtype, double x) {
@@ -305,18 +292,7 @@ void nest_store_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef
   LLVMBuilderRef k = m->builder;
   IrDtype dtype = (IrDtype)t->dtype;
   bool max = t->kind == STEP_MAX;
-  for (unsigned n = CODE_LANES / 2; n >= 1; n /= 2) {
-    LLVMValueRef low[CODE_LANES], high[CODE_LANES];
-    for (unsigned j = 0; j < n; j++) {
-      low[j] = LLVMConstInt(m->i32, j, false);
-      high[j] = LLVMConstInt(m->i32, j + n, false);
-    }
-    LLVMValueRef poison = LLVMGetPoison(LLVMTypeOf(x));
-    LLVMValueRef a = LLVMBuildShuffleVector(k, x, poison, LLVMConstVector(low, n), "");
-    LLVMValueRef b = LLVMBuildShuffleVector(k, x, poison, LLVMConstVector(high, n), "");
-    x = nest_combine(e, dtype, max, a, b);
-  }
-  x = LLVMBuildExtractElement(k, x, LLVMConstNull(m->i32), "");
+  for (unsigned n = CODE_LANES / 2; n >= 1; n /= 2) x = nest_combine(e, dtype, max, emit_part(m, x, 0, n), emit_part(m, x, n, n));
   LLVMValueRef at = emit_at(m, point_memory_element(m, dtype), e->pointers[t->slot], row);
   LLVMValueRef old = emit_load(m, LLVMTypeOf(x), at);
   emit_store(m, LLVMBuildSelect(k, nest_begins(e, t), x, nest_combine(e, dtype, max, old, x), ""), at);

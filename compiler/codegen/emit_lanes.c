@@ -8,13 +8,6 @@ static LLVMValueRef number_at(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t n
   return emit_at(e->m, point_memory_element(e->m, dtype), at, emit_index(e->m, n));
 }
 
-// The n lanes of x from `from` on.
-static LLVMValueRef cut(Emit *e, LLVMValueRef x, unsigned from, unsigned n) {
-  LLVMValueRef index[CODE_LANES];
-  for (unsigned i = 0; i < n; i++) index[i] = LLVMConstInt(e->m->i32, from + i, false);
-  return LLVMBuildShuffleVector(e->m->builder, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(index, n), "");
-}
-
 // x with its lanes from `from` on replaced by those of part, as many as part has.
 static LLVMValueRef insert(Emit *e, LLVMValueRef x, LLVMValueRef part, unsigned from) {
   unsigned lanes = e->m->lanes, n = LLVMGetVectorSize(LLVMTypeOf(part));
@@ -55,15 +48,11 @@ LLVMValueRef lanes_load(Emit *e, IrDtype dtype, LLVMValueRef at, int64_t stride)
 }
 
 void lanes_store(Emit *e, IrDtype dtype, LLVMValueRef x, LLVMValueRef at, int64_t stride) {
-  if (stride == 1 && e->valid == e->m->lanes) {
-    emit_store(e->m, x, at);
+  if (stride == 1) {
+    emit_store_first(e->m, x, at, e->valid);
     return;
   }
-  for (unsigned from = 0, n; from < e->valid; from += n) {
-    n = stride == 1 ? largest_power(e->valid - from) : 1;
-    LLVMValueRef part = n == 1 ? LLVMBuildExtractElement(e->m->builder, x, LLVMConstInt(e->m->i32, from, false), "") : cut(e, x, from, n);
-    emit_store(e->m, part, number_at(e, dtype, at, (int64_t)from * stride));
-  }
+  for (unsigned i = 0; i < e->valid; i++) emit_store(e->m, emit_part(e->m, x, i, 1), number_at(e, dtype, at, (int64_t)i * stride));
 }
 
 // The index that lane 0 has, for all lanes: i32, `stride` apart.
@@ -75,11 +64,7 @@ LLVMValueRef lanes_index(Emit *e, LLVMValueRef first, int64_t stride) {
 }
 
 // Lanes that count, as a constant mask.
-LLVMValueRef lanes_mask(Emit *e) {
-  LLVMValueRef mask[CODE_LANES];
-  for (unsigned i = 0; i < e->m->lanes; i++) mask[i] = LLVMConstInt(e->m->i1, i < e->valid, false);
-  return LLVMConstVector(mask, e->m->lanes);
-}
+LLVMValueRef lanes_mask(Emit *e) { return emit_mask(e->m, e->m->lanes, e->valid); }
 
 // The body for all numbers of the axis. Where it is no multiple of the lanes, the last vector begins earlier and computes some
 // numbers again; when they must not be stored twice (again: false), a shorter vector ends instead.

@@ -158,8 +158,7 @@ static void emit_events(Emit *e) {
   nest_go_to(e, loop.index);
   if (partial) {
     LLVMValueRef left = LLVMBuildNSWSub(m->builder, nest_field(e, offsetof(HgmTile, valid), m->i64), loop.index, "");
-    left = emit_splat(m, m->v16i32, LLVMBuildTrunc(m->builder, left, m->i32, ""));
-    e->live = LLVMBuildICmp(m->builder, LLVMIntSLT, nest_lane_numbers(e, m->i32, 1), left, "");
+    e->live = emit_lanes_below(m, left);
   }
   for (unsigned i = 0; i < n; i++) e->values[who[i]] = loop.carried[i];
   if (e->nest->pairs) emit_pairs(e);
@@ -188,8 +187,7 @@ static void emit_flat(Emit *e) {
   emit_loop_end(m, &loop, NULL);
   EmitLoop tail = emit_loop(m, "rest", whole, last, m->lanes, NULL, 0);
   e->event = tail.index;
-  LLVMValueRef left = emit_splat(m, m->v16i32, LLVMBuildTrunc(k, rest, m->i32, ""));
-  e->live = LLVMBuildICmp(k, LLVMIntSLT, nest_lane_numbers(e, m->i32, 1), left, "");
+  e->live = emit_lanes_below(m, rest);
   emit_segments(e);
   emit_loop_end(m, &tail, NULL);
 }

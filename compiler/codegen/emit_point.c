@@ -1,6 +1,5 @@
 // The lane-wise ops on registers. NaN wins in max and min; casts of reals to i32 truncate and saturate.
 #include <stdio.h>
-#include <string.h>
 
 #include "compiler/codegen/emit.h"
 #include "compiler/codegen/nest.h"
@@ -29,13 +28,6 @@ LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype) {
 }
 
 static bool is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
-
-static LLVMValueRef call_sat(CodeModule *m, LLVMTypeRef to, LLVMValueRef x) {
-  static const char name[] = "llvm.fptosi.sat";
-  LLVMTypeRef types[2] = {to, LLVMTypeOf(x)};
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
-  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, &x, 1, "");
-}
 
 static LLVMValueRef larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMValueRef b, bool max) {
   LLVMBuilderRef k = m->builder;
@@ -83,7 +75,7 @@ static LLVMValueRef cast(CodeModule *m, IrDtype to, IrDtype from, LLVMValueRef a
     return is_real(from) ? LLVMBuildFCmp(k, LLVMRealUNE, a, emit_number(LLVMTypeOf(a), 0), "")
                          : LLVMBuildICmp(k, LLVMIntNE, a, LLVMConstNull(LLVMTypeOf(a)), "");
   if (from == IR_BOOL) return is_real(to) ? LLVMBuildUIToFP(k, a, type, "") : LLVMBuildZExt(k, a, type, "");
-  if (to == IR_I32) return call_sat(m, type, a);
+  if (to == IR_I32) return emit_intrinsic(m, "llvm.fptosi.sat", (LLVMTypeRef[]){type, LLVMTypeOf(a)}, 2, &a, 1);
   if (from == IR_I32) return LLVMBuildSIToFP(k, a, type, "");
   return to == IR_F64 ? LLVMBuildFPExt(k, a, type, "") : LLVMBuildFPTrunc(k, a, type, "");
 }

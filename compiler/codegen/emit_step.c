@@ -42,7 +42,7 @@ static LLVMValueRef emit_gather(Emit *e, const NestStep *t) {
   }
   LLVMValueRef rows = LLVMBuildSExt(k, index, m->v16i64, "");
   rows = LLVMBuildNSWMul(k, rows, emit_integer(m->v16i64, (uint64_t)(t->dynamic_stride * scale)), "");
-  if (apart != 0) rows = LLVMBuildNSWAdd(k, rows, nest_lane_numbers(e, m->i64, apart), "");
+  if (apart != 0) rows = LLVMBuildNSWAdd(k, rows, emit_lane_numbers(m, m->i64, apart), "");
   return nest_to_register(e, dtype, nest_gather(e, dtype, base, rows));
 }
 

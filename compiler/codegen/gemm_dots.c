@@ -8,15 +8,6 @@ enum { DOTS = 16 };
 
 static LLVMTypeRef lanes_of(CodeModule *m, bool f64) { return f64 ? m->v16f64 : m->v16f32; }
 
-// Lanes of events event..event+15 that count.
-static LLVMValueRef valid_lanes(CodeModule *m, LLVMValueRef event, LLVMValueRef valid) {
-  LLVMValueRef lanes[CODE_LANES];
-  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = LLVMConstInt(m->i32, i, false);
-  LLVMValueRef left = LLVMBuildTrunc(m->builder, LLVMBuildSub(m->builder, valid, event, ""), m->i32, "");
-  LLVMValueRef all = emit_splat(m, m->v16i32, left);
-  return LLVMBuildICmp(m->builder, LLVMIntSLT, LLVMConstVector(lanes, CODE_LANES), all, "");
-}
-
 // One step of the tree: in a and b, each group of `size` lanes holds one sum in pieces; halves of groups are added.
 static LLVMValueRef halve(CodeModule *m, LLVMValueRef a, LLVMValueRef b, unsigned size) {
   unsigned low[CODE_LANES], high[CODE_LANES], n = CODE_LANES;
@@ -59,7 +50,7 @@ static LLVMValueRef load_row(CodeModule *m, const Dots *d, LLVMValueRef from, un
 static void emit_dot_terms(CodeModule *m, const Dots *d, const LLVMValueRef *x, LLVMValueRef from, LLVMValueRef to, bool mask, LLVMValueRef *sums) {
   LLVMValueRef next[DOTS], bs[DOTS] = {0};
   EmitLoop t = emit_loop(m, "events", from, to, CODE_LANES, sums, d->rows * d->columns);
-  LLVMValueRef lanes = mask ? valid_lanes(m, t.index, x[DOTS_VALID]) : NULL;
+  LLVMValueRef lanes = mask ? emit_lanes_below(m, LLVMBuildSub(m->builder, x[DOTS_VALID], t.index, "")) : NULL;
   LLVMValueRef a = emit_at(m, d->element, x[DOTS_A], LLVMBuildNSWMul(m->builder, t.index, x[DOTS_A_ROWS], ""));
   LLVMValueRef b = emit_at(m, d->element, x[DOTS_B], LLVMBuildNSWMul(m->builder, t.index, x[DOTS_B_ROWS], ""));
   for (unsigned c = 0; d->g->b && c < d->columns; c++) bs[c] = load_row(m, d, b, c, d->g->b_stride, x[DOTS_LAST_COLUMN], lanes);

@@ -61,47 +61,21 @@ static void transpose(CodeModule *m, const Band *b, LLVMValueRef column) {
 
 // ---- a block
 
-static LLVMValueRef masked_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef from, unsigned count) {
-  static const char name[] = "llvm.masked.load";
-  LLVMValueRef bits[16];
-  for (unsigned i = 0; i < emit_lanes(type); i++) bits[i] = LLVMConstInt(m->i1, i < count, false);
-  LLVMTypeRef types[] = {type, m->pointer};
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), types, 2);
-  LLVMValueRef bytes = LLVMConstInt(m->i32, emit_is_f64(type) ? 8 : 4, false);
-  LLVMValueRef arguments[] = {from, bytes, LLVMConstVector(bits, emit_lanes(type)), LLVMConstNull(type)};
-  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, 4, "");
-}
-
-// The first `count` lanes, in pieces of powers of two: masked stores are slow on many machines.
-static void store_first(CodeModule *m, LLVMValueRef x, LLVMValueRef to, unsigned count) {
-  unsigned lanes = emit_lanes(LLVMTypeOf(x));
-  for (unsigned size = lanes, from = 0; size >= 1; size /= 2) {
-    unsigned pick[16];
-    if (!(count & size)) continue;
-    for (unsigned i = 0; i < size; i++) pick[i] = from + i;
-    LLVMValueRef piece = size == lanes ? x : emit_shuffle(m, x, LLVMGetPoison(LLVMTypeOf(x)), pick, size);
-    emit_store(m, piece, emit_at(m, emit_element(LLVMTypeOf(x)), to, emit_index(m, from)));
-    from += size;
-  }
-}
-
 // Adds the first `count` lanes to D, or stores them over it.
 static void finish_vector(CodeModule *m, LLVMValueRef sum, LLVMValueRef to, LLVMValueRef add, unsigned count) {
   LLVMTypeRef type = LLVMTypeOf(sum);
-  LLVMValueRef old = count < emit_lanes(type) ? masked_load(m, type, to, count) : emit_load(m, type, to);
-  store_first(m, LLVMBuildSelect(m->builder, add, LLVMBuildFAdd(m->builder, sum, old, ""), sum, ""), to, count);
+  LLVMValueRef old = count < emit_lanes(type) ? emit_load_masked(m, type, to, emit_mask(m, emit_lanes(type), count)) : emit_load(m, type, to);
+  emit_store_first(m, LLVMBuildSelect(m->builder, add, LLVMBuildFAdd(m->builder, sum, old, ""), sum, ""), to, count);
 }
 
 // One event's term of all chains: A's rows from a, B's, transposed, from turned.
 static void emit_term(CodeModule *m, const Band *b, LLVMValueRef a, LLVMValueRef turned, LLVMValueRef *sums) {
-  unsigned low[16];
-  for (unsigned i = 0; i < 16; i++) low[i] = i;
   LLVMValueRef bs[MAX_VECTORS];
   for (unsigned v = 0; v < b->n; v++) bs[v] = emit_load(m, vector_of(b, v), emit_at(m, b->element, turned, emit_index(m, v * b->lanes * b->g->tile)));
   for (unsigned r = 0; r < b->rows; r++) {
     LLVMValueRef x = emit_broadcast(m, vector_of(b, 0), emit_at(m, b->element, a, emit_index(m, r * b->g->a_stride)));
     for (unsigned v = 0; v < b->n; v++) {
-      LLVMValueRef some = b->width[v] == b->width[0] ? x : emit_shuffle(m, x, LLVMGetPoison(LLVMTypeOf(x)), low, b->width[v]);
+      LLVMValueRef some = b->width[v] == b->width[0] ? x : emit_part(m, x, 0, b->width[v]);
       sums[r * b->n + v] = emit_fma(m, some, bs[v], sums[r * b->n + v]);
     }
   }

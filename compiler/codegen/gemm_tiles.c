@@ -1,8 +1,6 @@
 // Products of bf16 by AMX: registers of 16 rows of 64 bytes. Four hold the sums of 32 rows of Y and 32 events, two the weights of these rows, two the
 // events, of which a 32-bit number holds two neighbours in k. TDPBF16PS adds a whole block of k to the sums. Finished sums go through memory,
 // since nothing else can be done in these registers.
-#include <string.h>
-
 #include "compiler/codegen/gemm.h"
 
 // Registers are numbered: weights and events in pairs, sums of weights w and events e in 2 w + e.
@@ -20,10 +18,7 @@ bool gemm_tiles_pay(int64_t tile, int64_t n, int64_t k) { return tile % EVENTS_A
 
 // ---- instructions
 
-static void instruction(CodeModule *m, const char *name, LLVMValueRef *arguments, unsigned n) {
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), NULL, 0);
-  LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, n, "");
-}
+static void instruction(CodeModule *m, const char *name, LLVMValueRef *arguments, unsigned n) { emit_intrinsic(m, name, NULL, 0, arguments, n); }
 
 static LLVMTypeRef byte(CodeModule *m) { return LLVMInt8TypeInContext(m->context); }
 static LLVMValueRef number_of(CodeModule *m, int i) { return LLVMConstInt(byte(m), (unsigned)i, false); }

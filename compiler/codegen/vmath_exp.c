@@ -11,29 +11,21 @@ static Value reduce(CodeModule *m, Value x, Value *n, Value *sum_bits) {
   return emit_fma(m, *n, pair(x, -0x1.7f7d1cp-20, -0x1.ef35793c7673p-45), r);
 }
 
-// Halves of a vector of 16 doubles, for instructions that LLVM offers for one machine vector only.
-static Value part(CodeModule *m, Value x, unsigned from, unsigned n) {
-  LLVMValueRef lanes[CODE_LANES];
-  for (unsigned i = 0; i < n; i++) lanes[i] = LLVMConstInt(m->i32, from + i, false);
-  return LLVMBuildShuffleVector(m->builder, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(lanes, n), "");
-}
-
 static Value join(CodeModule *m, Value a, Value b) {
-  LLVMValueRef lanes[CODE_LANES];
-  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = LLVMConstInt(m->i32, i, false);
-  return LLVMBuildShuffleVector(m->builder, a, b, LLVMConstVector(lanes, CODE_LANES), "");
+  unsigned lanes[CODE_LANES];
+  for (unsigned i = 0; i < CODE_LANES; i++) lanes[i] = i;
+  return emit_shuffle(m, a, b, lanes, CODE_LANES);
 }
 
 // p 2^n by one AVX-512 instruction: rounds once, like the two products below.
 static Value scalef(CodeModule *m, Value p, Value n) {
   bool f64 = is_f64(p);
-  if (f64 && emit_lanes(LLVMTypeOf(p)) == CODE_LANES)
-    return join(m, scalef(m, part(m, p, 0, 8), part(m, n, 0, 8)), scalef(m, part(m, p, 8, 8), part(m, n, 8, 8)));
+  if (f64 && emit_lanes(LLVMTypeOf(p)) == CODE_LANES) // LLVM offers it for one machine vector only
+    return join(m, scalef(m, emit_part(m, p, 0, 8), emit_part(m, n, 0, 8)), scalef(m, emit_part(m, p, 8, 8), emit_part(m, n, 8, 8)));
   const char *name = f64 ? "llvm.x86.avx512.mask.scalef.pd.512" : "llvm.x86.avx512.mask.scalef.ps.512";
   LLVMTypeRef mask = LLVMIntTypeInContext(m->context, f64 ? 8 : 16);
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(m->module, LLVMLookupIntrinsicID(name, strlen(name)), NULL, 0);
   LLVMValueRef arguments[] = {p, n, p, LLVMConstAllOnes(mask), LLVMConstInt(m->i32, 4, false)};
-  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, arguments, 5, "");
+  return emit_intrinsic(m, name, NULL, 0, arguments, 5);
 }
 
 // p 2^n with the right rounding also where the result is denormal or overflows; p in [0.7, 1.5].
