@@ -7,8 +7,15 @@
 #define HGM_TESTS_MODEL_H
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h> // wants what stands above it
 
 #include "lang/model.h"
 #include "runtime/philox.h"

@@ -2,19 +2,10 @@
 // The compiler as another process: the same programs as here, from several threads at once, before and after it went; and what is said
 // when it cannot be started, is not wanted any more or dies. This program is that process too.
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "compiler/driver/compiler_process.h"
 #include "runtime/program_file.h"

@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Data blocks: columns, families, formulas, fits in rounds, cuts, weights; the way back of a sampler; densities in physical
 // units; and what is refused. Numbers are compared with formulas written here.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 static const ModelColumn *column(const Loaded *l, const char *name) {

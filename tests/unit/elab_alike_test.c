@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Lists whose elements are computed together: each element is what the same formula gives by itself, forward and backward; draws are
 // made for each; and a marginal likelihood by draws is the one in closed form.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 enum { EVENTS = 4 };

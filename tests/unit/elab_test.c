@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // The core of the elaborator: shapes, templates, laws, bijections and flows against closed forms, numerical slopes and
 // integrals; names of weights; and the refusal of what cannot be.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 #define LAYERS "data d { x = \"x{0,1,2}\" }\n"

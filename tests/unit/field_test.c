@@ -1,14 +1,5 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Fields that are more than a chain of columns: prepared with the numbers of another, four-vectors. Expected numbers are formulas written here.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 static void a_field_is_prepared_with_the_numbers_of_another(void **state) {

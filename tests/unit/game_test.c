@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Games: several update blocks in one step, formulas of the step, averages, bounds, and steps of the other player inside a loss.
 // The players are one number each, so every expected number is written out by hand.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 static const double theta = 0.75, psi = -0.5, events[3] = {1, -2, 0.5};

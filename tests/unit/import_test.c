@@ -1,15 +1,7 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Files that use files: turned params, overrides, blocks that replace blocks, and what is refused.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "tests/support/model.h"
 

@@ -1,15 +1,6 @@
 // needs: lang compiler/codegen compiler/ad compiler/opt compiler/ir lang/base runtime
 // Steps that store new weights over the old: the same bits as steps with arrays of their own, and nothing moved where the caller
 // does not agree. Code that was made quickly, and goes over to code that was made with care: the same bits too.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "compiler/codegen/codegen.h"
 #include "compiler/opt/opt.h"
 #include "runtime/philox.h"

@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Laws of waiting times, shares, counts and angles: draws against cumulative distributions and moments, densities against their
 // normalisation, divergences and entropies against sums and integrals over the densities.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 enum { N = 10000, GRID = 4000 };

@@ -1,14 +1,5 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // The library (stdlib/) beside closed forms: four-vectors, order, derivatives, solvers, continuous flows.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 #define NUMBERS "data d { x = \"x{0,1,2}\" }\n"

@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Whole models: the loss of a beta-VAE and the density of a conditional spline flow against plain C written from their
 // definitions (the spline is inverted by bisection there), and every gradient against central differences.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "lang/show.h"
 #include "runtime/philox.h"
 #include "tests/support/model.h"

@@ -1,16 +1,6 @@
 // needs: lang compiler/codegen compiler/ad tests/support compiler/ir runtime lang/base
 // Sets: what is pooled, what counts, who is whose neighbour; what stands where nothing is has no influence on a number, a loss or a
 // gradient; compiled programs against the evaluator. Oracle: loops over the elements that are there.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "tests/support/checked.h"
 #include "tests/support/model.h"
 

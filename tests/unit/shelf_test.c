@@ -1,14 +1,6 @@
 // needs: lang compiler/codegen compiler/ad compiler/opt compiler/ir lang/base runtime
 // Programs that share a shelf: kernels that they have in common are made once, and every program gives the bits that it gives alone.
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/opt/opt.h"

@@ -1,14 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // What a net keeps from step to step (`iterated`), and spectral normalisation, which is made of it. Oracle: the power method and its
 // derivative written out for a 2 x 2 matrix, and its singular values in closed form.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 enum { EVENTS = 3 };

@@ -2,14 +2,6 @@
 // The compiled rational-quadratic spline in float32 against the one in float64 (numerics.md 1 to 4): random numbers with logits to
 // scale 100, both directions, values and slopes; edges. A point may be as far off as if its argument and its result were moved by a
 // few units of the last place of the box: the measure is backward, since slopes go from 1e-7 to 1e7. HGM_LONG=1: 10^8 a direction.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <math.h>
-#include <stdio.h>
-#include <cmocka.h>
-
 #include "compiler/codegen/codegen.h"
 #include "tests/support/model.h"
 

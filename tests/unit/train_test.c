@@ -1,15 +1,6 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
 // Train blocks: steps of small models against their closed forms, weights of events, freshness of draws, rates, validation;
 // and what is refused.
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/model.h"
 
 static const double x[3] = {1, -2, 0.5}, y[3] = {1, 1, 1}, w[3] = {1, -0.5, 2.5};
