@@ -16,6 +16,7 @@ typedef struct Lane { // what a thread has of its own
   unsigned char *tile;
   void **pointers;
   uint32_t *event_lo, *event_hi;
+  int64_t *rows; // of the leaves, by event of the tile; dead lanes repeat the last event
   int64_t phase; // of this execution whose pointers are in the table; -1: none
 } Lane;
 
@@ -46,12 +47,18 @@ typedef struct Run { // one execution
 
 HgmFileType hgm_dtype_type(HgmDtype dtype) { return dtype == HGM_F64 ? HGM_FILE_F64 : dtype == HGM_F32 ? HGM_FILE_F32 : HGM_FILE_I32; }
 
-// Zeroed; large pieces in large pages where the system has them.
+// Not zeroed; large pieces in large pages where the system has them. More than *bytes, which says how many then.
+static void *reserve(uint64_t *bytes) {
+  uint64_t align = *bytes >= LARGE_PAGE ? LARGE_PAGE : 64;
+  *bytes = (*bytes + align) / align * align;
+  void *p = aligned_alloc(align, *bytes);
+  if (p && align == LARGE_PAGE) madvise(p, *bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+// Zeroed.
 static void *take(HgmWork *work, uint64_t bytes) {
-  uint64_t align = bytes >= LARGE_PAGE ? LARGE_PAGE : 64;
-  bytes = (bytes + align) / align * align;
-  void *p = aligned_alloc(align, bytes);
-  if (p && align == LARGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
+  void *p = reserve(&bytes);
   if (p) memset(p, 0, bytes);
   work->bytes += bytes;
   return p;
@@ -62,7 +69,8 @@ static bool take_lane(HgmWork *work, Lane *lane) {
   lane->pointers = take(work, sizeof(void *) * p->n_pointers);
   lane->event_lo = take(work, sizeof(uint32_t) * p->tile);
   lane->event_hi = take(work, sizeof(uint32_t) * p->tile);
-  return lane->pointers && lane->event_lo && lane->event_hi;
+  lane->rows = take(work, sizeof(int64_t) * p->tile);
+  return lane->pointers && lane->event_lo && lane->event_hi && lane->rows;
 }
 
 // The next piece of memory of the caller's; NULL while its size is being counted.
@@ -96,9 +104,18 @@ uint64_t hgm_room_bytes(const HgmProgram *program, int threads, int64_t max_even
   return used;
 }
 
-bool hgm_room_open(HgmRoom *room, uint64_t bytes, HgmError *error) {
-  HgmWork count = {0};
-  *room = (HgmRoom){take(&count, bytes), bytes};
+static void clear_piece(void *data, int64_t index, int thread) {
+  (void)thread;
+  const HgmRoom *room = data;
+  uint64_t at = (uint64_t)index * LARGE_PAGE, left = room->bytes - at;
+  memset((unsigned char *)room->memory + at, 0, left < LARGE_PAGE ? left : LARGE_PAGE);
+}
+
+bool hgm_room_open(HgmRoom *room, HgmPool *pool, uint64_t bytes, HgmError *error) {
+  uint64_t reserved = bytes;
+  void *memory = reserve(&reserved);
+  *room = (HgmRoom){memory, bytes};
+  if (room->memory != NULL) hgm_pool_run(pool, (int64_t)((bytes + LARGE_PAGE - 1) / LARGE_PAGE), clear_piece, room);
   return room->memory != NULL || hgm_fail(error, 2, "out of memory for a step of training: %llu MB", (unsigned long long)(bytes >> 20));
 }
 
@@ -165,6 +182,7 @@ void hgm_work_destroy(HgmWork *work) {
     free(work->lanes[i].pointers);
     free(work->lanes[i].event_lo);
     free(work->lanes[i].event_hi);
+    free(work->lanes[i].rows);
   }
   for (uint32_t i = 0; work->discard && i < work->program->n_outputs; i++) free(work->discard[i]);
   free(work->lanes);
@@ -186,6 +204,7 @@ static uint64_t cut_all(const HgmProgram *p, int64_t max_events, unsigned char *
   lane->pointers = cut(memory, &used, sizeof(void *) * p->n_pointers);
   lane->event_lo = cut(memory, &used, sizeof(uint32_t) * p->tile);
   lane->event_hi = cut(memory, &used, sizeof(uint32_t) * p->tile);
+  lane->rows = cut(memory, &used, sizeof(int64_t) * p->tile);
   work->once = cut(memory, &used, p->once_bytes);
   work->batch = cut(memory, &used, p->batch_bytes_per_tile * (uint64_t)work->max_tiles);
   work->partial = cut(memory, &used, p->partial_bytes * partials_for(p, work->max_tiles));
@@ -256,51 +275,51 @@ static void resolve_block(const Run *r, Lane *lane, HgmSpace space, unsigned cha
 
 // ---- per-event inputs and outputs
 
-// Where event k of a tile lies in the first row of an array of n rows.
-static int64_t event_place(int64_t panel, int64_t n, int64_t k) { return k / panel * panel * n + k % panel; }
-
 static HgmFileType leaf_type(const Run *r, uint32_t leaf) { return r->call->types ? r->call->types[leaf] : hgm_dtype_type(r->program->leaves[leaf].dtype); }
 
-// Of a leaf: the numbers of an event of the batch.
-static const unsigned char *leaf_row(const Run *r, uint32_t leaf, int64_t event) {
-  const HgmPort *port = &r->program->leaves[leaf];
-  int64_t row = r->call->rows ? r->call->rows[event] : event;
-  int64_t stride = r->call->strides ? r->call->strides[leaf] : port->elements;
-  return (const unsigned char *)r->call->leaves[leaf] + (size_t)(row * stride) * hgm_type_bytes(leaf_type(r, leaf));
+// Rows of a shuffled batch lie anywhere: they are asked for at once, not one after the other.
+static void ask_for_rows(const unsigned char *leaf, const int64_t *rows, int64_t n, size_t pitch, size_t bytes) {
+  if (bytes > ASK_MOST) bytes = ASK_MOST;
+  for (int64_t k = 0; k < n; k++)
+    for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(leaf + (size_t)rows[k] * pitch + i);
 }
 
-static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t first, int64_t valid) {
+static void gather_words(const uint32_t *words, const int64_t *rows, int64_t width, int64_t stride, int64_t n, uint32_t *out) {
+  for (int64_t j = 0; j < width; j++)
+    for (int64_t i = 0; i < n; i++) out[i * width + j] = words[rows[j] * stride + i];
+}
+
+static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
-  int64_t tile = r->program->tile, panel = r->program->panel, n = port->elements;
-  size_t bytes = (size_t)n * hgm_type_bytes(leaf_type(r, leaf));
-  for (int64_t k = 0; k < valid; k++) // rows of a shuffled batch lie anywhere: they are asked for at once, not one after the other
-    for (size_t i = 0; i < bytes && i < ASK_MOST; i += LINE) __builtin_prefetch(leaf_row(r, leaf, first + k) + i);
-  for (int64_t k = 0; k < tile; k++) {
-    const unsigned char *row = leaf_row(r, leaf, first + (k < valid ? k : valid - 1)); // dead lanes repeat the last event
-    if (port->dtype == HGM_F64) {
-      hgm_numbers_read(leaf_type(r, leaf), row, n, panel, (double *)(lane->tile + port->offset) + event_place(panel, n, k));
-    } else {
-      const uint32_t *from = (const void *)row;
-      uint32_t *to = (uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);
-      for (int64_t i = 0; i < n; i++) to[i * panel] = from[i];
-    }
+  const void *numbers = r->call->leaves[leaf];
+  const HgmFileType type = leaf_type(r, leaf);
+  const int64_t panel = r->program->panel, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  const size_t bytes = hgm_type_bytes(type);
+  if (r->call->rows) ask_for_rows(numbers, lane->rows, valid, (size_t)stride * bytes, (size_t)n * bytes);
+  for (int64_t k = 0; k < r->program->tile; k += panel) {
+    unsigned char *out = lane->tile + port->offset + (size_t)(k * n) * hgm_dtype_bytes(port->dtype);
+    if (port->dtype == HGM_F64) hgm_numbers_gather(type, numbers, lane->rows + k, panel, stride, n, (double *)(void *)out);
+    else gather_words(numbers, lane->rows + k, panel, stride, n, (uint32_t *)(void *)out);
   }
 }
+
+// The valid events of a tile, from panels to rows.
+#define SCATTER(T)                                                                                                                                             \
+  static void scatter_##T(const T *panels, int64_t valid, int64_t panel, int64_t n, T *out) {                                                                  \
+    if (n == 1) memcpy(out, panels, sizeof(T) * (size_t)valid);                                                                                                \
+    for (int64_t k = 0; n > 1 && k < valid; k += panel, panels += panel * n)                                                                                   \
+      for (int64_t j = 0; j < panel && k + j < valid; j++)                                                                                                     \
+        for (int64_t i = 0; i < n; i++) out[(k + j) * n + i] = panels[i * panel + j];                                                                          \
+  }
+SCATTER(uint64_t)
+SCATTER(uint32_t)
 
 static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t first, int64_t valid) {
   const HgmPort *port = &r->program->outputs[output];
-  int64_t panel = r->program->panel, n = port->elements;
-  for (int64_t k = 0; k < valid; k++) {
-    if (hgm_dtype_bytes(port->dtype) == 8) {
-      const uint64_t *from = (const uint64_t *)(lane->tile + port->offset) + event_place(panel, n, k);
-      uint64_t *to = (uint64_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * panel];
-    } else {
-      const uint32_t *from = (const uint32_t *)(lane->tile + port->offset) + event_place(panel, n, k);
-      uint32_t *to = (uint32_t *)r->call->outputs[output] + (first + k) * n;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * panel];
-    }
-  }
+  const int64_t panel = r->program->panel, n = port->elements;
+  const void *panels = lane->tile + port->offset;
+  if (hgm_dtype_bytes(port->dtype) == 8) scatter_uint64_t(panels, valid, panel, n, (uint64_t *)r->call->outputs[output] + first * n);
+  else scatter_uint32_t(panels, valid, panel, n, (uint32_t *)r->call->outputs[output] + first * n);
 }
 
 static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) {
@@ -309,10 +328,11 @@ static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) 
     uint64_t id = (uint64_t)(r->call->event_ids ? r->call->event_ids[event] : r->call->first_event + event);
     lane->event_lo[k] = (uint32_t)id;
     lane->event_hi[k] = (uint32_t)(id >> 32);
+    lane->rows[k] = r->call->rows ? r->call->rows[event] : event;
   }
   for (uint32_t i = 0; i < r->program->n_leaves; i++) {
     const HgmPort *port = &r->program->leaves[i];
-    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase) load_leaf(r, lane, i, first, valid);
+    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase) load_leaf(r, lane, i, valid);
   }
 }
 

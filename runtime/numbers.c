@@ -25,13 +25,15 @@ double hgm_number(HgmFileType type, const void *numbers, int64_t i) {
   return 0;
 }
 
-void hgm_numbers_read(HgmFileType type, const void *numbers, int64_t n, int64_t pitch, double *out) {
-#define READ(NAME, T)                                                                                                                                          \
+void hgm_numbers_gather(HgmFileType type, const void *numbers, const int64_t *rows, int64_t width, int64_t stride, int64_t n, double *out) {
+#define GATHER(NAME, T)                                                                                                                                        \
   case HGM_FILE_##NAME:                                                                                                                                        \
-    for (int64_t i = 0; i < n; i++) out[i * pitch] = (double)((const T *)numbers)[i];                                                                          \
+    for (int64_t j = 0; n == 1 && j < width; j++) out[j] = (double)((const T *)numbers)[rows[j] * stride];                                                     \
+    for (int64_t j = 0; n > 1 && j < width; j++)                                                                                                               \
+      for (int64_t i = 0; i < n; i++) out[i * width + j] = (double)((const T *)numbers)[rows[j] * stride + i];                                                 \
     return;
   switch (type) {
-    EACH_TYPE(READ)
+    EACH_TYPE(GATHER)
   case HGM_FILE_TEXT: return;
   }
 }

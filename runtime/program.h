@@ -135,7 +135,8 @@ typedef struct HgmRoom {
   uint64_t bytes;
 } HgmRoom;
 uint64_t hgm_room_bytes(const HgmProgram *program, int threads, int64_t max_events);
-bool hgm_room_open(HgmRoom *room, uint64_t bytes, HgmError *error);
+// Zeroed by the threads of the pool: the first touch of memory takes long.
+bool hgm_room_open(HgmRoom *room, HgmPool *pool, uint64_t bytes, HgmError *error);
 void hgm_room_close(HgmRoom *room); // after the works in it are destroyed
 
 typedef struct HgmWork HgmWork; // scratch memory, made once for a program and the largest batch

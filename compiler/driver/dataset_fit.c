@@ -38,7 +38,8 @@ static bool fit_statistic(Dataset *dataset, Session *session, Store *store, cons
     places[k] = slot->data;
   }
   double *first = places[0], *second = places[1];
-  for (int64_t i = 0; i < rows * n; i++)
+  bool all = hgm_numbers_finite(HGM_FILE_F64, values, rows * n);
+  for (int64_t i = 0; !all && i < rows * n; i++)
     if (!isfinite(values[i]) && !(fit->some && isnan(values[i])))
       return domain_blame(dataset, session, store, fit->field, dataset->chosen[SPLIT_TRAIN], dataset->n[SPLIT_TRAIN], error)
                  ? false

@@ -113,6 +113,7 @@ bool domain_prepared(const Dataset *dataset, Session *session, Store *store, Hgm
   for (size_t t = 0; t < dataset->tables.list.len; t++) {
     const Table *table = &dataset->tables.list.at[t];
     if (strncmp(table->name, "prep:", 5) != 0 || (table->type != HGM_FILE_F64 && table->type != HGM_FILE_F32)) continue;
+    if (hgm_numbers_finite(table->type, table->data, dataset->rows * table->elements)) continue; // nearly always: else row by row, for some are not used
     for (int s = 0; s < SPLIT_COUNT; s++)
       for (int64_t i = 0; i < dataset->n[s]; i++) {
         int64_t row = dataset->chosen[s][i];

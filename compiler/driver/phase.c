@@ -182,7 +182,7 @@ static bool open_room_ahead(Phase *p, HgmError *error) {
     uint64_t bytes = session_room_bytes(p->t->session, p->model->updates.at[i].step, phase_tile(p->model), p->batch);
     if (bytes > most) most = bytes;
   }
-  return most == 0 || hgm_room_open(&p->room, most, error);
+  return most == 0 || hgm_room_open(&p->room, p->t->session->pool, most, error);
 }
 
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
@@ -208,7 +208,7 @@ static bool open_programs(Phase *p, HgmError *error) {
   bool fine = true;
   if (most > p->room.bytes || p->room.memory == NULL) {
     hgm_room_close(&p->room);
-    fine = hgm_room_open(&p->room, most, error);
+    fine = hgm_room_open(&p->room, p->t->session->pool, most, error);
   }
   for (size_t i = 0; i < n && fine; i++) {
     fine = bound_work(&p->updates[i], t->session, most_events(p), &p->room, error);
@@ -219,9 +219,10 @@ static bool open_programs(Phase *p, HgmError *error) {
 
 static void begin_state(Phase *p, const ModelState *state) {
   Store *store = p->t->store;
+  const bool is_new = store_find(store, state->name) == NULL; // zeros
   Slot *slot = store_add(store, state->name, (HgmDtype)state->type.dtype, ir_elements(&state->type));
   slot->saved = true;
-  if (p->t->resumed) return;
+  if (p->t->resumed || (is_new && state->like == NULL && state->start == 0)) return;
   const Slot *like = state->like == NULL ? NULL : store_find(store, state->like);
   if (like != NULL) memcpy(slot->data, like->data, hgm_dtype_bytes(slot->dtype) * (size_t)slot->n);
   else slot_fill(slot, state->start);

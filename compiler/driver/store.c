@@ -112,5 +112,5 @@ bool table_fits(const Table *table, const HgmPort *port) {
 double table_number(const Table *table, int64_t i) { return hgm_number(table->type, table->data, i); }
 
 void table_row(const Table *table, int64_t row, double *elements) {
-  hgm_numbers_read(table->type, (const char *)table->data + (size_t)row * table_row_bytes(table), table->elements, 1, elements);
+  hgm_numbers_gather(table->type, table->data, &row, 1, table->elements, table->elements, elements);
 }

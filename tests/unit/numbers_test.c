@@ -1,5 +1,5 @@
 // needs: runtime
-// Numbers of every type of a file come back as they were, singly, in rows and apart, and those that are none are found; HDF5 and others are tested by what reads them (writer_test).
+// Numbers of every type of a file come back as they were, singly and in rows that are gathered, and those that are none are found; HDF5 and others are tested by what reads them (writer_test).
 #include "runtime/numbers.h"
 
 #include <float.h>
@@ -32,7 +32,7 @@ static const Case CASES[] = {
     {HGM_FILE_U32, 4, {0, 1, 2, 2147483648.0, UINT32_MAX, 70000}},
     {HGM_FILE_U64, 8, {0, 1, 2, TWO_53, (double)(UINT64_C(31) << 59), 7}},
 };
-enum { N_CASES = sizeof CASES / sizeof *CASES, N = 6, PITCH = 3 };
+enum { N_CASES = sizeof CASES / sizeof *CASES, N = 6, STRIDE = 3, WIDTH = 4, SOME = 2 };
 
 static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
 
@@ -41,15 +41,18 @@ static void kept_and_read(void **state) {
   for (int c = 0; c < N_CASES; c++) {
     const Case *k = &CASES[c];
     _Alignas(8) unsigned char kept[8 * N + 1] = {0};
-    double apart[PITCH * N], untouched = 0.5;
-    for (int i = 0; i < PITCH * N; i++) apart[i] = untouched;
+    const int64_t rows[WIDTH] = {1, 0, 1, 1}; // of two with three numbers each, of which two are wanted
+    double turned[SOME * WIDTH + 1] = {[SOME * WIDTH] = 0.5};
     kept[k->bytes * N] = 77;
     assert_int_equal(hgm_type_bytes(k->type), k->bytes);
     hgm_numbers_keep(k->type, k->numbers, N, kept);
     assert_int_equal(kept[k->bytes * N], 77);
-    hgm_numbers_read(k->type, kept, N, PITCH, apart);
-    for (int i = 0; i < PITCH * N; i++)
-      if (!same_bits(apart[i], i % PITCH == 0 ? k->numbers[i / PITCH] : untouched)) fail_msg("type %d, place %d: %.17g", c, i, apart[i]);
+    hgm_numbers_gather(k->type, kept, rows, WIDTH, STRIDE, SOME, turned);
+    for (int i = 0; i < SOME; i++)
+      for (int j = 0; j < WIDTH; j++)
+        if (!same_bits(turned[i * WIDTH + j], k->numbers[rows[j] * STRIDE + i]))
+          fail_msg("type %d, number %d of row %d: %.17g", c, i, j, turned[i * WIDTH + j]);
+    assert_true(turned[SOME * WIDTH] == 0.5);
     for (int i = 0; i < N; i++)
       if (!same_bits(hgm_number(k->type, kept, i), k->numbers[i])) fail_msg("type %d, number %d", c, i);
   }
