@@ -258,6 +258,15 @@ static void of_part(Blocks *b, DataField *f, const DataField *part, const AstExp
   data_chain(b, f, steps, n, share ? PREP_UNIT : PREP_SAME, arena_printf(b->e->arena, "`%s`", part->name));
 }
 
+static bool has_shape_of_columns(Elab *e, DataField *f) {
+  if (!f->vector || extents_elements(&f->shape) == (int64_t)f->items.len) return true;
+  Diag *d =
+      elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len, extents_text(e->arena, "real", &f->shape));
+  diag_help(e->diags, d, "`real[%zu]`", f->items.len);
+  f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
+  return false;
+}
+
 void data_source(Blocks *b, DataField *f, const AstSource *source) {
   Elab *e = b->e;
   VEC(const AstExpr *) reversed = {0}, steps = {0};
@@ -271,28 +280,18 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
     of_part(b, f, part, steps.at, steps.len);
     return;
   }
-  if (!items_of(b, f, x)) {
-    f->broken = f->items.len == 0;
-    if (f->broken) return;
+  if (!items_of(b, f, x) && f->items.len == 0) {
+    f->broken = true;
+    return;
   }
   check_owner(b, f);
   if (f->p4 && f->vector) field_order_p4(f);
   if (f->shape.rank == 0 && f->vector) f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
-  if (!set_told(b, f, steps.at, steps.len)) {
+  if (!set_told(b, f, steps.at, steps.len) || !split_sizes(b, f, steps.at, steps.len)) {
     f->broken = true;
     return;
   }
-  if (!split_sizes(b, f, steps.at, steps.len)) {
-    f->broken = true;
-    return;
-  }
-  if (f->vector && extents_elements(&f->shape) != (int64_t)f->items.len) {
-    Diag *d =
-        elab_error(e, DIAG_COLUMN_SHAPE, f->span, "`%s` has %zu columns and is declared %s", f->label, f->items.len, extents_text(e->arena, "real", &f->shape));
-    diag_help(e->diags, d, "`real[%zu]`", f->items.len);
-    f->shape = extents_of(1, (int64_t[]){(int64_t)f->items.len});
-    return;
-  }
+  if (!has_shape_of_columns(e, f)) return;
   if (f->classes != NULL && (steps.len > 0 || has_terms(f) || f->vector)) {
     elab_error(e, DIAG_PREPARATION, source->span, "a class is one column as it is, without a chain");
     f->broken = true;
