@@ -287,7 +287,9 @@ void fields_bind(Blocks *b, Scope *scope, DataBlock *d, bool physical) {
 
 Scope *fields_scope(Blocks *b, Scope *outer, bool physical) {
   Scope *scope = scope_new(b->e, outer);
-  for (size_t i = 0; i < b->data.len; i++) fields_bind(b, scope, b->data.at[i], physical);
+  const Trained *trained = trained_of(b, outer); // its fits are of its own fields, whatever this program calls its own
+  for (size_t i = 0; trained != NULL && i < trained->data.len; i++) fields_bind(b, scope, trained->data.at[i], physical);
+  for (size_t i = 0; trained == NULL && i < b->data.len; i++) fields_bind(b, scope, b->data.at[i], physical);
   return scope;
 }
 

@@ -82,8 +82,8 @@ static const DataField *fitted_as(const DataField *f) {
 bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span) {
   const DataField *want = type->field, *have = v->type == NULL ? NULL : v->type->field;
   if (want == NULL || want->block->trained == NULL || have == NULL || fitted_as(have) == fitted_as(want)) return true;
-  Diag *d = elab_error(e, DIAG_TRAINED_COLUMNS, span, "`%s` is prepared with numbers of its own, and the trained run `%s` knows those of `%s`", have->name,
-                       want->block->trained->model->prefix, want->name);
+  Diag *d = elab_error(e, DIAG_TRAINED_COLUMNS, span, "`%s` is prepared with numbers of its own, and the trained run `%s` knows those of `%s.%s`", have->name,
+                       want->block->trained->model->prefix, want->block->model->name, want->label);
   diag_label(e->diags, d, have->span, "declared here");
   diag_help(e->diags, d, "`%s: %s.%s.%s` reads the same columns in the same units, and prepares them with the same numbers", have->label,
             want->block->trained->model->prefix, want->block->decl->name.text, want->label);

@@ -60,6 +60,20 @@ await $pid test -s killed/last.h5
 kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 expect_exit 0 $HGMC run on.hgm --train data.csv -o killed --quiet --resume
 same_weights runs/on/model.h5 killed/model.h5
+# ---- its nets and fits serve a program that has none of its fields, or something else under their name
+for field in y x; do
+  cat > foreign.hgm <<E2
+use trained "runs/teacher" as teacher
+data own { $field = ["b", "c"] |> standardize }
+net pupil(h: real[2]) -> own.$field = h |> dense(2)
+train { h ~ teacher.cloud; update pupil { minimize mse(pupil(h), $field); with adam(1e-2) }; batch 64; epochs 1 }
+generate { h ~ teacher.cloud; $field = pupil(h) }
+generate codes { h ~ teacher.cloud; $field = h }
+E2
+  expect_exit 0 $HGMC run foreign.hgm --train data.csv -o runs/foreign --trained teacher=away --quiet --force
+  expect_exit 0 $HGMC sample runs/foreign codes -n 50 --seed 7 -o codes_$field.csv
+done
+same_file codes_y.csv codes_x.csv
 # ---- misuse
 sum=$(sha256sum away/model.h5 | cut -c1-12)
 sed "s/\"runs.teacher\"/\"away\" pin \"sha256:$sum\"/" student.hgm > pinned.hgm
