@@ -104,6 +104,7 @@ typedef struct Blocks {
   VEC(struct Loaded *) loaded;
   VEC(const AstDecl *) declarations; // nets and flows of the user's files, to be checked though unused
   VEC(Scope *) declaration_scopes;
+  Strings declaration_prefixes; // "z." of what `use … as z` brings
   VEC(DataBlock *) data;
   bool broken;         // a field is missing: what uses it is not looked at
   bool unknown_target; // an update names what is not there: it may be any net
@@ -124,6 +125,8 @@ static inline Blocks *blocks_of(Elab *e) { return e->blocks; }
 bool blocks_load(Blocks *b);
 void overrides_check(Blocks *b);                                                   // once the data are known
 bool pin_agrees(Blocks *b, const AstDecl *use, const char *what, const char *sum); // of `pin "sha256:…"`, whole or its first digits; false: reported
+void blocks_parts(Blocks *b);                                                      // model->parts (block_part.c)
+bool declaration_replaced(const Blocks *b, size_t i);                              // by an override
 void blocks_unused(Blocks *b);                                                     // names that nothing mentions; of a program without errors
 // ---- reading (block_read.c): what is looked for and read is noted in the model
 enum { MAX_FILE_BYTES = 16 << 20 };                                               // longer ones are read no further
@@ -186,7 +189,7 @@ void fields_hooks(Elab *e);
 Value *field_prepared(Elab *e, DataField *f, Span span); // in the current scene
 Value *field_physical(Elab *e, DataField *f, Span span);
 void fields_bind(Blocks *b, Scope *scope, DataBlock *d, bool physical); // bare names of the fields, lazily
-Scope *fields_scope(Blocks *b, Scope *outer, bool physical);            // child of outer with the fields of all data blocks
+Scope *fields_scope(Blocks *b, Scope *outer, bool physical);            // child of outer with the fields of all data blocks (of its trained run's)
 IrRef field_column(Elab *e, const DataBlock *d, int column);            // column:NAME, f64
 IrRef field_source(Elab *e, const DataField *f, IrRef own);             // the formula on stacked own columns
 IrRef field_own(Elab *e, const DataField *f);                           // own columns stacked, f64 [e, shape]

@@ -160,6 +160,7 @@ static void declare_item(Blocks *b, Merge *merge, struct Loaded *from, const Ast
   else elab_declare(e, merge->scope, d);
   VEC_PUSH(e->arena, &b->declarations, d);
   VEC_PUSH(e->arena, &b->declaration_scopes, merge->scope);
+  VEC_PUSH(e->arena, &b->declaration_prefixes, merge->prefix);
 }
 
 // ---- files
@@ -445,6 +446,13 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   own_blocks(b, l);
   l->loading = false;
   return l;
+}
+
+bool declaration_replaced(const Blocks *b, size_t i) {
+  for (size_t k = i + 1; k < b->declarations.len; k++)
+    if (b->declaration_scopes.at[k] == b->declaration_scopes.at[i] && strcmp(b->declarations.at[k]->name.text, b->declarations.at[i]->name.text) == 0)
+      return true;
+  return false;
 }
 
 void blocks_unused(Blocks *b) {

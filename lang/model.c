@@ -15,13 +15,6 @@ static void declare_data(Blocks *b) {
   }
 }
 
-static bool replaced(const Blocks *b, size_t i) {
-  for (size_t k = i + 1; k < b->declarations.len; k++)
-    if (b->declaration_scopes.at[k] == b->declaration_scopes.at[i] && strcmp(b->declarations.at[k]->name.text, b->declarations.at[i]->name.text) == 0)
-      return true;
-  return false;
-}
-
 static bool has_weights(const Model *m, const char *owner) {
   for (size_t i = 0; i < m->weights.len; i++)
     if (m->weights.at[i].owner != NULL && strcmp(m->weights.at[i].owner, owner) == 0) return true;
@@ -33,7 +26,7 @@ static bool has_weights(const Model *m, const char *owner) {
 static void check_declarations(Blocks *b, AstDeclKind kind) {
   for (size_t i = 0; i < b->declarations.len; i++) {
     const AstDecl *d = b->declarations.at[i];
-    if (d->kind != kind || replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
+    if (d->kind != kind || declaration_replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
     if (kind == DE_FLOW && has_weights(b->e->model, d->name.text)) continue;
     elab_check_declaration(b->e, b->names, d);
   }
@@ -55,7 +48,7 @@ static void warn_unmoved(Blocks *b) {
   const Model *m = b->e->model;
   for (size_t i = 0; i < b->declarations.len && m->phases.len > 0 && !b->unknown_target; i++) {
     const AstDecl *d = b->declarations.at[i];
-    if ((d->kind != DE_NET && d->kind != DE_FLOW) || replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
+    if ((d->kind != DE_NET && d->kind != DE_FLOW) || declaration_replaced(b, i) || b->declaration_scopes.at[i] != b->names) continue;
     if (!has_weights(m, d->name.text) || is_updated(m, d->name.text)) continue;
     Diag *diag = elab_error(b->e, DIAG_WEIGHTS_UNMOVED, d->name.span, "no update moves `%s`", d->name.text);
     diag_help(b->e->diags, diag, "name it in an `update`, or its weights stay as they begin");
@@ -98,6 +91,7 @@ static bool elaborate(Blocks *b) {
   warn_unmoved(b);
   if (diags->errors == 0) trials_build(b->e);
   if (diags->errors == 0) blocks_unused(b);
+  blocks_parts(b);
   return diags->errors == 0;
 }
 

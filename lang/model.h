@@ -299,6 +299,12 @@ typedef struct ModelTrained {
   const char *directory; // where its weights are; NULL: they are in this model's own file
 } ModelTrained;
 
+// Something of the program as it is written: the body of a net, a cut, what a block says. Two programs are compared by them.
+typedef struct ModelPart {
+  const char *kind, *name; // "net" "encode"; "data" "jets: where"
+  Span span;
+} ModelPart;
+
 typedef struct Model {
   Arena *arena;
   const Sources *sources;
@@ -323,6 +329,7 @@ typedef struct Model {
   const char *library;   // the standard library's folder, NULL: none
   Strings library_names; // its files
   VEC(ModelTrial *) trials;
+  VEC(ModelPart) parts; // what has no place of its own above
 } Model;
 
 typedef struct ModelOptions {

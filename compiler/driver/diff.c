@@ -7,6 +7,8 @@
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
 
+enum { LONG_PAIR = 100 }; // characters; longer pairs stand under each other
+
 typedef struct Fact {
   const char *kind, *name, *value;
 } Fact;
@@ -18,16 +20,24 @@ typedef struct Facts {
 
 static void add(Facts *f, const char *kind, const char *name, const char *value) { VEC_PUSH(f->arena, &f->list, ((Fact){kind, name, value})); }
 
-// The bytes of a span on one line.
+// The bytes of a span on one line, without comments.
 static const char *text_of(const Facts *f, Span span) {
   SourceFile *file = source_of(f->model->sources, span);
   if (file == NULL || span.end <= span.begin) return "";
   char *text = arena_strndup(f->arena, file->text + (span.begin - file->base), span.end - span.begin), *to = text;
-  for (const char *at = text; *at != 0; at++) {
-    const bool space = *at == ' ' || *at == '\n' || *at == '\t';
+  bool quoted = false;
+  for (const char *at = text; *at != 0;) {
+    if (!quoted && *at == '#') {
+      at += strcspn(at, "\n");
+      continue;
+    }
+    quoted ^= *at == '"';
+    const bool space = !quoted && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r');
     if (!space) *to++ = *at;
     else if (to > text && to[-1] != ' ') *to++ = ' ';
+    at++;
   }
+  while (to > text && to[-1] == ' ') to--;
   *to = 0;
   return text;
 }
@@ -64,6 +74,7 @@ static void collect(Facts *f, const Model *m) {
   f->model = m;
   for (size_t i = 0; i < m->params.len; i++) add(f, "param", m->params.at[i].name, m->params.at[i].value);
   for (size_t i = 0; i < m->data.len; i++) add_data(f, m->data.at[i]);
+  for (size_t i = 0; i < m->parts.len; i++) add(f, m->parts.at[i].kind, m->parts.at[i].name, text_of(f, m->parts.at[i].span));
   add_weights(f);
   for (size_t i = 0; i < m->phases.len; i++) add_phase(f, m->phases.at[i]);
   for (size_t i = 0; i < m->estimates.len; i++) add(f, "fit", m->estimates.at[i]->name, text_of(f, m->estimates.at[i]->span));
@@ -89,7 +100,8 @@ static int show(const Facts *a, const Facts *b) {
     if (y != NULL && strcmp(x->value, y->value) == 0) continue;
     n++;
     if (y == NULL) printf("- %s %s: %s\n", x->kind, x->name, x->value);
-    else printf("~ %s %s: %s -> %s\n", x->kind, x->name, x->value, y->value);
+    else if (strlen(x->value) + strlen(y->value) < LONG_PAIR) printf("~ %s %s: %s -> %s\n", x->kind, x->name, x->value, y->value);
+    else printf("~ %s %s:\n    %s\n -> %s\n", x->kind, x->name, x->value, y->value);
   }
   for (size_t i = 0; i < b->list.len; i++) {
     const Fact *y = &b->list.at[i];

@@ -42,3 +42,21 @@ echo "something" > a.lock
 expect_exit 1 $HGMC check a.hgm; expect_text "line 1 of a.lock"
 : > a.lock
 expect_exit 1 $HGMC check a.hgm; expect_text "pins 0 imports, the model has 1"
+# ---- what has no numbers of its own: bodies, cuts, weights, what blocks say; a comment is no difference
+cat > body.hgm <<'E3'
+data d { x = ["a", "b"] |> standardize; where x[0] > 0; weight = "w" }
+net f(x: d.x) -> d.x = x |> dense(4) |> tanh |> dense(2) # two layers
+train { y = f(x); update f { minimize mse(y, x); with adam(1e-3) }; batch 64; epochs 10; where x[1] > 0 }
+generate { z ~ normal[2]; x = z; where x[0] > 1 }
+score { r = norm(f(x)) }
+evaluate { metrics ks }
+E3
+sed -e 's/tanh/relu/; s/x\[0\] > 0/x[0] > 5/; s/"w"/"v"/; s/y = f(x)/y = f(2 * x)/; s/x\[1\] > 0/x[1] > 6/; s/z ~ normal\[2\]/z ~ laplace(0, 1)[2]/; s/x\[0\] > 1/x[0] > 7/; s/norm(/sum(/; s/metrics ks/metrics ks, js/' body.hgm > other.hgm
+expect_exit 0 $HGMC diff body.hgm other.hgm
+for text in "~ net f:" "|> relu |>" "~ data d: where: where x[0] > 0 -> where x[0] > 5" '~ data d: weight: "w" -> "v"' "~ training train: y: y = f(x) -> y = f(2 * x)" \
+  "~ training train: where: where x[1] > 0 -> where x[1] > 6" "~ generate z: z ~ normal[2] -> z ~ laplace(0, 1)[2]" "~ generate where: where x[0] > 1 -> where x[0] > 7" \
+  "~ score r: r = norm(f(x)) -> r = sum(f(x))" "~ evaluate metrics: metrics ks -> metrics ks, js" "9 differences"; do
+  expect_text "$text"
+done
+sed -e 's/# two layers/# a pair of them/; s/; where x\[0\] > 0/;\n  where   x[0] > 0/' body.hgm > same.hgm
+expect_exit 0 $HGMC diff body.hgm same.hgm; expect_text "no difference"
