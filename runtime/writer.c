@@ -133,6 +133,52 @@ bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, con
   return true;
 }
 
+// The least and the greatest number of an integer type, as doubles that convert to it; false: no integer type.
+static bool integer_range(HgmFileType type, double *low, double *high) {
+  switch (type) {
+  case HGM_FILE_I8: *low = INT8_MIN, *high = INT8_MAX; return true;
+  case HGM_FILE_I16: *low = INT16_MIN, *high = INT16_MAX; return true;
+  case HGM_FILE_I32: *low = INT32_MIN, *high = INT32_MAX; return true;
+  case HGM_FILE_I64: *low = -0x1p63, *high = 0x1p63 - 1024; return true;
+  case HGM_FILE_U8: *low = 0, *high = UINT8_MAX; return true;
+  case HGM_FILE_U16: *low = 0, *high = UINT16_MAX; return true;
+  case HGM_FILE_U32: *low = 0, *high = UINT32_MAX; return true;
+  case HGM_FILE_U64: *low = 0, *high = 0x1p64 - 2048; return true;
+  case HGM_FILE_F32:
+  case HGM_FILE_F64:
+  case HGM_FILE_TEXT: return false;
+  }
+  return false;
+}
+
+void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count) {
+  const int64_t elements = hgm_writer_elements(column);
+  double low = 0, high = 0;
+  const bool whole = integer_range(column->type, &low, &high);
+  for (int64_t i = 0; i < rows * elements; i++) {
+    const double x = whole ? nearbyint(values[i]) : values[i];
+    const int64_t row = first + i / elements;
+    if (!isfinite(x) && !(isnan(x) && column->holes)) {
+      if (count->lost++ == 0) count->first_lost = row;
+    } else if (whole && (x < low || x > high)) {
+      if (count->beyond++ == 0) count->first_beyond = row, count->value = x;
+      values[i] = x < low ? low : high;
+    }
+  }
+}
+
+void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count) {
+  double low, high;
+  if (count->beyond > 0 && integer_range(column->type, &low, &high))
+    fprintf(out,
+            "warning: column `%s`: %lld numbers beyond %g..%g, which %s holds, are written as the nearest that it has (the first in event %lld: %g); `clip` in "
+            "front of the column's chain keeps them inside\n",
+            column->name, (long long)count->beyond, low, high, hgm_type_name(column->type), (long long)count->first_beyond, count->value);
+  if (count->lost > 0)
+    fprintf(out, "warning: column `%s`: %lld numbers that are not finite, the first in event %lld\n", column->name, (long long)count->lost,
+            (long long)count->first_lost);
+}
+
 // ---- the writer
 
 static void writer_free(HgmWriter *writer) {

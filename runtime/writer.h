@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "runtime/error.h"
 #include "runtime/io.h"
@@ -23,7 +24,14 @@ typedef struct HgmOutColumn {
   const char *unit; // or NULL; attribute `unit`
   const char *const *texts;
   int n_texts;
+  bool holes; // NaN stands for what is missing
 } HgmOutColumn;
+
+// Of one column, over all rows that were looked at: integers that its type does not reach, and what is no finite number.
+typedef struct HgmOutCount {
+  int64_t beyond, first_beyond, lost, first_lost; // how many, and the first one's row
+  double value;                                   // of the first beyond
+} HgmOutCount;
 
 typedef enum { HGM_ATTRIBUTE_TEXT, HGM_ATTRIBUTE_INTEGER, HGM_ATTRIBUTE_REAL } HgmAttributeKind;
 typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leave them out
@@ -37,6 +45,10 @@ typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leav
 // Columns, names and texts must outlive the writer. force: an existing file may be replaced. io: NULL for the system's.
 bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
                      bool force, const HgmIo *io, HgmError *error);
+// Computed numbers (rows, elements) as the column can hold them: an integer beyond its type becomes the nearest that it has. Counts these and
+// what is not finite (NaN in a column with holes is a hole); first: number of the first row.
+void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count);
+void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count); // a warning each, of what was counted
 // values[k]: (rows, elements of column k). Integers are rounded; a value that the type cannot hold fails by name and row. Fails too where
 // the process was told to stop (runtime/interrupt.h).
 bool hgm_writer_append(HgmWriter *writer, const double *const *values, int64_t rows, HgmError *error);

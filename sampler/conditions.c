@@ -86,11 +86,12 @@ static bool check_values(const Conditions *s, const HgmBundleColumn *c, int plac
   hgm_column_report_text(s->table, place, report, text, sizeof text);
   if (report->infinite > 0 || (report->nan > 0 && !c->allows_nan))
     return hgm_fail(error, 1, "%s (rows count from 0); correct the file or leave those rows out", text);
-  for (int64_t i = 0; c->kind == HGM_FIELD_CATEGORY && i < s->rows * c->elements; i++)
-    if (!is_listed(c, values[i]))
-      return hgm_fail(error, 1, "column `%s` of %s has the value %g in row %lld, which the model does not list", c->name, hgm_table_name(s->table), values[i],
-                      (long long)(i / c->elements));
-  return true;
+  int64_t unlisted = 0, first = 0;
+  for (int64_t i = s->rows * c->elements; c->kind == HGM_FIELD_CATEGORY && i-- > 0;)
+    if (!is_listed(c, values[i])) unlisted++, first = i;
+  return unlisted == 0 ||
+         hgm_fail(error, 1, "column `%s` of %s has the value %g in row %lld, which the model does not list; so have %lld of %lld", c->name,
+                  hgm_table_name(s->table), values[first], (long long)(first / c->elements), (long long)unlisted, (long long)(s->rows * c->elements));
 }
 
 typedef struct Reading { // the columns that come from the file, one behind the other

@@ -20,6 +20,7 @@ typedef struct Job {
   HgmOutColumn *columns; // of the output: the task's, then kept ones
   const double **values; // by column, of the chunk at hand
   double **copies;       // by kept column
+  HgmOutCount *counts;   // by column of the task
   int n_columns;
 } Job;
 
@@ -75,6 +76,7 @@ static bool open_score(Job *job, HgmError *error) {
 static HgmOutColumn generated_column(const HgmBundleColumn *c) {
   HgmOutColumn out = {.name = c->name, .type = (HgmFileType)c->type, .rank = c->rank, .unit = c->unit[0] != '\0' ? c->unit : NULL, .texts = c->texts};
   out.n_texts = (int)c->n_texts;
+  out.holes = c->allows_nan != 0;
   memcpy(out.shape, c->shape, sizeof out.shape);
   return out;
 }
@@ -91,7 +93,8 @@ static bool make_columns(Job *job, HgmError *error) {
   job->columns = calloc((size_t)job->n_columns + 1, sizeof *job->columns);
   job->values = calloc((size_t)job->n_columns + 1, sizeof *job->values);
   job->copies = calloc((size_t)n_kept + 1, sizeof *job->copies);
-  if (!job->columns || !job->values || !job->copies) return hgm_fail(error, 2, "out of memory");
+  job->counts = calloc((size_t)n + 1, sizeof *job->counts);
+  if (!job->columns || !job->values || !job->copies || !job->counts) return hgm_fail(error, 2, "out of memory");
   for (int k = 0; k < n; k++) {
     job->columns[k] = generated_column(&job->task->outputs[k]);
     job->values[k] = job->engine.values[k];
@@ -121,6 +124,7 @@ static bool write_events(Job *job, HgmWriter *writer, HgmError *error) {
     n = job->events - at < job->engine.chunk ? job->events - at : job->engine.chunk;
     if (!engine_run(&job->engine, job->first + at, n, job->conditions.rows, error)) return false;
     copy_kept(job, n);
+    for (int k = 0; k < (int)job->task->n_outputs; k++) hgm_out_fit(&job->columns[k], job->engine.values[k], n, job->first + at, &job->counts[k]);
     if (!hgm_writer_append(writer, job->values, n, error)) return false;
   }
   return true;
@@ -140,9 +144,13 @@ static bool write_file(Job *job, HgmError *error) {
   hgm_interrupt_watch();
   if (!hgm_writer_open(&writer, a->output, job->columns, job->n_columns, attributes, sizeof attributes / sizeof *attributes, a->force, NULL, error))
     return false;
-  if (write_events(job, writer, error)) return hgm_writer_finish(writer, error);
-  hgm_writer_abandon(writer);
-  return false;
+  if (!write_events(job, writer, error)) {
+    hgm_writer_abandon(writer);
+    return false;
+  }
+  if (!hgm_writer_finish(writer, error)) return false;
+  for (int k = 0; k < (int)job->task->n_outputs; k++) hgm_out_tell(stderr, &job->columns[k], &job->counts[k]);
+  return true;
 }
 
 static void say_done(const Job *job) {
@@ -169,6 +177,7 @@ static bool run(Job *job, HgmError *error) {
 static void close_job(Job *job) {
   for (int k = 0; job->copies != NULL && k < job->conditions.n_kept; k++) free(job->copies[k]);
   free(job->copies);
+  free(job->counts);
   free(job->values);
   free(job->columns);
   engine_close(&job->engine);

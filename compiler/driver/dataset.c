@@ -11,6 +11,8 @@ static const Table *find_column(const Dataset *dataset, const ModelColumn *colum
   return tables_find(&dataset->tables, arena_printf(dataset->arena, "column:%s", column->name));
 }
 
+enum { MOST_LISTED = 12 };
+
 static bool listed(const ModelColumn *column, double value) {
   for (size_t i = 0; i < column->values.len; i++)
     if (column->values.at[i] == value) return true;
@@ -40,6 +42,31 @@ static void say_oddities(const Dataset *dataset, const ModelColumn *column, cons
           counts ? "`dequantize` takes counts, and what is generated is rounded down" : "they are wrapped");
 }
 
+static const char *listed_text(Arena *arena, const ModelColumn *column) {
+  const char *text = "";
+  for (size_t i = 0; i < column->values.len && i < MOST_LISTED; i++) text = arena_printf(arena, "%s%s%g", text, i > 0 ? ", " : "", column->values.at[i]);
+  return column->values.len > MOST_LISTED ? arena_printf(arena, "%s, …", text) : text;
+}
+
+// Values that a category lists, and no others.
+static bool check_classes(const Dataset *dataset, const ModelColumn *column, const Table *values, HgmError *error) {
+  const int64_t elements = column_elements(column), n = dataset->rows * elements;
+  int64_t unlisted = 0, first = 0;
+  for (int64_t at = n; at-- > 0;)
+    if (!listed(column, table_number(values, at))) unlisted++, first = at;
+  if (unlisted == 0) return true;
+  const double x = table_number(values, first);
+  const long long row = (long long)(first / elements);
+  if (x != floor(x) && whole_values(column))
+    return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which is no class: labels are whole numbers; what is measured is `real`",
+                    column->name, hgm_table_name(dataset->table), x, row);
+  return hgm_fail(
+      error, EXIT_USER,
+      "column `%s` of %s has the value %g in row %lld, which the model does not list (%s); so have %lld of %lld; `class of […]` lists what there is, "
+      "or leave such rows out of the file",
+      column->name, hgm_table_name(dataset->table), x, row, listed_text(dataset->arena, column), (long long)unlisted, (long long)n);
+}
+
 // NaN, infinities, values that a category does not list; -999 and constant columns are worth a warning.
 static bool check_values(Dataset *dataset, const ModelColumn *column, int i, const HgmColumnReport *report, HgmError *error) {
   char text[512];
@@ -53,16 +80,7 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
   const Table *values = find_column(dataset, column);
   say_oddities(dataset, column, values);
-  if (column->kind != COLUMN_CATEGORY) return true;
-  for (int64_t at = 0; at < dataset->rows * column_elements(column); at++) {
-    double x = table_number(values, at);
-    if (listed(column, x)) continue;
-    bool label = x == floor(x) || !whole_values(column);
-    return hgm_fail(error, EXIT_USER, "column `%s` of %s has the value %g in row %lld, which %s", column->name, hgm_table_name(dataset->table), x,
-                    (long long)(at / column_elements(column)),
-                    label ? "the model does not list; add it to the list" : "is no class: labels are whole numbers; what is measured is `real`");
-  }
-  return true;
+  return column->kind != COLUMN_CATEGORY || check_classes(dataset, column, values, error);
 }
 
 void *dataset_take(Dataset *dataset, size_t bytes, HgmError *error) {

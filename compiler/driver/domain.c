@@ -34,9 +34,11 @@ static const char *cure(const ModelDomain *limit) {
                        : "`where` leaves such rows out, `hurdle(0)` keeps zeros apart, and `arctan(k)` takes any number";
 }
 
+static const char *source_name(const Dataset *dataset) { return dataset->table != NULL ? hgm_table_name(dataset->table) : "--fix"; }
+
 static bool tell(const Dataset *dataset, const ModelDomain *limit, const Finding *f, int64_t n, HgmError *error) {
   hgm_fail(error, EXIT_USER, "`%s` of `%s` takes %s, and %lld of %lld rows of %s have others: the first is row %lld with %.6g; %s", limit->step, limit->field,
-           takes(limit), (long long)f->count, (long long)n, hgm_table_name(dataset->table), (long long)f->row, f->value, cure(limit));
+           takes(limit), (long long)f->count, (long long)n, source_name(dataset), (long long)f->row, f->value, cure(limit));
   return true;
 }
 

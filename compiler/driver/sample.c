@@ -27,6 +27,7 @@ typedef struct Sampling {
   int64_t given_rows;
   Generation generation;
   VEC(HgmOutColumn) columns; // of the output file: generated ones, then --keep
+  HgmOutCount *counts;       // by generated column
   VEC(Kept) kept;
 } Sampling;
 
@@ -108,7 +109,10 @@ static bool read_given(Sampling *s, HgmError *error) {
     s->given_rows = s->dataset.rows;
     s->tables = s->dataset.tables;
   }
-  return pin_columns(s, s->given_rows, error);
+  if (!pin_columns(s, s->given_rows, error)) return false;
+  s->dataset.data = s->generator->given_data; // with the pinned columns, for domain_blame
+  s->dataset.tables = s->tables;
+  return true;
 }
 
 // What the output holds already is not copied once more, and two columns of one name are none.
@@ -157,9 +161,24 @@ static void add_generated(Sampling *s) {
       out.rank = column_shape(s->run.manifest, like, out.shape);
       out.texts = like->texts.at;
       out.n_texts = (int)like->texts.len;
+      out.holes = like->allows_nan;
     }
     VEC_PUSH(s->run.session.arena, &s->columns, out);
   }
+  s->counts = ARENA_ARRAY(s->run.session.arena, HgmOutCount, s->generator->outputs.len + 1);
+}
+
+// Fits generated numbers to their columns. False: a given value that a preparation does not take made one of them no number.
+static bool fit_chunk(Sampling *s, int64_t first, int64_t n, HgmError *error) {
+  bool lost = false;
+  for (size_t i = 0; i < s->generator->outputs.len; i++) {
+    hgm_out_fit(&s->columns.at[i], s->generation.values[i], n, first, &s->counts[i]);
+    lost = lost || s->counts[i].lost > 0;
+  }
+  if (!lost || s->given_rows == 0) return true;
+  int64_t *rows = ARENA_ARRAY(s->run.session.arena, int64_t, s->given_rows + 1);
+  for (int64_t r = 0; r < s->given_rows; r++) rows[r] = r;
+  return !domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, rows, s->given_rows, error);
 }
 
 static bool write_chunk(Sampling *s, HgmWriter *writer, int64_t first, int64_t n, HgmError *error) {
@@ -197,14 +216,17 @@ static bool write_events(Sampling *s, int64_t events, HgmError *error) {
   Progress progress = progress_start("sampling", options->quiet, 0);
   for (int64_t at = 0; at < events; at += s->generation.most) {
     int64_t n = events - at < s->generation.most ? events - at : s->generation.most;
-    if (!generation_chunk(&s->generation, options->first_event + at, n, error) || !write_chunk(s, writer, options->first_event + at, n, error)) {
+    const int64_t first = options->first_event + at;
+    if (!generation_chunk(&s->generation, first, n, error) || !fit_chunk(s, first, n, error) || !write_chunk(s, writer, first, n, error)) {
       hgm_writer_abandon(writer);
       return false;
     }
     progress_show(&progress, at + n, events, 0, 0.0 / 0.0);
   }
   progress_clear(&progress);
-  return hgm_writer_finish(writer, error);
+  if (!hgm_writer_finish(writer, error)) return false;
+  for (size_t i = 0; i < s->generator->outputs.len; i++) hgm_out_tell(stderr, &s->columns.at[i], &s->counts[i]);
+  return true;
 }
 
 static void say_done(const Sampling *s, int64_t events) {

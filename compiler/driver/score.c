@@ -47,11 +47,25 @@ static bool score_rows(Scoring *s, double *const *values, int64_t at, int64_t m,
   return true;
 }
 
+// Says how many scores are no numbers, and which values of the data are to blame for it.
+static void tell_lost(Scoring *s, const HgmOutColumn *columns, const HgmOutCount *counts, uint32_t n) {
+  bool lost = false;
+  for (uint32_t i = 0; i < n; i++) {
+    hgm_out_tell(stderr, &columns[i], &counts[i]);
+    lost = lost || counts[i].lost > 0;
+  }
+  HgmError blame = {0};
+  int64_t *rows = ARENA_ARRAY(s->run.session.arena, int64_t, s->dataset.rows + 1);
+  for (int64_t r = 0; r < s->dataset.rows; r++) rows[r] = r;
+  if (lost && domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, rows, s->dataset.rows, &blame)) fprintf(stderr, "warning: %s\n", blame.text);
+}
+
 static bool write_scores(Scoring *s, HgmError *error) {
   Arena *arena = s->run.session.arena;
   const HgmProgram *program = s->bound.program;
   uint32_t n = program->n_outputs;
   HgmOutColumn *columns = ARENA_ARRAY(arena, HgmOutColumn, n + 1);
+  HgmOutCount *counts = ARENA_ARRAY(arena, HgmOutCount, n + 1);
   double **values = ARENA_ARRAY(arena, double *, n + 1);
   for (uint32_t i = 0; i < n; i++) {
     const HgmPort *port = &program->outputs[i];
@@ -69,7 +83,9 @@ static bool write_scores(Scoring *s, HgmError *error) {
   Progress progress = progress_start("scoring", s->options->quiet, 0);
   for (int64_t at = 0; at < events; at += step) {
     int64_t m = events - at < step ? events - at : step;
-    if (!score_rows(s, values, at, m, rows, error) || !hgm_writer_append(writer, (const double *const *)values, m, error)) {
+    bool ok = score_rows(s, values, at, m, rows, error);
+    for (uint32_t i = 0; ok && i < n; i++) hgm_out_fit(&columns[i], values[i], m, at, &counts[i]);
+    if (!ok || !hgm_writer_append(writer, (const double *const *)values, m, error)) {
       hgm_writer_abandon(writer);
       return false;
     }
@@ -77,6 +93,7 @@ static bool write_scores(Scoring *s, HgmError *error) {
   }
   progress_clear(&progress);
   if (!hgm_writer_finish(writer, error)) return false;
+  tell_lost(s, columns, counts, n);
   if (!s->options->quiet) fprintf(stderr, "%lld events scored, written to %s\n", (long long)events, s->options->output);
   return true;
 }

@@ -55,8 +55,8 @@ given 1 'column `n` of bad.csv has the value 5 in row 5'
 # ---- categories that the model does not list, in training and at sampling
 for field in ': class of [0, 2, 4] = "id"' '= "id" |> levels([0, 2, 4]) |> dequantize |> standardize' '= "id" |> one_hot([0, 2, 4])'; do
   takes "$field"
-  says '$7 = 3' 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list; add it to the list'
-  given 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list; add it to the list'
+  says '$7 = 3' 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list (0, 2, 4); so have 1 of'
+  given 1 'column `id` of bad.csv has the value 3 in row 5, which the model does not list (0, 2, 4); so have 1 of'
   expect_exit 2 "$HGMC" sample good --fix id=3 -n 5 -o drawn.csv --force
   expect_text '--fix id=3: the model does not list this value; it lists 0, 2, 4'
 done
@@ -92,3 +92,40 @@ takes '= "f" |> standardize; weight = "w"^-2'
 says '$5 = 0' 1 'the event weight of row 5 of bad.csv is inf; `where` leaves such rows out'
 takes '= "f" |> standardize; weight = "w"^-2; where "w" > 0'
 says '$5 = 0' 0 '1 cut by `where`'
+
+# ---- conditions and scored rows that a step does not take: refused, or counted where the rows of the output are those of the file
+takes '= "f" |> log |> standardize'
+echo 'score { of_x = log_prob(f, x | y) }' >> m.hgm
+expect_exit 0 "$HGMC" run m.hgm --train good.csv -o good --force
+awk -F, -v OFS=, 'NR == 7 { $6 = -1 } { print }' good.csv > bad.csv
+given 1 '`log` of `y` takes positive numbers, and 1 of 200 rows of bad.csv have others: the first is row 5 with -1'
+expect_exit 1 "$HGMC" sample good --fix f=-1 -n 5 -o drawn.csv --force
+expect_text '`log` of `y` takes positive numbers, and 1 of 1 rows of --fix have others'
+expect_exit 0 "$HGMC" score good --data bad.csv -o score.csv --force
+expect_text 'warning: column `of_x`: 1 numbers that are not finite, the first in event 5'
+expect_text '`log` of `y` takes positive numbers, and 1 of 200 rows'
+expect_exit 0 "$HGMC" build good -o sim
+expect_exit 0 ./sim --score bad.csv -o alone.csv --force; expect_text 'warning: column `of_x`: 1 numbers that are not finite, the first in event 5'
+same_file score.csv alone.csv
+expect_exit 0 ./sim --given bad.csv -o alone.csv --force; expect_text 'warning: column `b`: 1 numbers that are not finite, the first in event 5'
+
+# ---- counts beyond what the type of their column holds: the nearest that it has, counted
+header="{'descr': [('n', '|u1'), ('m', '<i2')], 'fortran_order': False, 'shape': (100,), }"
+{
+  printf '\223NUMPY\1\0\166\0%-117s\n' "$header"
+  for i in {0..99}; do printf "\\$(printf %03o $((i % 7)))\\$(printf %03o "$i")\\0"; done
+} > counts.npy
+cat > counts.hgm << 'END'
+data d { n = "n" |> dequantize |> standardize; m = "m" |> dequantize |> standardize }
+net f(n: d.n) -> d.m = n |> dense(1)
+train { update f { minimize mse(f(n), m); with adam(1e-3) }; batch 32; epochs 1 }
+generate { z ~ normal; n = 100 * z; m = z }
+END
+expect_exit 0 "$HGMC" run counts.hgm --train counts.npy -o counts
+expect_exit 0 "$HGMC" sample counts -n 1000 -o drawn.csv --force
+expect_text ' numbers beyond 0..255, which uint8 holds, are written as the nearest that it has'
+[ "$(sed 1d drawn.csv | cut -d, -f1 | sort -g | sed -n '1p;$p' | tr '\n' ' ')" = "0 255 " ] || fail "numbers from 0 to 255"
+! grep -q '`m`' log || fail "no word of a column whose numbers fit"
+expect_exit 0 "$HGMC" build counts -o sim --force
+expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'numbers beyond 0..255, which uint8 holds'
+same_file drawn.csv alone.csv

@@ -57,7 +57,7 @@ expect_exit 1 $HGMC run label.hgm --train data.csv -o label
 expect_text "column \`score\` of data.csv has the value 0.0078125 in row 1, which is no class: labels are whole numbers; what is measured is \`real\`"
 sed 's/"score"/"kind"/' label.hgm > kind.hgm
 expect_exit 1 $HGMC run kind.hgm --train data.csv -o label
-expect_text "column \`kind\` of data.csv has the value 2 in row 2, which the model does not list; add it to the list"
+expect_text "column \`kind\` of data.csv has the value 2 in row 2, which the model does not list (0, 1); so have "
 sed 's/class\[2\] = "score"/class[3] = "kind"/; s/real\[2\] = x |> dense(2)/real[3] = x |> dense(3)/' label.hgm > three.hgm
 expect_exit 0 $HGMC run three.hgm --train data.csv -o label --quiet
 
