@@ -16,7 +16,7 @@
 #include "runtime/io.h"
 #include "runtime/sha256.h"
 
-enum { TRIALS = 24, PRUNE = 3, MOST_RUNGS = 16 };
+enum { TRIALS = 24, PRUNE = 3, MOST_RUNGS = 16, MOST_TRIES = 100 };
 
 typedef struct Tuning {
   const Options *options;
@@ -27,7 +27,9 @@ typedef struct Tuning {
   char definition[65]; // hash of all that decides the result
   int64_t epochs;      // of a whole training; 0: in steps, so that nothing can be pruned
   bool *is_last;       // by phase
+  bool all_set;        // params have ranges, all of which may be set on the command line
   TuneTrial *trials;
+  int64_t point; // of the sequence, at which the last trial stands
   int n_trials, prune;
   int64_t rungs[MOST_RUNGS]; // epochs after which trials are compared
   int n_rungs;
@@ -122,16 +124,48 @@ static void drop_inactive(Tuning *t, TuneTrial *trial) {
   }
 }
 
-static void place_trial(Tuning *t, int number) {
+// The value of a param at a trial: its default where the trial does not turn it.
+static const char *value_at(const TuneTrial *trial, const TuneParam *p) {
+  const char *value = pairs_value(&trial->sets, p->name);
+  return value != NULL ? value : p->fallback;
+}
+
+static bool same_number(const char *a, const char *b) {
+  char *ends[2];
+  const double x = strtod(a, &ends[0]), y = strtod(b, &ends[1]);
+  return *ends[0] == 0 && *ends[1] == 0 && x == y;
+}
+
+static bool tried_before(const Tuning *t, const TuneTrial *trial) {
+  for (int k = 0; k < trial->number; k++) {
+    bool same = true;
+    for (size_t i = 0; i < t->space.params.len && same; i++) {
+      const char *a = value_at(trial, &t->space.params.at[i]), *b = value_at(&t->trials[k], &t->space.params.at[i]);
+      same = strcmp(a, b) == 0 || same_number(a, b);
+    }
+    if (same) return true;
+  }
+  return false;
+}
+
+// The next point of the sequence at which no trial stands: ranges of few whole numbers or choices have points that come again. False: none was found.
+static bool place_trial(Tuning *t, int number) {
   TuneTrial *trial = &t->trials[number];
   *trial = (TuneTrial){.number = number, .value = NAN};
-  if (number == 0) return;
-  for (size_t i = 0; i < t->space.params.len; i++) {
-    const TuneParam *p = &t->space.params.at[i];
-    double u = tune_coordinate(&t->space, t->search, t->options->seed, number, i);
-    VEC_PUSH(t->arena, &trial->sets, arena_printf(t->arena, "%s=%s", p->name, tune_value(p, u, t->arena)));
+  if (number == 0) return true;
+  for (int tries = 0; tries < MOST_TRIES; tries++) {
+    const int64_t point = ++t->point;
+    trial->sets.len = 0;
+    for (size_t i = 0; i < t->space.params.len; i++) {
+      const TuneParam *p = &t->space.params.at[i];
+      double u = tune_coordinate(&t->space, t->search, t->options->seed, point, i);
+      VEC_PUSH(t->arena, &trial->sets, arena_printf(t->arena, "%s=%s", p->name, tune_value(p, u, t->arena)));
+    }
+    if (tried_before(t, trial)) continue;
+    drop_inactive(t, trial);
+    if (!tried_before(t, trial)) return true;
   }
-  drop_inactive(t, trial);
+  return false;
 }
 
 static const char *sets_text(const Tuning *t, const TuneTrial *trial) {
@@ -193,10 +227,7 @@ static bool write_table(const Tuning *t, TuneTrial *const *ranks, HgmError *erro
     const TuneTrial *trial = ranks[i];
     text = arena_printf(arena, "%s\n%d,%lld,", text, trial->number, (long long)trial->epochs);
     if (!isnan(trial->value)) text = arena_printf(arena, "%s%.9g", text, trial->value);
-    for (size_t k = 0; k < t->space.params.len; k++) {
-      const char *value = pairs_value(&trial->sets, t->space.params.at[k].name);
-      text = arena_printf(arena, "%s,%s", text, cell(arena, value != NULL ? value : t->space.params.at[k].fallback));
-    }
+    for (size_t k = 0; k < t->space.params.len; k++) { text = arena_printf(arena, "%s,%s", text, cell(arena, value_at(trial, &t->space.params.at[k]))); }
   }
   text = arena_printf(arena, "%s\n", text);
   return hgm_io_replace(NULL, arena_printf(arena, "%s/tune.csv", t->directory), text, strlen(text), error);
@@ -215,7 +246,14 @@ static void print_table(const Tuning *t, TuneTrial *const *ranks) {
 static void print_best(const Tuning *t, const TuneTrial *best) {
   const Options *o = t->options;
   printf("best: trial %d, trained in %s/trial-%03d; again by\n  hgmc run %s", best->number, t->directory, best->number, o->positional.at[0]);
-  for (size_t i = 0; i < o->train.len; i++) printf(" --train '%s'", o->train.at[i]);
+  const struct {
+    const char *option;
+    const Strings *values;
+  } files[] = {{"train", &o->train}, {"valid", &o->valid}, {"test", &o->test}, {"trained", &o->trained}};
+  for (size_t l = 0; l < sizeof files / sizeof *files; l++)
+    for (size_t i = 0; i < files[l].values->len; i++) printf(" --%s '%s'", files[l].option, files[l].values->at[i]);
+  if (o->precision != NULL) printf(" --precision %s", o->precision);
+  if (o->has_memory) printf(" --memory %lld", (long long)o->memory);
   if (o->has_epochs) printf(" --epochs %lld", (long long)o->epochs);
   if (o->has_seed) printf(" --seed %llu", (unsigned long long)o->seed);
   for (size_t i = 0; i < o->sets.len; i++) printf(" --set '%s'", o->sets.at[i]);
@@ -225,6 +263,16 @@ static void print_best(const Tuning *t, const TuneTrial *best) {
 
 // ---- the search
 
+// Has a trial of the directory begun to train? A search that failed before it left nothing behind.
+static bool has_begun(const Tuning *t) {
+  for (int i = 0; i < t->n_trials; i++) {
+    struct stat info;
+    if (stat(arena_printf(t->arena, "%s/trial-%03d", t->directory, i), &info) == 0) return true;
+    if (stat(arena_printf(t->arena, "%s/trial-%03d.rung-0", t->directory, i), &info) == 0) return true;
+  }
+  return false;
+}
+
 // The directory belongs to one search; whoever comes with the same goes on with it.
 static bool open_directory(const Tuning *t, HgmError *error) {
   const char *path = arena_printf(t->arena, "%s/search", t->directory), *slash = strchr(t->directory + 1, '/');
@@ -233,7 +281,7 @@ static bool open_directory(const Tuning *t, HgmError *error) {
   for (; slash != NULL; slash = strchr(slash + 1, '/')) mkdir(arena_strndup(t->arena, t->directory, (size_t)(slash - t->directory)), 0777);
   mkdir(t->directory, 0777);
   struct stat info;
-  if (stat(path, &info) != 0) return hgm_io_replace(NULL, path, t->definition, strlen(t->definition), error);
+  if (stat(path, &info) != 0 || !has_begun(t)) return hgm_io_replace(NULL, path, t->definition, strlen(t->definition), error);
   if (!hgm_io_read_file(path, &text, &n, error)) return false;
   bool same = strcmp(text, t->definition) == 0;
   free(text);
@@ -247,12 +295,15 @@ static bool open_search(Tuning *t, int *exit_code, HgmError *error) {
   const Model *model = open_model(&session, t, NULL, exit_code);
   if (model != NULL) {
     tune_space_of(&t->space, model, t->arena);
+    for (size_t i = 0; i < model->params.len; i++) t->all_set = t->all_set || model->params.at[i].tune != NULL;
     read_phases(t, model);
     define(t, model);
     if (model->phases.len == 0) hgm_fail(error, EXIT_USER, "%s has no `train` block, so there is nothing to tune", t->options->positional.at[0]);
   }
   session_close(&session);
   if (model == NULL || error->text[0] != '\0') return false;
+  if (t->space.params.len == 0 && t->all_set)
+    return hgm_fail(error, EXIT_USER, "each param of %s with a range is turned by --set, which leaves nothing to search", t->options->positional.at[0]);
   if (t->space.params.len == 0)
     return hgm_fail(error, EXIT_USER, "%s declares no range to search: `param layers = 8  tune 2..16`", t->options->positional.at[0]);
   plan_rungs(t);
@@ -263,7 +314,11 @@ static void place_trials(Tuning *t) {
   t->trials = ARENA_ARRAY(t->arena, TuneTrial, t->n_trials);
   t->order = ARENA_ARRAY(t->arena, TuneTrial *, t->n_trials);
   for (int i = 0; i < t->n_trials; i++) {
-    place_trial(t, i);
+    if (!place_trial(t, i)) {
+      if (!t->options->quiet) fprintf(stderr, "note: the ranges have %d points, and not %d\n", i, t->n_trials);
+      t->n_trials = i;
+      break;
+    }
     t->order[t->n_order++] = &t->trials[i];
   }
 }

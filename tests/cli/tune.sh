@@ -60,5 +60,15 @@ tail -n 1 wild/tune.csv | grep -q '^[0-9]*,[0-9]*,,' || fail "a failed trial las
 # ---- refusals
 expect_exit 2 $HGMC tune toy.hgm --train "$data" --trials 6 --prune 2 -o one; expect_text "another search"
 expect_exit 2 $HGMC tune toy.hgm --train "$data" --search grid -o grid; expect_text "--search quasi|random: expected one of these, found \`grid\`"
-expect_exit 1 $HGMC tune toy.hgm --train "$data" --set width=4 --set 'kind="relu"' --set rate=0.1 --set depth=2 -o none; expect_text "no range to search"
+expect_exit 1 $HGMC tune toy.hgm --train "$data" --set width=4 --set 'kind="relu"' --set rate=0.1 --set depth=2 -o none; expect_text "which leaves nothing to search"
 expect_exit 2 $HGMC tune toy.hgm --train missing.h5 --trials 2 -o missing; expect_text "missing.h5"
+
+# ---- few points: each is tried once; the line of the best has what the search was told; a search that never began leaves its directory free
+sed -e 's/ tune 2..32 log//; s/1e-4..1e-1 log/[1e-2, 0.01, 3e-2]/; s/ tune 1..3 when.*//; s/epochs 4/epochs 1/' toy.hgm > few.hgm
+expect_exit 2 $HGMC tune few.hgm --train none.h5 --valid "$data" -o few --quiet
+few() { expect_exit 0 $HGMC tune few.hgm --train "$data" --valid "$data" --precision f64 --trials 9 -o few; }
+few; expect_text "note: the ranges have 4 points, and not 9"; expect_text "--valid '$data' --precision f64"
+[ "$(sed 1d few/tune.csv | wc -l)" -eq 4 ] || fail "four trials: $(cat few/tune.csv)"
+[ "$(sed 1d few/tune.csv | cut -d, -f4,5 | sed 's/1e-2/0.01/' | sort -u | wc -l)" -eq 4 ] || fail "that differ: $(cat few/tune.csv)"
+expect_exit 1 $HGMC tune few.hgm --train "$data" --set 'kind="tanh"' --set rate=1e-2 -o none
+expect_text "each param of few.hgm with a range is turned by --set"
