@@ -59,8 +59,8 @@ static void no_path(Elab *e, IrFn *fn, const Target *t, IrRef loss, const Moves 
   for (size_t i = 0; i < moves->len && path == AD_INDEPENDENT; i++)
     if (target_owns(t, moves->at[i].weight->name)) path = ad_path(fn, loss, moves->at[i].value, &by);
   if (path == AD_BLOCKED && by != IR_NONE) {
-    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, t->span, "the loss reaches `%s` only through `%s`, which has no derivative", t->name,
-                         ir_op_info[ir_at(fn, by)->op].name);
+    Diag *d =
+        elab_error(e, DIAG_NO_DERIVATIVE, t->span, "the loss reaches `%s` only through `%s`, which has no derivative", t->name, ir_op_word(ir_at(fn, by)->op));
     uint32_t at = ir_at(fn, by)->span;
     if (at != 0) diag_label(e->diags, d, (Span){at - 1, at}, "here");
     diag_help(e->diags, d, "let the loss depend on it through something smooth");

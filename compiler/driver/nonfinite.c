@@ -33,12 +33,19 @@ static bool find_event(Bound *bound, const ModelLoss *loss, const BoundCall *cal
 
 // ---- which operation: the reference evaluator on that event
 
+enum { MOST_KEPT = 4096 };
+
 typedef struct Watch {
-  bool *bad;
+  Arena *arena;
+  bool *bad;        // by value
+  double **numbers; // a copy of those of few numbers
+  int64_t *n;
 } Watch;
 
 static void watch(void *data, IrRef value, double *numbers, int64_t n) {
   Watch *w = data;
+  w->n[value] = n;
+  if (n <= MOST_KEPT) w->numbers[value] = arena_dup(w->arena, numbers, sizeof *numbers * (size_t)n);
   for (int64_t i = 0; i < n; i++) w->bad[value] |= !isfinite(numbers[i]);
 }
 
@@ -79,6 +86,21 @@ static const char *place_text(const Session *session, Arena *arena, uint32_t spa
   return arena_printf(arena, " at %s:%d:%d", file->path, line, column);
 }
 
+// What a function of one number was given where it gives none: ", of -2.9". Empty for other operations.
+static const char *argument_text(Arena *arena, const IrFn *fn, IrRef at, const Watch *w) {
+  const IrValue *v = ir_at(fn, at);
+  const IrRef of = v->n_operands == 1 ? v->operands[0] : IR_NONE;
+  if (of == IR_NONE || w->n[of] != w->n[at] || w->numbers[of] == NULL || w->numbers[at] == NULL) return "";
+  for (int64_t i = 0; i < w->n[at]; i++)
+    if (!isfinite(w->numbers[at][i])) return arena_printf(arena, ", of %.4g", w->numbers[of][i]);
+  return "";
+}
+
+// Does the operation take a part of the numbers only? Then its argument is to blame before the learning rate is.
+static bool takes_part(IrOp op) {
+  return op == IR_LOG || op == IR_LOG1P || op == IR_SQRT || op == IR_DIV || op == IR_POW || op == IR_NORMAL_ICDF || op == IR_LGAMMA;
+}
+
 bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const ModelLoss *loss, const BoundCall *call, const Tables *tables, int64_t step,
                        HgmError *error) {
   static const char cure[] =
@@ -96,7 +118,8 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
   int64_t row = call->rows != NULL ? call->rows[k] : call->first_event + k, id = call->event_ids != NULL ? call->event_ids[k] : row;
   IrArray *leaves = ARENA_ARRAY(arena, IrArray, bound->program->n_leaves + 1), *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
   for (uint32_t i = 0; i < bound->program->n_leaves; i++) leaves[i] = leaf_array(arena, bound, i, tables, row);
-  Watch w = {ARENA_ARRAY(arena, bool, fn->values.len + 1)};
+  Watch w = {arena, ARENA_ARRAY(arena, bool, fn->values.len + 1), ARENA_ARRAY(arena, double *, fn->values.len + 1),
+             ARENA_ARRAY(arena, int64_t, fn->values.len + 1)};
   IrEnv env = {.events = 1,
                .seed = bound->seed,
                .event_ids = &id,
@@ -115,9 +138,10 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
   else if (at == IR_NONE)
     hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld, event %lld; %s", term, block, (long long)step, (long long)id, cure);
   else
-    hgm_fail(error, EXIT_USER, "%s of `update %s` is not finite in step %lld: `%s`%s gives the first number that is not finite, for event %lld (row %lld); %s",
-             term, block, (long long)step, ir_op_info[ir_at(fn, at)->op].name, place_text(session, arena, ir_at(fn, at)->span), (long long)id, (long long)row,
-             cure);
+    hgm_fail(error, EXIT_USER,
+             "%s of `update %s` is not finite in step %lld: `%s`%s gives the first number that is not finite%s, for event %lld (row %lld); %s%s", term, block,
+             (long long)step, ir_op_word(op), place_text(session, arena, ir_at(fn, at)->span), argument_text(arena, fn, at, &w), (long long)id, (long long)row,
+             takes_part(op) ? "keep what it is given where it has a value (`max(x, 1e-6)`, `exp`, `softplus` are positive), or else " : "", cure);
   arena_destroy(arena);
   return false;
 }

@@ -113,6 +113,13 @@ static bool report(Session *session, Diags *found, const ModelTrial *t, Differen
   return wrong;
 }
 
+// Points outside of a bijection's domain give NaN: nothing can be tried there.
+static void report_outside(Session *session, Diags *found, const ModelTrial *t, int points) {
+  Diag *diag = diag_add(found, DIAG_PARTLY_TRIED, t->span, "`%s` gives no number at %d of %d random points and was not tried there", t->name, points, POINTS);
+  if (t->use.begin != t->span.begin && source_of(session->sources, t->span) != NULL) diag_label(found, diag, t->use, "used here");
+  diag_help(found, diag, "a flow gives each step any number, if the step before does not bound it");
+}
+
 static double away(const ModelTrial *t, int64_t i, double a, double b) {
   double d = a - b;
   if (t->circular != NULL && t->circular[i % t->n]) d -= 2 * acos(-1.0) * round(d / (2 * acos(-1.0)));
@@ -157,15 +164,20 @@ static bool is_finite_at(const ModelTrial *t, const IrArray *outputs, int64_t e)
   return true;
 }
 
-// Points outside of a bijection's domain give NaN and say nothing. What is wrong first is said, and nothing that follows from it.
+// What is wrong first is said, and nothing that follows from it.
 static void compare(Session *session, Diags *found, const ModelTrial *t, const IrArray *outputs, Arena *arena) {
   Difference sides = {0}, det = {0}, dets = {0};
+  int outside = 0;
   for (int64_t e = 0; e < POINTS; e++) {
-    if (!is_finite_at(t, outputs, e)) continue;
+    if (!is_finite_at(t, outputs, e)) {
+      outside++;
+      continue;
+    }
     keep_worst(&sides, sides_apart(t, outputs, e), e);
     keep_worst(&det, det_off(t, outputs, e, arena), e);
     keep_worst(&dets, dets_apart(t, outputs, e), e);
   }
+  if (outside > 0) report_outside(session, found, t, outside);
   const double *x = outputs[t->fn->outputs.len].data, *log_det = output(t, outputs, "log_det"), *back = output(t, outputs, "back_log_det");
   if (sides.by > tolerance &&
       report(session, found, t, sides, DIAG_SIDES_DIFFER,

@@ -45,3 +45,23 @@ bool ir_op_find(const char *name, IrOp *op) {
   }
   return false;
 }
+
+const char *ir_op_word(IrOp op) {
+  switch (op) {
+  case IR_NEG:
+  case IR_SUB: return "-";
+  case IR_ADD:
+  case IR_FMA: return "+";
+  case IR_MUL: return "*";
+  case IR_DIV: return "/";
+  case IR_POW: return "^";
+  case IR_MOD: return "%";
+  case IR_EQ: return "==";
+  case IR_LT: return "<";
+  case IR_LE: return "<=";
+  case IR_SELECT: return "if";
+  case IR_STOP: return "stop_gradient";
+  case IR_NORMAL_ICDF: return "probit";
+  default: return ir_op_info[op].name;
+  }
+}

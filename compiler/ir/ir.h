@@ -114,6 +114,7 @@ typedef struct IrOpInfo {
   double low, high;
 } IrOpInfo;
 extern const IrOpInfo ir_op_info[IR_OP_COUNT];
+const char *ir_op_word(IrOp op); // as the language writes it: "*" for mul, "stop_gradient" for stop
 
 // Which fields of IrAttr an op has. ir_build clears the others, so that equal values have equal attributes.
 typedef enum {
