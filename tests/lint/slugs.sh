@@ -6,7 +6,7 @@ reason() {
     grad-batch)
       echo "belongs to a part of the language that says not-built" ;;
     trained-columns) echo "needs a run: tests/cli/trained.sh" ;;
-    sides-differ | det-differs | inexact) echo "needs check --test: tests/cli/bijections.sh" ;;
+    sides-differ | det-differs | inexact | partly-tried) echo "needs check --test: tests/cli/bijections.sh" ;;
     internal) echo "no program is known that shows it" ;;
     too-long) echo "a file of 16 MiB: tests/unit/import_test.c" ;;
   esac
