@@ -137,29 +137,40 @@ static bool reads_group(const Schedule *s, const Group *g, uint32_t source) {
   return false;
 }
 
-// Moves all steps of group a into b > a where nothing between reads a.
-static void try_merge(Schedule *s, uint32_t a, uint32_t b) {
-  Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
-  if (ga->kind != GROUP_NEST || gb->kind != GROUP_NEST || ga->class != gb->class || ga->outer != gb->outer) return;
-  if (ga->cost + gb->cost > GROUP_COST_LIMIT || b - a > LOOK_BACK) return;
-  for (size_t i = 0; i < ga->steps.len; i++)
-    if (s->places.at[s->steps.at[ga->steps.at[i]].place].partial && adds_to(s, gb, s->steps.at[ga->steps.at[i]].place)) return;
-  for (int l = 0; l < ga->outer; l++)
-    if (ga->extent[l] != gb->extent[l]) return;
-  for (size_t i = 0; i < ga->steps.len; i++) {
-    const Place *p = &s->places.at[s->steps.at[ga->steps.at[i]].place];
-    if (p->first_group != p->last_group) return; // put together by several kernels
-  }
-  for (uint32_t g = a + 1; g < b; g++)
-    if (s->groups.at[g].class == ga->class && reads_group(s, &s->groups.at[g], a)) return;
+// Does group b read what a computes in loops that the two can share?
+static bool reads_within_outer(const Schedule *s, uint32_t a, uint32_t b) {
+  const Group *gb = &s->groups.at[b];
   for (size_t i = 0; i < gb->steps.len; i++) {
     const Step *t = &s->steps.at[gb->steps.at[i]];
     for (int k = 0; k < t->n_operands; k++) {
       const Place *p = &s->places.at[t->operand[k].place];
-      if (!home_is(p, a)) continue;
-      if (!p->regular || access_prefix(s, t, &t->operand[k]) < gb->outer) return;
+      if (home_is(p, a) && (!p->regular || access_prefix(s, t, &t->operand[k]) < gb->outer)) return false;
     }
   }
+  return true;
+}
+
+// May all steps of group a move into b > a? Nothing between may read them.
+static bool may_merge(const Schedule *s, uint32_t a, uint32_t b) {
+  const Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
+  if (ga->kind != GROUP_NEST || gb->kind != GROUP_NEST || ga->class != gb->class || ga->outer != gb->outer) return false;
+  if (ga->cost + gb->cost > GROUP_COST_LIMIT || b - a > LOOK_BACK) return false;
+  for (int l = 0; l < ga->outer; l++)
+    if (ga->extent[l] != gb->extent[l]) return false;
+  for (size_t i = 0; i < ga->steps.len; i++) {
+    uint32_t place = s->steps.at[ga->steps.at[i]].place;
+    const Place *p = &s->places.at[place];
+    if (p->partial && adds_to(s, gb, place)) return false;
+    if (p->first_group != p->last_group) return false; // put together by several kernels
+  }
+  for (uint32_t g = a + 1; g < b; g++)
+    if (s->groups.at[g].class == ga->class && reads_group(s, &s->groups.at[g], a)) return false;
+  return reads_within_outer(s, a, b);
+}
+
+// Steps of both in their order, as group b.
+static void merge(Schedule *s, uint32_t a, uint32_t b) {
+  Group *ga = &s->groups.at[a], *gb = &s->groups.at[b];
   size_t i = 0, j = 0, n = ga->steps.len + gb->steps.len;
   uint32_t *merged = ARENA_ARRAY(s->arena, uint32_t, n);
   for (size_t k = 0; k < n; k++) {
@@ -209,7 +220,8 @@ static bool find_home(Schedule *s, uint32_t index) {
     for (int k = 0; k < t->n_operands; k++) { // link the kernels of the other operands
       const Place *p = &s->places.at[t->operand[k].place];
       if (p->kind != PLACE_COMPUTED || p->last_group == UINT32_MAX || p->first_group != p->last_group) continue;
-      if (p->last_group < source && access_prefix(s, t, &t->operand[k]) >= s->groups.at[source].outer) try_merge(s, p->last_group, source);
+      if (p->last_group < source && access_prefix(s, t, &t->operand[k]) >= s->groups.at[source].outer && may_merge(s, p->last_group, source))
+        merge(s, p->last_group, source);
     }
     if (!may_join(s, t, source, &outer)) return false;
     join(s, index, source, outer);

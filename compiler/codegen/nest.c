@@ -197,9 +197,7 @@ static void build_store(Build *b, NestStep *n, const Step *t) {
 
 static int site_slot(Build *b, const IrValue *v) {
   int64_t site = schedule_site(b->s, v->attr.name);
-  Buffer data = {.space = HGM_SPACE_DATA, .offset = schedule_constant(b->s, &site, sizeof site, 8)};
-  VEC_PUSH(b->s->arena, &b->s->buffers, data);
-  return slot_of(b, (uint32_t)b->s->buffers.len, 0, false);
+  return slot_of(b, schedule_data(b->s, schedule_constant(b->s, &site, sizeof site, 8), 0), 0, false);
 }
 
 static void build_step(Build *b, int index) {

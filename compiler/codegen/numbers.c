@@ -37,11 +37,9 @@ static void add_kernel(Families *f, Kernel *kernel) {
 }
 
 static uint32_t data_slot(Schedule *s, Kernel *kernel, IrDtype dtype, const double *numbers, size_t n) {
-  Buffer data = {.space = HGM_SPACE_DATA, .offset = schedule_numbers(s, dtype, numbers, (int64_t)n), .row_bytes = (int64_t)dtype_bytes(dtype)};
-  VEC_PUSH(s->arena, &s->buffers, data);
   NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, kernel->n_slots + 1);
   memcpy(slots, kernel->slots, sizeof *slots * kernel->n_slots);
-  slots[kernel->n_slots] = (NestSlot){.buffer = (uint32_t)s->buffers.len};
+  slots[kernel->n_slots] = (NestSlot){.buffer = schedule_data(s, schedule_numbers(s, dtype, numbers, (int64_t)n), (int64_t)dtype_bytes(dtype))};
   kernel->nest->slots = slots;
   kernel->slots = slots;
   kernel->nest->n_slots = ++kernel->n_slots;

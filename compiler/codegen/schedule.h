@@ -212,6 +212,7 @@ bool reshape_view(const IrType *from, const View *old, const IrType *to, View *r
 uint32_t place_new(Schedule *s, PlaceKind kind, const IrType *type, int class);
 uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t align);      // offset in the data
 uint64_t schedule_numbers(Schedule *s, IrDtype dtype, const double *numbers, int64_t n); // the same as numbers of a type
+uint32_t schedule_data(Schedule *s, uint64_t offset, int64_t row_bytes);                 // a buffer there: buffer + 1
 uint32_t schedule_site(Schedule *s, const char *site);
 // Events of a panel. A per-event array is panels one behind the other, [panel][row][event]: what a product or a formula reads and
 // stores for a few events is one stretch of memory.

@@ -7,10 +7,8 @@ void step_put_into_memory(Schedule *s, uint32_t place) {
   if (p->kind != PLACE_IOTA && p->kind != PLACE_NUMBER) return;
   double *numbers = ARENA_ARRAY(s->arena, double, p->rows + 1);
   for (int64_t i = 0; i < p->rows; i++) numbers[i] = p->kind == PLACE_NUMBER ? p->number : (double)(i / p->divide % p->modulo);
-  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_numbers(s, p->dtype, numbers, p->rows), .row_bytes = (int64_t)dtype_bytes(p->dtype)};
-  VEC_PUSH(s->arena, &s->buffers, b);
   p->kind = PLACE_DATA;
-  p->buffer = (uint32_t)s->buffers.len;
+  p->buffer = schedule_data(s, schedule_numbers(s, p->dtype, numbers, p->rows), (int64_t)dtype_bytes(p->dtype));
 }
 
 // y[B, M, S, R] = x[B, M, index[B, S], R]
@@ -73,9 +71,7 @@ static uint32_t earlier_place(Schedule *s, int64_t n) {
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < i; j++) bytes[i * n + j] = 1;
   uint32_t place = place_new(s, PLACE_DATA, &type, CLASS_CONSTANT);
-  Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_constant(s, bytes, sizeof *bytes * (size_t)(n * n), 64), .row_bytes = sizeof *bytes};
-  VEC_PUSH(s->arena, &s->buffers, b);
-  s->places.at[place].buffer = (uint32_t)s->buffers.len;
+  s->places.at[place].buffer = schedule_data(s, schedule_constant(s, bytes, sizeof *bytes * (size_t)(n * n), 64), sizeof *bytes);
   return place;
 }
 

@@ -114,11 +114,7 @@ static uint32_t constant_place(Schedule *s, const IrValue *v) {
   Place *p = &s->places.at[place];
   p->events = false; // a constant over events is the same number for each
   if (same) p->number = n > 0 ? v->attr.data[0] : 0;
-  else {
-    Buffer b = {.space = HGM_SPACE_DATA, .offset = schedule_numbers(s, v->type.dtype, v->attr.data, n), .row_bytes = (int64_t)dtype_bytes(v->type.dtype)};
-    VEC_PUSH(s->arena, &s->buffers, b);
-    s->places.at[place].buffer = (uint32_t)s->buffers.len;
-  }
+  else { p->buffer = schedule_data(s, schedule_numbers(s, v->type.dtype, v->attr.data, n), (int64_t)dtype_bytes(v->type.dtype)); }
   return place;
 }
 
@@ -253,6 +249,12 @@ uint64_t schedule_constant(Schedule *s, const void *bytes, size_t n, size_t alig
   memcpy(s->constants.at + at, bytes, n);
   s->constants.len = at + n;
   return at;
+}
+
+uint32_t schedule_data(Schedule *s, uint64_t offset, int64_t row_bytes) {
+  Buffer b = {.space = HGM_SPACE_DATA, .offset = offset, .row_bytes = row_bytes};
+  VEC_PUSH(s->arena, &s->buffers, b);
+  return (uint32_t)s->buffers.len;
 }
 
 uint32_t schedule_site(Schedule *s, const char *site) {
