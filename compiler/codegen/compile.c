@@ -340,9 +340,7 @@ static bool has_pairs(const IrFn *fn) {
   return false;
 }
 
-uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
-  double start = now_ms();
-  Arena *arena = arena_create();
+static Schedule make_schedule(Arena *arena, const IrFn *fn, const CodegenOptions *options) {
   Schedule s = {.arena = arena, .fn = fn, .options = *options};
   s.step_room = arena_child(arena, (3 * fn->values.len + 64) * sizeof(Step));
   s.place_room = arena_child(arena, (3 * fn->values.len + 64) * sizeof(Place));
@@ -358,13 +356,26 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
   schedule_buffers(&s);
   s.phase_of_class = ARENA_ARRAY(arena, uint32_t, s.classes + 1);
   s.last_class = -1;
-  Tables t = {.kernels = ARENA_ARRAY(arena, Kernel, s.order.len + 1), .known = {.arena = arena}};
-  for (size_t i = 0; i < s.order.len; i++) t.kernels[i] = kernel_build(&s, &s.groups.at[s.order.at[i]]);
-  if (s.options.in_place) schedule_in_place(&s, t.kernels);
-  schedule_memory(&s);
-  kernels_share_numbers(&s, t.kernels, s.order.len);
-  for (uint32_t i = 0; i < s.order.len; i++) add_command(&s, &t, i);
-  finish_ports(&s);
+  return s;
+}
+
+// The kernels of a schedule, the places of its arrays, and what runs in which order.
+static Tables make_tables(Schedule *s) {
+  Tables t = {.kernels = ARENA_ARRAY(s->arena, Kernel, s->order.len + 1), .known = {.arena = s->arena}};
+  for (size_t i = 0; i < s->order.len; i++) t.kernels[i] = kernel_build(s, &s->groups.at[s->order.at[i]]);
+  if (s->options.in_place) schedule_in_place(s, t.kernels);
+  schedule_memory(s);
+  kernels_share_numbers(s, t.kernels, s->order.len);
+  for (uint32_t i = 0; i < s->order.len; i++) add_command(s, &t, i);
+  finish_ports(s);
+  return t;
+}
+
+uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
+  double start = now_ms();
+  Arena *arena = arena_create();
+  Schedule s = make_schedule(arena, fn, options);
+  Tables t = make_tables(&s);
   if (asked(options, "schedule")) schedule_print(&s, stdout);
   double scheduled = now_ms();
   HgmProgram program = make_program(&s, &t);

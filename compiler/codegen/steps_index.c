@@ -64,6 +64,7 @@ void steps_of_scatter(Schedule *s, IrRef r, uint32_t place) {
   step_events_operand(s, &t, v->operands[1], index_axis, index_variable);
   step_push(s, t);
 }
+
 // Which of n numbers stand before which: [i][j] = j < i.
 static uint32_t earlier_place(Schedule *s, int64_t n) {
   IrType type = ir_type(IR_BOOL, 2, (int64_t[]){n, n});
@@ -75,21 +76,21 @@ static uint32_t earlier_place(Schedule *s, int64_t n) {
   return place;
 }
 
-// The place of each number in the order is the count of those before it; then numbers go to their places.
-void steps_of_sort(Schedule *s, IrRef r, uint32_t place) {
+// How many stand before each number. Returns where, and which of its loops is along the order.
+static uint32_t rank_step(Schedule *s, IrRef r, int class, int *sorted) {
   const IrValue *v = ir_at(s->fn, r);
   IrType all = *ir_type_of(s->fn, v->operands[0]);
   int64_t n = all.axes[v->attr.axis];
   all.dtype = IR_I32;
-  uint32_t ranks = place_new(s, PLACE_COMPUTED, &all, s->places.at[place].class), earlier = earlier_place(s, n);
+  uint32_t ranks = place_new(s, PLACE_COMPUTED, &all, class), earlier = earlier_place(s, n);
   Step t = step_new(s, STEP_RANK, r, ranks);
   t.dtype = IR_I32;
   step_loops_of_place(s, &t);
-  int axis_of[NEST_LOOPS], other_of[NEST_LOOPS], sorted = 0;
+  int axis_of[NEST_LOOPS], other_of[NEST_LOOPS];
   step_same_axes(&all, axis_of);
   for (int l = 0; l < t.loops; l++) {
     other_of[l] = axis_of[l] == v->attr.axis ? -1 : axis_of[l];
-    if (other_of[l] < 0) sorted = l;
+    if (other_of[l] < 0) *sorted = l;
   }
   axis_of[t.loops] = -1;
   other_of[t.loops] = v->attr.axis;
@@ -97,9 +98,18 @@ void steps_of_sort(Schedule *s, IrRef r, uint32_t place) {
   step_operand(s, &t, v->operands[0], axis_of);
   step_operand(s, &t, v->operands[0], other_of);
   Access mask = {.place = earlier};
-  mask.stride[sorted] = n, mask.stride[t.loops - 1] = 1;
+  mask.stride[*sorted] = n, mask.stride[t.loops - 1] = 1;
   t.operand[t.n_operands++] = mask;
   step_push(s, t);
+  return ranks;
+}
+
+// The place of each number in the order is the count of those before it; then numbers go to their places.
+void steps_of_sort(Schedule *s, IrRef r, uint32_t place) {
+  const IrValue *v = ir_at(s->fn, r);
+  int sorted = 0;
+  int64_t n = ir_type_of(s->fn, v->operands[0])->axes[v->attr.axis];
+  uint32_t ranks = rank_step(s, r, s->places.at[place].class, &sorted);
   Step to = step_new(s, STEP_SCATTER, IR_NONE, place); // of the numbers 0, 1, ... n - 1 by rank
   step_loops_of_place(s, &to);
   to.dynamic_loop = sorted;
