@@ -54,6 +54,28 @@ generate { x ~ f }
 HGM
 }
 two_columns() { awk 'BEGIN { print "a,b"; for (i = 0; i < 200; i++) printf "%.6f,%.6f\n", i * 0.37 % 1, i * 0.73 % 1 + i * 0.11 % 1 }'; }
+# clouds_of NUMBERS: the beginning of a model that trains nothing and draws up to six elements of so many numbers, of two kinds; told: which are there
+clouds_of() {
+  cat << HGM
+param junk = 0.0
+data d {
+  n ~ uniform(0, 6.5)
+  z ~ normal[6, $1]
+  kind ~ categorical(2)
+}
+net still() -> (o: real) { learn o: real = 0 }
+train {
+  update still { minimize 1e-12 * still()^2; with sgd(1e-6) }
+  batch 10
+  steps 1
+}
+generate {
+  n ~ uniform(0, 6.5)
+  z ~ normal[6, $1]
+  kind ~ categorical(2)
+  told = if range(0, 6) < n - 1 then 1 else 0
+HGM
+}
 # weights of a run as text without the path
 dump() { h5dump "$1" | tail -n +2; }
 same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }

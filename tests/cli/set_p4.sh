@@ -2,27 +2,13 @@
 # h5py is there, numpy) has them; in a net, a loss, scores and observables; what is drawn is written with the component that tells.
 . "$ROOT/tests/cli/lib.bash"
 # ---- events: e px py pz with mass 1 and what tells in front; junk where nothing is
-cat > make.hgm <<'HGM'
-data d {
-  n ~ uniform(0, 6.5)
-  z ~ normal[6, 3]
-  kind ~ categorical(2)
-}
-net still() -> (o: real) { learn o: real = 0 }
-train { update still { minimize 1e-12 * still()^2; with sgd(1e-6) }
-  batch 10
-  steps 1 }
-generate {
-  n ~ uniform(0, 6.5)
-  z ~ normal[6, 3]
-  kind ~ categorical(2)
-  told      = if range(0, 6) < n - 1 then 1 else 0
+{ clouds_of 3; cat <<'HGM'; } > make.hgm
   q         = z * (10 + 5 * kind)
   e         = sqrt(sum(q^2, axis = 1) + 1)
-  particles = concat(reshape(told, 6, 1), reshape(e, 6, 1), q) * einsum("p,k->pk", told, ones(5)) + 7e3 * einsum("p,k->pk", 1 - told, [0, 1, -1, 2, 3])
+  particles = concat(reshape(told, 6, 1), reshape(e, 6, 1), q) * einsum("p,k->pk", told, ones(5)) + junk * einsum("p,k->pk", 1 - told, [0, 1, -1, 2, 3])
 }
 HGM
-expect_exit 0 "$HGMC" run make.hgm -o make --quiet
+expect_exit 0 "$HGMC" run make.hgm -o make --set junk=7e3 --quiet
 expect_exit 0 "$HGMC" sample make -n 1500 -o events.h5 --quiet
 expect_exit 0 "$HGMC" sample make -n 1500 -o events.csv --quiet
 cat > set.hgm <<'HGM'

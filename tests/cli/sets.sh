@@ -1,22 +1,7 @@
 # Point clouds, and images, from the file to the sampler: what stands in places where nothing is changes no bit of weights, scores and metrics, and neither
 # does the number of places change what is learnt; the same bits for any threads; sampler and command draw the same sets.
 . "$ROOT/tests/cli/lib.bash"
-cat > make.hgm <<'HGM'
-param junk = 0.0
-data d {
-  n ~ uniform(0, 6.5)
-  z ~ normal[6, 2]
-  kind ~ categorical(2)
-}
-net still() -> (o: real) { learn o: real = 0 }
-train { update still { minimize 1e-12 * still()^2; with sgd(1e-6) }
-  batch 10
-  steps 1 }
-generate {
-  n ~ uniform(0, 6.5)
-  z ~ normal[6, 2]
-  kind ~ categorical(2)
-  told  = if range(0, 6) < n - 1 then 1 else 0
+{ clouds_of 2; cat <<'HGM'; } > make.hgm
   parts = concat(einsum("p,pk->pk", told, z * (1 + 0.5 * kind) + 0.7 * kind) + junk * einsum("p,k->pk", 1 - told, [1, -2]), reshape(told, 6, 1))
   rest  = concat(junk * ones(4, 2), reshape([0; 4], 4, 1))
   cloud = 1 * parts
