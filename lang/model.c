@@ -67,6 +67,26 @@ static void check_generators(Blocks *b) {
     }
 }
 
+static const DataField *field_of_name(const Blocks *b, const char *name) {
+  for (size_t i = 0; i < b->data.len; i++)
+    for (size_t k = 0; k < b->data.at[i]->fields.len; k++)
+      if (b->data.at[i]->scope == b->names && strcmp(b->data.at[i]->fields.at[k]->label, name) == 0) return b->data.at[i]->fields.at[k];
+  return NULL;
+}
+
+// In blocks a field's name stands for the field, so a net or a flow of that name could be neither updated nor drawn from.
+static void refuse_names_of_fields(Blocks *b) {
+  for (size_t i = 0; i < b->declarations.len; i++) {
+    const AstDecl *decl = b->declarations.at[i];
+    if ((decl->kind != DE_NET && decl->kind != DE_FLOW) || b->declaration_scopes.at[i] != b->names) continue;
+    const DataField *f = field_of_name(b, decl->name.text);
+    if (f == NULL) continue;
+    Diag *d = elab_error(b->e, DIAG_GIVEN_TWICE, decl->name.span, "`%s` is a field of `%s` already", decl->name.text, f->block->model->name);
+    diag_label(b->e->diags, d, f->span, "the field");
+    diag_help(b->e->diags, d, "give the %s another name", decl->kind == DE_NET ? "net" : "flow");
+  }
+}
+
 // False: there are errors.
 static bool elaborate(Blocks *b) {
   Diags *diags = b->e->diags;
@@ -75,6 +95,7 @@ static bool elaborate(Blocks *b) {
   params_finish(b);
   if (b->broken) return false;
   int errors = diags->errors;
+  refuse_names_of_fields(b);
   overrides_check(b);
   if (diags->errors > errors) return false; // callers would say again what the replaced one took
   for (size_t i = 0; i < b->data.len; i++) data_programs(b, b->data.at[i]);
