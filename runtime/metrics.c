@@ -100,7 +100,7 @@ static void compare(const Point *a, int64_t n_a, const Point *b, int64_t n_b, do
     *w1 += fabs(steps[k].value - middle) * steps[k].weight;
     low = fmin(low, steps[k].value), high = fmax(high, steps[k].value);
   }
-  *ks = period > 0 ? high - low : fmax(-low, high);
+  *ks = period > 0 ? high - low : high >= -low ? high : -low; // 0, and not -0, where nothing differs
 }
 
 bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error) {
