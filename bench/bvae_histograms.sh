@@ -3,7 +3,7 @@
 # B-VAE and of plain VAEs with the same networks against events that neither has seen: chi2 = sum (p - q)^2 / (p + q), and how many of
 # the 27 the B-VAE wins by more than the bootstrap's error of the difference.
 # usage: bench/bvae_histograms.sh HGMC DATA.h5   SHARE=1/40 of the recipe's 1320 epochs, PLAIN="0.5 1e-3 1e-6" (b of the plain VAEs),
-# GAMMA=0.05 (widening of the buffer), BOOTSTRAPS=200, SEED=1, OUT=runs/bvae: trainings that are there are not
+# GAMMA=0.05 (widening of the buffer), BOOTSTRAPS=200, SEED=1, THREADS=1, OUT=runs/bvae: trainings that are there are not
 # repeated, and one that was cut off goes on
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ events=$(($(wc -l < "$out/truth.csv") - 1))
 # ---- one training a value of b; the recipe's own is drawn from its buffer
 train() { # B
   [ -e "$out/b_$1/evaluation.json" ] || "$hgmc" run bench/bvae_histograms.hgm --train "$out/train.csv" --set b="$1" --set epochs_adam="$long" \
-    --set epochs_sgd="$short" --set gamma="${GAMMA:-0.05}" --seed "${SEED:-1}" --threads 1 $([ ! -d "$out/b_$1" ] || echo --resume) -o "$out/b_$1" > "$out/b_$1.log" 2>&1
+    --set epochs_sgd="$short" --set gamma="${GAMMA:-0.05}" --seed "${SEED:-1}" --threads "${THREADS:-1}" $([ ! -d "$out/b_$1" ] || echo --resume) -o "$out/b_$1" > "$out/b_$1.log" 2>&1
 }
 draw() { "$hgmc" sample "$out/b_$1" "${@:3}" -n "$events" --quiet --force -o "$out/$2.csv"; } # B FILE GENERATE …
 echo "$((4 * long + 3 * short)) epochs of $((($(wc -l < "$out/train.csv") - 1) / 2)) events; $events events in each histogram"

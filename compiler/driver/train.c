@@ -96,11 +96,38 @@ static bool weights_are_finite(const Training *t, HgmError *error) {
   return true;
 }
 
-static bool save(Training *t, const char *name, HgmError *error) {
+// snapshot: what is written in place of the weights as they stand; NULL: these.
+static bool write_weights(Training *t, const Snapshot *snapshot, const char *name, HgmError *error) {
   char path[4096];
-  if (!ranks_first(t->ranks)) return weights_are_finite(t, error);
-  return weights_are_finite(t, error) && hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
-         snapshot_save(t->store, &t->position, t->model_hash, path, t->io, error);
+  if (!ranks_first(t->ranks)) return true;
+  return hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
+         snapshot_save(t->store, snapshot, &t->position, t->model_hash, path, t->io, error);
+}
+
+static bool save_best(Training *t, HgmError *error) {
+  bool waits = t->best_is_waiting;
+  t->best_is_waiting = false;
+  return !waits || write_weights(t, &t->best, "best.h5", error);
+}
+
+// best.h5 comes first: the position that last.h5 has may speak of it.
+static bool save(Training *t, const char *name, HgmError *error) {
+  if (!weights_are_finite(t, error) || !save_best(t, error) || !write_weights(t, NULL, name, error)) return false;
+  t->saved_ms = now_ms();
+  return true;
+}
+
+// Files are written once a second at most, since an epoch of few events takes a hundredth of that, and a synced file as long.
+enum { SAVE_EVERY_MS = 1000 };
+static bool save_is_due(const Training *t) { return t->saved_ms == 0 || now_ms() - t->saved_ms >= SAVE_EVERY_MS; }
+
+// These weights are the best so far.
+static bool keep_best(Training *t, HgmError *error) {
+  if (!weights_are_finite(t, error)) return false;
+  t->best_is_waiting = !save_is_due(t);
+  if (!t->best_is_waiting) return write_weights(t, NULL, "best.h5", error);
+  if (ranks_first(t->ranks)) snapshot_take(&t->best, t->store, &t->position);
+  return true;
 }
 
 // Weights, states and, where it is wanted, the place in training as the first process reads them from its run directory.
@@ -122,7 +149,7 @@ static bool judge(Phase *p, double number, HgmError *error) {
   if (!better) return true;
   at->best = number;
   at->best_step = at->step;
-  return save(t, "best.h5", error);
+  return keep_best(t, error);
 }
 
 static const char *losses_text(const Phase *p) {
@@ -232,7 +259,7 @@ static bool end_epoch(Phase *p, Progress *progress, HgmError *error) {
   if (!write_metrics(p, valid, watched, spread, rate, error)) return false;
   at->step_in_epoch = 0;
   phase_forget(p);
-  return save(t, "last.h5", error);
+  return save_is_due(t) ? save(t, "last.h5", error) : weights_are_finite(t, error);
 }
 
 // `watch … every N` counts in steps where the phase does.
@@ -249,13 +276,13 @@ static bool watch_between(Phase *p, Progress *progress, HgmError *error) {
 
 static bool out_of_patience(const Phase *p) { return p->model->patience > 0 && p->t->position.bad_epochs >= (double)p->model->patience; }
 
-static bool save_by_time(Training *t, double *saved_ms, HgmError *error) {
-  if (!t->session->options->has_checkpoint || now_ms() - *saved_ms < t->session->options->checkpoint_seconds * 1e3) return true;
-  *saved_ms = now_ms();
-  return save(t, "last.h5", error);
+static bool save_by_time(Training *t, double begin_ms, HgmError *error) {
+  if (!t->session->options->has_checkpoint) return true;
+  double since = t->saved_ms > begin_ms ? t->saved_ms : begin_ms;
+  return now_ms() - since < t->session->options->checkpoint_seconds * 1e3 || save(t, "last.h5", error);
 }
 
-static TrainResult interrupted(Training *t, HgmError *error) { return save(t, "last.h5", error) ? TRAIN_INTERRUPTED : TRAIN_FAILED; }
+static TrainResult stopped(Training *t, TrainResult how, HgmError *error) { return save(t, "last.h5", error) ? how : TRAIN_FAILED; }
 
 // A search takes a run up again after it was compared with others (Options.pause_epochs).
 static bool is_paused(const Phase *p) {
@@ -270,11 +297,11 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
   Training *t = p->t;
   Position *at = &t->position;
   Progress progress = progress_start("training", t->session->options->quiet, (int64_t)at->step * p->batch);
-  double saved_ms = now_ms();
+  double begin_ms = now_ms();
   t->events_trained = 0;
   p->seconds_before = t->seconds;
   while (at->step < (double)p->total_steps && !out_of_patience(p)) {
-    if (is_paused(p)) return TRAIN_PAUSED;
+    if (is_paused(p)) return stopped(t, TRAIN_PAUSED, error);
     while (at->step_in_epoch < (double)p->steps_per_epoch && at->step < (double)p->total_steps) {
       double begin = now_ms();
       bool first = t->events_trained == 0;
@@ -286,9 +313,9 @@ static TrainResult run_phase(Phase *p, HgmError *error) {
       if (!ranks_any(t->ranks, hgm_interrupt_requested(), &stop, error)) return TRAIN_FAILED;
       if (stop) {
         progress_clear(&progress);
-        return interrupted(t, error);
+        return stopped(t, TRAIN_INTERRUPTED, error);
       }
-      if (!save_by_time(t, &saved_ms, error)) return TRAIN_FAILED;
+      if (!save_by_time(t, begin_ms, error)) return TRAIN_FAILED;
     }
     if (!end_epoch(p, &progress, error)) return TRAIN_FAILED;
   }
@@ -302,7 +329,7 @@ static bool take_best(Phase *p, HgmError *error) {
     phase_exchange_averages(p);
     return true;
   }
-  return load(t, "best.h5", NULL, error);
+  return save_best(t, error) && load(t, "best.h5", NULL, error);
 }
 
 // A run that is resumed between two phases has weights and fits, and no state of a phase.
@@ -334,6 +361,7 @@ TrainResult train_run(Training *t, HgmError *error) {
     if (result == TRAIN_DONE && !take_best(&p, error)) result = TRAIN_FAILED;
     gallery_close(&p);
     phase_close(&p);
+    if (result == TRAIN_FAILED) save_best(t, &(HgmError){0}); // the message is of what failed first
     if (result != TRAIN_DONE) return result;
     t->position = (Position){.phase = t->position.phase + 1, .pass = t->position.pass, .fitted = t->position.fitted, .best = NAN};
     if (!save(t, "last.h5", error)) return TRAIN_FAILED;
