@@ -139,6 +139,7 @@ static Block block_of(const Parse *p) {
   size_t i = p->begins ? p->next : around->statement;
   if (token_at(p, i)->kind == HGM_TOK_OVERRIDE) i++;
   bool file = around->block == BLOCK_FILE;
+  if (!file && (layout_starts_item(token_at(p, i)->kind) || token_at(p, i)->kind == HGM_TOK_FN)) return BLOCK_UNKNOWN;
   if (may_have_value(token_at(p, i)->kind) && has_value(p, i)) return BLOCK_UNKNOWN;
   switch (token_at(p, i)->kind) {
   case HGM_TOK_DATA: return file ? BLOCK_DATA : BLOCK_UNKNOWN;
@@ -149,7 +150,7 @@ static Block block_of(const Parse *p) {
   case HGM_TOK_FLOW: return BLOCK_FLOW;
   case HGM_TOK_BIJECTION: return BLOCK_BIJECTION;
   case HGM_TOK_TRAIN: return BLOCK_TRAIN;
-  case HGM_TOK_UPDATE: return BLOCK_UPDATE;
+  case HGM_TOK_UPDATE: return around->block == BLOCK_TRAIN ? BLOCK_UPDATE : BLOCK_UNKNOWN;
   case HGM_TOK_GENERATE: return BLOCK_GENERATE;
   case HGM_TOK_EVALUATE: return BLOCK_EVALUATE;
   case HGM_TOK_REPEAT: return file ? BLOCK_UNKNOWN : around->block;
@@ -412,8 +413,8 @@ static int close_braces(Parse *p, Span *span) {
 static bool begins_item(const Parse *p, size_t i) {
   const Token *t = token_at(p, i);
   if (!t->first) return false;
-  if (layout_starts_item(t->kind)) return true;
   const Bracket *brace = layout_brace(p);
+  if (layout_starts_item(t->kind)) return t->column <= line_column(p, brace->token); // further right it stands in the block, and is refused there
   bool indented = brace->statement > brace->token && token_at(p, brace->statement)->column > 0;
   if (t->kind == HGM_TOK_NET || t->kind == HGM_TOK_FN) return t->column == 0 && indented && layout_can_end(p->last);
   if (t->column != 0 || (t->kind != HGM_TOK_DATA && t->kind != HGM_TOK_SCORE)) return false;
@@ -432,19 +433,35 @@ static int at_end_of_file(Parse *p, Span *span) {
   return HGM_TOK_FILE_END;
 }
 
+// What cannot stand in an open list.
+static bool ends_list(const Parse *p, const Token *t) {
+  return t->kind == HGM_TOK_FILE_END || t->kind == HGM_TOK_RBRACE || t->kind == HGM_TOK_LBRACE || (t->first && layout_starts_statement(t->kind)) ||
+         (t->kind == HGM_TOK_SEMI && top(p)->kind == HGM_TOK_LPAREN);
+}
+
+static int end_list(Parse *p, const Token *t, Span *span) {
+  int kind = break_off(p, span);
+  if (t->kind == HGM_TOK_LBRACE) { // its head is broken, its body may be read
+    p->end_next = false;
+    p->recovering = true;
+    p->depth = p->brackets.len;
+  }
+  return kind;
+}
+
+static int close_brace(Parse *p, HGM_STYPE *value, Span *span) {
+  if (p->last != HGM_TOK_END && p->last != HGM_TOK_LBRACE) return give_end(p, span);
+  if (p->brackets.len == 1) return skip_closing(p);
+  note_crooked(p, p->next);
+  p->brackets.len--;
+  p->begins = false;
+  return give(p, HGM_TOK_RBRACE, value, span);
+}
+
 static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
   const Token *t = token_at(p, p->next);
   bool list = in_list(p);
-  if (list && (t->kind == HGM_TOK_FILE_END || t->kind == HGM_TOK_RBRACE || t->kind == HGM_TOK_LBRACE || (t->first && layout_starts_statement(t->kind)) ||
-               (t->kind == HGM_TOK_SEMI && top(p)->kind == HGM_TOK_LPAREN))) {
-    int kind = break_off(p, span);
-    if (t->kind == HGM_TOK_LBRACE) { // its head is broken, its body may be read
-      p->end_next = false;
-      p->recovering = true;
-      p->depth = p->brackets.len;
-    }
-    return kind;
-  }
+  if (list && ends_list(p, t)) return end_list(p, t, span);
   if (t->kind == HGM_TOK_FILE_END) return at_end_of_file(p, span);
   if (p->brackets.len > 1 && !list && begins_item(p, p->next)) {
     report_open_brace(p, p->next);
@@ -452,26 +469,12 @@ static int next_token(Parse *p, HGM_STYPE *value, Span *span) {
     return close_braces(p, span);
   }
   if (!list && t->first && layout_can_end(p->last) && !goes_on(t->kind)) return lacks_brace(p) ? report_lacking_brace(p, span) : give_end(p, span);
-  if (t->kind == HGM_TOK_SEMI && !list) {
+  if (!list && (t->kind == HGM_TOK_SEMI || (t->kind == HGM_TOK_COMMA && top(p)->block == BLOCK_RECORD))) {
     p->next++;
     return give_end(p, span);
   }
-  if (t->kind == HGM_TOK_COMMA && !list && top(p)->block == BLOCK_RECORD) {
-    p->next++;
-    return give_end(p, span);
-  }
-  if (t->kind == HGM_TOK_RPAREN || t->kind == HGM_TOK_RBRACKET) {
-    if (list) return close_list(p, t, value, span);
-    return skip_closing(p);
-  }
-  if (t->kind == HGM_TOK_RBRACE) {
-    if (p->last != HGM_TOK_END && p->last != HGM_TOK_LBRACE) return give_end(p, span);
-    if (p->brackets.len == 1) return skip_closing(p);
-    note_crooked(p, p->next);
-    p->brackets.len--;
-    p->begins = false;
-    return give(p, HGM_TOK_RBRACE, value, span);
-  }
+  if (t->kind == HGM_TOK_RPAREN || t->kind == HGM_TOK_RBRACKET) return list ? close_list(p, t, value, span) : skip_closing(p);
+  if (t->kind == HGM_TOK_RBRACE) return close_brace(p, value, span);
   if (t->kind == HGM_TOK_HGM_error) {
     layout_brace(p)->statement = p->begins ? p->next : layout_brace(p)->statement;
     give(p, HGM_TOK_HGM_error, value, span);

@@ -237,7 +237,9 @@ static Diag *unknown_word(const Refusal *r, size_t token, bool always) {
   size_t block = block_index(r->block), home = home_of(p->arena, word);
   if (home != N_BLOCKS && !is_word_of(p->arena, block, word)) {
     Diag *d = diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` belongs %s, not %s", word, BLOCKS[home].place, BLOCKS[block].place);
-    if (BLOCKS[block].words[0] != '\0') diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
+    if (strcmp(word, "fn") == 0) diag_help(p->diags, d, "move it out of the braces; a function as a value is `f = fn (x) = …`");
+    else if (home == 0) diag_help(p->diags, d, "move it out of the braces: declarations stand side by side in a file");
+    else if (BLOCKS[block].words[0] != '\0') diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
     return d;
   }
   size_t n = split_words(p->arena, BLOCKS[block].words, list);
