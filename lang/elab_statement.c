@@ -103,7 +103,8 @@ static Value *draw(Elab *e, Scope *scope, const AstStmt *s) {
   return v;
 }
 
-static Value *repeat(Elab *e, Scope *scope, const AstStmt *s) {
+// goes_on: false where an assertion in the body has failed
+static Value *repeat(Elab *e, Scope *scope, const AstStmt *s, bool *goes_on) {
   Value *count = alike_listed(e, elab_expr(e, scope, s->u.repeat.count));
   if (value_is_error(count)) return count;
   Values passes = {0};
@@ -124,7 +125,7 @@ static Value *repeat(Elab *e, Scope *scope, const AstStmt *s) {
     Scope *inner = scope_new(e, scope);
     inner->carries = true;
     if (s->u.repeat.as.text != NULL) scope_bind(e, inner, s->u.repeat.as.text, s->u.repeat.as.span, passes.at[i]);
-    elab_statements(e, inner, &s->u.repeat.body);
+    *goes_on = elab_statements(e, inner, &s->u.repeat.body);
   }
   return e->diags->errors > errors ? value_error(e) : value_int(e, s->span, (int64_t)passes.len);
 }
@@ -170,8 +171,10 @@ static Value *out_of_place(Elab *e, Span span, const char *what, const char *whe
   return value_error(e);
 }
 
-Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
+// goes_on: false where an assertion has failed, so that what stands behind it may not be looked at
+static Value *statement(Elab *e, Scope *scope, const AstStmt *s, bool *goes_on) {
   Value *v;
+  *goes_on = true;
   switch (s->kind) {
   case ST_ERROR: return value_error(e);
   case ST_ASSIGN: return assign(e, scope, s);
@@ -180,21 +183,30 @@ Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
     v = elab_learn(e, scope, s);
     give_name(e, scope, s->u.learn.name, v);
     return v;
-  case ST_REPEAT: return repeat(e, scope, s);
+  case ST_REPEAT: return repeat(e, scope, s, goes_on);
   case ST_NET:
     v = callable_of(e, scope, s->u.net, CALL_NET);
     give_name(e, scope, s->u.net->name, v);
     return v;
-  case ST_ASSERT: return asserted(e, scope, s->u.condition);
+  case ST_ASSERT:
+    v = asserted(e, scope, s->u.condition);
+    *goes_on = !value_is_error(v);
+    return v;
   case ST_WHERE: return out_of_place(e, s->span, "`where`", "`data`, `train` and `generate` blocks");
   case ST_DIRECTION: return out_of_place(e, s->span, s->u.direction.inverse ? "`inverse`" : "`forward`", "a `bijection`");
   }
   return value_error(e);
 }
 
+Value *elab_statement(Elab *e, Scope *scope, const AstStmt *s) {
+  bool goes_on;
+  return statement(e, scope, s, &goes_on);
+}
+
 bool elab_goes_on(Elab *e, Scope *scope, const AstStmt *s) {
-  Value *v = elab_statement(e, scope, s);
-  return s->kind != ST_ASSERT || !value_is_error(v);
+  bool goes_on;
+  statement(e, scope, s, &goes_on);
+  return goes_on;
 }
 
 bool elab_statements(Elab *e, Scope *scope, const AstStmts *list) {
