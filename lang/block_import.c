@@ -281,6 +281,28 @@ static void use_trained(Blocks *b, Merge *merge, struct Loaded *from, const AstD
       load(b, target, model->root, model->files.at[i].text, strlen(model->files.at[i].text), NULL, NULL, depth + 1);
 }
 
+// Where its names go: to those here, or behind a name of its own. NULL: reported.
+static Merge *use_target(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d) {
+  if (d->u.use.as.text == NULL) return merge;
+  Merge *target = ARENA_NEW(b->e->arena, Merge);
+  if (module_scope(b, merge, from, d, target) == NULL) return NULL;
+  target->trained = merge->trained;
+  if (merge->trained != NULL) VEC_PUSH(b->e->arena, &merge->trained->modules, target->scope);
+  return target;
+}
+
+// The file's params as it is used here: innermost last, so that walking `outer` meets these settings first and those of the importers after.
+static const Turned *turned_by(Elab *e, const AstDecl *d, Scope *scope, const Turned *outer, bool *used) {
+  const Turned *chain = d->u.use.as.text != NULL ? NULL : outer;
+  for (size_t i = 0; i < d->u.use.args.len; i++) {
+    if (d->u.use.args.at[i].name.text == NULL) continue;
+    Turned *t = ARENA_NEW(e->arena, Turned);
+    *t = (Turned){&d->u.use.args.at[i], scope, chain, &used[i]};
+    chain = t;
+  }
+  return chain;
+}
+
 static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d, const Turned *turned, int depth) {
   Elab *e = b->e;
   if (d->u.use.trained) {
@@ -296,14 +318,8 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
     diag_help(e->diags, diag, "paths start at the importing file");
     return;
   }
-  if (!text_pinned(b, d, text, len)) return;
-  Merge *target = merge;
-  if (d->u.use.as.text != NULL) {
-    target = ARENA_NEW(e->arena, Merge);
-    if (module_scope(b, merge, from, d, target) == NULL) return;
-    target->trained = merge->trained;
-    if (merge->trained != NULL) VEC_PUSH(e->arena, &merge->trained->modules, target->scope);
-  }
+  Merge *target = text_pinned(b, d, text, len) ? use_target(b, merge, from, d) : NULL;
+  if (target == NULL) return;
   struct Loaded *old = already(b, &id);
   if (old != NULL && old->loading) {
     Diag *diag = elab_error(e, DIAG_IMPORT_CYCLE, d->u.use.path_span, "%s uses %s, which uses %s", old->path, from->path, old->path);
@@ -312,15 +328,7 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
   }
   if (old != NULL && old->merge == target) return; // by two ways: once
   bool *used = ARENA_ARRAY(e->arena, bool, d->u.use.args.len + 1);
-  const Turned *chain = d->u.use.as.text != NULL ? NULL : turned;
-  // innermost last: walking `outer` from here meets this file's own settings first and its importers' after
-  for (size_t i = 0; i < d->u.use.args.len; i++) {
-    if (d->u.use.args.at[i].name.text == NULL) continue;
-    Turned *t = ARENA_NEW(e->arena, Turned);
-    *t = (Turned){&d->u.use.args.at[i], merge->scope, chain, &used[i]};
-    chain = t;
-  }
-  struct Loaded *loaded = load(b, target, path, text, len, &id, chain, depth + 1);
+  struct Loaded *loaded = load(b, target, path, text, len, &id, turned_by(e, d, merge->scope, turned, used), depth + 1);
   if (loaded == NULL) return;
   check_turned(b, d, used, target->scope);
   if (target == merge) append_blocks(e->arena, &from->blocks, &loaded->blocks);

@@ -137,6 +137,23 @@ static bool long_sizes(const unsigned char *entry, const unsigned char *extra, s
   return *bytes >= 0 && *packed >= 0 && *local >= 0;
 }
 
+// The member's columns under its name; those of a structured array behind it, as two arrays may have members of the same name. Takes the member.
+static bool add_columns(HgmFile *file, Member *member, const char *name, const char *label, HgmError *error) {
+  const char *prefix = hgm_heap_printf(&file->heap, "%s.", name);
+  int before = file->n_fields;
+  if (prefix == NULL) {
+    member_close(&member->source);
+    return hgm_out_of_memory(error, file->path);
+  }
+  if (!hgm_npy_add(file, &member->source, name, "", label, error)) return false;
+  bool is_plain = file->n_fields == before + 1 && strcmp(file->fields[before]->column.name, name) == 0;
+  for (int i = before; !is_plain && i < file->n_fields; i++) {
+    file->fields[i]->column.name = hgm_heap_printf(&file->heap, "%s%s", prefix, file->fields[i]->column.name);
+    if (file->fields[i]->column.name == NULL) return hgm_out_of_memory(error, file->path);
+  }
+  return true;
+}
+
 static bool add_member(HgmFile *file, int archive, int64_t archive_bytes, const unsigned char *entry, HgmError *error) {
   size_t name_bytes = u16(entry + 28), extra_bytes = u16(entry + 30);
   char *name = hgm_heap_strndup(&file->heap, (const char *)entry + ENTRY_BYTES, name_bytes);
@@ -165,19 +182,7 @@ static bool add_member(HgmFile *file, int archive, int64_t archive_bytes, const 
                      .method = method,
                      .crc = u32(entry + 16)};
   name[length - 4] = '\0';
-  // Members of structured arrays carry the array's name, as two arrays may have members of the same name.
-  const char *prefix = hgm_heap_printf(&file->heap, "%s.", name);
-  int before = file->n_fields;
-  if (prefix == NULL || !hgm_npy_add(file, &member->source, name, "", label, error)) {
-    if (prefix == NULL) member_close(&member->source);
-    return prefix == NULL ? hgm_out_of_memory(error, file->path) : false;
-  }
-  bool is_plain = file->n_fields == before + 1 && strcmp(file->fields[before]->column.name, name) == 0;
-  for (int i = before; !is_plain && i < file->n_fields; i++) {
-    file->fields[i]->column.name = hgm_heap_printf(&file->heap, "%s%s", prefix, file->fields[i]->column.name);
-    if (file->fields[i]->column.name == NULL) return hgm_out_of_memory(error, file->path);
-  }
-  return true;
+  return add_columns(file, member, name, label, error);
 }
 
 // Finds the directory at the end of the archive.
