@@ -53,20 +53,22 @@ static bool computable(const Dataset *dataset, const Store *store, const IrFn *o
   return there;
 }
 
-// Rows whose operand lies outside; none where it cannot be computed.
+// Rows whose operand lies outside; none where it cannot be computed. rows NULL: 0, 1, …
 static Finding find(const Dataset *dataset, Session *session, Store *store, const ModelDomain *limit, const int64_t *rows, int64_t n) {
   Finding f = {0};
   Bound bound = {0};
   HgmError ignored = {0};
   bool ok = computable(dataset, store, limit->operand) && bound_create_over(&bound, session, limit->operand, n, store, &dataset->tables, &ignored);
-  int64_t elements = ok ? bound.program->outputs[0].elements : 0;
+  int64_t elements = ok ? bound.program->outputs[0].elements : 0, *chunk = malloc(sizeof *chunk * CHUNK);
   double *x = malloc(sizeof *x * (size_t)(CHUNK * elements + 1));
-  ok = ok && x != NULL && bound_output(&bound, "operand", x);
+  ok = ok && chunk != NULL && x != NULL && bound_output(&bound, "operand", x);
   for (int64_t at = 0; ok && at < n; at += CHUNK) {
     int64_t m = n - at < CHUNK ? n - at : CHUNK;
-    ok = bound_run(&bound, &(BoundCall){.events = m, .rows = rows + at, .event_ids = rows + at}, &ignored);
-    if (ok) look(limit, x, elements, rows + at, m, &f);
+    for (int64_t k = 0; k < m; k++) chunk[k] = rows != NULL ? rows[at + k] : at + k;
+    ok = bound_run(&bound, &(BoundCall){.events = m, .rows = chunk, .event_ids = chunk}, &ignored);
+    if (ok) look(limit, x, elements, chunk, m, &f);
   }
+  free(chunk);
   free(x);
   bound_destroy(&bound);
   return f;
@@ -82,28 +84,30 @@ bool domain_blame(const Dataset *dataset, Session *session, Store *store, const 
   return false;
 }
 
-// Rows that the splits have chosen; of a data set that was not split, all.
-static int64_t *used_rows(const Dataset *dataset, int64_t *n) {
-  int64_t *rows = malloc(sizeof *rows * (size_t)(dataset->rows + 1));
+// Rows that the splits have chosen, one split behind the other, freed with free().
+static int64_t *chosen_rows(const Dataset *dataset, int64_t *n) {
   *n = 0;
-  if (rows == NULL) return NULL;
-  for (int s = 0; s < SPLIT_COUNT; s++)
-    for (int64_t i = 0; i < dataset->n[s]; i++) rows[(*n)++] = dataset->chosen[s][i];
-  for (; dataset->chosen[SPLIT_TRAIN] == NULL && *n < dataset->rows; ++*n) rows[*n] = *n;
+  for (int s = 0; s < SPLIT_COUNT; s++) *n += dataset->n[s];
+  int64_t *rows = malloc(sizeof *rows * (size_t)(*n + 1)), *next = rows;
+  for (int s = 0; rows != NULL && s < SPLIT_COUNT; s++)
+    for (int64_t i = 0; i < dataset->n[s]; i++) *next++ = dataset->chosen[s][i];
   return rows;
 }
 
+static void tell_clipped(const Dataset *dataset, Session *session, Store *store, const ModelDomain *limit) {
+  bool split = dataset->chosen[SPLIT_TRAIN] != NULL;
+  int64_t n = dataset->rows, *rows = split ? chosen_rows(dataset, &n) : NULL;
+  if (split && rows == NULL) return; // out of memory for a warning
+  Finding f = find(dataset, session, store, limit, rows, n);
+  if (f.count > 0)
+    fprintf(stderr, "warning: `%s` of `%s` changes %lld of %lld rows of %s, the first is row %lld with %.6g; `where` leaves such rows out\n", limit->step,
+            limit->field, (long long)f.count, (long long)n, hgm_table_name(dataset->table), (long long)f.row, f.value);
+  free(rows);
+}
+
 void domain_clipped(const Dataset *dataset, Session *session, Store *store) {
-  for (size_t k = 0; k < dataset->data->limits.len; k++) {
-    const ModelDomain *limit = &dataset->data->limits.at[k];
-    if (!limit->clips) continue;
-    int64_t n, *rows = used_rows(dataset, &n);
-    Finding f = rows == NULL ? (Finding){0} : find(dataset, session, store, limit, rows, n);
-    if (f.count > 0)
-      fprintf(stderr, "warning: `%s` of `%s` changes %lld of %lld rows of %s, the first is row %lld with %.6g; `where` leaves such rows out\n", limit->step,
-              limit->field, (long long)f.count, (long long)n, hgm_table_name(dataset->table), (long long)f.row, f.value);
-    free(rows);
-  }
+  for (size_t k = 0; k < dataset->data->limits.len; k++)
+    if (dataset->data->limits.at[k].clips) tell_clipped(dataset, session, store, &dataset->data->limits.at[k]);
 }
 
 static bool row_is_finite(const Table *table, int64_t row) {

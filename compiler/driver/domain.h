@@ -6,7 +6,7 @@
 
 #include "compiler/driver/dataset.h"
 
-// Looks for operands of the field's steps (NULL: of all fields) that lie outside of what the step takes, in rows[0..n). True: there are, and
+// Looks for operands of the field's steps (NULL: of all fields) that lie outside of what the step takes, in rows[0..n) (NULL: in the first n). True: there are, and
 // error says of the first such step how many, the first one's row and value, and what can be done. False: none, or it cannot be found out.
 bool domain_blame(const Dataset *dataset, Session *session, Store *store, const char *field, const int64_t *rows, int64_t n, HgmError *error);
 // Says of each step that clips how many of the rows that are used it changes, with the first one and its value. Behind the fits, or with a run's weights.

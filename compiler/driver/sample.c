@@ -175,10 +175,7 @@ static bool fit_chunk(Sampling *s, int64_t first, int64_t n, HgmError *error) {
     hgm_out_fit(&s->columns.at[i], s->generation.values[i], n, first, &s->counts[i]);
     lost = lost || s->counts[i].lost > 0;
   }
-  if (!lost || s->given_rows == 0) return true;
-  int64_t *rows = ARENA_ARRAY(s->run.session.arena, int64_t, s->given_rows + 1);
-  for (int64_t r = 0; r < s->given_rows; r++) rows[r] = r;
-  return !domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, rows, s->given_rows, error);
+  return !lost || s->given_rows == 0 || !domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, NULL, s->given_rows, error);
 }
 
 static bool write_chunk(Sampling *s, HgmWriter *writer, int64_t first, int64_t n, HgmError *error) {

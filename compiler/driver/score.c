@@ -55,9 +55,7 @@ static void tell_lost(Scoring *s, const HgmOutColumn *columns, const HgmOutCount
     lost = lost || counts[i].lost > 0;
   }
   HgmError blame = {0};
-  int64_t *rows = ARENA_ARRAY(s->run.session.arena, int64_t, s->dataset.rows + 1);
-  for (int64_t r = 0; r < s->dataset.rows; r++) rows[r] = r;
-  if (lost && domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, rows, s->dataset.rows, &blame)) fprintf(stderr, "warning: %s\n", blame.text);
+  if (lost && domain_blame(&s->dataset, &s->run.session, s->run.store, NULL, NULL, s->dataset.rows, &blame)) fprintf(stderr, "warning: %s\n", blame.text);
 }
 
 static bool write_scores(Scoring *s, HgmError *error) {
