@@ -57,7 +57,7 @@ static const char *read_stream(Arena *arena, FILE *in, size_t *bytes) {
   return ferror(in) ? NULL : text;
 }
 
-static bool read_model_text(Arena *arena, const char *path, ModelOptions *model, int *exit_code) {
+static bool read_model_text(Arena *arena, const char *path, ModelOptions *model) {
   bool standard = strcmp(path, "-") == 0;
   FILE *in = standard ? stdin : fopen(path, "rb");
   model->text = in == NULL ? NULL : read_stream(arena, in, &model->text_bytes);
@@ -65,18 +65,16 @@ static bool read_model_text(Arena *arena, const char *path, ModelOptions *model,
     const char *why = strerror(errno), *whole = arena_printf(arena, "%s.hgm", path);
     if (access(whole, R_OK) == 0) fprintf(stderr, "hgmc: cannot read %s: %s; did you mean %s?\n", path, why, whole);
     else fprintf(stderr, "hgmc: cannot read %s: %s\n", path, why);
-    *exit_code = EXIT_ENVIRONMENT;
   }
   if (in != NULL && !standard) fclose(in);
   return model->text != NULL;
 }
 
-static bool add_sets(Arena *arena, ModelOptions *options, const Strings *sets, int *exit_code) {
+static bool add_sets(Arena *arena, ModelOptions *options, const Strings *sets) {
   for (size_t i = 0; i < sets->len; i++) {
     const char *equals = strchr(sets->at[i], '=');
     if (equals == NULL) {
       fprintf(stderr, "hgmc: --set NAME=VALUE: found `%s`, which has no `=`\n", sets->at[i]);
-      *exit_code = EXIT_ENVIRONMENT;
       return false;
     }
     struct ModelSet set = {arena_strndup(arena, sets->at[i], (size_t)(equals - sets->at[i])), equals + 1};
@@ -117,43 +115,52 @@ static void read_model(Session *session, const SessionSource *source, ModelOptio
   timeline_add(session->options->timeline, start, "the model is read and checked");
 }
 
+static bool start_pool(Session *session) {
+  const int threads = session->options->threads > 0 ? session->options->threads : hgm_default_threads();
+  session->pool = hgm_pool_create(threads);
+  if (session->pool == NULL) fprintf(stderr, "hgmc: cannot start %d threads; try --threads 1\n", threads);
+  return session->pool != NULL;
+}
+
+static bool find_stdlib(Session *session, ModelOptions *model) {
+  model->stdlib = session_stdlib(session->arena);
+  if (is_library(session->arena, model->stdlib)) return true;
+  fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model->stdlib);
+  return false;
+}
+
+// Text, files and params of the model.
+static bool gather_sources(Session *session, const SessionSource *source, ModelOptions *model) {
+  if (model->text == NULL && !read_model_text(session->arena, source->path, model)) return false;
+  for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(session->arena, &model->files, source->files[i]);
+  return add_sets(session->arena, model, &source->sets);
+}
+
+// Prints what was found in it.
+static bool is_sound(const Session *session, const SessionSource *source) {
+  bool colour = !session->options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
+  bool said_before = source->text != NULL && session->diags->errors == 0; // warnings, when the run was trained
+  if (!source->silent && !said_before) diags_print(stderr, session->diags, colour, 0);
+  return session->diags->errors == 0 && session->model != NULL;
+}
+
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
-  Arena *arena = arena_create();
-  *session = (Session){.arena = arena, .options = options, .bf16 = source->precision != NULL && strcmp(source->precision, "bf16") == 0};
+  const char *precision = source->precision != NULL ? source->precision : "f32";
+  *session = (Session){.arena = arena_create(), .options = options, .bf16 = strcmp(precision, "bf16") == 0};
   open_cache(session);
   if (source->trains && options->compiler != NULL && options->dump == NULL) session->compiler = compiler_process_create(options->compiler);
-  session->pool = hgm_pool_create(options->threads > 0 ? options->threads : hgm_default_threads());
-  if (session->pool == NULL) {
-    fprintf(stderr, "hgmc: cannot start %d threads; try --threads 1\n", options->threads);
-    *exit_code = EXIT_ENVIRONMENT;
-    return false;
-  }
   ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path,
                         .text = source->text,
-                        .stdlib = session_stdlib(arena),
                         .search = getenv("HGM_PATH"),
                         .checksum = hgm_sha256_of,
                         .trained = trained_find,
                         .trained_context = &(TrainedPlaces){&options->trained, source->manifest},
                         .seed = source->seed,
                         .trials = options->trials,
-                        .real = source->precision != NULL && strcmp(source->precision, "f64") == 0 ? IR_F64 : IR_F32};
-  if (!is_library(arena, model.stdlib)) {
-    fprintf(stderr, "hgmc: the standard library is not in %s; HGM_STDLIB names the folder that holds layers.hgm\n", model.stdlib);
-    *exit_code = EXIT_ENVIRONMENT;
-    return false;
-  }
-  if (model.text == NULL && !read_model_text(arena, source->path, &model, exit_code)) return false;
-  for (size_t i = 0; i < source->n_files; i++) VEC_PUSH(arena, &model.files, source->files[i]);
-  if (!add_sets(arena, &model, &source->sets, exit_code)) return false;
+                        .real = strcmp(precision, "f64") == 0 ? IR_F64 : IR_F32};
+  if (!start_pool(session) || !find_stdlib(session, &model) || !gather_sources(session, source, &model)) return *exit_code = EXIT_ENVIRONMENT, false;
   read_model(session, source, &model);
-  bool colour = !options->no_colour && isatty(2) && getenv("NO_COLOR") == NULL;
-  bool said_before = source->text != NULL && session->diags->errors == 0; // warnings, when the run was trained
-  if (!source->silent && !said_before) diags_print(stderr, session->diags, colour, 0);
-  if (session->diags->errors > 0 || session->model == NULL) {
-    *exit_code = EXIT_USER;
-    return false;
-  }
+  if (!is_sound(session, source)) return *exit_code = EXIT_USER, false;
   HgmError error = {0};
   if (source->text != NULL || source->unlocked || strcmp(source->path, "-") == 0 || lock_agrees(session, source->path, &error)) return true;
   *exit_code = report_error(&error);
