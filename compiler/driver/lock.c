@@ -1,10 +1,10 @@
 #include "compiler/driver/lock.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/driver/text_file.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/sha256.h"
 
@@ -41,6 +41,11 @@ static Pins pins_of(const Session *session, const char *path) {
   return pins;
 }
 
+static void print_pins(FILE *out, const void *data) {
+  const Pins *pins = data;
+  for (size_t i = 0; i < pins->len; i++) fprintf(out, "sha256:%s  %s\n", pins->at[i].sum, pins->at[i].name);
+}
+
 int verb_lock(const Options *options) {
   Session session = {0};
   int exit_code = EXIT_DONE;
@@ -49,13 +54,9 @@ int verb_lock(const Options *options) {
   if (session_open(&session, options, &source, &exit_code)) {
     const Pins pins = pins_of(&session, path);
     const char *name = lock_path(session.arena, path);
-    FILE *out = fopen(name, "w");
-    bool ok = out != NULL;
-    for (size_t i = 0; i < pins.len && ok; i++) ok = fprintf(out, "sha256:%s  %s\n", pins.at[i].sum, pins.at[i].name) > 0;
-    if (out != NULL) ok = fclose(out) == 0 && ok;
-    if (ok) printf("%s: %zu import%s pinned\n", name, pins.len, pins.len == 1 ? "" : "s");
-    else fprintf(stderr, "hgmc: cannot write %s: %s\n", name, strerror(errno));
-    if (!ok) exit_code = EXIT_ENVIRONMENT;
+    HgmError error = {0};
+    if (text_file_write(name, print_pins, &pins, &error)) printf("%s: %zu import%s pinned\n", name, pins.len, pins.len == 1 ? "" : "s");
+    else exit_code = report_error(&error);
   }
   if (session.arena != NULL) session_close(&session);
   return exit_code;

@@ -9,6 +9,7 @@
 #include "compiler/driver/course.h"
 #include "compiler/driver/gallery.h"
 #include "compiler/driver/plot.h"
+#include "compiler/driver/text_file.h"
 
 enum { MOST_CURVES = 6, MOST_SAMPLES = 12, MOST_PICTURES = 200 };
 
@@ -239,7 +240,9 @@ static void figures(FILE *out, const Evaluation *e, Arena *scratch) {
     }
 }
 
-static void page(FILE *out, const Report *r, Arena *scratch) {
+static void page(FILE *out, const void *report) {
+  const Report *r = report;
+  Arena *scratch = arena_create();
   fputs(head, out);
   fprintf(out, "<title>");
   plot_text(out, r->title);
@@ -255,18 +258,7 @@ static void page(FILE *out, const Report *r, Arena *scratch) {
   figures(out, r->evaluation, scratch);
   if (compared) pictures(out, r);
   fprintf(out, "</html>\n");
+  arena_destroy(scratch);
 }
 
-bool report_write(const Report *r, const char *path, HgmError *error) {
-  char *text = NULL;
-  size_t size = 0;
-  FILE *out = open_memstream(&text, &size);
-  if (out == NULL) return hgm_fail(error, EXIT_ENVIRONMENT, "%s: cannot be written: %s", path, strerror(errno));
-  Arena *scratch = arena_create();
-  page(out, r, scratch);
-  arena_destroy(scratch);
-  bool ok = fclose(out) == 0 || hgm_fail(error, EXIT_ENVIRONMENT, "out of memory");
-  ok = ok && hgm_io_replace(NULL, path, text, size, error);
-  free(text);
-  return ok;
-}
+bool report_write(const Report *r, const char *path, HgmError *error) { return text_file_write(path, page, r, error); }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "compiler/driver/session.h"
+#include "compiler/driver/text_file.h"
 #include "compiler/driver/tune_space.h"
 #include "compiler/driver/tune_trial.h"
 #include "compiler/driver/verbs.h"
@@ -105,8 +106,9 @@ static bool read_options(Tuning *t, HgmError *error) {
 // ---- trials
 
 // Params whose `when` does not hold keep their defaults; which these are may change with each that goes. A point at which the model
-// does not check is left as it is: its run says why.
-static void drop_inactive(Tuning *t, TuneTrial *trial) {
+// does not check is left as it is: its run says why. True: the point is another one now.
+static bool drop_inactive(Tuning *t, TuneTrial *trial) {
+  const size_t before = trial->sets.len;
   for (bool again = true; again;) {
     Session session;
     int exit_code;
@@ -122,6 +124,7 @@ static void drop_inactive(Tuning *t, TuneTrial *trial) {
     }
     session_close(&session);
   }
+  return trial->sets.len < before;
 }
 
 // The value of a param at a trial: its default where the trial does not turn it.
@@ -162,8 +165,7 @@ static bool place_trial(Tuning *t, int number) {
       VEC_PUSH(t->arena, &trial->sets, arena_printf(t->arena, "%s=%s", p->name, tune_value(p, u, t->arena)));
     }
     if (tried_before(t, trial)) continue;
-    drop_inactive(t, trial);
-    if (!tried_before(t, trial)) return true;
+    if (!drop_inactive(t, trial) || !tried_before(t, trial)) return true;
   }
   return false;
 }
@@ -219,18 +221,27 @@ static int best_first(const void *a, const void *b) {
 // A choice that is a text stands without its quotes.
 static const char *cell(Arena *arena, const char *value) { return value[0] == '"' ? arena_strndup(arena, value + 1, strlen(value) - 2) : value; }
 
-static bool write_table(const Tuning *t, TuneTrial *const *ranks, HgmError *error) {
-  Arena *arena = t->arena;
-  const char *text = "trial,epochs,value";
-  for (size_t i = 0; i < t->space.params.len; i++) text = arena_printf(arena, "%s,%s", text, t->space.params.at[i].name);
+typedef struct TuneTable {
+  const Tuning *t;
+  TuneTrial *const *ranks; // best first
+} TuneTable;
+
+static void print_csv(FILE *out, const void *data) {
+  const TuneTable *table = data;
+  const Tuning *t = table->t;
+  fprintf(out, "trial,epochs,value");
+  for (size_t i = 0; i < t->space.params.len; i++) fprintf(out, ",%s", t->space.params.at[i].name);
   for (int i = 0; i < t->n_trials; i++) {
-    const TuneTrial *trial = ranks[i];
-    text = arena_printf(arena, "%s\n%d,%lld,", text, trial->number, (long long)trial->epochs);
-    if (!isnan(trial->value)) text = arena_printf(arena, "%s%.9g", text, trial->value);
-    for (size_t k = 0; k < t->space.params.len; k++) { text = arena_printf(arena, "%s,%s", text, cell(arena, value_at(trial, &t->space.params.at[k]))); }
+    const TuneTrial *trial = table->ranks[i];
+    fprintf(out, "\n%d,%lld,", trial->number, (long long)trial->epochs);
+    if (!isnan(trial->value)) fprintf(out, "%.9g", trial->value);
+    for (size_t k = 0; k < t->space.params.len; k++) fprintf(out, ",%s", cell(t->arena, value_at(trial, &t->space.params.at[k])));
   }
-  text = arena_printf(arena, "%s\n", text);
-  return hgm_io_replace(NULL, arena_printf(arena, "%s/tune.csv", t->directory), text, strlen(text), error);
+  fprintf(out, "\n");
+}
+
+static bool write_table(const Tuning *t, TuneTrial *const *ranks, HgmError *error) {
+  return text_file_write(arena_printf(t->arena, "%s/tune.csv", t->directory), print_csv, &(TuneTable){t, ranks}, error);
 }
 
 static void print_table(const Tuning *t, TuneTrial *const *ranks) {
