@@ -254,18 +254,34 @@ void emit_end_if(CodeModule *m, EmitIf block) {
 
 // ---- functions
 
-void emit_call(CodeModule *m, const char *name, EmitBody *body, const void *data, const LLVMValueRef *arguments, unsigned n) {
-  LLVMTypeRef types[EMIT_ARGUMENTS];
-  LLVMValueRef parameters[EMIT_ARGUMENTS], f = LLVMGetNamedFunction(m->module, name), all[EMIT_ARGUMENTS];
+bool emit_function(CodeModule *m, const char *name, LLVMTypeRef result, const LLVMValueRef *arguments, unsigned n, EmitFunction *f) {
   if (n > EMIT_ARGUMENTS) ir_fail("a function of %u arguments", n);
-  for (unsigned i = 0; i < n; i++) types[i] = LLVMTypeOf(arguments[i]), all[i] = arguments[i];
-  if (f == NULL) {
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
-    f = code_function(m, name, m->none, types, n, true);
-    for (unsigned i = 0; i < n; i++) parameters[i] = LLVMGetParam(f, i);
-    body(m, data, parameters);
-    LLVMBuildRetVoid(m->builder);
-    LLVMPositionBuilderAtEnd(m->builder, here);
+  *f = (EmitFunction){.function = LLVMGetNamedFunction(m->module, name), .caller = LLVMGetInsertBlock(m->builder), .n = n};
+  if (f->function != NULL) return false;
+  LLVMTypeRef types[EMIT_ARGUMENTS];
+  for (unsigned i = 0; i < n; i++) types[i] = LLVMTypeOf(arguments[i]);
+  f->function = code_function(m, name, result, types, n, true);
+  for (unsigned i = 0; i < n; i++) f->parameters[i] = LLVMGetParam(f->function, i);
+  return true;
+}
+
+void emit_function_end(CodeModule *m, const EmitFunction *f, LLVMValueRef result) {
+  if (result != NULL) LLVMBuildRet(m->builder, result);
+  else LLVMBuildRetVoid(m->builder);
+  LLVMPositionBuilderAtEnd(m->builder, f->caller);
+}
+
+LLVMValueRef emit_function_call(CodeModule *m, const EmitFunction *f, const LLVMValueRef *arguments) {
+  LLVMValueRef all[EMIT_ARGUMENTS];
+  for (unsigned i = 0; i < f->n; i++) all[i] = arguments[i];
+  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f->function), f->function, all, f->n, "");
+}
+
+void emit_call(CodeModule *m, const char *name, EmitBody *body, const void *data, const LLVMValueRef *arguments, unsigned n) {
+  EmitFunction f;
+  if (emit_function(m, name, m->none, arguments, n, &f)) {
+    body(m, data, f.parameters);
+    emit_function_end(m, &f, NULL);
   }
-  LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, all, n, "");
+  emit_function_call(m, &f, arguments);
 }

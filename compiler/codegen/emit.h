@@ -84,9 +84,23 @@ typedef struct EmitIf {
 EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition);
 void emit_end_if(CodeModule *m, EmitIf block);
 
-// ---- what kernels of a module have in common: a function of that name, made by body at its first call. The name says all of `data` that its
-// code depends on. Pointers among the arguments lead to different arrays.
+// ---- functions of the module, made at their first call. The name says all that their code depends on. Pointers among the arguments lead to
+// different arrays.
+//
+//   if (emit_function(m, "twice_16", LLVMTypeOf(x), &x, 1, &f)) emit_function_end(m, &f, twice(m, f.parameters[0]));
+//   LLVMValueRef y = emit_function_call(m, &f, &x);
 enum { EMIT_ARGUMENTS = 12 };
+typedef struct EmitFunction {
+  LLVMValueRef function, parameters[EMIT_ARGUMENTS];
+  unsigned n; // arguments
+  LLVMBasicBlockRef caller;
+} EmitFunction;
+// True: it is new, takes the types of these arguments, and its body is wanted, at whose beginning the builder stands.
+bool emit_function(CodeModule *m, const char *name, LLVMTypeRef result, const LLVMValueRef *arguments, unsigned n, EmitFunction *f);
+void emit_function_end(CodeModule *m, const EmitFunction *f, LLVMValueRef result); // NULL: it gives nothing back
+LLVMValueRef emit_function_call(CodeModule *m, const EmitFunction *f, const LLVMValueRef *arguments);
+
+// All three for what kernels have in common, which gives nothing back: the name says all of `data` that its code depends on.
 typedef void EmitBody(CodeModule *m, const void *data, const LLVMValueRef *arguments);
 void emit_call(CodeModule *m, const char *name, EmitBody *body, const void *data, const LLVMValueRef *arguments, unsigned n);
 

@@ -134,15 +134,10 @@ LLVMValueRef nest_constant(Emit *e, IrDtype dtype, double x) {
   ir_fail("codegen: dtype %d", (int)dtype);
 }
 
-bool nest_is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
-
 // a (op) b for sums and maxima, vectors or scalars.
 LLVMValueRef nest_combine(Emit *e, IrDtype dtype, bool max, LLVMValueRef a, LLVMValueRef b) {
-  LLVMBuilderRef k = e->m->builder;
-  if (!max) return nest_is_real(dtype) ? LLVMBuildFAdd(k, a, b, "") : LLVMBuildAdd(k, a, b, "");
-  if (!nest_is_real(dtype)) return LLVMBuildSelect(k, LLVMBuildICmp(k, LLVMIntSGT, a, b, ""), a, b, "");
-  LLVMValueRef r = LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealUGT, a, b, ""), a, b, "");
-  return LLVMBuildSelect(k, LLVMBuildFCmp(k, LLVMRealUNO, b, b, ""), b, r, "");
+  if (max) return point_larger(e->m, dtype, a, b, true);
+  return point_is_real(dtype) ? LLVMBuildFAdd(e->m->builder, a, b, "") : LLVMBuildAdd(e->m->builder, a, b, "");
 }
 
 LLVMValueRef nest_identity(Emit *e, const NestStep *t) {

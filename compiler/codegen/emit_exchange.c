@@ -9,7 +9,7 @@ static int64_t largest_side(const Nest *n) { return 512 / 8 / (int64_t)dtype_byt
 bool exchange_fits(const Nest *n, Exchange *x) {
   const NestStep *t = &n->steps[0];
   if (n->mode != NEST_LANES || n->n_steps != 1 || t->kind != STEP_COPY || t->adds || t->slot < 0 || t->loops != n->outer) return false;
-  if (t->read[0].kind != READ_UNIFORM || t->read[0].dtype != t->dtype || !nest_is_real((IrDtype)t->dtype)) return false;
+  if (t->read[0].kind != READ_UNIFORM || t->read[0].dtype != t->dtype || !point_is_real((IrDtype)t->dtype)) return false;
   *x = (Exchange){-1, -1};
   for (int l = 0; l < n->outer; l++) {
     if (t->read[0].stride[l] == 1 && n->extent[l] >= largest_side(n)) x->from = l;

@@ -69,7 +69,6 @@ void nest_store_partial(Emit *e, const NestStep *t, LLVMValueRef x, LLVMValueRef
 LLVMTypeRef nest_vector(Emit *e, IrDtype dtype); // as it lies in memory
 LLVMValueRef nest_to_register(Emit *e, IrDtype dtype, LLVMValueRef x);
 LLVMValueRef nest_constant(Emit *e, IrDtype dtype, double x);
-bool nest_is_real(IrDtype dtype);
 LLVMValueRef nest_combine(Emit *e, IrDtype dtype, bool max, LLVMValueRef a, LLVMValueRef b); // a + b, or the larger; vectors or scalars
 LLVMValueRef nest_identity(Emit *e, const NestStep *t);                                      // what a sum begins with
 

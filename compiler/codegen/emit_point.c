@@ -27,11 +27,11 @@ LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype) {
   ir_fail("codegen: dtype %d", (int)dtype);
 }
 
-static bool is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
+bool point_is_real(IrDtype dtype) { return dtype == IR_F32 || dtype == IR_F64; }
 
-static LLVMValueRef larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMValueRef b, bool max) {
+LLVMValueRef point_larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMValueRef b, bool max) {
   LLVMBuilderRef k = m->builder;
-  if (!is_real(dtype)) {
+  if (!point_is_real(dtype)) {
     LLVMValueRef c = LLVMBuildICmp(k, max ? LLVMIntSGT : LLVMIntSLT, a, b, "");
     return LLVMBuildSelect(k, c, a, b, "");
   }
@@ -44,7 +44,7 @@ static LLVMValueRef larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMVal
 static LLVMValueRef sign(CodeModule *m, IrDtype dtype, LLVMValueRef a) {
   LLVMBuilderRef k = m->builder;
   LLVMTypeRef type = LLVMTypeOf(a);
-  if (!is_real(dtype)) {
+  if (!point_is_real(dtype)) {
     LLVMValueRef zero = LLVMConstNull(type);
     LLVMValueRef up = LLVMBuildZExt(k, LLVMBuildICmp(k, LLVMIntSGT, a, zero, ""), type, "");
     return LLVMBuildSub(k, up, LLVMBuildZExt(k, LLVMBuildICmp(k, LLVMIntSLT, a, zero, ""), type, ""), "");
@@ -72,9 +72,9 @@ static LLVMValueRef cast(CodeModule *m, IrDtype to, IrDtype from, LLVMValueRef a
   if (to == from || from == IR_BF16) return a;
   if (to == IR_BF16) return to_half(m, a);
   if (to == IR_BOOL)
-    return is_real(from) ? LLVMBuildFCmp(k, LLVMRealUNE, a, emit_number(LLVMTypeOf(a), 0), "")
-                         : LLVMBuildICmp(k, LLVMIntNE, a, LLVMConstNull(LLVMTypeOf(a)), "");
-  if (from == IR_BOOL) return is_real(to) ? LLVMBuildUIToFP(k, a, type, "") : LLVMBuildZExt(k, a, type, "");
+    return point_is_real(from) ? LLVMBuildFCmp(k, LLVMRealUNE, a, emit_number(LLVMTypeOf(a), 0), "")
+                               : LLVMBuildICmp(k, LLVMIntNE, a, LLVMConstNull(LLVMTypeOf(a)), "");
+  if (from == IR_BOOL) return point_is_real(to) ? LLVMBuildUIToFP(k, a, type, "") : LLVMBuildZExt(k, a, type, "");
   if (to == IR_I32) return emit_intrinsic(m, "llvm.fptosi.sat", (LLVMTypeRef[]){type, LLVMTypeOf(a)}, 2, &a, 1);
   if (from == IR_I32) return LLVMBuildSIToFP(k, a, type, "");
   return to == IR_F64 ? LLVMBuildFPExt(k, a, type, "") : LLVMBuildFPTrunc(k, a, type, "");
@@ -83,7 +83,7 @@ static LLVMValueRef cast(CodeModule *m, IrDtype to, IrDtype from, LLVMValueRef a
 static LLVMValueRef compare(CodeModule *m, IrOp op, IrDtype from, LLVMValueRef a, LLVMValueRef b) {
   LLVMRealPredicate real = op == IR_EQ ? LLVMRealOEQ : op == IR_LT ? LLVMRealOLT : LLVMRealOLE;
   LLVMIntPredicate whole = op == IR_EQ ? LLVMIntEQ : op == IR_LT ? LLVMIntSLT : LLVMIntSLE;
-  return is_real(from) ? LLVMBuildFCmp(m->builder, real, a, b, "") : LLVMBuildICmp(m->builder, whole, a, b, "");
+  return point_is_real(from) ? LLVMBuildFCmp(m->builder, real, a, b, "") : LLVMBuildICmp(m->builder, whole, a, b, "");
 }
 
 static LLVMValueRef whole_abs(CodeModule *m, LLVMValueRef a) {
@@ -93,7 +93,7 @@ static LLVMValueRef whole_abs(CodeModule *m, LLVMValueRef a) {
 
 static LLVMValueRef arithmetic(CodeModule *m, IrOp op, IrDtype dtype, LLVMValueRef a, LLVMValueRef b) {
   LLVMBuilderRef k = m->builder;
-  bool real = is_real(dtype);
+  bool real = point_is_real(dtype);
   if (op == IR_ADD) return real ? LLVMBuildFAdd(k, a, b, "") : LLVMBuildAdd(k, a, b, "");
   if (op == IR_SUB) return real ? LLVMBuildFSub(k, a, b, "") : LLVMBuildSub(k, a, b, "");
   return real ? LLVMBuildFMul(k, a, b, "") : LLVMBuildMul(k, a, b, "");
@@ -120,19 +120,14 @@ static Formula *formula_of(IrOp op) {
   return op < sizeof formulas / sizeof *formulas ? formulas[op] : NULL;
 }
 
-// A function of the module, made at its first use: a formula takes longer to compile than to call.
+// A formula takes longer to compile than to call.
 static LLVMValueRef call_formula(CodeModule *m, IrOp op, Formula *formula, LLVMValueRef x) {
   LLVMTypeRef type = LLVMTypeOf(x);
   char name[64];
+  EmitFunction f;
   snprintf(name, sizeof name, "%s_%s_%u", ir_op_info[op].name, emit_is_f64(type) ? "f64" : "f32", emit_lanes(type));
-  LLVMValueRef f = LLVMGetNamedFunction(m->module, name);
-  if (f == NULL) {
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
-    f = code_function(m, name, type, &type, 1, true);
-    LLVMBuildRet(m->builder, formula(m, LLVMGetParam(f, 0)));
-    LLVMPositionBuilderAtEnd(m->builder, here);
-  }
-  return LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, &x, 1, "");
+  if (emit_function(m, name, type, &x, 1, &f)) emit_function_end(m, &f, formula(m, f.parameters[0]));
+  return emit_function_call(m, &f, &x);
 }
 
 LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands) {
@@ -142,15 +137,15 @@ LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *fr
   if (formula != NULL) return m->target->effort == QUICKLY ? call_formula(m, op, formula, a) : formula(m, a);
   switch ((int)op) {
   case IR_FMA: return emit_fma(m, a, b, operands[2]);
-  case IR_NEG: return is_real(dtype) ? LLVMBuildFNeg(k, a, "") : LLVMBuildNeg(k, a, "");
+  case IR_NEG: return point_is_real(dtype) ? LLVMBuildFNeg(k, a, "") : LLVMBuildNeg(k, a, "");
   case IR_ADD:
   case IR_SUB:
   case IR_MUL: return arithmetic(m, op, dtype, a, b);
   case IR_DIV: return LLVMBuildFDiv(k, a, b, "");
   case IR_POW: return vmath_pow(m, a, b);
-  case IR_MAX: return larger(m, dtype, a, b, true);
-  case IR_MIN: return larger(m, dtype, a, b, false);
-  case IR_ABS: return is_real(dtype) ? emit_abs(m, a) : whole_abs(m, a);
+  case IR_MAX: return point_larger(m, dtype, a, b, true);
+  case IR_MIN: return point_larger(m, dtype, a, b, false);
+  case IR_ABS: return point_is_real(dtype) ? emit_abs(m, a) : whole_abs(m, a);
   case IR_SIGN: return sign(m, dtype, a);
   case IR_FLOOR: return vmath_floor(m, a);
   case IR_ROUND: return vmath_round(m, a);

@@ -118,7 +118,7 @@ static LLVMValueRef only_live(Emit *e, const NestStep *t, LLVMValueRef x) {
 
 static LLVMValueRef stands_before(Emit *e, IrDtype dtype, LLVMValueRef a, LLVMValueRef b) { // nan is larger than all
   LLVMBuilderRef k = e->m->builder;
-  if (!nest_is_real(dtype)) return LLVMBuildICmp(k, LLVMIntSLT, a, b, "");
+  if (!point_is_real(dtype)) return LLVMBuildICmp(k, LLVMIntSLT, a, b, "");
   LLVMValueRef nan = LLVMBuildAnd(k, LLVMBuildFCmp(k, LLVMRealUNO, b, b, ""), LLVMBuildFCmp(k, LLVMRealORD, a, a, ""), "");
   return LLVMBuildOr(k, LLVMBuildFCmp(k, LLVMRealOLT, a, b, ""), nan, "");
 }
@@ -138,7 +138,7 @@ static void accumulate_argmax(Emit *e, int i, const NestStep *t) {
   LLVMValueRef x = nest_read(e, t, &t->read[0]);
   int last = t->loops - 1;
   LLVMValueRef here = emit_splat(e->m, e->m->v16i32, LLVMBuildTrunc(k, e->index[last], e->m->i32, ""));
-  bool real = nest_is_real((IrDtype)t->read[0].dtype);
+  bool real = point_is_real((IrDtype)t->read[0].dtype);
   LLVMValueRef more = real ? LLVMBuildFCmp(k, LLVMRealOGT, x, e->values[i], "") : LLVMBuildICmp(k, LLVMIntSGT, x, e->values[i], "");
   LLVMValueRef first = LLVMBuildICmp(k, LLVMIntEQ, here, LLVMConstNull(e->m->v16i32), "");
   more = LLVMBuildOr(k, more, first, "");

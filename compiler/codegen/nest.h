@@ -85,6 +85,8 @@ uint64_t nest_hash(uint64_t hash, const Nest *nest);             // numbers left
 
 // One lane-wise op (emit_point.c) on registers: reals and i32 as 16 lanes, bool as <16 x i1>.
 LLVMValueRef point_emit(CodeModule *m, IrOp op, IrDtype dtype, const IrDtype *from, const LLVMValueRef *operands);
+LLVMValueRef point_larger(CodeModule *m, IrDtype dtype, LLVMValueRef a, LLVMValueRef b, bool max); // or the smaller; NaN wins. Vectors or scalars
+bool point_is_real(IrDtype dtype);
 LLVMTypeRef point_type(CodeModule *m, IrDtype dtype);           // of a register
 LLVMTypeRef point_memory_element(CodeModule *m, IrDtype dtype); // of one number in an array
 

@@ -42,22 +42,14 @@ Value vmath_mod(CodeModule *m, Value a, Value b) {
 }
 
 Value vmath_call(CodeModule *m, const char *name, VMathBody *body, const Value *arguments, unsigned n) {
-  LLVMTypeRef given = LLVMTypeOf(arguments[0]), type = m->f64, types[2];
+  LLVMTypeRef given = LLVMTypeOf(arguments[0]), type = m->f64;
   if (LLVMGetTypeKind(given) == LLVMVectorTypeKind) type = LLVMVectorType(m->f64, emit_lanes(given));
   char full[64];
-  snprintf(full, sizeof full, "vmath_%s_%u", name, emit_lanes(given));
-  LLVMValueRef f = LLVMGetNamedFunction(m->module, full);
-  for (unsigned i = 0; i < n; i++) types[i] = type;
-  if (!f) {
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(m->builder);
-    f = code_function(m, full, type, types, n, true);
-    Value parameters[2];
-    for (unsigned i = 0; i < n; i++) parameters[i] = LLVMGetParam(f, i);
-    LLVMBuildRet(m->builder, body(m, parameters));
-    LLVMPositionBuilderAtEnd(m->builder, here);
-  }
   Value wide[2];
+  EmitFunction f;
+  snprintf(full, sizeof full, "vmath_%s_%u", name, emit_lanes(given));
   for (unsigned i = 0; i < n; i++) wide[i] = is_f64(arguments[i]) ? arguments[i] : LLVMBuildFPExt(m->builder, arguments[i], type, "");
-  Value y = LLVMBuildCall2(m->builder, LLVMGlobalGetValueType(f), f, wide, n, "");
+  if (emit_function(m, full, type, wide, n, &f)) emit_function_end(m, &f, body(m, f.parameters));
+  Value y = emit_function_call(m, &f, wide);
   return emit_is_f64(given) ? y : LLVMBuildFPTrunc(m->builder, y, given, "");
 }
