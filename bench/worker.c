@@ -35,6 +35,8 @@ typedef struct Worker {
   const void **inputs;
   int64_t drawn;
   Watch *watches; // by update
+  double *times;  // (MOST_TIMES) of the calls of one answer, s
+  char warm[256]; // verbs that were called before
 } Worker;
 
 static void fail(const HgmError *error) {
@@ -135,17 +137,17 @@ static int64_t call(Worker *w, const char *verb) {
   return all;
 }
 
-static void answer(Worker *w, const char *verb, double seconds, double *times) {
+static void answer(Worker *w, const char *verb, double seconds) {
   double begin = now_ms(), processor = processor_seconds(), events = 0;
   int64_t n = 0;
   do {
     double start = now_ms();
     events += (double)call(w, verb);
-    if (n < MOST_TIMES) times[n++] = (now_ms() - start) * 1e-3;
+    if (n < MOST_TIMES) w->times[n++] = (now_ms() - start) * 1e-3;
   } while (now_ms() - begin < seconds * 1e3);
   double wall = (now_ms() - begin) * 1e-3;
-  qsort(times, (size_t)n, sizeof *times, by_value);
-  printf("%.9g %.4f\n", strcmp(verb, "single") == 0 ? times[n / 2] : events / wall, (processor_seconds() - processor) / wall);
+  qsort(w->times, (size_t)n, sizeof *w->times, by_value);
+  printf("%.9g %.4f\n", strcmp(verb, "single") == 0 ? w->times[n / 2] : events / wall, (processor_seconds() - processor) / wall);
   fflush(stdout);
 }
 
@@ -233,6 +235,51 @@ static void open_worker(Worker *w, const Options *options, const char *path) {
   train_begin_weights(&w->session, w->store);
   HgmError error = {0};
   if (!phase_open(&w->phase, &error)) fail(&error);
+  w->times = watch_memory(MOST_TIMES, sizeof *w->times);
+}
+
+// ---- the dialogue
+
+static void print_ready(Worker *w) {
+  int64_t events = step(w), parameters = 0;
+  for (size_t i = 0; i < w->session.model->weights.len; i++)
+    if (!w->session.model->weights.at[i].fixed) parameters += ir_elements(&w->session.model->weights.at[i].type);
+  printf("ready %lld %lld\n", (long long)parameters, (long long)events);
+  fflush(stdout);
+}
+
+static void print_memory(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf("%.1f 1\n", (double)usage.ru_maxrss / 1024);
+  fflush(stdout);
+}
+
+static void warm_up(Worker *w, const char *verb) {
+  if (strstr(w->warm, verb) != NULL) return;
+  double begin = now_ms();
+  do call(w, verb);
+  while (now_ms() - begin < 1000);
+  strncat(w->warm, verb, sizeof w->warm - strlen(w->warm) - 1);
+}
+
+// False: the model cannot do it.
+static bool obey(Worker *w, const char *verb, double seconds) {
+  bool watches = strcmp(verb, "commands") == 0, compares = strcmp(verb, "floors") == 0, trains = strcmp(verb, "train") == 0;
+  if (!trains && !watches && w->session.model->generators.len == 0) {
+    fprintf(stderr, "%s generates nothing: no %s\n", w->session.model->path, verb);
+    return false;
+  }
+  if (!trains && !watches && w->bulk.generator == NULL) {
+    open_generation(w, &w->bulk, BULK_TILE);
+    open_single(w);
+  }
+  if (trains || watches || compares) settle(w);
+  if (watches) return commands(w, seconds), true;
+  if (compares) return both_floors(w, seconds), true;
+  warm_up(w, verb);
+  answer(w, verb, seconds);
+  return true;
 }
 
 int main(int argc, char **argv) {
@@ -244,48 +291,12 @@ int main(int argc, char **argv) {
   Options options = {.seed = 1, .quiet = true, .no_cache = true, .compiler = "/proc/self/exe"}; // the first step is a cold one, as the peers'
   Worker w = {0};
   open_worker(&w, &options, argv[1]);
-  int64_t events = step(&w), parameters = 0;
-  for (size_t i = 0; i < w.session.model->weights.len; i++)
-    if (!w.session.model->weights.at[i].fixed) parameters += ir_elements(&w.session.model->weights.at[i].type);
-  printf("ready %lld %lld\n", (long long)parameters, (long long)events);
-  fflush(stdout);
-  double *times = calloc(MOST_TIMES, sizeof *times);
-  char line[256], verb[64], warm[256] = "";
+  print_ready(&w);
+  char line[256], verb[64];
   double seconds;
   while (fgets(line, sizeof line, stdin) != NULL && strncmp(line, "quit", 4) != 0) {
-    if (strncmp(line, "memory", 6) == 0) {
-      struct rusage usage;
-      getrusage(RUSAGE_SELF, &usage);
-      printf("%.1f 1\n", (double)usage.ru_maxrss / 1024);
-      fflush(stdout);
-      continue;
-    }
-    if (sscanf(line, "%63s %lf", verb, &seconds) != 2) continue;
-    bool draws = strcmp(verb, "train") != 0 && strcmp(verb, "commands") != 0;
-    if (draws && w.session.model->generators.len == 0) {
-      fprintf(stderr, "%s generates nothing: no %s\n", argv[1], verb);
-      return 1;
-    }
-    if (draws && w.bulk.generator == NULL) {
-      open_generation(&w, &w.bulk, BULK_TILE);
-      open_single(&w);
-    }
-    if (strcmp(verb, "commands") == 0 || strcmp(verb, "floors") == 0 || strcmp(verb, "train") == 0) settle(&w);
-    if (strcmp(verb, "commands") == 0) {
-      commands(&w, seconds);
-      continue;
-    }
-    if (strcmp(verb, "floors") == 0) {
-      both_floors(&w, seconds);
-      continue;
-    }
-    if (strstr(warm, verb) == NULL) {
-      double begin = now_ms();
-      do call(&w, verb);
-      while (now_ms() - begin < 1000);
-      strncat(warm, verb, sizeof warm - strlen(warm) - 1);
-    }
-    answer(&w, verb, seconds, times);
+    if (strncmp(line, "memory", 6) == 0) print_memory();
+    else if (sscanf(line, "%63s %lf", verb, &seconds) == 2 && !obey(&w, verb, seconds)) return 1;
   }
   return 0;
 }

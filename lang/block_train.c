@@ -199,44 +199,66 @@ static void tell_phase(const Blocks *b, const ModelPhase *phase) {
   if (b->options->phase_read != NULL && e->model->phases.len == 0 && e->diags->errors == 0) b->options->phase_read(b->options->phase_context, e->model, phase);
 }
 
-static void one_phase(Blocks *b, const TrainScope *t) {
-  Elab *e = b->e;
-  ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
-  size_t updates = 0;
-  int errors_before = e->diags->errors;
-  phase->name = t->site;
-  b->phase = phase;
-  phase->span = head_of(t->decl);
-  bool at_once = false;
-  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
-    const AstTrainItem *item = t->decl->u.train.items.at[i];
-    updates += item->kind == TI_UPDATE;
-    at_once = at_once || item->kind == TI_SIMULTANEOUS;
-    if (item->kind == TI_WATCH) watch_item(b, phase, t, item);
+typedef struct PhaseItems { // of a train block
+  size_t updates;
+  bool at_once; // `simultaneous`
+} PhaseItems;
+
+static PhaseItems count_items(const AstDecl *decl) {
+  PhaseItems items = {0};
+  for (size_t i = 0; i < decl->u.train.items.len; i++) {
+    const AstTrainItem *item = decl->u.train.items.at[i];
+    items.updates += item->kind == TI_UPDATE;
+    items.at_once = items.at_once || item->kind == TI_SIMULTANEOUS;
   }
-  for (size_t i = 0; i < t->decl->u.train.items.len; i++) length_item(b, phase, t, t->decl->u.train.items.at[i], updates);
+  return items;
+}
+
+// Each update for itself, unless there are several at once.
+static void update_items(Blocks *b, ModelPhase *phase, const TrainScope *t, PhaseItems items) {
   int number = 0;
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
     const AstTrainItem *item = t->decl->u.train.items.at[i];
     if (item->kind != TI_UPDATE) continue;
     number++;
-    if (updates == 1 || !at_once) update_block(b, phase, t, item->update, number);
+    if (items.updates == 1 || !items.at_once) update_block(b, phase, t, item->update, number);
   }
-  if (updates > 1 && at_once) updates_at_once(b, phase, t);
-  tell_phase(b, phase);
-  for (size_t i = 0; i < t->decl->u.train.items.len && updates == 1; i++)
-    if (t->decl->u.train.items.at[i]->kind == TI_UPDATE) update_validate(b, phase, t, t->decl->u.train.items.at[i]->update, 1);
-  if (updates > 1 && phase->plateaus.len > 0 && phase->watch == NULL) {
+  if (items.updates > 1 && items.at_once) updates_at_once(b, phase, t);
+}
+
+static void check_updates(Elab *e, const ModelPhase *phase, PhaseItems items) {
+  if (items.updates > 1 && phase->plateaus.len > 0 && phase->watch == NULL) {
     Diag *d = elab_error(e, DIAG_WATCH_WHAT, phase->span, "two losses: nothing says when `plateau` is on one");
     diag_help(e->diags, d, "add `watch`, as in `watch wasserstein`");
   }
-  if (updates == 0) {
+  if (items.updates == 0) {
     Diag *d = elab_error(e, DIAG_LOSS_MISSING, phase->span, "this train block updates nothing");
     diag_help(e->diags, d, "`update encoder { minimize …; with adam(1e-3) }`");
   }
+}
+
+// The order in which items are looked at is not that of the file: what is watched, lengths, updates, the validation, which rows.
+static void one_phase(Blocks *b, const TrainScope *t) {
+  Elab *e = b->e;
+  ModelPhase *phase = ARENA_NEW(e->arena, ModelPhase);
+  const PhaseItems items = count_items(t->decl);
+  const int errors_before = e->diags->errors;
+  const size_t n = t->decl->u.train.items.len;
+  AstTrainItem *const *at = t->decl->u.train.items.at;
+  phase->name = t->site;
+  phase->span = head_of(t->decl);
+  b->phase = phase;
+  for (size_t i = 0; i < n; i++)
+    if (at[i]->kind == TI_WATCH) watch_item(b, phase, t, at[i]);
+  for (size_t i = 0; i < n; i++) length_item(b, phase, t, at[i], items.updates);
+  update_items(b, phase, t, items);
+  tell_phase(b, phase);
+  for (size_t i = 0; i < n && items.updates == 1; i++)
+    if (at[i]->kind == TI_UPDATE) update_validate(b, phase, t, at[i]->update, 1);
+  check_updates(e, phase, items);
   bool sound = e->diags->errors == errors_before;
-  for (size_t i = 0; i < t->decl->u.train.items.len; i++)
-    if (t->decl->u.train.items.at[i]->kind == TI_WHERE) where_item(b, phase, t, t->decl->u.train.items.at[i], sound);
+  for (size_t i = 0; i < n; i++)
+    if (at[i]->kind == TI_WHERE) where_item(b, phase, t, at[i], sound);
   AstDecl head = *t->decl;
   head.span = phase->span;
   check_length(e, phase, &head, e->diags->errors == errors_before);

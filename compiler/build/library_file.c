@@ -146,9 +146,72 @@ static void put_hash(const LibraryFile *l, HgmBuffer *b) {
   free(table);
 }
 
+enum { HASH = 1, DYNSYM, DYNSTR, TEXT, SEGMENTS = 6 }; // sections by number
+
+// What a loader looks names up in, and what it was made for: the address of the code.
+typedef struct Lookup {
+  HgmBuffer hash, symbols, names;
+  uint64_t soname, code;
+} Lookup;
+
+static Lookup lookup_of(const LibraryFile *l) {
+  enum { PADDING = 16 }; // between these at most
+  Lookup k = {0};
+  char soname[256];
+  snprintf(soname, sizeof soname, "lib%.200s.so", l->name);
+  hgm_buffer_put_text(&k.names, "");
+  k.soname = hgm_buffer_put_text(&k.names, soname);
+  hgm_buffer_put(&k.symbols, &(Elf64_Sym){0}, sizeof(Elf64_Sym), 1);
+  put_hash(l, &k.hash);
+  uint64_t front = sizeof(Elf64_Ehdr) + SEGMENTS * sizeof(Elf64_Phdr) + k.hash.size + (uint64_t)(l->n_exports + 1) * sizeof(Elf64_Sym) + k.names.size + PADDING;
+  for (int i = 0; i < l->n_exports; i++) front += strlen(l->exports[i].name) + 1;
+  k.code = (front + PAGE - 1) / PAGE * PAGE;
+  put_symbols(l, &k.symbols, &k.names, TEXT, k.code);
+  return k;
+}
+
+// Offsets in the file, which are addresses too.
+typedef struct Layout {
+  uint64_t hash, symbols, names, front, bundle, dynamic, dynamic_bytes; // front: bytes in front of the code
+} Layout;
+
+// Behind the head and the segments, which are filled in later.
+static Layout put_contents(const LibraryFile *l, const Lookup *k, HgmBuffer *b) {
+  Layout at = {0};
+  hgm_buffer_put(b, &(Elf64_Ehdr){0}, sizeof(Elf64_Ehdr), 1);
+  hgm_buffer_put(b, (Elf64_Phdr[SEGMENTS]){0}, SEGMENTS * sizeof(Elf64_Phdr), 1);
+  at.hash = hgm_buffer_put(b, k->hash.bytes, k->hash.size, 8);
+  at.symbols = hgm_buffer_put(b, k->symbols.bytes, k->symbols.size, 8);
+  at.names = hgm_buffer_put(b, k->names.bytes, k->names.size, 1);
+  at.front = b->size;
+  hgm_buffer_put(b, l->code.bytes, l->code.size, PAGE);
+  at.bundle = hgm_buffer_put(b, l->bundle.bytes, l->bundle.size, PAGE);
+  const int64_t place[2] = {(int64_t)(at.bundle - (k->code + l->place)), (int64_t)l->bundle.size};
+  hgm_buffer_set(b, k->code + l->place, place, sizeof place);
+  const Elf64_Dyn dynamic[] = {
+      {DT_SONAME, {k->soname}},         {DT_HASH, {at.hash}}, {DT_SYMTAB, {at.symbols}}, {DT_STRTAB, {at.names}}, {DT_STRSZ, {k->names.size}},
+      {DT_SYMENT, {sizeof(Elf64_Sym)}}, {DT_NULL, {0}}};
+  at.dynamic = hgm_buffer_put(b, dynamic, sizeof dynamic, PAGE);
+  at.dynamic_bytes = sizeof dynamic;
+  return at;
+}
+
 static Elf64_Phdr segment(unsigned type, unsigned flags, uint64_t offset, uint64_t size, uint64_t align) {
   return (Elf64_Phdr){
       .p_type = type, .p_flags = flags, .p_offset = offset, .p_vaddr = offset, .p_paddr = offset, .p_filesz = size, .p_memsz = size, .p_align = align};
+}
+
+// Tables of symbols; code; bundle; what the loader writes to.
+static void set_segments(const LibraryFile *l, uint64_t code, const Layout *at, HgmBuffer *b) {
+  const Elf64_Phdr segments[SEGMENTS] = {
+      segment(PT_LOAD, PF_R, 0, at->front, PAGE),
+      segment(PT_LOAD, PF_R | PF_X, code, l->code.size, PAGE),
+      segment(PT_LOAD, PF_R, at->bundle, l->bundle.size, PAGE),
+      segment(PT_LOAD, PF_R | PF_W, at->dynamic, at->dynamic_bytes, PAGE),
+      segment(PT_DYNAMIC, PF_R | PF_W, at->dynamic, at->dynamic_bytes, 8),
+      segment(PT_GNU_STACK, PF_R | PF_W, 0, 0, 16),
+  };
+  hgm_buffer_set(b, sizeof(Elf64_Ehdr), segments, sizeof segments);
 }
 
 static Elf64_Shdr *add_loaded(Sections *s, const char *name, unsigned type, uint64_t flags, uint64_t offset, uint64_t size, uint64_t align, uint64_t entry) {
@@ -157,54 +220,28 @@ static Elf64_Shdr *add_loaded(Sections *s, const char *name, unsigned type, uint
   return section;
 }
 
-// Addresses are offsets in the file. Segments: tables of symbols; code; bundle; what the loader writes to.
-void library_file_shared(const LibraryFile *l, HgmBuffer *b) {
-  enum { HASH = 1, DYNSYM, DYNSTR, TEXT, SEGMENTS = 6 };
-  Elf64_Ehdr head = elf_head(ET_DYN);
-  Elf64_Phdr segments[SEGMENTS];
-  HgmBuffer symbols = {0}, names = {0}, hash = {0};
-  char soname[256];
-  snprintf(soname, sizeof soname, "lib%.200s.so", l->name);
-  const uint64_t tables = sizeof head + sizeof segments;
-  hgm_buffer_put_text(&names, "");
-  uint64_t soname_at = hgm_buffer_put_text(&names, soname);
-  hgm_buffer_put(&symbols, &(Elf64_Sym){0}, sizeof(Elf64_Sym), 1);
-  put_hash(l, &hash);
-  uint64_t symbols_bytes = (uint64_t)(l->n_exports + 1) * sizeof(Elf64_Sym), names_bytes = names.size;
-  for (int i = 0; i < l->n_exports; i++) names_bytes += strlen(l->exports[i].name) + 1;
-  uint64_t code = (tables + hash.size + symbols_bytes + names_bytes + 16 + PAGE - 1) / PAGE * PAGE;
-  put_symbols(l, &symbols, &names, TEXT, code);
-  hgm_buffer_put(b, &head, sizeof head, 1);
-  hgm_buffer_put(b, segments, 0, 1);
-  for (size_t i = 0; i < sizeof segments; i += 8) hgm_buffer_put(b, &(uint64_t){0}, 8, 1); // their place; filled in below
-  uint64_t hash_at = hgm_buffer_put(b, hash.bytes, hash.size, 8), symbols_at = hgm_buffer_put(b, symbols.bytes, symbols.size, 8);
-  uint64_t names_at = hgm_buffer_put(b, names.bytes, names.size, 1), front = b->size;
-  hgm_buffer_put(b, l->code.bytes, l->code.size, PAGE);
-  uint64_t bundle = hgm_buffer_put(b, l->bundle.bytes, l->bundle.size, PAGE);
-  const int64_t place[2] = {(int64_t)(bundle - (code + l->place)), (int64_t)l->bundle.size};
-  hgm_buffer_set(b, code + l->place, place, sizeof place);
-  const Elf64_Dyn dynamic[] = {
-      {DT_SONAME, {soname_at}},         {DT_HASH, {hash_at}}, {DT_SYMTAB, {symbols_at}}, {DT_STRTAB, {names_at}}, {DT_STRSZ, {names.size}},
-      {DT_SYMENT, {sizeof(Elf64_Sym)}}, {DT_NULL, {0}}};
-  uint64_t dynamic_at = hgm_buffer_put(b, dynamic, sizeof dynamic, PAGE);
-  segments[0] = segment(PT_LOAD, PF_R, 0, front, PAGE);
-  segments[1] = segment(PT_LOAD, PF_R | PF_X, code, l->code.size, PAGE);
-  segments[2] = segment(PT_LOAD, PF_R, bundle, l->bundle.size, PAGE);
-  segments[3] = segment(PT_LOAD, PF_R | PF_W, dynamic_at, sizeof dynamic, PAGE);
-  segments[4] = segment(PT_DYNAMIC, PF_R | PF_W, dynamic_at, sizeof dynamic, 8);
-  segments[5] = segment(PT_GNU_STACK, PF_R | PF_W, 0, 0, 16);
-  hgm_buffer_set(b, sizeof head, segments, sizeof segments);
-  Sections s = {0}; // for linkers; loaders do not look
+// For linkers; loaders do not look.
+static Sections sections_of(const LibraryFile *l, const Lookup *k, const Layout *at) {
+  Sections s = {0};
   add_section(&s, "", SHT_NULL, 0, 0, 0)->sh_addralign = 0;
-  add_loaded(&s, ".hash", SHT_HASH, 0, hash_at, hash.size, 8, 4)->sh_link = DYNSYM;
-  Elf64_Shdr *dynsym = add_loaded(&s, ".dynsym", SHT_DYNSYM, 0, symbols_at, symbols.size, 8, sizeof(Elf64_Sym));
+  add_loaded(&s, ".hash", SHT_HASH, 0, at->hash, k->hash.size, 8, 4)->sh_link = DYNSYM;
+  Elf64_Shdr *dynsym = add_loaded(&s, ".dynsym", SHT_DYNSYM, 0, at->symbols, k->symbols.size, 8, sizeof(Elf64_Sym));
   dynsym->sh_link = DYNSTR, dynsym->sh_info = 1;
-  add_loaded(&s, ".dynstr", SHT_STRTAB, 0, names_at, names.size, 1, 0);
-  add_loaded(&s, ".text", SHT_PROGBITS, SHF_EXECINSTR, code, l->code.size, PAGE, 0);
-  add_loaded(&s, ".rodata", SHT_PROGBITS, 0, bundle, l->bundle.size, PAGE, 0);
-  add_loaded(&s, ".dynamic", SHT_DYNAMIC, SHF_WRITE, dynamic_at, sizeof dynamic, 8, sizeof *dynamic)->sh_link = DYNSTR;
+  add_loaded(&s, ".dynstr", SHT_STRTAB, 0, at->names, k->names.size, 1, 0);
+  add_loaded(&s, ".text", SHT_PROGBITS, SHF_EXECINSTR, k->code, l->code.size, PAGE, 0);
+  add_loaded(&s, ".rodata", SHT_PROGBITS, 0, at->bundle, l->bundle.size, PAGE, 0);
+  add_loaded(&s, ".dynamic", SHT_DYNAMIC, SHF_WRITE, at->dynamic, at->dynamic_bytes, 8, sizeof(Elf64_Dyn))->sh_link = DYNSTR;
+  return s;
+}
+
+void library_file_shared(const LibraryFile *l, HgmBuffer *b) {
+  Lookup k = lookup_of(l);
+  const Layout at = put_contents(l, &k, b);
+  set_segments(l, k.code, &at, b);
+  Elf64_Ehdr head = elf_head(ET_DYN);
   head.e_phoff = sizeof head, head.e_phnum = SEGMENTS;
+  Sections s = sections_of(l, &k, &at);
   put_sections(&s, b, &head);
-  b->failed |= symbols.failed || names.failed || hash.failed;
-  free(symbols.bytes), free(names.bytes), free(hash.bytes);
+  b->failed |= k.symbols.failed || k.names.failed || k.hash.failed;
+  free(k.symbols.bytes), free(k.names.bytes), free(k.hash.bytes);
 }

@@ -163,6 +163,48 @@ static bool of_halves(const Schedule *s, const IrValue *v, const Step *t) {
   return all;
 }
 
+typedef struct EinsumLetters {
+  char loops[NEST_LOOPS]; // by loop of the step
+  char events[4];         // of the event variables: this event, the other one
+  int n_events;
+} EinsumLetters;
+
+static EinsumLetters letters_of_result(const IrValue *v, const IrEinsum *spec) {
+  EinsumLetters letters = {0};
+  for (int i = 0, loops = 0; i < v->type.rank; i++) {
+    if (v->type.axes[i] >= 0) letters.loops[loops++] = spec->letters[2][i];
+    else letters.events[letters.n_events++] = spec->letters[2][i];
+  }
+  return letters;
+}
+
+// Letters that the result lacks: of events, or of loops behind those of the result.
+static void add_summed_letters(const Schedule *s, const IrValue *v, const IrEinsum *spec, Step *t, EinsumLetters *letters) {
+  for (int k = 0; k < 2; k++) {
+    const IrType *from = ir_type_of(s->fn, v->operands[k]);
+    for (int i = 0; i < from->rank; i++) {
+      char letter = spec->letters[k][i];
+      if (ir_einsum_axis(spec, 2, letter) >= 0 || (k == 1 && ir_einsum_axis(spec, 0, letter) >= 0)) continue;
+      if (from->axes[i] < 0) {
+        t->over_events |= letters->n_events == 0;
+        t->over_pairs |= letters->n_events == 1;
+        letters->events[letters->n_events++] = letter;
+      } else {
+        letters->loops[t->loops] = letter;
+        step_loop(t, from->axes[i]);
+      }
+    }
+  }
+}
+
+static void add_factor(Schedule *s, const IrValue *v, const IrEinsum *spec, int k, const EinsumLetters *letters, Step *t) {
+  int axis_of[NEST_LOOPS];
+  uint8_t variable[2] = {0, 1};
+  for (int i = 0; i < t->loops; i++) axis_of[i] = ir_einsum_axis(spec, k, letters->loops[i]);
+  for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec->letters[k][i] == letters->events[1];
+  step_events_operand(s, t, v->operands[k], axis_of, variable);
+}
+
 static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   const IrValue *v = ir_at(s->fn, r);
   IrEinsum spec;
@@ -172,34 +214,9 @@ static void einsum_step(Schedule *s, IrRef r, uint32_t place) {
   Step t = step_new(s, STEP_DOT, r, to ? to->place : place);
   if (to) step_loops_of_fold(s, &t, r, to);
   else step_loops_of_place(s, &t);
-  char letters[NEST_LOOPS], events[4] = {0}; // of the loops; of the event variables
-  int l = 0, n = 0;
-  for (int i = 0; i < v->type.rank; i++) {
-    if (v->type.axes[i] >= 0) letters[l++] = spec.letters[2][i];
-    else events[n++] = spec.letters[2][i];
-  }
-  for (int k = 0; k < 2; k++) {
-    const IrType *from = ir_type_of(s->fn, v->operands[k]);
-    for (int i = 0; i < from->rank; i++) {
-      char letter = spec.letters[k][i];
-      if (ir_einsum_axis(&spec, 2, letter) >= 0 || (k == 1 && ir_einsum_axis(&spec, 0, letter) >= 0)) continue;
-      if (from->axes[i] < 0) {
-        t.over_events |= n == 0;
-        t.over_pairs |= n == 1;
-        events[n++] = letter;
-      } else {
-        letters[t.loops] = letter;
-        step_loop(&t, from->axes[i]);
-      }
-    }
-  }
-  for (int k = 0; k < 2; k++) {
-    int axis_of[NEST_LOOPS];
-    uint8_t variable[2] = {0, 1};
-    for (int i = 0; i < t.loops; i++) axis_of[i] = ir_einsum_axis(&spec, k, letters[i]);
-    for (int i = 0; i < ir_event_axes(ir_type_of(s->fn, v->operands[k])); i++) variable[i] = spec.letters[k][i] == events[1];
-    step_events_operand(s, &t, v->operands[k], axis_of, variable);
-  }
+  EinsumLetters letters = letters_of_result(v, &spec);
+  add_summed_letters(s, v, &spec, &t, &letters);
+  for (int k = 0; k < 2; k++) add_factor(s, v, &spec, k, &letters, &t);
   t.halves = of_halves(s, v, &t);
   merge_loops(&t);
   product_weights(s, &t);

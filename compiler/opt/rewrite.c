@@ -34,8 +34,6 @@ void opt_set(Rewrite *rw, IrRef i, IrRef r) {
 
 bool opt_single(const Rewrite *rw, IrRef r) { return r >= rw->to_uses.len || rw->to_uses.at[r] <= 1; }
 
-static bool is_named(IrOp op) { return op == IR_INPUT || op == IR_PARAM || op == IR_STATE || op == IR_COUNTER; }
-
 // Types and attributes were checked when the value was first built: it is only moved into this function's arena.
 IrRef opt_put(Rewrite *rw, const IrValue *given) {
   IrFn *fn = rw->to;
@@ -46,7 +44,7 @@ IrRef opt_put(Rewrite *rw, const IrValue *given) {
   if (moved && v.attr.data) v.attr.data = arena_dup(fn->arena, v.attr.data, (size_t)ir_elements(&v.type) * sizeof(double));
   ir_push(fn, &v);
   IrRef r = (IrRef)(fn->values.len - 1);
-  if (is_named(v.op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
+  if (ir_is_leaf(v.op)) map_put(fn->arena, &fn->leaves, v.attr.name, (void *)(uintptr_t)fn->values.len);
   return r;
 }
 
