@@ -284,11 +284,6 @@ static void ask_for_rows(const unsigned char *leaf, const int64_t *rows, int64_t
     for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(leaf + (size_t)rows[k] * pitch + i);
 }
 
-static void gather_words(const uint32_t *words, const int64_t *rows, int64_t width, int64_t stride, int64_t n, uint32_t *out) {
-  for (int64_t j = 0; j < width; j++)
-    for (int64_t i = 0; i < n; i++) out[i * width + j] = words[rows[j] * stride + i];
-}
-
 static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t valid) {
   const HgmPort *port = &r->program->leaves[leaf];
   const void *numbers = r->call->leaves[leaf];
@@ -299,7 +294,7 @@ static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t valid) {
   for (int64_t k = 0; k < r->program->tile; k += panel) {
     unsigned char *out = lane->tile + port->offset + (size_t)(k * n) * hgm_dtype_bytes(port->dtype);
     if (port->dtype == HGM_F64) hgm_numbers_gather(type, numbers, lane->rows + k, panel, stride, n, (double *)(void *)out);
-    else gather_words(numbers, lane->rows + k, panel, stride, n, (uint32_t *)(void *)out);
+    else hgm_words_gather(numbers, lane->rows + k, panel, stride, n, out);
   }
 }
 

@@ -25,17 +25,23 @@ double hgm_number(HgmFileType type, const void *numbers, int64_t i) {
   return 0;
 }
 
+#define GATHER(T, OUT)                                                                                                                                         \
+  for (int64_t j = 0; n == 1 && j < width; j++) out[j] = (OUT)((const T *)numbers)[rows[j] * stride];                                                          \
+  for (int64_t j = 0; n > 1 && j < width; j++)                                                                                                                 \
+    for (int64_t i = 0; i < n; i++) out[i * width + j] = (OUT)((const T *)numbers)[rows[j] * stride + i];
+
 void hgm_numbers_gather(HgmFileType type, const void *numbers, const int64_t *rows, int64_t width, int64_t stride, int64_t n, double *out) {
-#define GATHER(NAME, T)                                                                                                                                        \
-  case HGM_FILE_##NAME:                                                                                                                                        \
-    for (int64_t j = 0; n == 1 && j < width; j++) out[j] = (double)((const T *)numbers)[rows[j] * stride];                                                     \
-    for (int64_t j = 0; n > 1 && j < width; j++)                                                                                                               \
-      for (int64_t i = 0; i < n; i++) out[i * width + j] = (double)((const T *)numbers)[rows[j] * stride + i];                                                 \
-    return;
+#define GATHER_DOUBLES(NAME, T)                                                                                                                                \
+  case HGM_FILE_##NAME: GATHER(T, double) return;
   switch (type) {
-    EACH_TYPE(GATHER)
+    EACH_TYPE(GATHER_DOUBLES)
   case HGM_FILE_TEXT: return;
   }
+}
+
+void hgm_words_gather(const void *numbers, const int64_t *rows, int64_t width, int64_t stride, int64_t n, void *words) {
+  uint32_t *out = words;
+  GATHER(uint32_t, uint32_t)
 }
 
 // Only of a finite number is the difference to itself 0.

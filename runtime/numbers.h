@@ -31,7 +31,8 @@ size_t hgm_type_bytes(HgmFileType type); // of an element; 0: text
 double hgm_number(HgmFileType type, const void *numbers, int64_t i);
 // Rows that lie anywhere, side by side: out[i * width + j] is number i of row rows[j], j < width; rows are `stride` numbers apart.
 void hgm_numbers_gather(HgmFileType type, const void *numbers, const int64_t *rows, int64_t width, int64_t stride, int64_t n, double *out);
-bool hgm_numbers_finite(HgmFileType type, const void *numbers, int64_t n); // no NaN, no infinity among them
+void hgm_words_gather(const void *numbers, const int64_t *rows, int64_t width, int64_t stride, int64_t n, void *out); // the same of 32 bits each, as they are
+bool hgm_numbers_finite(HgmFileType type, const void *numbers, int64_t n);                                            // no NaN, no infinity among them
 // The way back, for doubles that the type holds.
 void hgm_numbers_keep(HgmFileType type, const double *numbers, int64_t n, void *out);
 
