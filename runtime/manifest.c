@@ -73,7 +73,8 @@ typedef struct Loaded {
   HgmManifest manifest;
   HgmHeap heap;
   bool fine;
-} Loaded; // manifest first: destroy gets its address
+  const char *missing; // a key that must be there
+} Loaded;              // manifest first: destroy gets its address
 
 static const char *text_of(Loaded *loaded, const json_t *object, const char *key) {
   const char *text = json_string_value(json_object_get(object, key));
@@ -81,6 +82,12 @@ static const char *text_of(Loaded *loaded, const json_t *object, const char *key
   const char *copy = hgm_heap_strdup(&loaded->heap, text);
   if (copy == NULL) loaded->fine = false;
   return copy;
+}
+
+static const char *needed(Loaded *loaded, const json_t *object, const char *key) {
+  const char *text = text_of(loaded, object, key);
+  if (text == NULL && loaded->missing == NULL) loaded->missing = key;
+  return text;
 }
 
 static void *array_of(Loaded *loaded, const json_t *array, size_t size, int *n) {
@@ -94,22 +101,22 @@ static HgmManifestPair *pairs_of(Loaded *loaded, const json_t *array, int *n) {
   HgmManifestPair *at = array_of(loaded, array, sizeof *at, n);
   for (int i = 0; i < *n; i++) {
     const json_t *pair = json_array_get(array, (size_t)i);
-    at[i] = (HgmManifestPair){.name = text_of(loaded, pair, "name"), .value = text_of(loaded, pair, "value")};
+    at[i] = (HgmManifestPair){.name = needed(loaded, pair, "name"), .value = needed(loaded, pair, "value")};
   }
   return at;
 }
 
 static void load_data(Loaded *loaded, const json_t *json, HgmManifestData *data) {
-  data->block = text_of(loaded, json, "block");
-  data->role = text_of(loaded, json, "role");
+  data->block = needed(loaded, json, "block");
+  data->role = needed(loaded, json, "role");
   data->rows = json_integer_value(json_object_get(json, "rows"));
   data->columns = pairs_of(loaded, json_object_get(json, "columns"), &data->n_columns);
   const json_t *files = json_object_get(json, "files");
   HgmFileIdentity *at = array_of(loaded, files, sizeof *at, &data->n_files);
   for (int i = 0; i < data->n_files; i++) {
     const json_t *file = json_array_get(files, (size_t)i);
-    const char *sha = text_of(loaded, file, "sha256");
-    at[i].path = text_of(loaded, file, "path");
+    const char *sha = needed(loaded, file, "sha256");
+    at[i].path = needed(loaded, file, "path");
     at[i].bytes = json_integer_value(json_object_get(file, "bytes"));
     snprintf(at[i].sha256, sizeof at[i].sha256, "%s", sha == NULL ? "" : sha);
   }
@@ -118,12 +125,12 @@ static void load_data(Loaded *loaded, const json_t *json, HgmManifestData *data)
 
 static void load_all(Loaded *loaded, const json_t *root) {
   HgmManifest *manifest = &loaded->manifest;
-  manifest->version = text_of(loaded, root, "version");
+  manifest->version = needed(loaded, root, "version");
   manifest->created = text_of(loaded, root, "created");
-  manifest->command = text_of(loaded, root, "command");
-  manifest->cpu = text_of(loaded, root, "cpu");
-  manifest->precision = text_of(loaded, root, "precision");
-  manifest->model = text_of(loaded, root, "model");
+  manifest->command = needed(loaded, root, "command");
+  manifest->cpu = needed(loaded, root, "cpu");
+  manifest->precision = needed(loaded, root, "precision");
+  manifest->model = needed(loaded, root, "model");
   manifest->threads = (int)json_integer_value(json_object_get(root, "threads"));
   const char *seed = json_string_value(json_object_get(root, "seed"));
   manifest->seed = seed == NULL ? 0 : strtoull(seed, NULL, 10);
@@ -154,6 +161,7 @@ bool hgm_manifest_load(HgmManifest **manifest, const char *directory, HgmError *
   json_decref(root);
   if (version != MANIFEST_VERSION) hgm_fail(error, 1, "%s: has the version %lld, and this hgmc reads version %d", path, (long long)version, MANIFEST_VERSION);
   else if (loaded == NULL || !loaded->fine) hgm_fail(error, 2, "%s: out of memory", path);
+  else if (loaded->missing != NULL) hgm_fail(error, 1, "%s: is damaged: a `%s` is missing", path, loaded->missing);
   else *manifest = &loaded->manifest;
   if (*manifest == NULL && loaded != NULL) hgm_manifest_destroy(&loaded->manifest);
   return *manifest != NULL;

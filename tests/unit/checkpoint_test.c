@@ -365,17 +365,36 @@ static void manifest_comes_back(void **state) {
   assert_int_equal(loaded->n_notes, 0);
   assert_int_equal(strlen(loaded->created), 20);
   hgm_manifest_destroy(loaded);
-  FILE *file = fopen("manifest.json", "w");
-  fputs("{\n\"manifest\": 1,\n", file);
-  fclose(file);
-  assert_false(hgm_manifest_load(&loaded, ".", &error));
-  assert_non_null(strstr(error.text, "./manifest.json, line "));
-  error = (HgmError){0};
-  file = fopen("manifest.json", "w");
-  fputs("{\"manifest\": 99}", file);
-  fclose(file);
-  assert_false(hgm_manifest_load(&loaded, ".", &error));
-  assert_non_null(strstr(error.text, "has the version 99"));
+  unlink("manifest.json");
+}
+
+// What was cut off, is of another version, or lacks what whoever reads it relies on, is refused.
+static void damaged_manifests(void **state) {
+  (void)state;
+  const char *whole = "\"manifest\": 1, \"version\": \"0\", \"command\": \"run\", \"cpu\": \"x\", \"precision\": \"f32\", \"model\": \"m.hgm\"";
+  const struct {
+    const char *text, *says;
+  } cases[] = {
+      {"{\n\"manifest\": 1,\n", "./manifest.json, line "},
+      {"{\"manifest\": 99}", "has the version 99"},
+      {"{\"manifest\": 1}", "a `version` is missing"},
+      {"{%s, \"model\": null}", "a `model` is missing"},
+      {"{%s, \"notes\": [{\"value\": \"x\"}]}", "a `name` is missing"},
+      {"{%s, \"sources\": [{\"name\": \"m.hgm\"}]}", "a `value` is missing"},
+      {"{%s, \"data\": [{\"role\": \"train\"}]}", "a `block` is missing"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    HgmManifest *loaded;
+    HgmError error = {0};
+    char text[1024];
+    const char *rest = strstr(cases[i].text, "%s");
+    if (rest == NULL) snprintf(text, sizeof text, "%s", cases[i].text);
+    else snprintf(text, sizeof text, "{%s%s", whole, rest + 2);
+    assert_true(hgm_io_replace(NULL, "manifest.json", text, strlen(text), &error));
+    assert_false(hgm_manifest_load(&loaded, ".", &error));
+    assert_null(loaded);
+    if (strstr(error.text, cases[i].says) == NULL) fail_msg("%s: %s", text, error.text);
+  }
   unlink("manifest.json");
 }
 
@@ -431,8 +450,8 @@ int main(void) {
       cmocka_unit_test(damaged_checkpoints),      cmocka_unit_test(failed_saves_leave_the_old_checkpoint),
       cmocka_unit_test(real_full_disk),           cmocka_unit_test(run_directories_count_up),
       cmocka_unit_test(a_second_run_is_kept_out), cmocka_unit_test(metrics_grow_and_are_cut_back),
-      cmocka_unit_test(manifest_comes_back),      cmocka_unit_test(sha256_vectors),
-      cmocka_unit_test(sha256_both_ways),
+      cmocka_unit_test(manifest_comes_back),      cmocka_unit_test(damaged_manifests),
+      cmocka_unit_test(sha256_vectors),           cmocka_unit_test(sha256_both_ways),
   };
   return cmocka_run_group_tests(tests, folder_enter, folder_leave);
 }
