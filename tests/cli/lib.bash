@@ -76,6 +76,26 @@ generate {
   told = if range(0, 6) < n - 1 then 1 else 0
 HGM
 }
+# teaches STEPS EPOCHS EPOCHS: teacher.hgm, a program for others to use, and what it uses, parts/nets.hgm; the preparation, and how long its phases are
+teaches() {
+  mkdir parts runs
+  cat > parts/nets.hgm << HGM
+param codes = 1
+data events { x = ["a", "b", "c"] $1 }
+net encode(x: events.x) -> real[codes] = x |> dense(8) |> tanh |> dense(codes)
+net decode(h: real[codes]) -> events.x = h |> dense(8) |> tanh |> dense(3)
+HGM
+  cat > teacher.hgm << HGM
+use "parts/nets.hgm"
+train { update encode, decode { minimize sse(x, decode(encode(x))); with adam(1e-2) }; batch 64; epochs $2 }
+flow law(x) { base normal; repeat 2 { affine_coupling(mlp([8])); permute } }
+train { update law { minimize -log_prob(law, x); with adam(1e-2) }; batch 64; epochs $3 }
+fit cloud = gaussian(encode(x))
+fit seen  = collect(encode(x))
+generate { h ~ cloud; x = decode(h) }
+score { error = sse(x, decode(encode(x))); code = encode(x)[0]; lp = log_prob(law, x); lc = log_prob(cloud, encode(x)) }
+HGM
+}
 # weights of a run as text without the path
 dump() { h5dump "$1" | tail -n +2; }
 same_weights() { [ "$(dump "$1" | sha256sum)" = "$(dump "$2" | sha256sum)" ] || fail "$1 and $2 to hold the same numbers"; }

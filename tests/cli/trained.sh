@@ -1,23 +1,7 @@
 # A trained run inside another program: its numbers, frozen or trained on, its preparation, fits and seed; the new run stands alone.
 . "$ROOT/tests/cli/lib.bash"
 awk 'BEGIN { srand(3); print "a,b,c"; for (i = 0; i < 600; i++) { u = rand(); v = rand(); print 5 * u "," 3 + u * v "," v } }' > data.csv
-mkdir parts runs
-cat > parts/nets.hgm <<'E2'
-param codes = 1
-data events { x = ["a", "b", "c"] |> standardize }
-net encode(x: events.x) -> real[codes] = x |> dense(8) |> tanh |> dense(codes)
-net decode(h: real[codes]) -> events.x = h |> dense(8) |> tanh |> dense(3)
-E2
-cat > teacher.hgm <<'E2'
-use "parts/nets.hgm"
-train { update encode, decode { minimize sse(x, decode(encode(x))); with adam(1e-2) }; batch 64; epochs 20 }
-flow law(x) { base normal; repeat 2 { affine_coupling(mlp([8])); permute } }
-train { update law { minimize -log_prob(law, x); with adam(1e-2) }; batch 64; epochs 5 }
-fit cloud = gaussian(encode(x))
-fit seen  = collect(encode(x))
-generate { h ~ cloud; x = decode(h) }
-score { error = sse(x, decode(encode(x))); code = encode(x)[0]; lp = log_prob(law, x); lc = log_prob(cloud, encode(x)) }
-E2
+teaches "|> standardize" 20 5
 expect_exit 0 $HGMC run teacher.hgm --train data.csv -o runs/teacher --set codes=2 --seed 9 --quiet
 expect_exit 0 $HGMC score runs/teacher --data data.csv -o taught.csv
 cat > student.hgm <<'E2'

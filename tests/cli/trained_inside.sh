@@ -2,23 +2,7 @@
 # had by itself; nothing needs the directories that came before; columns, units and pins are looked at through all of them.
 . "$ROOT/tests/cli/lib.bash"
 awk 'BEGIN { s = 7; print "a,b,c"; for (i = 0; i < 400; i++) { s = (s * 16807) % 2147483647; u = s / 2147483647; s = (s * 16807) % 2147483647; v = s / 2147483647; print 5 * u "," 3 + u * v "," v } }' > data.csv
-mkdir parts runs
-cat > parts/nets.hgm <<'E2'
-param codes = 1
-data events { x = ["a", "b", "c"] in GeV |> standardize }
-net encode(x: events.x) -> real[codes] = x |> dense(8) |> tanh |> dense(codes)
-net decode(h: real[codes]) -> events.x = h |> dense(8) |> tanh |> dense(3)
-E2
-cat > teacher.hgm <<'E2'
-use "parts/nets.hgm"
-train { update encode, decode { minimize sse(x, decode(encode(x))); with adam(1e-2) }; batch 64; epochs 3 }
-flow law(x) { base normal; repeat 2 { affine_coupling(mlp([8])); permute } }
-train { update law { minimize -log_prob(law, x); with adam(1e-2) }; batch 64; epochs 2 }
-fit cloud = gaussian(encode(x))
-fit seen  = collect(encode(x))
-generate { h ~ cloud; x = decode(h) }
-score { error = sse(x, decode(encode(x))); code = encode(x)[0]; lp = log_prob(law, x); lc = log_prob(cloud, encode(x)) }
-E2
+teaches "in GeV |> standardize" 3 2
 cat > student.hgm <<'E2'
 use trained "runs/teacher" as teacher
 param width = 3
