@@ -152,15 +152,22 @@ OptimizerStep optimizer_step(IrFn *fn, const Optimizer *optimizer, IrRef weight,
 
 // ---- the length of a gradient
 
-// Squares summed over all axes but the last: that one lies in front, along the lanes of the code.
+enum { SQUARES = 64, SQUARES_RUN = 256 }; // sums side by side, and most terms that the kernel of their squares adds up in registers
+
+static int64_t divisor_up_to(int64_t n, int64_t most) {
+  int64_t d = most < n ? most : n;
+  while (n % d != 0) d--;
+  return d;
+}
+
+// Sums of squares whose sum is that of all: [n] as runs of [run, sums], with what is summed over behind the axis along the lanes of the code.
 static IrRef squares_of(IrFn *fn, IrRef g) {
-  const IrType type = *ir_type_of(fn, g);
-  int8_t order[IR_MAX_RANK] = {(int8_t)(type.rank - 1)};
-  for (int i = 1; i < type.rank; i++) order[i] = (int8_t)(i - 1);
-  if (type.rank == 0) g = ir_reshape(fn, g, 1, (int64_t[]){1});
-  if (type.rank > 1) g = ir_transpose(fn, g, order);
-  IrRef squared = square(fn, ir_cast(fn, g, IR_F64));
-  return type.rank > 1 ? ir_sum(fn, squared, (1u << type.rank) - 2) : squared;
+  if (ir_type_of(fn, g)->rank == 0) g = ir_reshape(fn, g, 1, (int64_t[]){1});
+  if (ir_type_of(fn, g)->rank == 1) return square(fn, ir_cast(fn, g, IR_F64));
+  const int64_t n = ir_elements(ir_type_of(fn, g)), sums = divisor_up_to(n, SQUARES), run = divisor_up_to(n / sums, SQUARES_RUN), runs = n / sums / run;
+  g = ir_transpose(fn, ir_reshape(fn, g, 3, (int64_t[]){runs, run, sums}), (int8_t[]){0, 2, 1});
+  IrRef squared = ir_sum(fn, square(fn, ir_cast(fn, g, IR_F64)), 1u << 2);
+  return ir_sum(fn, squared, 1u << 0);
 }
 
 // One long vector and its sum, not a chain of sums: the kernels of all weights of a shape are one, and none has hundreds of arguments.

@@ -187,10 +187,11 @@ static double numbers_of(const Nest *nest, double events) {
 // Loops of small values once a step are not worth the passes that make them fast, nor are those of a program that runs a few times, unless they are so
 // long that one run makes up for them.
 static Effort effort_for(const CodegenOptions *options, const Kernel *kernel) {
-  enum { LONG = 1 << 22 };
+  enum { LONG = 1 << 22, LONG_ONCE = 1 << 18 };
   Exchange exchange;
   if (kernel->kind != GROUP_NEST) return options->quick && !kernel->product.halves ? BRIEFLY : WITH_CARE; // of bf16 only what draws is made
-  if (kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange)) return QUICKLY;
+  bool loops = kernel->once && kernel->nest->mode != NEST_FLAT && !exchange_fits(kernel->nest, &exchange);
+  if (loops && numbers_of(kernel->nest, 1) < LONG_ONCE) return QUICKLY;
   if (!options->quick) return WITH_CARE;
   return numbers_of(kernel->nest, (double)options->batch) < LONG ? QUICKLY : BRIEFLY;
 }

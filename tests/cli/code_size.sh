@@ -1,12 +1,14 @@
 # How much is compiled: distinct kernels and LLVM instructions of each program have bounds, in the place of times. They are what
 # was counted on a machine with 256-bit vectors and a quarter; a change that goes over one says in its message why.
+# With 512-bit vectors a block of a product has 24 accumulators in place of 12, and what follows on it stands there so often: 1.4 to 1.9 times as many.
 . "$ROOT/tests/cli/lib.bash"
+quarters=5; ! grep -qw avx512f /proc/cpuinfo || quarters=8
 # bound MODEL PROGRAM KERNELS INSTRUCTIONS
 bound() {
   read -r kernels instructions <<< "$(sed -nE "s/.* $2: machine code, ([0-9]+) kernels of ([0-9]+) LLVM.*/\1 \2/p" "$SCRATCH/$(basename "$1").counts")"
   [ -n "$kernels" ] || fail "$1 to compile a program $2"
   [ "$kernels" -le $(($3 * 5 / 4)) ] || fail "at most $3 kernels and a quarter in $2 of $1, there are $kernels"
-  [ "$instructions" -le $(($4 * 5 / 4)) ] || fail "at most $4 instructions and a quarter in $2 of $1, there are $instructions"
+  [ "$instructions" -le $(($4 * quarters / 4)) ] || fail "at most $(($4 * quarters / 4)) instructions in $2 of $1, there are $instructions"
 }
 count() { expect_exit 0 $HGMC check "$ROOT/$1" --time-passes --no-cache; cp log "$(basename "$1").counts"; }
 count examples/flows/jets.hgm
