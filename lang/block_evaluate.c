@@ -62,7 +62,8 @@ static void range_of(Elab *e, Scope *scope, const AstEvalItem *item, ModelObserv
   if (!bound(e, scope, item->over_from, &o->low, &unit) || !bound(e, scope, item->over_to, &o->high, &unit)) return;
   if (!unit_convert(unit, o->unit, &factor)) {
     Diag *d = elab_error(e, DIAG_UNIT, item->over_to->span, "a range in %s of an observable in %s", unit, o->unit);
-    diag_help(e->diags, d, "give the range in %s", o->unit);
+    if (unit_exists(o->unit)) diag_help(e->diags, d, "give the range in %s", o->unit);
+    else diag_help(e->diags, d, "take the `sqrt` of it, or give the range without a unit");
     return;
   }
   if (o->unit == NULL) o->unit = unit;

@@ -27,15 +27,21 @@ Value *elab_unary(Elab *e, IrOp op, Value *a, Span span) {
 
 static const char *unit_of(const Value *v) { return v->kind == VALUE_TENSOR ? v->u.tensor.type.unit : v->unit; }
 
-static bool units_meet(Elab *e, Value *a, Value *b, Span span, const char *verb) {
+static const char *verb_of(AstBinary op) { return op == BIN_ADD ? "adding" : op == BIN_SUB ? "subtracting" : op == BIN_DIV ? "dividing" : "comparing"; }
+
+// Sums and comparisons take one unit. A quotient may be of two things (cm and ns), but not of one thing in two units.
+static bool units_meet(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   const char *x = unit_of(a), *y = unit_of(b);
+  double factor;
   if (x == NULL || y == NULL || strcmp(x, y) == 0) return true;
-  if (!unit_exists(x) || !unit_exists(y)) return true; // said where it was declared
-  Diag *d = elab_error(e, DIAG_UNIT, span, "%s %s with %s", verb, x, y);
+  if (!unit_known(x) || !unit_known(y)) return true; // said where it was declared
+  bool converts = unit_convert(y, x, &factor);
+  if (op == BIN_DIV && !converts) return true;
+  Diag *d = elab_error(e, DIAG_UNIT, span, "%s %s %s %s", verb_of(op), x, op == BIN_DIV ? "by" : "with", y);
   diag_label(e->diags, d, a->span, "in %s", x);
   diag_label(e->diags, d, b->span, "in %s", y);
-  double factor;
-  if (unit_convert(y, x, &factor)) diag_help(e->diags, d, "`in %s` converts the second", x);
+  if (converts && unit_exists(x)) diag_help(e->diags, d, "`in` converts: `(… in %s)` around the second, with the brackets", x);
+  else if (converts) diag_help(e->diags, d, "convert before it is squared: `(… in %s)`", unit_root(e->arena, x));
   else diag_help(e->diags, d, "they measure different things: leave one out, or write the number without a unit");
   return false;
 }
@@ -131,7 +137,7 @@ static Value *compare(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
     Value *same = is_class(a) || is_class(b) ? compare_classes(e, a, b, span) : tensor_compare(e, IR_EQ, a, b, span);
     return op == BIN_EQ || value_is_error(same) ? same : elab_unary(e, IR_NOT, same, span);
   }
-  if (!units_meet(e, a, b, span, "comparing")) return value_error(e);
+  if (!units_meet(e, op, a, b, span)) return value_error(e);
   if (op == BIN_LT) return tensor_compare(e, IR_LT, a, b, span);
   if (op == BIN_LE) return tensor_compare(e, IR_LE, a, b, span);
   return tensor_compare(e, op == BIN_GT ? IR_LT : IR_LE, b, a, span);
@@ -162,7 +168,7 @@ static void still_angle(Value *v, const Value *from) {
 }
 
 static Value *sum_like(Elab *e, IrOp op, Value *a, Value *b, Span span) {
-  if (!units_meet(e, a, b, span, op == IR_ADD ? "adding" : "subtracting")) return value_error(e);
+  if (!units_meet(e, op == IR_ADD ? BIN_ADD : BIN_SUB, a, b, span)) return value_error(e);
   Value *v = is_whole_pair(a, b) ? tensor_whole(e, op, a, b, span) : tensor_combine(e, op, a, b, span);
   if (e->in_bijection != NULL) still_angle(v, a), still_angle(v, b);
   return with_unit(v, unit_of(a) ? unit_of(a) : unit_of(b));
@@ -171,9 +177,16 @@ static Value *sum_like(Elab *e, IrOp op, Value *a, Value *b, Span span) {
 static Value *product_like(Elab *e, IrOp op, Value *a, Value *b, Span span) {
   const char *x = unit_of(a), *y = unit_of(b);
   if (op == IR_MUL && is_whole_pair(a, b)) return tensor_whole(e, op, a, b, span);
-  Value *v = tensor_combine(e, op, a, b, span);
-  if (op == IR_MUL) return with_unit(v, x != NULL && y != NULL ? NULL : x != NULL ? x : y);
-  return with_unit(v, y == NULL ? x : NULL);
+  if (op == IR_DIV && !units_meet(e, BIN_DIV, a, b, span)) return value_error(e);
+  return with_unit(tensor_combine(e, op, a, b, span), op == IR_MUL ? unit_product(e->arena, x, y) : unit_quotient(e->arena, x, y));
+}
+
+// x^2 is in the square of x's unit, sqrt(x) and x^0.5 in the root.
+static const char *power_unit(Elab *e, Value *a, Value *b) {
+  const char *unit = unit_of(a);
+  if (b->kind == VALUE_INT && b->u.integer == 1) return unit;
+  if (b->kind == VALUE_INT && b->u.integer == 2 && unit != NULL) return unit_product(e->arena, unit, unit);
+  return value_is_number(b) && value_number(b) == 0.5 ? unit_root(e->arena, unit) : NULL;
 }
 
 static Value *arithmetic(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
@@ -185,7 +198,7 @@ static Value *arithmetic(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   case BIN_DIV: v = product_like(e, IR_DIV, a, b, span); break;
   case BIN_FLOORDIV: v = tensor_apply(e, IR_FLOOR, tensor_combine(e, IR_DIV, a, b, span), span); break;
   case BIN_MOD: v = tensor_combine(e, IR_MOD, a, b, span); break;
-  case BIN_POW: v = power(e, a, b, span); break;
+  case BIN_POW: v = with_unit(power(e, a, b, span), power_unit(e, a, b)); break;
   case BIN_MATMUL: v = tensor_matmul(e, a, b, span); break;
   case BIN_AND: v = tensor_logic(e, IR_AND, a, b, span); break;
   case BIN_OR: v = tensor_logic(e, IR_OR, a, b, span); break;
@@ -222,8 +235,8 @@ Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   if (equality && a->kind == VALUE_STRING && b->kind == VALUE_STRING) return value_bool(e, span, (strcmp(a->u.string, b->u.string) == 0) == (op == BIN_EQ));
   if (equality && a->kind == VALUE_CALLABLE && b->kind == VALUE_CALLABLE) return value_bool(e, span, same_definition(a, b) == (op == BIN_EQ));
   if (both_static(op, a, b)) {
-    bool adds = op == BIN_ADD || op == BIN_SUB || (op >= BIN_LT && op <= BIN_GE);
-    if (adds && !units_meet(e, a, b, span, op == BIN_ADD ? "adding" : op == BIN_SUB ? "subtracting" : "comparing")) return value_error(e);
+    bool meet = op == BIN_ADD || op == BIN_SUB || op == BIN_DIV || (op >= BIN_LT && op <= BIN_GE);
+    if (meet && !units_meet(e, op, a, b, span)) return value_error(e);
     return static_binary(e, op, a, b, span);
   }
   return tears_circle(e, op, a, b, span) ? value_error(e) : arithmetic(e, op, a, b, span);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lang/elab_core.h"
+#include "lang/unit.h"
 
 enum { LONGEST_LIST = 1 << 22 };
 
@@ -131,8 +132,8 @@ static Value *number_component(Elab *e, IrOp op, Value *a, Value *b, Span span) 
   bool keeps_unit = op == IR_NEG || op == IR_ABS || op == IR_ADD || op == IR_SUB || op == IR_MAX || op == IR_MIN || op == IR_STOP;
   const char *unit = NULL;
   if (keeps_unit) unit = a->unit ? a->unit : b ? b->unit : NULL;
-  if (op == IR_MUL && !(a->unit && b->unit)) unit = a->unit ? a->unit : b->unit;
-  if (op == IR_DIV && b->unit == NULL) unit = a->unit;
+  if (op == IR_MUL) unit = unit_product(e->arena, a->unit, b->unit);
+  if (op == IR_DIV) unit = unit_quotient(e->arena, a->unit, b->unit);
   return value_in_unit(e, v, unit);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lang/elab_set.h"
+#include "lang/unit.h"
 
 // ---- layouts
 
@@ -271,6 +272,7 @@ Value *tensor_apply(Elab *e, IrOp op, Value *a, Span span) {
   TensorType type = tensor_type_real(a->u.tensor.type.shape);
   bool keeps_unit = op == IR_NEG || op == IR_ABS || op == IR_STOP || op == IR_FLOOR || op == IR_ROUND;
   if (keeps_unit) type.unit = a->u.tensor.type.unit;
+  if (op == IR_SQRT) type.unit = unit_root(e->arena, a->u.tensor.type.unit);
   if (op == IR_STOP) type.circular = a->u.tensor.type.circular;
   return set_kept(e, tensor_like(e, span, type, ir_unary(e->scene->fn, op, ir), a->u.tensor.belongs, &a->u.tensor.hidden), set, NULL, span);
 }

@@ -88,3 +88,29 @@ for program in "./sim --given" "./sim --score"; do
   expect_text "column \`gen_pt\` is in cm, which is no GeV"
 done
 [ ! -e cm.h5 ] || fail "no file after a refusal"
+
+# ---- a unit goes through squares and roots: the range of a mass in GeV, of momenta in MeV
+for range in "0..40 GeV" "0..40000 MeV" "0..40000"; do
+  cat > mass.hgm << END
+data d {
+  pt = ["gen_pt", "pt"] in MeV |> log |> standardize
+}
+net f(z: real[2]) -> d.pt = z |> dense(2)
+train {
+  z ~ normal[2]
+  update f { minimize mse(f(z), pt); with adam(1e-3) }
+  batch 100
+  epochs 1
+}
+generate { z ~ normal[2]; pt = f(z) }
+evaluate {
+  observable m = mass(p4(pt = pt[0], eta = 1, phi = 0, m = 105.7 MeV) + p4(pt = pt[1], eta = -1, phi = 2, m = 105.7)) over $range
+  metrics chi2(5)
+}
+END
+  expect_exit 0 $HGMC run mass.hgm --train mev.csv -o mass --quiet --force
+  grep -v events_per_second mass/evaluation.json > "mass_${range// /}"
+done
+grep -A 2 '"chi2(5)"' mass_0..40GeV > /dev/null || fail "a chi2"
+same_file mass_0..40GeV mass_0..40000MeV
+same_file mass_0..40GeV mass_0..40000
