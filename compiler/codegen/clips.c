@@ -99,3 +99,22 @@ void step_clip(const Schedule *s, Step *t) {
   for (int k = 0; k < t->n_operands; k++) clip_by(s, t, t->operand[k].place, t->loops, t->operand[k].base, t->operand[k].stride, !t->over_events);
   if (t->adds) clip_by(s, t, t->place, t->kept, t->store_base, t->store_stride, false);
 }
+
+// ---- how much is left out
+
+static double share_of(const Clip *c) {
+  int64_t met = 0;
+  for (int64_t i = 0; i < c->turns[0]; i++)
+    for (int64_t j = 0; j < c->turns[1]; j++) {
+      int64_t row = i * c->step[0] + j * c->step[1];
+      met += row >= c->low && row < c->high;
+    }
+  return (double)met / ((double)c->turns[0] * c->turns[1]);
+}
+
+double step_left_out(const Step *t) {
+  double all = 1, share = 1;
+  for (int l = 0; l < t->loops; l++) all *= (double)t->extent[l];
+  for (int i = 0; i < t->n_clips; i++) share *= share_of(&t->clips[i]);
+  return all * (1 - share);
+}

@@ -51,5 +51,6 @@ uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *po
 // The same, loaded: ready to run.
 HgmProgram *codegen_compile(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats);
 void codegen_free(HgmProgram *program);
+double codegen_left_out(const IrFn *fn); // terms of an event in contractions over events that meet only zeros of pads and are not computed
 
 #endif

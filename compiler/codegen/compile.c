@@ -372,6 +372,17 @@ static Tables make_tables(Schedule *s) {
   return t;
 }
 
+double codegen_left_out(const IrFn *fn) {
+  CodegenOptions options = codegen_defaults();
+  Arena *arena = arena_create();
+  Schedule s = make_schedule(arena, fn, &options);
+  double terms = 0;
+  for (size_t i = 0; i < s.steps.len; i++)
+    if (s.steps.at[i].kind == STEP_DOT && class_has_events(s.steps.at[i].class)) terms += step_left_out(&s.steps.at[i]);
+  arena_destroy(arena);
+  return terms;
+}
+
 uint8_t *codegen_pack(const IrFn *fn, const CodegenOptions *options, HgmPool *pool, CodegenStats *stats, size_t *size) {
   double start = now_ms();
   Arena *arena = arena_create();

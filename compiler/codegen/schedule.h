@@ -206,6 +206,7 @@ int schedule_class(const Schedule *s, IrRef r, const int *levels);  // from the 
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step
 void schedule_put(Schedule *s, uint32_t step, uint32_t group);      // at the end of the group
 bool step_reduces(const Step *t);                                   // to a value without some of its loops or events
+double step_left_out(const Step *t);                                // clips.c: terms of an event that are not computed
 int step_least_outer(const Step *t);                                // loops around the register with its running sum
 // Strides of the same elements under other axes, or false where the elements do not lie evenly enough.
 bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result);

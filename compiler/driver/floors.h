@@ -11,7 +11,7 @@
 #include "runtime/pool.h"
 
 typedef struct EventWork {
-  double flops;                 // of contractions over events, multiply and add counted apart
+  double flops;                 // of contractions over events, multiply and add counted apart; terms that clips leave out are not
   double calls[IR_OP_COUNT][2]; // of each transcendental function, division, root and draw: f32, f64
 } EventWork;
 
