@@ -188,6 +188,7 @@ static bool only_sums(const DataItem *item) {
 static void describe_columns(Blocks *b, DataField *f) {
   for (size_t i = 0; i < f->items.len; i++) {
     ModelColumn *c = &f->block->model->columns.at[f->items.at[i].own];
+    c->has_chain = c->has_chain || f->classes == NULL;
     if (f->items.len == 1 && !f->vector) {
       c->rank = f->shape.rank;
       for (int k = 0; k < f->shape.rank; k++) c->shape[k] = f->shape.axes[k] + (f->set && k == f->shape.rank - 1);

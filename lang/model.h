@@ -58,6 +58,7 @@ typedef struct ModelColumn {
   const char *order;  // four-vectors: state, f64: where e px py pz stand, then what stands at 0 1 2 3; what tells of a set keeps its place; else NULL
   double half_turn;   // an angle: it lies from minus this to this, in the column's unit, others are wrapped; 0: no angle
   double period;      // of an angle, or of the column that a difference of angles is undone to; 0: numbers on a line
+  bool has_chain;     // a field prepares it: `missing` may stand there
   bool allows_nan;    // under missing(nan …): NaN is no error
   double missing;
   bool has_missing; // declared sentinel: no warning

@@ -75,7 +75,8 @@ static bool check_values(Dataset *dataset, const ModelColumn *column, int i, con
   if (bad > 0)
     return hgm_fail(error, EXIT_USER, "%s, rows counted from 0; %s", text,
                     report->infinite > 0 ? "correct the file or leave those rows out"
-                                         : "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file");
+                    : column->has_chain  ? "declare it with `missing(nan, replace = …)` if it is a hole, or leave those rows out of the file"
+                                         : "leave those rows out of the file: weights, cuts, classes and right sides of formulas have no holes");
   if (report->sentinel > 0) fprintf(stderr, "warning: %s; `missing(%g, replace = …)` declares it as a hole\n", text, report->sentinel_value);
   if (report->constant) fprintf(stderr, "warning: column `%s` of %s is constant (%g everywhere)\n", column->name, hgm_table_name(dataset->table), report->low);
   const Table *values = find_column(dataset, column);
@@ -345,15 +346,33 @@ bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn
 static double weight_of(const Table *weights, int64_t row) { return weights == NULL ? 1 : table_number(weights, row); }
 
 static bool weights_are_finite(const Dataset *dataset, const Table *weights, HgmError *error) {
+  int64_t bad = 0, all = 0, first = 0;
   for (int split = 0; split < SPLIT_COUNT; split++)
-    for (int64_t i = 0; i < dataset->n[split]; i++) {
+    for (int64_t i = 0; i < dataset->n[split]; i++, all++) {
       int64_t row = dataset->chosen[split][i];
-      double w = weight_of(weights, row);
-      if (!isfinite(w))
-        return hgm_fail(error, EXIT_USER, "the event weight of row %lld of %s is %g; `where` leaves such rows out", (long long)row,
-                        hgm_table_name(dataset->table), w);
+      if (isfinite(weight_of(weights, row))) continue;
+      first = bad == 0 || row < first ? row : first;
+      bad++;
     }
-  return true;
+  return bad == 0 || hgm_fail(error, EXIT_USER, "%lld of %lld event weights of %s are not finite, the first in row %lld (%g); `where` leaves such rows out",
+                              (long long)bad, (long long)all, hgm_table_name(dataset->table), (long long)first, weight_of(weights, first));
+}
+
+// The training split's weights must say more of some events than of none.
+static bool weights_refused(const Dataset *dataset, const Table *weights, double mean, HgmError *error) {
+  const char *file = hgm_table_name(dataset->table);
+  int64_t n = dataset->n[SPLIT_TRAIN], negative = 0, zero = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double w = weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
+    negative += w < 0, zero += w == 0;
+  }
+  if (zero == n)
+    return hgm_fail(error, EXIT_USER, "the event weights of %s are 0 in all %lld rows of the training split; correct what `weight` names, or leave it out",
+                    file, (long long)n);
+  return hgm_fail(error, EXIT_USER,
+                  "the event weights of %s have the mean %g on the training split, where %lld of %lld are negative; it must be above 0: "
+                  "correct what `weight` names, or leave negative weights out with `where`",
+                  file, mean, (long long)negative, (long long)n);
 }
 
 // Event weights with mean 1 on the training split, as the working type.
@@ -363,9 +382,7 @@ static bool add_weights(Dataset *dataset, Session *session, const Table *weights
   double sum = 0;
   for (int64_t i = 0; i < dataset->n[SPLIT_TRAIN]; i++) sum += weight_of(weights, dataset->chosen[SPLIT_TRAIN][i]);
   double mean = sum / (double)dataset->n[SPLIT_TRAIN];
-  if (!(mean > 0))
-    return hgm_fail(error, EXIT_USER, "the event weights of %s have the mean %g on the training split; it must be above 0", hgm_table_name(dataset->table),
-                    mean);
+  if (!(mean > 0)) return weights_refused(dataset, weights, mean, error);
   HgmDtype dtype = session->model->real == IR_F64 ? HGM_F64 : HGM_F32;
   char *data = dataset_take(dataset, hgm_dtype_bytes(dtype) * (size_t)dataset->rows, error);
   if (data == NULL) return false;

@@ -86,10 +86,14 @@ expect_text '`clip(0, 1)` of `y` changes 1 of 200 rows of bad.csv, the first is 
 takes '= "f" |> standardize; weight = "w"'
 awk -F, -v OFS=, 'NR > 1 { $5 = 0 } { print }' good.csv > bad.csv
 expect_exit 1 "$HGMC" run m.hgm --train bad.csv -o bad
-expect_text 'the event weights of bad.csv have the mean 0 on the training split; it must be above 0'
-says '$5 = "nan"' 1 'bad.csv: column `w` has 1 NaN (first in row 5)'
+expect_text 'the event weights of bad.csv are 0 in all 160 rows of the training split; correct what `weight` names, or leave it out'
+awk -F, -v OFS=, 'NR > 1 { $5 = -$5 } { print }' good.csv > bad.csv
+expect_exit 1 "$HGMC" run m.hgm --train bad.csv -o bad
+expect_text 'on the training split, where 160 of 160 are negative; it must be above 0: correct what `weight` names'
+says '$5 = "nan"' 1 'bad.csv: column `w` has 1 NaN (first in row 5)' 'leave those rows out of the file: weights, cuts, classes and right sides'
+! grep -q missing log || fail "no word of \`missing\`, which fills no weight"
 takes '= "f" |> standardize; weight = "w"^-2'
-says '$5 = 0' 1 'the event weight of row 5 of bad.csv is inf; `where` leaves such rows out'
+says '$5 = 0' 1 '1 of 200 event weights of bad.csv are not finite, the first in row 5 (inf); `where` leaves such rows out'
 takes '= "f" |> standardize; weight = "w"^-2; where "w" > 0'
 says '$5 = 0' 0 '1 cut by `where`'
 
