@@ -25,10 +25,11 @@ typedef struct HgmBundleColumn {
   uint32_t kind;    // HgmFieldKind: a category holds one of `values`, a text one of `texts` (its position is the number)
   uint32_t type;    // HgmFileType of what is written
   int32_t rank;
-  uint32_t allows_nan, has_missing;
+  uint32_t allows_nan, has_missing, has_least;
   uint32_t mark;              // HgmWish.mark
   int64_t shape[4], elements; // of one event; rank 0: a number
   double missing;             // declared sentinel
+  double least;               // of counts
   uint64_t n_values, n_texts;
   const double *values;
   const char *const *texts;

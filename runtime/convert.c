@@ -74,6 +74,7 @@ int64_t hgm_convert(HgmFileType type, const char *bytes, int64_t rows, int64_t e
   case HGM_FILE_I16: CONVERT(int16_t);
   case HGM_FILE_I32: CONVERT(int32_t);
   case HGM_FILE_I64: CONVERT(int64_t);
+  case HGM_FILE_BOOL:
   case HGM_FILE_U8: CONVERT(uint8_t);
   case HGM_FILE_U16: CONVERT(uint16_t);
   case HGM_FILE_U32: CONVERT(uint32_t);

@@ -13,7 +13,18 @@ static void pad(HgmBuffer *b) { hgm_buffer_put(b, "", 0, 8); }
 
 // ---- objects
 
+static void put_bool_type(HgmBuffer *b) { // as h5py has it: an enumeration of bytes
+  put(b, 0x18, 1);
+  put(b, 2, 3), put(b, 1, 4);
+  hgm_hdf5_put_number_type(b, HGM_FILE_I8);
+  hgm_buffer_put(b, "FALSE\0\0\0TRUE\0\0\0\0\0\1", 18, 1);
+}
+
 void hgm_hdf5_put_number_type(HgmBuffer *b, HgmFileType type) {
+  if (type == HGM_FILE_BOOL) {
+    put_bool_type(b);
+    return;
+  }
   bool is_real = type == HGM_FILE_F32 || type == HGM_FILE_F64, is_double = type == HGM_FILE_F64;
   bool is_signed = type == HGM_FILE_I8 || type == HGM_FILE_I16 || type == HGM_FILE_I32 || type == HGM_FILE_I64;
   uint64_t bytes = hgm_type_bytes(type);

@@ -57,11 +57,25 @@ static Hdf5Element text(hid_t type) {
   return element;
 }
 
+// h5py's bool: an enumeration of bytes, FALSE and TRUE.
+static bool is_bool(hid_t type) {
+  static const char *const names[] = {"FALSE", "TRUE"};
+  bool fits = H5Tget_nmembers(type) == 2 && H5Tget_size(type) == 1;
+  for (unsigned i = 0; fits && i < 2; i++) {
+    char *name = H5Tget_member_name(type, i);
+    unsigned char value = 2;
+    fits = name != NULL && strcmp(name, names[i]) == 0 && H5Tget_member_value(type, i, &value) >= 0 && value == i;
+    H5free_memory(name);
+  }
+  return fits;
+}
+
 Hdf5Element hgm_hdf5_element(hid_t type) {
   size_t bytes = H5Tget_size(type);
   switch (H5Tget_class(type)) {
   case H5T_INTEGER: return integer(bytes, H5Tget_sign(type) == H5T_SGN_2);
   case H5T_ENUM: {
+    if (is_bool(type)) return number(HGM_FILE_BOOL, H5T_NATIVE_INT8);
     hid_t base = H5Tget_super(type);
     bool is_signed = H5Tget_sign(base) == H5T_SGN_2;
     H5Tclose(base);

@@ -16,6 +16,13 @@ typedef struct Output {
   size_t cap; // converted rows of one column
 } Output;
 
+static hid_t bool_type(void) { // as h5py has it
+  hid_t type = H5Tenum_create(H5T_STD_I8LE);
+  H5Tenum_insert(type, "FALSE", &(const signed char){0});
+  H5Tenum_insert(type, "TRUE", &(const signed char){1});
+  return type;
+}
+
 // Type of a column in file or memory, to be closed.
 static hid_t column_type(const HgmOutColumn *column, bool in_file) {
   switch (column->type) {
@@ -29,6 +36,7 @@ static hid_t column_type(const HgmOutColumn *column, bool in_file) {
   case HGM_FILE_U16: return H5Tcopy(in_file ? H5T_STD_U16LE : H5T_NATIVE_UINT16);
   case HGM_FILE_U32: return H5Tcopy(in_file ? H5T_STD_U32LE : H5T_NATIVE_UINT32);
   case HGM_FILE_U64: return H5Tcopy(in_file ? H5T_STD_U64LE : H5T_NATIVE_UINT64);
+  case HGM_FILE_BOOL: return bool_type();
   case HGM_FILE_TEXT: break;
   }
   hid_t type = H5Tcopy(H5T_C_S1);

@@ -104,9 +104,12 @@ static bool set_type(Parse *parse, NpyField *field, const char *text) {
     field->type = n == 8 ? HGM_FILE_F64 : HGM_FILE_F32;
     field->to_bytes = n == 8 ? 8 : 4;
     return true;
+  case 'b':
+    if (n != 1) break;
+    field->type = HGM_FILE_BOOL;
+    return true;
   case 'i':
-  case 'u':
-  case 'b': {
+  case 'u': {
     bool is_signed = field->code == 'i';
     if (n != 1 && n != 2 && n != 4 && n != 8) break;
     field->type = n == 1   ? (is_signed ? HGM_FILE_I8 : HGM_FILE_U8)

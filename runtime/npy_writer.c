@@ -13,8 +13,8 @@
 
 static const char *descr(const HgmOutColumn *column, char *text, size_t size) {
   static const char *const names[HGM_N_FILE_TYPES] = {
-      [HGM_FILE_F32] = "f4", [HGM_FILE_F64] = "f8", [HGM_FILE_I8] = "i1",  [HGM_FILE_I16] = "i2", [HGM_FILE_I32] = "i4",
-      [HGM_FILE_I64] = "i8", [HGM_FILE_U8] = "u1",  [HGM_FILE_U16] = "u2", [HGM_FILE_U32] = "u4", [HGM_FILE_U64] = "u8",
+      [HGM_FILE_F32] = "f4", [HGM_FILE_F64] = "f8", [HGM_FILE_I8] = "i1",  [HGM_FILE_I16] = "i2", [HGM_FILE_I32] = "i4",  [HGM_FILE_I64] = "i8",
+      [HGM_FILE_U8] = "u1",  [HGM_FILE_U16] = "u2", [HGM_FILE_U32] = "u4", [HGM_FILE_U64] = "u8", [HGM_FILE_BOOL] = "b1",
   };
   static const uint16_t one = 1;
   bool is_little = *(const unsigned char *)&one == 1;

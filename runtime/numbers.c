@@ -3,7 +3,7 @@
 #define EACH_TYPE(X)                                                                                                                                           \
   X(F32, float)                                                                                                                                                \
   X(F64, double)                                                                                                                                               \
-  X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U8, uint8_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t)
+  X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U8, uint8_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t) X(BOOL, uint8_t)
 
 size_t hgm_type_bytes(HgmFileType type) {
 #define BYTES(NAME, T)                                                                                                                                         \

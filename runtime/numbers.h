@@ -23,9 +23,10 @@ typedef enum {
   HGM_FILE_U16,
   HGM_FILE_U32,
   HGM_FILE_U64,
-  HGM_FILE_TEXT
+  HGM_FILE_TEXT,
+  HGM_FILE_BOOL // a byte, 0 or 1
 } HgmFileType;
-enum { HGM_N_FILE_TYPES = HGM_FILE_TEXT + 1 };
+enum { HGM_N_FILE_TYPES = HGM_FILE_BOOL + 1 };
 
 size_t hgm_type_bytes(HgmFileType type); // of an element; 0: text
 double hgm_number(HgmFileType type, const void *numbers, int64_t i);

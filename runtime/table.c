@@ -21,7 +21,7 @@ static const struct TypeRow {
     [HGM_FILE_F32] = {"float32", HGM_COLUMN_REAL},   [HGM_FILE_F64] = {"float64", HGM_COLUMN_REAL},   [HGM_FILE_I8] = {"int8", HGM_COLUMN_INTEGER},
     [HGM_FILE_I16] = {"int16", HGM_COLUMN_INTEGER},  [HGM_FILE_I32] = {"int32", HGM_COLUMN_INTEGER},  [HGM_FILE_I64] = {"int64", HGM_COLUMN_INTEGER},
     [HGM_FILE_U8] = {"uint8", HGM_COLUMN_INTEGER},   [HGM_FILE_U16] = {"uint16", HGM_COLUMN_INTEGER}, [HGM_FILE_U32] = {"uint32", HGM_COLUMN_INTEGER},
-    [HGM_FILE_U64] = {"uint64", HGM_COLUMN_INTEGER}, [HGM_FILE_TEXT] = {"text", HGM_COLUMN_TEXT},
+    [HGM_FILE_U64] = {"uint64", HGM_COLUMN_INTEGER}, [HGM_FILE_TEXT] = {"text", HGM_COLUMN_TEXT},     [HGM_FILE_BOOL] = {"bool", HGM_COLUMN_INTEGER},
 };
 _Static_assert(sizeof TYPES / sizeof *TYPES == HGM_N_FILE_TYPES, "a row per type");
 

@@ -112,6 +112,7 @@ static bool put_value(const HgmOutColumn *column, double value, size_t bytes, ch
   case HGM_FILE_I16: PUT_INTEGER(int16_t, -0x1p15, 0x1p15) break;
   case HGM_FILE_I32: PUT_INTEGER(int32_t, -0x1p31, 0x1p31) break;
   case HGM_FILE_I64: PUT_INTEGER(int64_t, -0x1p63, 0x1p63) break;
+  case HGM_FILE_BOOL: PUT_INTEGER(uint8_t, 0, 2) break;
   case HGM_FILE_U8: PUT_INTEGER(uint8_t, 0, 0x1p8) break;
   case HGM_FILE_U16: PUT_INTEGER(uint16_t, 0, 0x1p16) break;
   case HGM_FILE_U32: PUT_INTEGER(uint32_t, 0, 0x1p32) break;
@@ -134,12 +135,13 @@ bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, con
 }
 
 // The least and the greatest number of an integer type, as doubles that convert to it; false: no integer type.
-static bool integer_range(HgmFileType type, double *low, double *high) {
+static bool type_range(HgmFileType type, double *low, double *high) {
   switch (type) {
   case HGM_FILE_I8: *low = INT8_MIN, *high = INT8_MAX; return true;
   case HGM_FILE_I16: *low = INT16_MIN, *high = INT16_MAX; return true;
   case HGM_FILE_I32: *low = INT32_MIN, *high = INT32_MAX; return true;
   case HGM_FILE_I64: *low = -0x1p63, *high = 0x1p63 - 1024; return true;
+  case HGM_FILE_BOOL: *low = 0, *high = 1; return true;
   case HGM_FILE_U8: *low = 0, *high = UINT8_MAX; return true;
   case HGM_FILE_U16: *low = 0, *high = UINT16_MAX; return true;
   case HGM_FILE_U32: *low = 0, *high = UINT32_MAX; return true;
@@ -151,16 +153,29 @@ static bool integer_range(HgmFileType type, double *low, double *high) {
   return false;
 }
 
+// Of a column, whose type may be that of a real number where it counts. text: why it is that; false: it is no column of whole numbers.
+static bool whole_range(const HgmOutColumn *column, double *low, double *high, char *text, size_t size) {
+  const char *type = hgm_type_name(column->type);
+  const bool typed = type_range(column->type, low, high);
+  snprintf(text, size, "which %s holds", type);
+  if (!typed) *low = -INFINITY, *high = INFINITY;
+  if (!column->has_least || column->least <= *low) return typed;
+  *low = column->least;
+  snprintf(text, size, "the least of the training data%s%s", typed ? " and the greatest of " : " and no end", typed ? type : "");
+  return true;
+}
+
 void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count) {
   const int64_t elements = hgm_writer_elements(column);
   double low = 0, high = 0;
-  const bool whole = integer_range(column->type, &low, &high);
+  char text[80];
+  const bool whole = whole_range(column, &low, &high, text, sizeof text);
   for (int64_t i = 0; i < rows * elements; i++) {
     const double x = whole ? nearbyint(values[i]) : values[i];
     const int64_t row = first + i / elements;
     if (!isfinite(x) && !(isnan(x) && column->holes)) {
       if (count->lost++ == 0) count->first_lost = row;
-    } else if (whole && (x < low || x > high)) {
+    } else if (whole && (x < low || x > high) && !(column->has_missing && x == column->missing)) {
       if (count->beyond++ == 0) count->first_beyond = row, count->value = x;
       values[i] = x < low ? low : high;
     }
@@ -169,11 +184,12 @@ void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64
 
 void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count) {
   double low, high;
-  if (count->beyond > 0 && integer_range(column->type, &low, &high))
+  char range[80];
+  if (count->beyond > 0 && whole_range(column, &low, &high, range, sizeof range))
     fprintf(out,
-            "warning: column `%s`: %lld numbers beyond %g..%g, which %s holds, are written as the nearest that it has (the first in event %lld: %g); `clip` in "
+            "warning: column `%s`: %lld numbers beyond %.10g..%.10g, %s, are written as the nearest that it has (the first in event %lld: %g); `clip` in "
             "front of the column's chain keeps them inside\n",
-            column->name, (long long)count->beyond, low, high, hgm_type_name(column->type), (long long)count->first_beyond, count->value);
+            column->name, (long long)count->beyond, low, high, range, (long long)count->first_beyond, count->value);
   if (count->lost > 0)
     fprintf(out, "warning: column `%s`: %lld numbers that are not finite, the first in event %lld\n", column->name, (long long)count->lost,
             (long long)count->first_lost);

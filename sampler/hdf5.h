@@ -58,7 +58,7 @@ bool h5_links(const H5 *h, const H5Object *group, bool (*each)(void *data, const
 typedef struct H5Type {
   int class, version;
   uint64_t bytes;
-  bool is_swapped, is_signed, is_variable_text;
+  bool is_swapped, is_signed, is_bool, is_variable_text;
   int rank; // of an array
   uint64_t shape[H5_MOST_RANK];
   const uint8_t *inner, *inner_end; // base type of an array or enumeration; members of a compound

@@ -44,6 +44,7 @@ static bool refuse(const Reading *r, const char *name, const char *reason) {
 // Our type of a number or text; false: *reason says why there is none.
 static bool file_type(const H5Type *t, HgmFileType *type, const char **reason) {
   static const HgmFileType integers[2][4] = {{HGM_FILE_U8, HGM_FILE_U16, HGM_FILE_U32, HGM_FILE_U64}, {HGM_FILE_I8, HGM_FILE_I16, HGM_FILE_I32, HGM_FILE_I64}};
+  if (t->is_bool) return *type = HGM_FILE_BOOL, true;
   bool is_integer = t->class == H5_INTEGER || t->class == H5_ENUM;
   for (int k = 0; is_integer && k < 4; k++)
     if (t->bytes == 1u << k) return *type = integers[t->is_signed][k], true;

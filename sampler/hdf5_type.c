@@ -36,8 +36,15 @@ static const uint8_t *enum_type(const uint8_t *at, const uint8_t *end, H5Type *t
   H5Type base;
   t->inner = at;
   t->inner_end = at = h5_type(at, end, &base);
-  for (int i = 0; at != NULL && i < n; i++) at = behind_name(at, end, t->version);
+  static const char *const names[] = {"FALSE", "TRUE"}; // h5py's bool
+  bool is_bool = at != NULL && n == 2 && base.bytes == 1;
+  for (int i = 0; at != NULL && i < n; i++) {
+    const char *name = (const char *)at;
+    at = behind_name(at, end, t->version);
+    is_bool = is_bool && at != NULL && strcmp(name, names[i]) == 0;
+  }
   if (at == NULL || (uint64_t)(end - at) / (uint64_t)(n > 0 ? n : 1) < base.bytes) return NULL;
+  t->is_bool = is_bool && at[0] == 0 && at[1] == 1;
   t->is_signed = base.is_signed;
   t->is_swapped = base.is_swapped;
   return at + (uint64_t)n * base.bytes;

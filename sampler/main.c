@@ -77,6 +77,8 @@ static HgmOutColumn generated_column(const HgmBundleColumn *c) {
   HgmOutColumn out = {.name = c->name, .type = (HgmFileType)c->type, .rank = c->rank, .unit = c->unit[0] != '\0' ? c->unit : NULL, .texts = c->texts};
   out.n_texts = (int)c->n_texts;
   out.holes = c->allows_nan != 0;
+  out.has_least = c->has_least != 0, out.least = c->least;
+  out.has_missing = c->has_missing != 0, out.missing = c->missing;
   memcpy(out.shape, c->shape, sizeof out.shape);
   return out;
 }

@@ -139,6 +139,13 @@ void dataset_add_column(Dataset *dataset, const ModelColumn *column, HgmFileType
   }
 }
 
+// A column of whole numbers that are never negative: by its type or by `dequantize`. What stands in the empty places of a set is no element.
+static bool is_count(const ModelColumn *column, const HgmColumn *in_file, const HgmColumnReport *report) {
+  bool integer = in_file->kind == HGM_COLUMN_INTEGER && in_file->type != HGM_FILE_BOOL;
+  bool whole = column->kind == COLUMN_INTEGER || (column->kind == COLUMN_REAL && integer);
+  return whole && !column->of_set && report->low >= 0 && report->sentinel == 0;
+}
+
 static bool load_columns(Dataset *dataset, Session *session, const HgmWish *wishes, const int *used, int n, HgmError *error) {
   Arena *arena = session->arena;
   const ModelData *data = dataset->data;
@@ -152,8 +159,11 @@ static bool load_columns(Dataset *dataset, Session *session, const HgmWish *wish
   if (!fine) return false;
   timeline_add(session->options->timeline, begin, "%s: %d columns of %lld rows read", data->name, n, (long long)dataset->rows);
   for (int k = 0; k < n; k++) dataset_add_column(dataset, &data->columns.at[used[k]], hgm_wish_type(dataset->table, &wishes[k]), values[k]);
-  for (int k = 0; k < n; k++)
-    if (!check_values(dataset, &data->columns.at[used[k]], used[k], &reports[k], error)) return false;
+  for (int k = 0; k < n; k++) {
+    const ModelColumn *column = &data->columns.at[used[k]];
+    if (!check_values(dataset, column, used[k], &reports[k], error)) return false;
+    if (is_count(column, hgm_table_column(dataset->table, wishes[k].column), &reports[k])) dataset->least[used[k]] = reports[k].low;
+  }
   return true;
 }
 
@@ -205,6 +215,8 @@ bool dataset_open(Dataset *dataset, Session *session, const ModelData *data, con
     if (files->of[s].len > 0 && !dataset_paths(arena, data, &files->of[s], &all, error)) return false;
   if (!hgm_table_open(&dataset->table, all.at, (int)all.len, error)) return false;
   dataset->places = ARENA_ARRAY(arena, int, data->columns.len + 1);
+  dataset->least = ARENA_ARRAY(arena, double, data->columns.len + 1);
+  for (size_t i = 0; i < data->columns.len; i++) dataset->least[i] = NAN;
   int *used = ARENA_ARRAY(arena, int, data->columns.len + 1), *places = ARENA_ARRAY(arena, int, data->columns.len + 1), n = 0;
   if (wanted == NULL) wanted = dataset_every;
   if (!dataset_columns(session, dataset->table, data, wanted, context, dataset->places, error)) return false;

@@ -33,6 +33,7 @@ typedef struct Dataset {
   const char *folder;
   Arena *arena;                 // the session's
   int *places;                  // by model column: its index in the table
+  double *least;                // by model column: of counts (whole numbers that are never negative) the least; else NaN
   int64_t *chosen[SPLIT_COUNT]; // rows of each split, ascending, cuts applied
   int64_t n[SPLIT_COUNT];
   int64_t cut;   // rows that `where` left out

@@ -90,6 +90,7 @@ static HgmBundleColumn pack_column(const OpenRun *run, const char *port, const c
   out.rank = column_shape(run->manifest, like, out.shape);
   for (int k = 0; k < out.rank; k++) out.elements *= out.shape[k];
   out.allows_nan = like->allows_nan;
+  out.has_least = column_least(run->manifest, like, &out.least);
   out.has_missing = like->has_missing;
   out.missing = like->missing;
   out.mark = like->of_set ? (uint32_t)like->told_by + 1 : 0;

@@ -143,12 +143,15 @@ static void add_pair(Arena *arena, HgmManifestPair **pairs, int *n, const char *
   *pairs = grown;
 }
 
-// Type, shape and unit of what is written like the column: those of the file, "float32 (25,25) GeV", except where its numbers are in another unit.
+// Type, least number (of counts), shape and unit of what is written like the column: those of the file, "float32 (25,25) GeV", "int32 >= 0", except where
+// its numbers are in another unit.
 static const char *column_text(const Dataset *dataset, size_t c, Arena *arena) {
   const HgmColumn *column = hgm_table_column(dataset->table, dataset->places[c]);
   const char *unit = dataset_unit(&dataset->data->columns.at[c], column), *converted;
   hgm_table_unit(dataset->table, dataset->places[c], unit, &converted);
-  const char *text = file_type_text(converted != NULL && column->kind == HGM_COLUMN_INTEGER ? HGM_FILE_F64 : column->type);
+  const bool converted_whole = converted != NULL && column->kind == HGM_COLUMN_INTEGER;
+  const char *text = file_type_text(converted_whole ? HGM_FILE_F64 : column->type);
+  if (!converted_whole && !isnan(dataset->least[c])) text = arena_printf(arena, "%s >= %.17g", text, dataset->least[c]);
   for (int k = 0; k < column->rank; k++)
     text = arena_printf(arena, "%s%s%lld%s", text, k == 0 ? " (" : ",", (long long)column->shape[k], k + 1 == column->rank ? ")" : "");
   return hgm_unit_find(unit) != NULL ? arena_printf(arena, "%s %s", text, unit) : text;

@@ -11,7 +11,7 @@
 static const char *const type_names[HGM_N_FILE_TYPES] = {
     [HGM_FILE_F32] = "float32", [HGM_FILE_F64] = "float64", [HGM_FILE_I8] = "int8",   [HGM_FILE_I16] = "int16",
     [HGM_FILE_I32] = "int32",   [HGM_FILE_I64] = "int64",   [HGM_FILE_U8] = "uint8",  [HGM_FILE_U16] = "uint16",
-    [HGM_FILE_U32] = "uint32",  [HGM_FILE_U64] = "uint64",  [HGM_FILE_TEXT] = "text",
+    [HGM_FILE_U32] = "uint32",  [HGM_FILE_U64] = "uint64",  [HGM_FILE_TEXT] = "text", [HGM_FILE_BOOL] = "bool",
 };
 
 const char *file_type_text(HgmFileType type) { return type_names[type]; }
@@ -29,6 +29,12 @@ HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column) 
   for (int t = 0; text != NULL && t < HGM_N_FILE_TYPES; t++)
     if (strncmp(text, type_names[t], strlen(type_names[t])) == 0) return (HgmFileType)t;
   return strcmp(manifest->precision, "f64") == 0 ? HGM_FILE_F64 : HGM_FILE_F32; // what the training file does not have
+}
+
+bool column_least(const HgmManifest *manifest, const ModelColumn *column, double *least) {
+  const char *text = column_in_file(manifest, column), *at = text == NULL ? NULL : strstr(text, " >= ");
+  if (at != NULL) *least = strtod(at + 4, NULL);
+  return at != NULL;
 }
 
 int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape) {

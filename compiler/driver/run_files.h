@@ -27,6 +27,8 @@ void model_hash(const Session *session, const char *precision, char text[65]);
 HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column);
 // And its shape there, of one event, (HGM_MAX_RANK): an image of one channel that the file has as rows and columns is written so. Returns the rank.
 int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape);
+// Of a column of counts, the least number that the training file has in it; false: it is none.
+bool column_least(const HgmManifest *manifest, const ModelColumn *column, double *least);
 const char *file_type_text(HgmFileType type);
 
 // FILE or NAME=FILE arguments of --train, --data: the files of one data block. False: a block is named that does not exist.

@@ -162,6 +162,9 @@ static void add_generated(Sampling *s) {
       out.texts = like->texts.at;
       out.n_texts = (int)like->texts.len;
       out.holes = like->allows_nan;
+      out.has_least = column_least(s->run.manifest, like, &out.least);
+      out.has_missing = like->has_missing;
+      out.missing = like->missing;
     }
     VEC_PUSH(s->run.session.arena, &s->columns, out);
   }

@@ -113,23 +113,38 @@ expect_exit 0 ./sim --score bad.csv -o alone.csv --force; expect_text 'warning: 
 same_file score.csv alone.csv
 expect_exit 0 ./sim --given bad.csv -o alone.csv --force; expect_text 'warning: column `b`: 1 numbers that are not finite, the first in event 5'
 
-# ---- counts beyond what the type of their column holds: the nearest that it has, counted
-header="{'descr': [('n', '|u1'), ('m', '<i2')], 'fortran_order': False, 'shape': (100,), }"
+# ---- counts beyond what the type of their column holds, or below the least that the training data have: the nearest that it has, counted.
+# Whole numbers of both signs know only their type; -5 stands for what is missing
+header="{'descr': [('n', '|u1'), ('m', '<i2'), ('k', '|i1')], 'fortran_order': False, 'shape': (100,), }"
 {
   printf '\223NUMPY\1\0\166\0%-117s\n' "$header"
-  for i in {0..99}; do printf "\\$(printf %03o $((i % 7)))\\$(printf %03o "$i")\\0"; done
+  for i in {0..99}; do printf "\\$(printf %03o $((i % 7)))\\$(printf %03o $((i + 1)))\\0\\$(printf %03o $(((i - 50) & 255)))"; done
 } > counts.npy
 cat > counts.hgm << 'END'
-data d { n = "n" |> dequantize |> standardize; m = "m" |> dequantize |> standardize }
+data d { n = "n" |> dequantize |> standardize; m = "m" |> dequantize |> standardize; k = "k" |> dequantize |> standardize }
 net f(n: d.n) -> d.m = n |> dense(1)
-train { update f { minimize mse(f(n), m); with adam(1e-3) }; batch 32; epochs 1 }
-generate { z ~ normal; n = 100 * z; m = z }
+train { update f { minimize mse(f(n), m) + 0 * k; with adam(1e-3) }; batch 32; epochs 1 }
+generate { z ~ normal; n = 100 * z; m = z; k = z }
 END
 expect_exit 0 "$HGMC" run counts.hgm --train counts.npy -o counts
 expect_exit 0 "$HGMC" sample counts -n 1000 -o drawn.csv --force
 expect_text ' numbers beyond 0..255, which uint8 holds, are written as the nearest that it has'
 [ "$(sed 1d drawn.csv | cut -d, -f1 | sort -g | sed -n '1p;$p' | tr '\n' ' ')" = "0 255 " ] || fail "numbers from 0 to 255"
-! grep -q '`m`' log || fail "no word of a column whose numbers fit"
+expect_text '`m`: '; expect_text ' numbers beyond 1..32767, the least of the training data and the greatest of int16, are written as the nearest that it has'
+[ "$(sed 1d drawn.csv | cut -d, -f2 | sort -g | head -n 1)" = 1 ] || fail "no count below the least"
+! grep -q '`k`' log || fail "no word of a column whose numbers fit"
+[ "$(sed 1d drawn.csv | cut -d, -f3 | sort -g | head -n 1)" -lt -50 ] || fail "whole numbers of both signs beyond the training data"
 expect_exit 0 "$HGMC" build counts -o sim --force
-expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'numbers beyond 0..255, which uint8 holds'
+expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'numbers beyond 0..255, which uint8 holds'; expect_text 'beyond 1..32767'
 same_file drawn.csv alone.csv
+awk 'BEGIN { print "c"; for (i = 0; i < 200; i++) printf "%.1f\n", i % 4 == 0 ? -5 : i % 7 }' > reals.csv
+cat > reals.hgm << 'END'
+data d { c = "c" |> missing(-5, replace = 9) |> dequantize |> standardize }
+net f(c: d.c) -> d.c = c |> dense(1)
+train { update f { minimize mse(f(c), c); with adam(1e-3) }; batch 32; epochs 1 }
+generate { z ~ normal; c = 2 * z }
+END
+expect_exit 0 "$HGMC" run reals.hgm --train reals.csv -o reals
+expect_exit 0 "$HGMC" sample reals -n 1000 -o drawn.csv --force
+expect_text ' numbers beyond 0..inf, the least of the training data and no end, are written as the nearest that it has'
+[ "$(sed 1d drawn.csv | sort -gu | sed -n '1,2p' | tr '\n' ' ')" = "-5 0 " ] || fail "what is missing, and counts from 0"

@@ -283,7 +283,7 @@ static void append_rows(HgmWriter *writer, int rows, int pieces) {
       a[i] = at + i + 0.5, c[i] = (at + i) % 2;
       for (int k = 0; k < 6; k++) b[6 * i + k] = (at + i) % 100 + k;
     }
-    if (!hgm_writer_append(writer, (const double *const[]){a, b, c, a, c}, n, &error)) fail_msg("%s", error.text);
+    if (!hgm_writer_append(writer, (const double *const[]){a, b, c, a, c, c}, n, &error)) fail_msg("%s", error.text);
     at += n;
     free(a), free(b), free(c);
   }
@@ -301,6 +301,23 @@ static void read_back(hid_t file, const char *name, int rows, int elements, doub
   H5Dclose(dataset);
 }
 
+// What h5py takes for a bool; and the values, read as the bytes that they are.
+static void assert_bool(hid_t file, const char *name, int rows) {
+  hid_t dataset = H5Dopen2(file, name, H5P_DEFAULT), type = H5Dget_type(dataset), byte = H5Tenum_create(H5T_NATIVE_INT8);
+  char text[8];
+  assert_true(H5Tget_class(type) == H5T_ENUM && H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2);
+  for (signed char i = 0; i < 2; i++) {
+    assert_true(H5Tenum_nameof(type, &i, text, sizeof text) >= 0);
+    assert_string_equal(text, i == 0 ? "FALSE" : "TRUE");
+    H5Tenum_insert(byte, text, &i);
+  }
+  signed char *values = calloc((size_t)rows + 1, 1);
+  if (rows > 0) assert_true(H5Dread(dataset, byte, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+  for (int i = 0; i < rows; i++) assert_true(values[i] == i % 2);
+  free(values);
+  H5Tclose(byte), H5Tclose(type), H5Dclose(dataset);
+}
+
 static void assert_written(int rows) {
   hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   assert_true(file >= 0);
@@ -312,6 +329,7 @@ static void assert_written(int rows) {
     assert_true(a[i] == i + 0.5 && c[i] == i % 2);
     for (int k = 0; k < 6; k++) assert_true(b[6 * i + k] == i % 100 + k);
   }
+  assert_bool(file, "tag", rows);
   hid_t dataset = H5Dopen2(file, "a", H5P_DEFAULT), attribute = H5Aopen(dataset, "unit", H5P_DEFAULT), type = H5Aget_type(attribute);
   char unit[16] = "";
   assert_true(H5Tget_size(type) < sizeof unit && H5Aread(attribute, type, unit) >= 0);
@@ -347,13 +365,14 @@ static void test_what_the_library_reads(void **state) {
                                   {.name = "deep/in/b", .type = HGM_FILE_U8, .rank = 2, .shape = {2, 3}},
                                   {.name = "deep/c", .type = HGM_FILE_I64},
                                   {.name = "deep/in/d", .type = HGM_FILE_F32},
-                                  {.name = "text", .type = HGM_FILE_TEXT, .texts = texts, .n_texts = 2}};
+                                  {.name = "text", .type = HGM_FILE_TEXT, .texts = texts, .n_texts = 2},
+                                  {.name = "tag", .type = HGM_FILE_BOOL}};
   const HgmAttribute attributes[] = {{.name = "seed", .kind = HGM_ATTRIBUTE_INTEGER, .integer = -7}, {.name = "model", .text = "x.hgm"}};
   static const int counts[] = {0, 1, 4096, 4097, 70000, 300000}; // the last needs two levels of chunks
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     HgmError error = {0};
     HgmWriter *writer;
-    if (!hgm_writer_open(&writer, path, columns, 5, attributes, 2, true, NULL, &error)) fail_msg("%s", error.text);
+    if (!hgm_writer_open(&writer, path, columns, 6, attributes, 2, true, NULL, &error)) fail_msg("%s", error.text);
     append_rows(writer, counts[i], 7);
     if (!hgm_writer_finish(writer, &error)) fail_msg("%s", error.text);
     assert_written(counts[i]);

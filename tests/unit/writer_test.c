@@ -35,8 +35,9 @@ static const HgmOutColumn COLUMNS[] = {
     {.name = "event", .type = HGM_FILE_I64},
     {.name = "cells", .type = HGM_FILE_F32, .rank = 2, .shape = {2, 3}, .unit = "MeV"},
     {.name = "label", .type = HGM_FILE_TEXT, .texts = CLASSES, .n_texts = 3},
+    {.name = "tagged", .type = HGM_FILE_BOOL},
 };
-enum { N_COLUMNS = 6 };
+enum { N_COLUMNS = 7 };
 
 static double *VALUES[N_COLUMNS];
 
@@ -47,6 +48,7 @@ static double expected(int column, int64_t row, int64_t element) {
   case 2: return row % 3 == 0 ? -1 : 1;
   case 3: return 9007199254740992.0 - ROWS + (double)row; // up to 2^53
   case 4: return (double)(float)((double)row * 0.01 + (double)element);
+  case 6: return (double)(row % 2);
   }
   return (double)(row % 3);
 }
@@ -165,6 +167,7 @@ static void hdf5_reads_back(void **state) {
   assert_true(hgm_table_open(&table, &path, 1, &error));
   assert_string_equal(hgm_table_column(table, hgm_table_find(table, "pt"))->unit, "GeV");
   assert_int_equal(hgm_table_column(table, hgm_table_find(table, "charge"))->type, HGM_FILE_I8);
+  assert_int_equal(hgm_table_column(table, hgm_table_find(table, "tagged"))->type, HGM_FILE_BOOL);
   hgm_table_close(table);
   check_file(path, "", true);
   assert_int_equal(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0); // nothing stays open
@@ -246,6 +249,7 @@ static void values_that_do_not_fit(void **state) {
       {HGM_FILE_I32, NAN, false},  {HGM_FILE_I64, 0x1p63, false},  {HGM_FILE_U64, 0x1p63, true}, {HGM_FILE_U64, 0x1p64, false},
       {HGM_FILE_F32, 1e39, false}, {HGM_FILE_F32, INFINITY, true}, {HGM_FILE_TEXT, 3, false},    {HGM_FILE_TEXT, -1, false},
       {HGM_FILE_TEXT, NAN, false}, {HGM_FILE_I16, 40000, false},   {HGM_FILE_U16, 40000, true},  {HGM_FILE_U32, 4294967295.0, true},
+      {HGM_FILE_BOOL, 1, true},    {HGM_FILE_BOOL, 2, false},      {HGM_FILE_BOOL, -1, false},
   };
   static const char *const names[] = {"bad.h5", "bad.npy", "bad.npz", "bad.csv"};
   for (size_t f = 0; f < 4; f++)
