@@ -26,6 +26,22 @@ static const char *shape_text(Arena *arena, int rank, const int64_t *shape) {
   return arena_printf(arena, "%s)", text);
 }
 
+// Whether rows of one shape are rows of the other with neighbouring axes joined: each end of an axis of a is one of b.
+static bool joins(int rank_a, const int64_t *a, int rank_b, const int64_t *b) {
+  int64_t to_a = 1, to_b = 1;
+  for (int i = 0, k = 0; i < rank_a; i++) {
+    to_a *= a[i];
+    while (k < rank_b && to_b < to_a) to_b *= b[k++];
+    if (to_b != to_a) return false;
+  }
+  return true;
+}
+
+static bool shapes_meet(const HgmColumn *found, const ModelColumn *column) {
+  return found->elements == column_elements(column) &&
+         (joins(found->rank, found->shape, column->rank, column->shape) || joins(column->rank, column->shape, found->rank, found->shape));
+}
+
 // Absent (in one of the files), or there in a form that cannot be read: the table says which.
 static void column_refused(Session *session, const HgmTable *table, const ModelColumn *column, const char *reason) {
   if (hgm_table_find(table, column_path(session->arena, column)) >= 0) {
@@ -73,11 +89,13 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds numbers, the field lists texts", path, hgm_table_name(table));
     return -1;
   }
-  if (found->elements != column_elements(column)) {
+  if (!shapes_meet(found, column)) {
     Diag *d = diag_add(session->diags, DIAG_COLUMN_SHAPE, column->span, "`%s` of %s is %s, the field wants %s", path, hgm_table_name(table),
                        shape_text(session->arena, found->rank, found->shape), shape_text(session->arena, column->rank, column->shape));
     const char *declared = "";
     for (int i = 0; i < found->rank; i++) declared = arena_printf(session->arena, "%s%s%lld", declared, i ? ", " : "", (long long)found->shape[i]);
+    bool one_channel = column->rank == found->rank + 1 && column->shape[found->rank] == 1; // the file has it as rows and columns
+    if (one_channel) declared = arena_printf(session->arena, "%s, 1", declared);
     if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }

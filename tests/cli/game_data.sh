@@ -72,9 +72,12 @@ expect_text "the loss of \`update critic\` is not finite in step 0: \`log\` at e
 expect_text "for event 55 (row 55)"
 
 # ---- images of another size than the model's
-{ printf '\x93NUMPY\x01\x00\x76\x00'
-  printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (20, 4, 4), }"
-  head -c $((20 * 16 * 4)) /dev/zero; } > image.npy
+images() { # SHAPE: of 16 pixels
+  printf '\x93NUMPY\x01\x00\x76\x00'
+  printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (20, $1,), }"
+  head -c $((20 * 16 * 4)) /dev/zero
+}
+images "4, 4" > image.npy
 cat > image.hgm <<'M'
 data jets { image: real[5, 5, 1] = "image" }
 net judge(image: jets.image) -> real = image |> flatten |> dense(1)
@@ -83,4 +86,12 @@ M
 expect_exit 1 $HGMC run image.hgm --train image.npy -o image
 expect_text "error[column-shape]"
 expect_text "(N, 4, 4)"
-expect_text "real[4, 4] = \"image\""
+expect_text "real[4, 4, 1] = \"image\""
+sed -i 's/5, 5, 1/8, 2, 1/' image.hgm # as many pixels, and other rows
+images "2, 8" > image.npy
+expect_exit 1 $HGMC run image.hgm --train image.npy -o image
+expect_text "(N, 2, 8)"; expect_text "real[2, 8, 1] = \"image\""
+for shape in "8, 2" "16" "8, 2, 1" "2, 4, 2"; do # what the file joins or parts
+  images "$shape" > image.npy
+  expect_exit 0 $HGMC run image.hgm --train image.npy -o image --force
+done
