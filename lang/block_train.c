@@ -190,7 +190,7 @@ static void check_batch(Elab *e, const ModelPhase *phase, const AstDecl *decl) {
     const AstTrainItem *item = decl->u.train.items.at[i];
     if (item->kind != TI_BATCH || phase->batch != 1 || !phase->normalises) continue;
     Diag *d = elab_error(e, DIAG_BATCH_ONE, item->span, "a batch of one event has no spread to normalise by");
-    diag_help(e->diags, d, "`batch 2` or more, or `layer_norm` instead of `batch_norm`");
+    diag_help(e->diags, d, "`batch 2` or more; `layer_norm` and `scale_shift` normalise without a batch");
   }
 }
 

@@ -114,10 +114,10 @@ static const char *targets_text(Elab *e, const Targets *targets) {
   return text;
 }
 
-// `running`, of which batch norm is made; `iterated` is about weights.
+// Of what nets keep some looks at the batch, as batch norm and activation normalisation do.
 static bool averages_over_batch(const Scene *scene) {
   for (size_t i = 0; i < scene->running.len; i++)
-    if (scene->running.at[i].ones != IR_NONE) return true;
+    if (scene->running.at[i].of_step) return true;
   return false;
 }
 

@@ -60,6 +60,7 @@ typedef struct DrawnFlow { // what a flow drew in this scene: its density needs 
 typedef struct Running {
   const char *path, *seen, *owner; // the weights' names; the net
   IrRef average, ones;             // as they stand behind the last use; ones IR_NONE: of `iterated`
+  bool of_step;                    // it looks at the batch: `running` always, `iterated` perhaps
   bool given_out;
 } Running;
 typedef struct Scene {

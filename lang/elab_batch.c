@@ -115,7 +115,7 @@ static Running *running_at(Elab *e, const char *path, Extents shape, Value *law,
   Scene *s = e->scene;
   for (size_t i = 0; i < s->running.len; i++)
     if (strcmp(s->running.at[i].path, path) == 0) return &s->running.at[i];
-  Running r = {.path = path, .seen = arena_printf(e->arena, "%s.seen", path), .owner = e->place->owner, .ones = IR_NONE};
+  Running r = {.path = path, .seen = arena_printf(e->arena, "%s.seen", path), .owner = e->place->owner, .ones = IR_NONE, .of_step = law == NULL};
   r.average = remembered(e, r.path, shape, law, span);
   if (law == NULL) r.ones = remembered(e, r.seen, (Extents){0}, NULL, span);
   VEC_PUSH(e->arena, &s->running, r);
@@ -156,6 +156,12 @@ static Value *misplaced(Elab *e, Span span, const char *problem) {
   return value_error(e);
 }
 
+// It draws where weights begin, and there are no values.
+static bool of_settings(const Value *law) {
+  if (law == NULL || law->kind == VALUE_TENSOR) return law == NULL;
+  return law->kind != VALUE_DISTRIBUTION || (of_settings(law->u.distribution.a) && of_settings(law->u.distribution.b));
+}
+
 static Value *next_of(Elab *e, Value *f, Value *before, Span span) {
   Values args = {0};
   VEC_PUSH(e->arena, &args, before);
@@ -173,6 +179,7 @@ Value *builtin_iterated(Elab *e, const Builtin *b, BuiltinCall *call) {
   Extents shape;
   if (e->place->owner == NULL) return misplaced(e, call->span, "`iterated` outside of any net, which would keep it");
   if (law->kind != VALUE_DISTRIBUTION) return misplaced(e, call->at[0], "what is iterated begins as a draw from a law");
+  if (!of_settings(law)) return misplaced(e, call->at[0], "what is iterated begins as a draw from a law whose parameters are numbers");
   if (f->kind != VALUE_CALLABLE) return misplaced(e, call->at[1], "`iterated` takes a function of the value before");
   if (!distribution_shape(e, law, &shape)) return value_error(e);
   Running *r = running_at(e, place_next(e, b->name), shape, law, call->span);
@@ -181,7 +188,9 @@ Value *builtin_iterated(Elab *e, const Builtin *b, BuiltinCall *call) {
     const char *path = r->path; // f may use others
     now = next_of(e, f, before, call->span);
     if (value_is_error(now)) return now;
-    running_at(e, path, shape, law, call->span)->average = now->u.tensor.ir;
+    r = running_at(e, path, shape, law, call->span);
+    r->average = now->u.tensor.ir;
+    r->of_step = now->u.tensor.belongs.kind == BELONGS_STEP;
   }
   Value *both = value_record(e, call->span);
   VEC_PUSH(e->arena, &both->u.record.fields, (RecordField){NULL, before});

@@ -51,6 +51,7 @@ flow f(x | c) {
   spline_maf(4, widths = [8])
   rotate
   scale_shift
+  act_norm
   continuous(mlp([8], act = tanh), steps = 40)
   spline_coupling(6, subnet = mlp([8]), most = 20)
   linear_coupling(6, subnet = mlp([8]))

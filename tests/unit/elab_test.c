@@ -213,6 +213,7 @@ static const char *const STEPS[] = {
     "permute",
     "rotate",
     "scale_shift",
+    "act_norm",
     "affine_coupling(mlp([8]))",
     "affine_coupling(mlp([8]), flip = true)",
     "spline_coupling(4, 3.0, resnet(8))",
@@ -453,8 +454,8 @@ static void angles_are_not_torn(void **state) {
   (void)state;
   static const char *const data = "data d { a = { p: angle = \"p\" |> wrap, v = \"v\" } }\n";
   Arena *arena = arena_create();
-  static const char *const steps[] = {"linear_lu", "scale_shift", "rotate"};
-  for (int i = 0; i < 3; i++) expect(arena_printf(arena, "%sflow f(a) { base normal; %s }\nscore { s = log_prob(f, a) }\n", data, steps[i]), "angle-linear");
+  static const char *const steps[] = {"linear_lu", "scale_shift", "act_norm", "rotate"};
+  for (int i = 0; i < 4; i++) expect(arena_printf(arena, "%sflow f(a) { base normal; %s }\nscore { s = log_prob(f, a) }\n", data, steps[i]), "angle-linear");
   arena_destroy(arena);
 }
 

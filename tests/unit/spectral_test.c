@@ -1,5 +1,5 @@
 // needs: lang compiler/ad compiler/ir lang/base runtime
-// What a net keeps from step to step (`iterated`), and spectral normalisation, which is made of it. Oracle: the power method and its
+// What a net keeps from step to step (`iterated`), and what is made of it: spectral and activation normalisation. Oracle: the power method and its
 // derivative written out for a 2 x 2 matrix, and its singular values in closed form.
 #include "tests/support/model.h"
 
@@ -124,8 +124,79 @@ static void only_its_own_updates_keep_it(void **state) {
   leave(&l);
 }
 
+// ---- activation normalisation: the first batch of the training gives mean and size, which stay; scale and shift are learnt beside them
+
+#define FLOW "data d { x = [\"a\", \"b\"] }\nflow f(x) { base normal; act_norm }\n"
+#define AT "f.step_1."
+
+static double mean_of(const double *v) { return (v[0] + v[1] + v[2]) / EVENTS; }
+static double size_of(const double *v) {
+  double m = mean_of(v), sum = 0;
+  for (int i = 0; i < EVENTS; i++) sum += (v[i] - m) * (v[i] - m);
+  return sqrt(sum / EVENTS);
+}
+
+// -log_prob of one component
+static double surprise(double x, double m, double size, double s, double t) {
+  double z = (x - m + t) / size * exp(s);
+  return z * z / 2 + log(2 * acos(-1.0)) / 2 + log(size) - s;
+}
+
+static void the_first_batch_is_normalised(void **state) {
+  (void)state;
+  Loaded l = with(FLOW "train { update f { minimize -log_prob(f, x); with sgd(1) }; batch 3; steps 9 }\nscore { p = log_prob(f, x) }\n");
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  for (int i = 0; i < EVENTS; i++) near(run(&l, l.model->score, EVENTS, "score:p")[i], -surprise(a[i], 0, 1, 0, 0) - surprise(b[i], 0, 1, 0, 0), 1e-12);
+  near(run(&l, step, EVENTS, "loss")[0], 1 + log(2 * acos(-1.0)) + log(size_of(a)) + log(size_of(b)), 1e-12);
+  static const char *const learnt[] = {"set:" AT "s", "set:" AT "t"};
+  for (int k = 0; k < 2; k++)
+    for (int i = 0; i < 2; i++) near(run(&l, step, EVENTS, learnt[k])[i], 0, 1e-12); // the best place for this batch
+  const double wanted[] = {1, mean_of(a), mean_of(b), log(size_of(a)), log(size_of(b))};
+  for (int i = 0; i < 5; i++) near(run(&l, step, EVENTS, "set:" AT "iterated_1")[i], wanted[i], 1e-12);
+  assert_true(l.model->phases.at[0]->normalises);
+  leave(&l);
+}
+
+static void later_batches_change_what_is_learnt_alone(void **state) {
+  (void)state;
+  Loaded l = with(FLOW "train { update f { minimize -log_prob(f, x); with sgd(0.5) }; batch 3; steps 9 }\n"
+                       "score { p = log_prob(f, x); (z, _) = f.inverse(x); (back, _) = f.forward(z); back0 = back[0]; back1 = back[1] }\n");
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  const double first[] = {1, 0.7, -2, log(3), log(0.25)}, s[] = {0.2, -0.1}, t[] = {-0.3, 0.4};
+  give(&l, AT "iterated_1", first, 5);
+  give(&l, AT "s", s, 2);
+  give(&l, AT "t", t, 2);
+  double loss = 0, slope = 0;
+  for (int i = 0; i < EVENTS; i++) {
+    double p = surprise(a[i], 0.7, 3, 0.2, -0.3) + surprise(b[i], -2, 0.25, -0.1, 0.4);
+    loss += p / EVENTS;
+    slope += (a[i] - 0.7 - 0.3) / 3 * exp(0.2) * exp(0.2) / 3 / EVENTS;
+    near(run(&l, l.model->score, EVENTS, "score:p")[i], -p, 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:back0")[i], a[i], 1e-12);
+    near(run(&l, l.model->score, EVENTS, "score:back1")[i], b[i], 1e-12);
+  }
+  near(run(&l, step, EVENTS, "loss")[0], loss, 1e-12);
+  near(run(&l, step, EVENTS, "set:" AT "t")[0], t[0] - 0.5 * slope, 1e-12);
+  for (int i = 0; i < 5; i++) near(run(&l, step, EVENTS, "set:" AT "iterated_1")[i], first[i], 1e-12);
+  leave(&l);
+}
+
+// A component that does not vary in the first batch keeps its size, and a draw within the training is no beginning.
+static void what_does_not_vary_keeps_its_size(void **state) {
+  (void)state;
+  Loaded l = with("data d { x = [\"a\", \"b\"] }\nflow f(x) { base normal; act_norm }\n"
+                  "train { y ~ f\n  update f { minimize sum(y^2) - log_prob(f, 0 * x + 3); with sgd(1) }; batch 3; steps 9 }\n");
+  const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+  const double wanted[] = {1, 3, 3, 0, 0};
+  for (int i = 0; i < 5; i++) near(run(&l, step, EVENTS, "set:" AT "iterated_1")[i], wanted[i], 1e-12);
+  leave(&l);
+}
+
 static void wrong_uses_are_refused(void **state) {
   (void)state;
+  expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { (p, q) = iterated(point([0; 2]), fn (v) = v); y = sum(q) }\n"
+         "score { s = f(x) }\n",
+         "running");
   expect("data d { x = [\"a\", \"b\"] }\nscore { (p, q) = iterated(normal[2], fn (v) = v); s = sum(p) }\n", "running");
   expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { (p, q) = iterated(normal[2], fn (v) = x); y = sum(q) }\n"
          "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n",
@@ -136,13 +207,20 @@ static void wrong_uses_are_refused(void **state) {
   expect("data d { x = [\"a\", \"b\"] }\nnet f(x: d.x) -> (y: real) { (p, q) = iterated(normal[2], 3); y = sum(q) }\n"
          "train { update f { minimize f(x); with sgd(1) }; batch 3; steps 9 }\n",
          "running");
+  expect(FLOW "train { update f { minimize -log_prob(f, x); with sgd(1) }; batch 1; steps 9 }\n", "batch-one");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_step_of_the_power_method),          cmocka_unit_test(each_use_goes_on_from_the_one_before),
-      cmocka_unit_test(it_finds_the_largest_singular_value), cmocka_unit_test(of_a_convolution),
-      cmocka_unit_test(only_its_own_updates_keep_it),        cmocka_unit_test(wrong_uses_are_refused),
+      cmocka_unit_test(a_step_of_the_power_method),
+      cmocka_unit_test(each_use_goes_on_from_the_one_before),
+      cmocka_unit_test(it_finds_the_largest_singular_value),
+      cmocka_unit_test(of_a_convolution),
+      cmocka_unit_test(only_its_own_updates_keep_it),
+      cmocka_unit_test(the_first_batch_is_normalised),
+      cmocka_unit_test(later_batches_change_what_is_learnt_alone),
+      cmocka_unit_test(what_does_not_vary_keeps_its_size),
+      cmocka_unit_test(wrong_uses_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
