@@ -284,17 +284,24 @@ static void point_outputs(const Part *p, const Desk *d) {
   }
 }
 
+// A count that would be rounded to less than its least is the least, as in the files that a sampler writes (hgm_out_fit).
+static double counted(const HgmBundleColumn *c, double x) {
+  return c->has_least && x < c->least - 0.5 && !(c->has_missing && x == c->missing) ? c->least : x;
+}
+
 // From a block for each column to a row for each event.
 static void put_rows(const Part *p, const Desk *d, size_t first, size_t n, float *f32, double *f64) {
   int64_t column = 0;
   for (uint64_t k = 0; k < p->task->n_outputs; k++) {
-    int64_t elements = p->task->outputs[k].elements;
+    const HgmBundleColumn *c = &p->task->outputs[k];
+    int64_t elements = c->elements;
     const double *from = d->outputs[p->ports[k]];
     for (size_t i = 0; i < n; i++)
       for (int64_t e = 0; e < elements; e++) {
         size_t to = (first + i) * (size_t)p->n_out + (size_t)(column + e);
-        if (f64 != NULL) f64[to] = from[i * (size_t)elements + (size_t)e];
-        else f32[to] = (float)from[i * (size_t)elements + (size_t)e];
+        double x = counted(c, from[i * (size_t)elements + (size_t)e]);
+        if (f64 != NULL) f64[to] = x;
+        else f32[to] = (float)x;
       }
     column += elements;
   }
