@@ -53,8 +53,8 @@ static Interval interval_of(const Rewrite *rw, IrRef r, int depth) {
   if (v->op == IR_CONST) return interval_of_const(v);
   if (v->op == IR_IOTA) return (Interval){0, (double)v->type.axes[v->attr.axis] - 1};
   if (v->op == IR_ARGMAX) return (Interval){0, (double)opt_type(rw, v->operands[0])->axes[v->attr.axis] - 1};
-  if (v->op == IR_SUM) return interval_of_sum(rw, v, depth - 1);
   for (uint32_t k = 0; k < v->n_operands && k < IR_MAX_OPERANDS; k++) x[k] = interval_of(rw, v->operands[k], depth - 1);
+  if (v->op == IR_SUM) y = interval_of_sum(rw, v, depth - 1);
   if (v->op == IR_MAX) y = (Interval){fmax(x[0].low, x[1].low), fmax(x[0].high, x[1].high)};
   if (v->op == IR_MIN) y = (Interval){fmin(x[0].low, x[1].low), fmin(x[0].high, x[1].high)};
   if (v->op == IR_ADD) y = (Interval){x[0].low + x[1].low, x[0].high + x[1].high};

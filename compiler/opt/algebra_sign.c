@@ -2,6 +2,8 @@
 // number or by something smaller is a product with its reciprocal.
 #include "compiler/opt/algebra.h"
 
+#include <math.h>
+
 static bool is_neg(const Rewrite *rw, IrRef r) { return opt_is(rw, r, IR_NEG); }
 static IrRef inside(const Rewrite *rw, IrRef r) { return opt_operand(rw, r, 0); }
 
@@ -26,6 +28,9 @@ static bool is_scaled(const Rewrite *rw, IrRef r, IrRef *x, double *c) {
 }
 
 static IrRef scale(Rewrite *rw, IrRef x, double c) { return opt_binary(rw, IR_MUL, x, opt_number_like(rw, x, c)); }
+
+// Is c within the range of x's type, with all its digits? What is computed from two numbers of it need not be.
+static bool holds(const Rewrite *rw, IrRef x, double c) { return opt_type(rw, x)->dtype == IR_F32 ? isnormal((float)c) : isnormal(c); }
 
 static IrRef of_neg(Rewrite *rw, const IrValue *v) {
   IrRef a = v->operands[0], x;
@@ -106,7 +111,7 @@ static IrRef of_mul(Rewrite *rw, const IrValue *v) {
     if (!ir_is_fill(rw->to, b, &d)) continue;
     if (is_neg(rw, a)) return scale(rw, inside(rw, a), -d);
     if (!ir_is_real(&v->type)) return IR_NONE;
-    if (is_scaled(rw, a, &x, &c)) return scale(rw, x, c * d);
+    if (is_scaled(rw, a, &x, &c)) return holds(rw, x, c * d) ? scale(rw, x, c * d) : IR_NONE;
     IrRef r = distribute(rw, a, d);
     return r != IR_NONE ? r : collect(rw, a, b);
   }
@@ -124,7 +129,7 @@ static IrRef of_div(Rewrite *rw, const IrValue *v) {
   double c;
   if (is_neg(rw, a)) return neg(rw, opt_binary(rw, IR_DIV, inside(rw, a), b));
   if (is_neg(rw, b)) return neg(rw, opt_binary(rw, IR_DIV, a, inside(rw, b)));
-  if (ir_is_fill(rw->to, b, &c) && c != 0) return scale(rw, a, 1 / c);
+  if (ir_is_fill(rw->to, b, &c)) return holds(rw, a, 1 / c) ? scale(rw, a, 1 / c) : IR_NONE;
   if (!opt_is(rw, b, IR_BROADCAST) || ir_is_number(rw->to, a, 1)) return IR_NONE;
   IrRef one = opt_number_like(rw, inside(rw, b), 1); // softmax: one division an event, not one a number
   IrRef reciprocal = opt_binary(rw, IR_DIV, one, inside(rw, b));

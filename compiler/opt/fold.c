@@ -80,7 +80,7 @@ static IrRef fold_extremum(Rewrite *rw, const IrValue *v) {
     for (int j = 0; j < 2; j++) {
       if (!ir_is_fill(rw->to, opt_operand(rw, x, j), &inner)) continue;
       double both = v->op == IR_MAX ? fmax(outer, inner) : fmin(outer, inner);
-      if (both == inner) return x;
+      if (isnan(inner) || both == inner) return x;
       return opt_binary(rw, v->op, opt_operand(rw, x, 1 - j), v->operands[k]);
     }
   }

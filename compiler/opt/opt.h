@@ -1,5 +1,5 @@
-// Optimisation: each pass takes a function and gives a new one with the same outputs (values equal up to rounding;
-// bit-equal for all but `algebra` and `associate`). The verifier runs behind the last, after each where a trace is asked for.
+// Optimisation: each pass takes a function and gives a new one with the same outputs: `dce` and `cse` to the bit, `fold` but for what fold.c
+// names, the others up to rounding. The verifier runs behind the last, after each where a trace is asked for.
 #ifndef HGM_OPT_H
 #define HGM_OPT_H
 
