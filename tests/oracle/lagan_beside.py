@@ -221,10 +221,11 @@ def watch(run, place, found):
     while run.poll() is None:
         time.sleep(0.1)
         try:
-            with h5py.File(place("run/last.h5")) as file:
+            shutil.copy(place("run/last.h5"), place("run/copy.h5"))  # the next epoch's may take its place at any time
+            with h5py.File(place("run/copy.h5")) as file:
                 epoch = int(file["position.epoch"][()].item())
             if epoch > kept:
-                shutil.copy(place("run/last.h5"), place(f"run/after_{epoch}.h5"))
+                os.rename(place("run/copy.h5"), place(f"run/after_{epoch}.h5"))
                 kept = epoch
                 found.put((epoch, time.time() - began))
         except (OSError, KeyError):
@@ -433,6 +434,8 @@ def verdict_of(logs):
             courses.setdefault((side, int(seed)), {})[int(epoch)] = [float(x) for x in values]
         elif found := re.search(r"hit pixels (\S+) \(", line):
             truth_hit = float(found[1])
+    if not courses:
+        sys.exit("the logs tell of no epoch")
     ended = min(max(course) for course in courses.values())
     print(f"{len(courses)} trainings, looked at after epoch {ended}")
     last = {side: [] for side in SIDES}

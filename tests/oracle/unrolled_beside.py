@@ -147,7 +147,8 @@ def summary(seen, rate):
         line = f"critic's rate {rate:g}, within {within:>2} widths: " + ", ".join(
             f"{side} modes {' '.join(map(str, covered[side]))}, share {mean[side]:.3f} +- {error[side]:.3f}" for side in seen)
         if len(seen) > 1:
-            apart = abs(mean["hgm"] - mean["JAX"]) / math.hypot(*error.values())
+            difference = abs(mean["hgm"] - mean["JAX"])
+            apart = difference / math.hypot(*error.values()) if difference > 0 else 0  # where no point is near on either side nothing scatters
             good &= bool(apart <= 3)
             line += f": {apart:.1f} errors apart"
         print(line, flush=True)
