@@ -16,8 +16,8 @@ typedef struct Training {
   const HgmIo *io; // NULL: the system's
   Position position;
   bool resumed;
-  double saved_ms;      // when last.h5 was written; 0: not yet
-  Snapshot best;        // weights that best.h5 has yet to get
+  double saved_ms; // when last.h5 was written; 0: not yet
+  Snapshot best;   // weights that best.h5 has yet to get
   bool best_is_waiting;
   int64_t events_trained;
   double seconds; // of training so far, whole epochs of the runs that it resumes included
