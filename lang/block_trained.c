@@ -78,9 +78,28 @@ static const DataField *fitted_as(const DataField *f) {
   return f;
 }
 
-// Values that a trained net or flow is given are prepared as in its run.
+// Its prepared value is its physical one.
+static bool is_unprepared(const DataField *f) {
+  bool same = f->chain.len == 0 && f->split == NULL;
+  for (size_t i = 0; i < f->items.len; i++) same &= f->items.at[i].terms.len == 0;
+  for (size_t i = 0; i < f->fields.len; i++) same &= is_unprepared(f->fields.at[i]);
+  return same;
+}
+
+static bool is_prepared(Elab *e, const DataField *have, const Value *v, Span span) {
+  if (v->type != have->physical || is_unprepared(have)) return true;
+  Diag *d = elab_error(e, DIAG_PHYSICAL_VALUE, span, "`%s` is physical here, and prepared values of it are taken", have->name);
+  diag_label(e->diags, d, have->span, "its preparation");
+  if (e->scene->purpose == SCENE_OBSERVE && strcmp(e->scene->site, "observables") != 0) diag_help(e->diags, d, "`where` is a formula of fields, without nets");
+  else if (e->scene->purpose == SCENE_OBSERVE) diag_help(e->diags, d, "fields are physical in `evaluate`: compute it in `score`, and give its name here");
+  else diag_help(e->diags, d, "give the field itself, without `physical`; a net for physical values says `real[n]`");
+  return false;
+}
+
+// Values of fields that nets and flows are given are prepared; those that a trained one is given as in its run.
 bool fields_meet(Elab *e, const FieldType *type, const Value *v, Span span) {
   const DataField *want = type->field, *have = v->type == NULL ? NULL : v->type->field;
+  if (want != NULL && have != NULL && type != have->physical && !is_prepared(e, have, v, span)) return false;
   if (want == NULL || want->block->trained == NULL || have == NULL || fitted_as(have) == fitted_as(want)) return true;
   Diag *d = elab_error(e, DIAG_TRAINED_COLUMNS, span, "`%s` is prepared with numbers of its own, and the trained run `%s` knows those of `%s.%s`", have->name,
                        want->block->trained->model->prefix, want->block->model->name, want->label);

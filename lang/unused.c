@@ -214,19 +214,29 @@ static void of_train(Arena *arena, Diags *diags, const AstDecl *d) {
   report(&block, diags);
 }
 
-static void of_evaluate(Arena *arena, Diags *diags, const AstDecl *d) {
-  Body b = {.arena = arena};
+static void in_evaluate(Body *b, const AstDecl *d) {
   for (size_t i = 0; i < d->u.evaluate.items.len; i++) {
     const AstEvalItem *item = d->u.evaluate.items.at[i];
-    if (item->kind == EI_DEFINE) give(&b, item->name);
-    in_exprs(&b, &item->list);
-    in_expr(&b, item->value);
-    in_expr(&b, item->over_from);
-    in_expr(&b, item->over_to);
-    in_expr(&b, item->bins);
-    in_expr(&b, item->against);
+    if (item->kind == EI_DEFINE) give(b, item->name);
+    in_exprs(b, &item->list);
+    in_expr(b, item->value);
+    in_expr(b, item->over_from);
+    in_expr(b, item->over_to);
+    in_expr(b, item->bins);
+    in_expr(b, item->against);
   }
+}
+
+static void of_evaluate(Arena *arena, Diags *diags, const AstDecl *d) {
+  Body b = {.arena = arena};
+  in_evaluate(&b, d);
   report(&b, diags);
+}
+
+bool evaluate_mentions(Arena *arena, const AstDecl *evaluate, const char *name) {
+  Body b = {.arena = arena};
+  if (evaluate != NULL) in_evaluate(&b, evaluate);
+  return map_get(&b.mentioned, name) != NULL;
 }
 
 static void of_definition(Arena *arena, Diags *diags, const AstDecl *d) {

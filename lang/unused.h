@@ -7,5 +7,6 @@
 #include "lang/diag.h"
 
 void unused_names(Arena *arena, Diags *diags, const AstFile *file);
+bool evaluate_mentions(Arena *arena, const AstDecl *evaluate, const char *name); // evaluate: the block, or NULL
 
 #endif
