@@ -9,7 +9,7 @@
 #include "runtime/philox.h"
 
 enum { COUNT = MEAN_ACCURACY + 1, SUMS };
-enum { TRAIN_TILE = 64, LEAST_TILE = 32 };
+enum { TRAIN_TILE = 64, LEAST_TILE = 32, MANY_WEIGHTS = 1 << 21 };
 
 size_t phase_losses(const ModelPhase *model) {
   size_t n = 0;
@@ -236,8 +236,17 @@ uint64_t phase_batch_about(const ModelPhase *model) {
   return batch;
 }
 
+static int64_t weights_read(const IrFn *fn) {
+  int64_t n = 0;
+  for (size_t i = 0; i < fn->values.len; i++)
+    if (fn->values.at[i].op == IR_PARAM) n += ir_elements(&fn->values.at[i].type);
+  return n;
+}
+
 uint32_t phase_tile(const ModelPhase *model) {
   uint32_t tile = TRAIN_TILE;
+  for (size_t i = 0; i < model->updates.len; i++)
+    if (weights_read(model->updates.at[i].step) >= MANY_WEIGHTS && phase_batch(model) >= 4 * BULK_TILE) tile = BULK_TILE;
   while (tile > LEAST_TILE && tile >= phase_batch(model)) tile /= 2;
   return tile;
 }

@@ -43,8 +43,8 @@ typedef struct Phase {
 
 int64_t phase_batch(const ModelPhase *model);
 uint64_t phase_batch_about(const ModelPhase *model); // the next power of two: batches of about one size share a compiled program
-// Events of a tile: a batch that one tile would hold is cut in two, so that two threads have work. The batch alone decides: bits
-// must not depend on threads.
+// Events of a tile: a batch that one tile would hold is cut in two, so that two threads have work. Where weights are many, tiles are larger: each
+// adds to all sums of gradients, which come from far away then. The model and the batch alone decide: bits must not depend on threads.
 uint32_t phase_tile(const ModelPhase *model);
 bool phase_open(Phase *p, HgmError *error);
 void phase_close(Phase *p);
