@@ -171,18 +171,39 @@ Value *builtin_flatten(Elab *e, const Builtin *b, BuiltinCall *call) {
   return elab_flatten(e, call->value[0], call->span);
 }
 
+// Which axis of v stands where in the result: the given ones, else in reverse order.
+static bool axes_order(Elab *e, const Value *axes, const Value *v, Span span, int64_t order[IR_MAX_RANK]) {
+  int rank = v->u.tensor.type.shape.rank;
+  for (int i = 0; i < rank; i++) order[i] = rank - 1 - i;
+  if (axes == NULL) return true;
+  const int64_t *list;
+  int64_t n;
+  uint32_t seen = 0;
+  if (static_ints(axes, &list, &n, e->arena) && n == rank) {
+    for (int i = 0; i < rank; i++) {
+      if (!axis_bit(e, list[i], rank, v, span, &seen)) return false;
+      order[i] = list[i] < 0 ? list[i] + rank : list[i];
+    }
+    if (seen == (1u << rank) - 1) return true;
+  }
+  Diag *d = elab_error(e, DIAG_AXIS, span, "`axes` is a list of the %d axes of %s, each once", rank, value_text(e->arena, v));
+  diag_help(e->diags, d, "`axes = [0, 2, 1]` exchanges the last two of three");
+  return false;
+}
+
 Value *builtin_transpose(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   Value *v = elab_real(e, call->value[0], call->span);
-  if (value_is_error(v) || tensor_ir(e, v) == IR_NONE) return value_error(e);
+  int64_t axes[IR_MAX_RANK];
+  if (value_is_error(v) || tensor_ir(e, v) == IR_NONE || !axes_order(e, call->value[1], v, call->at[1], axes)) return value_error(e);
   const Tensor *t = &v->u.tensor;
   int lead = tensor_offset(e, t), rank = t->type.shape.rank;
   int8_t order[IR_MAX_RANK];
   Extents shape = t->type.shape;
   for (int i = 0; i < lead; i++) order[i] = (int8_t)i;
   for (int i = 0; i < rank; i++) {
-    order[lead + i] = (int8_t)(lead + rank - 1 - i);
-    shape.axes[i] = t->type.shape.axes[rank - 1 - i];
+    order[lead + i] = (int8_t)(lead + axes[i]);
+    shape.axes[i] = t->type.shape.axes[axes[i]];
   }
   return tensor_like(e, call->span, tensor_type_real(shape), ir_transpose(e->scene->fn, t->ir, order), t->belongs, &t->hidden);
 }

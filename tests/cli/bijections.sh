@@ -38,7 +38,7 @@ expect_text "4 errors" # and none about the library's coupling that is made of a
 
 # the library: every bijection that has both directions, with and without a condition and an angle
 cat > library.hgm <<'E2'
-data d { x = ["a", "b", "c", "e"] |> standardize; phi = "phi" in rad |> wrap; c = ["c0", "c1"] |> standardize }
+data d { x = ["a", "b", "c", "e"] |> standardize; phi = "phi" in rad |> wrap; image: real[2, 4, 2] = "image"; c = ["c0", "c1"] |> standardize }
 flow f(x | c) {
   base normal
   linear_lu
@@ -58,19 +58,27 @@ flow f(x | c) {
   cubic_coupling(6, subnet = mlp([8]), flip = true)
   batch_norm_flow
 }
+flow i(image | c) {
+  base normal
+  image_coupling(1, 2, 8, 4)
+  conv1x1(8)
+  unsqueeze(2, 4, 2)
+  image_coupling(2, 4, 2, 4, spline_map(4, tail = 4.0), size = 11)
+  conv1x1(2)
+}
 flow g(x, phi) { base normal; spline_coupling(5, subnet = mlp([8])); turn; permute; spline_coupling(5, subnet = mlp([8]), flip = true) }
 flow b(x) { base uniform(-8, 8); box_coupling(5, reach = 8, subnet = mlp([8])); reverse }
 flow p(z: real[3] | c) { base normal; planar; radial; sylvester }
 train {
   z ~ p | c
-  update f, g, b, p { minimize -log_prob(f, x | c) - log_prob(g, x, phi) - log_prob(b, x) + log_prob(p, z | c) + sum(z^2); with adam(1e-3) }
+  update f, g, b, i, p { minimize -log_prob(f, x | c) - log_prob(i, image | c) - log_prob(g, x, phi) - log_prob(b, x) + log_prob(p, z | c) + sum(z^2); with adam(1e-3) }
   batch 10
   epochs 1
 }
 E2
 expect_exit 0 "$HGMC" check --test library.hgm
 tried=$(sed -n 's/ bijections tried on random points.*//p' log)
-[ "${tried:-0}" -ge 30 ] || fail "30 bijections or more, found ${tried:-none}"
+[ "${tried:-0}" -ge 35 ] || fail "35 bijections or more, found ${tried:-none}"
 
 # an integral in few steps is a warning with the worst point; a field that reads a condition is named as not tried
 cat > steps.hgm <<'E3'

@@ -2,10 +2,10 @@
 # 5e-4 where slopes are bounded, in float64 1e-10. The flows are trained a little, so that their splines bend. Every kind of step that
 # examples/flows has is here, on lines and on circles.
 . "$ROOT/tests/cli/lib.bash"
-awk 'BEGIN { print "a,b,c,p,q"; for (i = 1; i <= 4000; i++) { u = i * 0.8191725134 % 1; v = i * 0.6710436067 % 1; w = i * 0.5497004779 % 1
-  a = u + v - 1; t = 6 * w + a; printf "%.6f,%.6f,%.6f,%.6f,%.6f\n", a, a * a + 0.3 * w, a * w + 0.2 * v, 3 * a, atan2(sin(t), cos(t)) } }' > data.csv
+awk 'BEGIN { print "a,b,c,p,q,s,t,u,v"; for (i = 1; i <= 4000; i++) { u = i * 0.8191725134 % 1; v = i * 0.6710436067 % 1; w = i * 0.5497004779 % 1
+  a = u + v - 1; t = 6 * w + a; printf "%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f\n", a, a * a + 0.3 * w, a * w + 0.2 * v, 3 * a, atan2(sin(t), cos(t)), a, v + a, w, w * a } }' > data.csv
 cat > flows.hgm <<'E1'
-data d { x = ["a", "b", "c"] |> standardize; phi = "{p,q}" in rad |> wrap; split 0.9 / 0.1 / 0 }
+data d { x = ["a", "b", "c"] |> standardize; image = "{s,t,u,v}" |> standardize; phi = "{p,q}" in rad |> wrap; split 0.9 / 0.1 / 0 }
 flow coupling(x) { base normal; repeat 4 { spline_coupling(8, tail = 4, subnet = mlp([16]), most = 10); linear_lu; permute } }
 flow affine_flow(x) { base normal; repeat 4 as i { affine_coupling(mlp([16]), flip = i % 2 == 1) } }
 flow masked(x) { base normal; repeat 3 { maf([16]); reverse } }
@@ -15,11 +15,12 @@ flow cubic(x) { base normal; repeat 4 as i { cubic_coupling(8, tail = 4, subnet 
 flow gaussianized(x) { base normal; repeat 2 { spline_maf(4, tail = 4, widths = [16]); permute } }
 flow box(x) { base uniform(-5, 5); repeat 2 as i { box_coupling(8, reach = 5, subnet = mlp([16]), flip = i % 2 == 1, most = 10) } }
 flow around(phi) { base uniform(-pi, pi); repeat 4 as i { spline_coupling(8, tail = pi, subnet = mlp([16]), flip = i % 2 == 1, most = 10); turn } }
+flow glow(image) { base normal; repeat 2 { image_coupling(1, 1, 4, 8); conv1x1(4) }; unsqueeze(2, 2, 1) }
 flow mixed(x, phi) { base normal; repeat 4 { spline_coupling(8, tail = 4, subnet = mlp([16]), most = 10); turn; permute } }
 E1
-flows="coupling affine_flow masked inverse_masked linear cubic gaussianized box around mixed"
-of() { case $1 in around) echo phi ;; mixed) echo x, phi ;; *) echo x ;; esac; }
-draw() { case $1 in around) echo 'x ~ coupling; phi ~ around' ;; mixed) echo '(x, phi) ~ mixed' ;; *) echo "x ~ $1; phi ~ around" ;; esac; }
+flows="coupling affine_flow masked inverse_masked linear cubic gaussianized box glow around mixed"
+of() { case $1 in around) echo phi ;; glow) echo image ;; mixed) echo x, phi ;; *) echo x ;; esac; }
+draw() { case $1 in around) echo 'x ~ coupling; phi ~ around; image ~ glow' ;; mixed) echo '(x, phi) ~ mixed; image ~ glow' ;; glow) echo 'image ~ glow; x ~ coupling; phi ~ around' ;; *) echo "x ~ $1; phi ~ around; image ~ glow" ;; esac; }
 {
   echo "train { update ${flows// /, } {"
   for flow in $flows; do echo "minimize -log_prob($flow, $(of $flow))"; done
