@@ -134,7 +134,7 @@ bool hgm_writer_convert(const HgmWriter *writer, const HgmOutColumn *column, con
   return true;
 }
 
-// The least and the greatest number of an integer type, as doubles that convert to it; false: no integer type.
+// The least and the greatest number of a type that does not reach as far as float64, as doubles that convert to it; false: it does.
 static bool type_range(HgmFileType type, double *low, double *high) {
   switch (type) {
   case HGM_FILE_I8: *low = INT8_MIN, *high = INT8_MAX; return true;
@@ -146,50 +146,53 @@ static bool type_range(HgmFileType type, double *low, double *high) {
   case HGM_FILE_U16: *low = 0, *high = UINT16_MAX; return true;
   case HGM_FILE_U32: *low = 0, *high = UINT32_MAX; return true;
   case HGM_FILE_U64: *low = 0, *high = 0x1p64 - 2048; return true;
-  case HGM_FILE_F32:
+  case HGM_FILE_F32: *low = -(double)FLT_MAX, *high = (double)FLT_MAX; return true;
   case HGM_FILE_F64:
   case HGM_FILE_TEXT: return false;
   }
   return false;
 }
 
-// Of a column, whose type may be that of a real number where it counts. text: why it is that; false: it is no column of whole numbers.
-static bool whole_range(const HgmOutColumn *column, double *low, double *high, char *text, size_t size) {
+typedef struct OutRange { // what a column can hold
+  double low, high;
+  bool whole;    // whole numbers only
+  char text[80]; // why it is that
+} OutRange;
+
+static OutRange range_of(const HgmOutColumn *column) {
   const char *type = hgm_type_name(column->type);
-  const bool typed = type_range(column->type, low, high);
-  snprintf(text, size, "which %s holds", type);
-  if (!typed) *low = -INFINITY, *high = INFINITY;
-  if (!column->has_least || column->least <= *low) return typed;
-  *low = column->least;
-  snprintf(text, size, "the least of the training data%s%s", typed ? " and the greatest of " : " and no end", typed ? type : "");
-  return true;
+  OutRange r = {.low = -INFINITY, .high = INFINITY};
+  const bool typed = type_range(column->type, &r.low, &r.high), counts = column->has_least && column->least > r.low;
+  r.whole = counts || (typed && column->type != HGM_FILE_F32);
+  snprintf(r.text, sizeof r.text, "which %s holds", type);
+  if (!counts) return r;
+  r.low = column->least;
+  snprintf(r.text, sizeof r.text, "the least of the training data%s%s", typed ? " and the greatest of " : " and no end", typed ? type : "");
+  return r;
 }
 
 void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count) {
   const int64_t elements = hgm_writer_elements(column);
-  double low = 0, high = 0;
-  char text[80];
-  const bool whole = whole_range(column, &low, &high, text, sizeof text);
+  const OutRange range = range_of(column);
   for (int64_t i = 0; i < rows * elements; i++) {
-    const double x = whole ? nearbyint(values[i]) : values[i];
+    const double x = range.whole ? nearbyint(values[i]) : values[i];
     const int64_t row = first + i / elements;
     if (!isfinite(x) && !(isnan(x) && column->holes)) {
       if (count->lost++ == 0) count->first_lost = row;
-    } else if (whole && (x < low || x > high) && !(column->has_missing && x == column->missing)) {
+    } else if ((x < range.low || x > range.high) && !(column->has_missing && x == column->missing)) {
       if (count->beyond++ == 0) count->first_beyond = row, count->value = x;
-      values[i] = x < low ? low : high;
+      values[i] = x < range.low ? range.low : range.high;
     }
   }
 }
 
 void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count) {
-  double low, high;
-  char range[80];
-  if (count->beyond > 0 && whole_range(column, &low, &high, range, sizeof range))
+  const OutRange range = range_of(column);
+  if (count->beyond > 0)
     fprintf(out,
             "warning: column `%s`: %lld numbers beyond %.10g..%.10g, %s, are written as the nearest that it has (the first in event %lld: %g); `clip` in "
             "front of the column's chain keeps them inside\n",
-            column->name, (long long)count->beyond, low, high, range, (long long)count->first_beyond, count->value);
+            column->name, (long long)count->beyond, range.low, range.high, range.text, (long long)count->first_beyond, count->value);
   if (count->lost > 0)
     fprintf(out, "warning: column `%s`: %lld numbers that are not finite, the first in event %lld\n", column->name, (long long)count->lost,
             (long long)count->first_lost);

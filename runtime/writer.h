@@ -29,7 +29,7 @@ typedef struct HgmOutColumn {
   double least, missing; // of a count: smaller numbers do not occur, but for the one that stands for what is missing
 } HgmOutColumn;
 
-// Of one column, over all rows that were looked at: integers that its type does not reach, and what is no finite number.
+// Of one column, over all rows that were looked at: numbers that its type does not reach, and what is no finite number.
 typedef struct HgmOutCount {
   int64_t beyond, first_beyond, lost, first_lost; // how many, and the first one's row
   double value;                                   // of the first beyond
@@ -47,7 +47,7 @@ typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leav
 // Columns, names and texts must outlive the writer. force: an existing file may be replaced. io: NULL for the system's.
 bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
                      bool force, const HgmIo *io, HgmError *error);
-// Computed numbers (rows, elements) as the column can hold them: an integer beyond its type or its least becomes the nearest that it has. Counts these and
+// Computed numbers (rows, elements) as the column can hold them: a number beyond its type or its least becomes the nearest that it has. Counts these and
 // what is not finite (NaN in a column with holes is a hole); first: number of the first row.
 void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count);
 void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count); // a warning each, of what was counted
