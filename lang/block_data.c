@@ -77,6 +77,7 @@ void field_types(Elab *e, DataField *f) {
   if (f->classes != NULL) {
     prepared.element = ELEMENT_CLASS;
     prepared.classes = f->classes;
+    if (f->classes->texts.len == 0) physical.classes = f->classes; // what it may be compared with
   }
   f->prepared->type = prepared;
   f->physical->type = physical;

@@ -55,11 +55,11 @@ void output_add(Output *out, const DataField *f, Value *v, Span span) {
   Elab *e = out->e;
   if (value_is_error(v)) return;
   const TensorType *wanted = &f->prepared->type;
-  bool class = wanted->element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS &&
-               v->u.tensor.type.classes->n == wanted->classes->n;
+  Value *class = !f->record && wanted->element == ELEMENT_CLASS ? elab_as_class(e, wanted->classes, v, span) : NULL;
+  if (class != NULL) v = class;
   if (v->type != f->prepared && f->set) v = elab_as_field(e, f->prepared, v, span, f->label);
   if (value_is_error(v)) return;
-  if (v->type != f->prepared && !class) {
+  if (v->type != f->prepared && class == NULL) {
     Value *vector = elab_flatten(e, v, span);
     if (value_is_error(vector)) return;
     v = elab_unflatten(e, vector, f->prepared, span);

@@ -162,6 +162,8 @@ Value *elab_call(Elab *e, Value *callee, const Values *args, Span span);        
 Value *elab_member(Elab *e, Value *object, AstName name, Span span);
 Value *elab_unary(Elab *e, IrOp op, Value *a, Span span); // elementwise op on numbers, lists, tensors
 Value *elab_binary(Elab *e, AstBinary op, Value *a, Value *b, Span span);
+// v as one of these classes: a class of as many values, or a number or text that says one. NULL: neither; poison: of other classes, reported.
+Value *elab_as_class(Elab *e, const ClassValues *classes, Value *v, Span span);
 Value *elab_index_static(Elab *e, Value *v, int axis, const int64_t *index, int64_t n, Span span); // index list on one axis
 
 // ---- settings: a value known now, or `not-setting` with `what` ("the size of `dense`")

@@ -495,7 +495,9 @@ Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span) 
   if (have != need) {
     Diag *d = elab_error(e, DIAG_OUTPUT_TYPE, span, "%s has %lld numbers, this is %s", type->name, (long long)need, value_text(e->arena, vector));
     if (vector->span.begin != span.begin) diag_label(e->diags, d, vector->span, "%s", elab_way(e, vector));
-    diag_help(e->diags, d, "`dense(len(%s))` makes a vector of the right length", type->name);
+    if (!type->record && type->type.element == ELEMENT_CLASS)
+      diag_help(e->diags, d, "`%s ~ categorical(%lld)` draws a class; a vector has one number for each of its values", type->name, (long long)need);
+    else diag_help(e->diags, d, "`dense(len(%s))` makes a vector of the right length", type->name);
     return value_error(e);
   }
   vector = tensor_reshape(e, vector, extents_of(1, &need), span);

@@ -84,17 +84,25 @@ static bool tears_circle(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
 
 static bool is_class(const Value *v) { return v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS; }
 
-static Value *class_constant(Elab *e, const ClassValues *classes, Value *number, Span span) {
-  double x = value_number(number);
-  bool listed = classes->values.len > 0;
-  for (int64_t i = 0; i < classes->n; i++) {
-    if (x != (listed ? classes->values.at[i] : (double)i)) continue;
-    double index = (double)i;
-    return tensor_const(e, number->span, ELEMENT_INT, (Extents){0}, &index);
-  }
+static const char *values_text(Elab *e, const ClassValues *classes) {
+  if (classes->values.len == 0) return arena_printf(e->arena, "0 to %lld", (long long)classes->n - 1);
+  const char *text = "";
+  for (size_t i = 0; i < classes->values.len && i < 8; i++) text = arena_printf(e->arena, "%s%s%g", text, i > 0 ? ", " : "", classes->values.at[i]);
+  return classes->values.len > 8 ? arena_printf(e->arena, "%s, …", text) : text;
+}
+
+// Which of the classes a number says; -1: none, which is reported.
+static int64_t class_of(Elab *e, const ClassValues *classes, double x, Span span) {
+  for (int64_t i = 0; i < classes->n; i++)
+    if (x == (classes->values.len > 0 ? classes->values.at[i] : (double)i)) return i;
   Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "%g is none of the %lld values of this class", x, (long long)classes->n);
-  diag_help(e->diags, d, listed ? "compare with one of the values that the field lists" : "classes count from 0");
-  return value_error(e);
+  diag_help(e->diags, d, "its values are %s", values_text(e, classes));
+  return -1;
+}
+
+static Value *class_constant(Elab *e, const ClassValues *classes, Value *number, Span span) {
+  double index = (double)class_of(e, classes, value_number(number), span);
+  return index < 0 ? value_error(e) : tensor_const(e, number->span, ELEMENT_INT, (Extents){0}, &index);
 }
 
 static Value *text_constant(Elab *e, const ClassValues *classes, Value *text, Span span) {
@@ -103,7 +111,27 @@ static Value *text_constant(Elab *e, const ClassValues *classes, Value *text, Sp
     if (strcmp(classes->texts.at[i], text->u.string) == 0) return tensor_const(e, text->span, ELEMENT_INT, (Extents){0}, &index);
   }
   Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "\"%s\" is none of the values of this class", text->u.string);
-  diag_help(e->diags, d, "compare with one of the texts that the field lists");
+  diag_help(e->diags, d, "say one of the texts that the field lists");
+  return value_error(e);
+}
+
+static Value *constant_of(Elab *e, const ClassValues *classes, Value *v, Span span) {
+  return v->kind == VALUE_STRING ? text_constant(e, classes, v, span) : class_constant(e, classes, v, span);
+}
+
+Value *elab_as_class(Elab *e, const ClassValues *classes, Value *v, Span span) {
+  if (value_is_number(v) || v->kind == VALUE_STRING) {
+    Value *constant = constant_of(e, classes, v, span);
+    if (value_is_error(constant)) return constant;
+    constant->u.tensor.type.element = ELEMENT_CLASS;
+    constant->u.tensor.type.classes = classes;
+    return constant;
+  }
+  if (!is_class(v) || v->u.tensor.type.classes->n == classes->n) return is_class(v) ? v : NULL;
+  const long long n = v->u.tensor.type.classes->n;
+  Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "class[%lld] where class[%lld] is expected", n, (long long)classes->n);
+  if (v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
+  diag_help(e->diags, d, "both have as many values: class[%lld] here, or class[%lld] there", n, (long long)classes->n);
   return value_error(e);
 }
 
@@ -114,8 +142,7 @@ static Value *compare_classes(Elab *e, Value *a, Value *b, Span span) {
     b = swap;
   }
   const ClassValues *classes = a->u.tensor.type.classes;
-  if (value_is_number(b)) b = class_constant(e, classes, b, span);
-  else if (b->kind == VALUE_STRING) b = text_constant(e, classes, b, span);
+  if (value_is_number(b) || b->kind == VALUE_STRING) b = constant_of(e, classes, b, span);
   else if (is_class(b) && b->u.tensor.type.classes->n != classes->n) {
     Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "class[%lld] is compared with class[%lld]", (long long)classes->n, (long long)b->u.tensor.type.classes->n);
     diag_label(e->diags, d, a->span, "%s", elab_way(e, a));
@@ -132,8 +159,15 @@ static Value *compare_classes(Elab *e, Value *a, Value *b, Span span) {
 
 // ---- the table of operators
 
+// The number that the column of a class holds, beside one that it never is.
+static bool never_equal(Elab *e, const Value *physical, const Value *number, Span span) {
+  const ClassValues *classes = physical->kind == VALUE_TENSOR && !is_class(physical) ? physical->u.tensor.type.classes : NULL;
+  return classes != NULL && value_is_number(number) && class_of(e, classes, value_number(number), span) < 0;
+}
+
 static Value *compare(Elab *e, AstBinary op, Value *a, Value *b, Span span) {
   if (op == BIN_EQ || op == BIN_NE) {
+    if (never_equal(e, a, b, span) || never_equal(e, b, a, span)) return value_error(e);
     Value *same = is_class(a) || is_class(b) ? compare_classes(e, a, b, span) : tensor_compare(e, IR_EQ, a, b, span);
     return op == BIN_EQ || value_is_error(same) ? same : elab_unary(e, IR_NOT, same, span);
   }

@@ -254,27 +254,17 @@ static Value *match_p4(Elab *e, Scope *scope, const Want *w, Value *v) {
 
 static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
   if (v->kind == VALUE_INT) {
-    double x = (double)v->u.integer;
     int64_t n;
     if (w->type->u.named.dims.len != 1 || !dim_value(e, scope, &w->type->u.named.dims.at[0], &n)) return value_error(e);
     ClassValues *c = ARENA_NEW(e->arena, ClassValues);
     c->n = n;
-    if (v->u.integer >= 0 && v->u.integer < n) {
-      Value *out = tensor_const(e, v->span, ELEMENT_INT, (Extents){0}, &x);
-      out->u.tensor.type.element = ELEMENT_CLASS;
-      out->u.tensor.type.classes = c;
-      return out;
-    }
+    return elab_as_class(e, c, v, w->span);
   }
   if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_CLASS) return mismatch(e, w, v, 0);
   int64_t n = v->u.tensor.type.classes->n, expected;
   if (w->type->u.named.dims.len != 1) return v;
   if (!match_dim(e, scope, &w->type->u.named.dims.at[0], n, &expected)) return value_error(e);
-  if (expected == n) return v;
-  Diag *d = elab_error(e, DIAG_CLASS_RANGE, w->span, "class[%lld] where class[%lld] is expected", (long long)n, (long long)expected);
-  diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
-  diag_help(e->diags, d, "the header says how many values there are: class[%lld]", (long long)n);
-  return value_error(e);
+  return elab_as_class(e, &(ClassValues){.n = expected}, v, w->span);
 }
 
 typedef enum { OF_REAL, OF_P4, OF_OTHER } SetOf;
@@ -327,7 +317,8 @@ static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) 
   if (v->type == t) return v;
   if (!t->record && (t->type.set || value_is_set(v))) return match_field_set(e, w, t, v);
   if (e->hooks.fields_meet != NULL && !e->hooks.fields_meet(e, t, v, w->span)) return value_error(e);
-  if (!t->record && t->type.element == ELEMENT_CLASS && v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
+  Value *class = !t->record && t->type.element == ELEMENT_CLASS ? elab_as_class(e, t->type.classes, v, w->span) : NULL;
+  if (class != NULL) return class;
   Value *vector = elab_flatten(e, v, w->span);
   if (value_is_error(vector)) return vector;
   int64_t have = extents_elements(&vector->u.tensor.type.shape), need = field_type_numbers(t);

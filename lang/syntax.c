@@ -325,6 +325,7 @@ static const char *cure(const Refusal *r) {
   if (t->kind == HGM_TOK_DOTDOT) return "`..` stands after `tune` and `over`; `range(0, n)` is a list";
   if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":")) return "a weight has a type: `learn w: real[n] = 0`";
   if (first->kind == HGM_TOK_SPLIT) return "training / validation / test: `split 0.8 / 0.1 / 0.1`";
+  if (first->kind == HGM_TOK_UPDATE && r->before == r->statement) return "what it moves stands behind `update`: `update encoder, decoder { … }`";
   if (first->kind == HGM_TOK_GENERATE && takes(r, "given")) return "what an event is given stands behind `given`: `generate given gen { … }`";
   if (first->kind == HGM_TOK_USE && is_name(t->kind) && r->before == r->statement)
     return arena_printf(arena, "a file is named by a string: `use \"%s.hgm\"`", t->text);

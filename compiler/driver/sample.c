@@ -44,7 +44,11 @@ static bool check_fixes(const Sampling *s, HgmError *error) {
     bool found = false;
     for (size_t k = 0; equals != NULL && k < s->generator->given.len; k++)
       found |= strncmp(s->generator->given.at[k]->name, fix, (size_t)(equals - fix)) == 0 && s->generator->given.at[k]->name[equals - fix] == '\0';
-    if (!found) return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s: COLUMN=VALUE with a column that the generator is given; `hgmc show` lists them", fix);
+    const char *names = "";
+    for (size_t k = 0; k < s->generator->given.len; k++)
+      names = arena_printf(s->run.session.arena, "%s%s`%s`", names, k > 0 ? ", " : "", s->generator->given.at[k]->name);
+    if (!found)
+      return hgm_fail(error, EXIT_ENVIRONMENT, "--fix %s: expected COLUMN=VALUE with a given column: %s", fix, names[0] != '\0' ? names : "there is none");
   }
   return true;
 }
