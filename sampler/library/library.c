@@ -285,9 +285,7 @@ static void point_outputs(const Part *p, const Desk *d) {
 }
 
 // A count that would be rounded to less than its least is the least, as in the files that a sampler writes (hgm_out_fit).
-static double counted(const HgmBundleColumn *c, double x) {
-  return c->has_least && x < c->least - 0.5 && !(c->has_missing && x == c->missing) ? c->least : x;
-}
+static double counted(const HgmBundleColumn *c, double x) { return c->has_least && x < c->least - 0.5 && !(c->has_missing && x == c->missing) ? c->least : x; }
 
 // From a block for each column to a row for each event.
 static void put_rows(const Part *p, const Desk *d, size_t first, size_t n, float *f32, double *f64) {
