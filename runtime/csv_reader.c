@@ -49,6 +49,7 @@ typedef struct Csv {
 typedef enum { END_CELL, END_ROW, END_FILE, END_FAILED } CellEnd;
 
 static bool put(Csv *csv, int c) {
+  if (c == '\0') return hgm_fail(csv->error, 1, "%s, line %lld: a NUL byte; this is not a text file", csv->file->path, (long long)csv->line);
   if (csv->cell_len + 2 > csv->cell_cap) {
     size_t cap = csv->cell_cap == 0 ? 256 : 2 * csv->cell_cap;
     char *moved = realloc(csv->cell, cap);
@@ -114,10 +115,6 @@ static CellEnd next_cell(Csv *csv) {
     if (end >= 0) {
       while (csv->cell_len > 0 && csv->cell[csv->cell_len - 1] == ' ') csv->cell[--csv->cell_len] = '\0';
       return (CellEnd)end;
-    }
-    if (c == '\0') {
-      hgm_fail(csv->error, 1, "%s, line %lld: a NUL byte; this is not a text file", csv->file->path, (long long)csv->line);
-      return END_FAILED;
     }
     if (!put(csv, c)) return END_FAILED;
   }
@@ -185,28 +182,36 @@ static CellKind parse_number(const char *text, double *value) {
 
 // ---- storing
 
-static const char *keep_text(Csv *csv, const char *text) {
-  if (2 * (csv->n_texts + 1) > csv->n_slots) {
-    size_t n = csv->n_slots == 0 ? 256 : 2 * csv->n_slots;
-    const char **slots = calloc(n, sizeof *slots);
-    if (slots == NULL) return NULL;
-    for (size_t i = 0; i < csv->n_slots; i++) {
-      if (csv->slots[i] == NULL) continue;
-      size_t hash = 5381;
-      for (const char *c = csv->slots[i]; *c != '\0'; c++) hash = hash * 33 + (unsigned char)*c;
-      while (slots[hash & (n - 1)] != NULL) hash++;
-      slots[hash & (n - 1)] = csv->slots[i];
-    }
-    free(csv->slots);
-    csv->slots = slots;
-    csv->n_slots = n;
-  }
+// Where the text stands among the slots, a power of two, or where it would: NULL is there.
+static const char **slot_of(const char **slots, size_t n, const char *text) {
   size_t hash = 5381;
   for (const char *c = text; *c != '\0'; c++) hash = hash * 33 + (unsigned char)*c;
-  for (; csv->slots[hash & (csv->n_slots - 1)] != NULL; hash++)
-    if (strcmp(csv->slots[hash & (csv->n_slots - 1)], text) == 0) return csv->slots[hash & (csv->n_slots - 1)];
-  csv->n_texts++;
-  return csv->slots[hash & (csv->n_slots - 1)] = hgm_heap_strdup(&csv->file->heap, text);
+  while (slots[hash & (n - 1)] != NULL && strcmp(slots[hash & (n - 1)], text) != 0) hash++;
+  return &slots[hash & (n - 1)];
+}
+
+static bool make_slots(Csv *csv) {
+  if (2 * (csv->n_texts + 1) <= csv->n_slots) return true;
+  size_t n = csv->n_slots == 0 ? 256 : 2 * csv->n_slots;
+  const char **slots = calloc(n, sizeof *slots);
+  if (slots == NULL) return false;
+  for (size_t i = 0; i < csv->n_slots; i++)
+    if (csv->slots[i] != NULL) *slot_of(slots, n, csv->slots[i]) = csv->slots[i];
+  free(csv->slots);
+  csv->slots = slots;
+  csv->n_slots = n;
+  return true;
+}
+
+// The text on the file's heap, once.
+static const char *keep_text(Csv *csv, const char *text) {
+  if (!make_slots(csv)) return NULL;
+  const char **slot = slot_of(csv->slots, csv->n_slots, text);
+  if (*slot == NULL) {
+    *slot = hgm_heap_strdup(&csv->file->heap, text);
+    csv->n_texts += *slot != NULL;
+  }
+  return *slot;
 }
 
 static void add_fault(Csv *csv, CsvColumn *column, CellKind kind) {

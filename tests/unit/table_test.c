@@ -20,8 +20,11 @@
 static char message[2048];
 static double values[64];
 static int64_t n_rows;
-static const char *try_csv(const char *text, const char *name) {
-  folder_put("t.csv", text);
+static const char *try_bytes(const void *bytes, size_t n, const char *name) {
+  FILE *file = fopen("t.csv", "wb");
+  assert_non_null(file);
+  assert_int_equal(fwrite(bytes, 1, n, file), n);
+  fclose(file);
   const char *paths[] = {"t.csv"};
   HgmError error = {0};
   HgmTable *table;
@@ -36,6 +39,8 @@ static const char *try_csv(const char *text, const char *name) {
   strcpy(message, error.text);
   return message;
 }
+
+static const char *try_csv(const char *text, const char *name) { return try_bytes(text, strlen(text), name); }
 
 static void csv_rules(void **state) {
   (void)state;
@@ -54,6 +59,8 @@ static void csv_rules(void **state) {
   assert_string_equal(try_csv("# x,y\r\n1,2\r\n", "x"), ""); // NumPy's savetxt
   assert_string_equal(try_csv("x,y\n", "x"), "");
   assert_int_equal(n_rows, 0);
+  assert_string_equal(try_bytes("x\n1\0002\n", 6, "x"), "t.csv, line 2: a NUL byte; this is not a text file");
+  assert_string_equal(try_bytes("x\n\"1\0002\"\n", 8, "x"), "t.csv, line 2: a NUL byte; this is not a text file");
   assert_string_equal(try_csv("x,y\n1,\"2\n", "x"), "t.csv, line 2: a quote is opened here and never closed");
   assert_string_equal(try_csv("x,y\n1,\"2\"3\n", "x"), "t.csv, line 2: text after a closing quote; double the quotes inside a cell");
   assert_string_equal(try_csv("x,\n1,2\n", "x"), "t.csv, line 1: column 2 has no name; give every column one");
