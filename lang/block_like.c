@@ -122,7 +122,10 @@ DataField *field_like(Blocks *b, DataBlock *d, const AstDatum *item) {
     Diag *diag = elab_error(e, other == NULL ? DIAG_UNKNOWN_NAME : DIAG_PREPARATION, t->span,
                             other == NULL ? "no field `%s.%s` of a data block above" : "`%s.%s` is drawn or computed, so it has no preparation to take over",
                             t->u.named.name.text, t->u.named.field.text);
-    diag_help(e->diags, diag, "`y: simulation.seen` is read as `seen` of the block `simulation` is, and prepared with its numbers");
+    const char *names = "";
+    for (size_t i = 0; from != NULL && i < from->fields.len; i++) names = arena_printf(e->arena, "%s%s%s", names, i > 0 ? ", " : "", from->fields.at[i]->label);
+    if (other == NULL && names[0] != '\0') diag_help(e->diags, diag, "`%s` has %s", t->u.named.name.text, names);
+    else diag_help(e->diags, diag, "`y: simulation.seen` is read as `seen` of the block `simulation` is, and prepared with its numbers");
     return NULL;
   }
   return copy_of(b, d, field_outer(b, d), item->name, other);

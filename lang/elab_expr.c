@@ -257,6 +257,18 @@ static Value *data_member(Elab *e, Value *object, AstName name) {
   return v;
 }
 
+// Of its own names alone: what an imported file sees around itself is nothing that it has.
+static Value *module_member(Elab *e, Value *object, AstName name) {
+  Scope *scope = object->u.module;
+  if (scope_own(scope, name.text) != NULL) return scope_value(e, scope, name);
+  const char *list = "";
+  for (size_t i = 0; i < scope->order.len; i++) {
+    const char *own = scope->order.at[i]->name; // with a point: a name that the compiler gave
+    if (strchr(own, '.') == NULL) list = arena_printf(e->arena, "%s%s%s", list, list[0] != '\0' ? ", " : "", own);
+  }
+  return no_member(e, object, name, list);
+}
+
 Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   switch (object->kind) {
   case VALUE_ERROR: return object;
@@ -264,7 +276,7 @@ Value *elab_member(Elab *e, Value *object, AstName name, Span span) {
   case VALUE_TENSOR: return tensor_member(e, object, name);
   case VALUE_FLOW:
   case VALUE_BIJECTION: return direction_member(e, object, name, span);
-  case VALUE_MODULE: return scope_value(e, object->u.module, name);
+  case VALUE_MODULE: return module_member(e, object, name);
   case VALUE_DATA: return data_member(e, object, name);
   case VALUE_CALLABLE:
     if (object->u.callable.kind == CALL_BIJECTION) {

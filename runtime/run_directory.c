@@ -171,7 +171,8 @@ const char *hgm_run_path(const HgmRun *run) { return run->path; }
 
 bool hgm_run_find(const char *argument, char *directory, int size, HgmError *error) {
   struct stat info;
-  if (stat(argument, &info) != 0) return hgm_fail(error, 2, "%s: cannot be opened: %s", argument, strerror(errno));
+  if (stat(argument, &info) != 0)
+    return hgm_fail(error, 2, "%s: cannot be opened: %s; name the directory that `hgmc run` wrote (-o)", argument, strerror(errno));
   const char *slash = strrchr(argument, '/');
   int length = (int)strlen(argument);
   bool is_file = !S_ISDIR(info.st_mode);

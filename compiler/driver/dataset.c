@@ -335,8 +335,9 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
     else if (s < SPLIT_COUNT) dataset->chosen[s][dataset->n[s]++] = row;
   }
   if (dataset->n[SPLIT_TRAIN] == 0)
-    return hgm_fail(error, EXIT_USER, "no event of %s is left to train on: %lld of %lld rows are cut by `where`", hgm_table_name(dataset->table),
-                    (long long)dataset->cut, (long long)dataset->rows);
+    return hgm_fail(error, EXIT_USER, "no event of %s is left to train on: of %lld row%s `where` cuts %lld%s", hgm_table_name(dataset->table),
+                    (long long)dataset->rows, dataset->rows == 1 ? "" : "s", (long long)dataset->cut,
+                    dataset->cut == dataset->rows ? "; widen it" : ", and `split` gives the others away; give more events, or a larger first part");
   return true;
 }
 

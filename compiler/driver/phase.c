@@ -112,7 +112,8 @@ static bool select_rows(Phase *p, Source *source, HgmError *error) {
       return false;
   }
   if (p->model->normalises && source->train.n == 1)
-    return hgm_fail(error, EXIT_USER, "%s: one event of %s is left to train on, which has no spread to normalise by; `batch_norm` needs two", p->model->name,
+    return hgm_fail(error, EXIT_USER,
+                    "%s: one event of %s is left to train on, which has no spread to normalise by; what is normalised over the batch needs two", p->model->name,
                     hgm_table_name(dataset->table));
   const char *split = source->train.n == 0 ? "train on" : source->valid.n == 0 && dataset->n[SPLIT_VALID] > 0 ? "validate" : NULL;
   if (split == NULL) return true;

@@ -105,7 +105,7 @@ expect_text "warning: column \`b\` of bad.csv is constant (7 everywhere)"
 flow_model cut.hgm '["a", "b"]'
 sed -i '2s/$/\n  where x[0] > 5/' cut.hgm
 expect_exit 1 $HGMC run cut.hgm --train good.csv -o refused --force
-expect_text "no event of good.csv is left to train on: 200 of 200 rows are cut by \`where\`"
+expect_text "no event of good.csv is left to train on: of 200 rows \`where\` cuts 200; widen it"
 cat > log.hgm << 'END'
 data d { x = ["a", "b"] |> log |> standardize }
 flow f(x) { base normal; affine_coupling(subnet = mlp([8])) }
