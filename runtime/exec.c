@@ -37,6 +37,7 @@ typedef struct Run { // one execution
   HgmWork *work;
   const HgmCall *call;
   int64_t tiles, partials;
+  int64_t step;                        // events of each tile but the last
   int64_t first_partial, last_partial; // of this rank; alone: all
   const HgmPhase *phase;
   uint32_t phase_index, first_pointer, last_pointer;
@@ -81,6 +82,12 @@ static void *cut(unsigned char *memory, uint64_t *used, uint64_t bytes) {
 }
 
 static int64_t tiles_for(const HgmProgram *p, int64_t events) { return (events + p->tile - 1) / p->tile; }
+
+// Two tiles as equal as whole panels allow, so that two threads have about as much to do.
+static int64_t step_for(const HgmProgram *p, int64_t events) {
+  int64_t panels = (events + p->panel - 1) / p->panel;
+  return tiles_for(p, events) == 2 ? panels / 2 * p->panel : p->tile;
+}
 
 static uint64_t partials_for(const HgmProgram *p, int64_t tiles) { return tiles < 1 ? 1 : tiles < p->max_partials ? (uint64_t)tiles : p->max_partials; }
 
@@ -356,7 +363,9 @@ static HgmTile tile_start(const Run *r, const Lane *lane) {
                    .partials = r->partials,
                    .partial_bytes = (int64_t)r->program->partial_bytes,
                    .events = r->call->events,
-                   .batch_bytes = (int64_t)r->program->batch_bytes_per_tile};
+                   .batch_bytes = (int64_t)r->program->batch_bytes_per_tile,
+                   .last_tile = r->tiles - 1,
+                   .last_begin = (r->tiles - 1) * r->step};
 }
 
 // First tile of a range.
@@ -376,8 +385,8 @@ static void run_range(void *data, int64_t index, int thread) {
     resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, index);
   }
   for (int64_t t = from; t < to; t++) {
-    int64_t first = t * r->program->tile, left = r->call->events - first;
-    tile.valid = left < r->program->tile ? left : r->program->tile;
+    int64_t first = t * r->step;
+    tile.valid = t == r->tiles - 1 ? r->call->events - first : r->step;
     tile.fresh = t == from;
     resolve_block(r, lane, HGM_SPACE_BATCH, r->work->batch, r->program->batch_bytes_per_tile, t);
     load_events(r, lane, first, tile.valid);
@@ -490,6 +499,7 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
   if (!check_call(program, work, pool, call, error)) return false;
   Run r = {.program = program, .work = work, .call = call};
   r.tiles = tiles_for(program, call->events);
+  r.step = step_for(program, call->events);
   r.partials = r.tiles < program->max_partials ? r.tiles : program->max_partials;
   if (r.partials == 0) { // no events: every sum is zero
     memset(work->partial, 0, program->partial_bytes);

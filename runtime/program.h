@@ -4,7 +4,8 @@
 // Execution. A program is a list of phases in order. A ONCE phase works on weights: its commands run one after the other. The
 // CONSTANT ones among them come first and depend on parameters and states alone: they are run again only when those change.
 // An EVENTS phase runs over tiles of `tile` events: each tile goes through all commands of the phase before the next
-// starts. A per-event value is panels one behind the other, [panel][row][event], of `panel` events each; weights are row-major.
+// starts. Two tiles are as equal as their panels allow; of more all but the last are full. A per-event value is panels one behind the
+// other, [panel][row][event], of `panel` events each; weights are row-major.
 // Sums over events: the tiles are dealt to `partials` contiguous ranges by index (never by thread); within a range tiles
 // run in order and add to that range's buffer; a ONCE command behind the phase adds the buffers in order.
 //
@@ -37,8 +38,9 @@ typedef struct HgmTile {
   int64_t first, last; // ONCE commands that are split over threads: this call's range of elements
   int64_t partials;    // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
   int64_t partial_bytes;
-  int64_t events;      // of the batch
-  int64_t batch_bytes; // what lies between the BATCH values of a tile and the next
+  int64_t events;                // of the batch
+  int64_t batch_bytes;           // what lies between the BATCH values of a tile and the next
+  int64_t last_tile, last_begin; // index of the last tile, and its first event
 } HgmTile;
 
 typedef void HgmKernel(const HgmTile *tile, void *const *pointers);

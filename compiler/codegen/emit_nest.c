@@ -127,11 +127,14 @@ static void store_pair_row(Emit *e, const NestStep *t, LLVMValueRef row) {
 
 static void emit_pairs(Emit *e) {
   CodeModule *m = e->m;
+  LLVMBuilderRef k = m->builder;
   LLVMValueRef pitch = nest_field(e, offsetof(HgmTile, batch_bytes), m->i64), tile = emit_index(m, e->nest->tile);
+  LLVMValueRef last_tile = nest_field(e, offsetof(HgmTile, last_tile), m->i64), last_begin = nest_field(e, offsetof(HgmTile, last_begin), m->i64);
   each_pair_row(e, false, begin_pair_row);
   EmitLoop loop = emit_loop(m, "other", emit_index(m, 0), nest_field(e, offsetof(HgmTile, events), m->i64), 1, NULL, 0);
-  e->other = LLVMBuildURem(m->builder, loop.index, tile, "");
-  e->other_tile = LLVMBuildNSWMul(m->builder, LLVMBuildUDiv(m->builder, loop.index, tile, ""), pitch, "");
+  LLVMValueRef of_last = LLVMBuildICmp(k, LLVMIntSGE, loop.index, last_begin, ""); // which may begin before the one before it is full
+  e->other = LLVMBuildSelect(k, of_last, LLVMBuildNSWSub(k, loop.index, last_begin, ""), LLVMBuildURem(k, loop.index, tile, ""), "");
+  e->other_tile = LLVMBuildNSWMul(k, LLVMBuildSelect(k, of_last, last_tile, LLVMBuildUDiv(k, loop.index, tile, ""), ""), pitch, "");
   emit_segments(e);
   emit_loop_end(m, &loop, NULL);
   each_pair_row(e, false, store_pair_row);
