@@ -134,6 +134,10 @@ static bool has_value(const Parse *p, size_t statement) {
   return false;
 }
 
+static bool has_statements(Block block) { // and not items of its own
+  return block != BLOCK_DATA && block != BLOCK_RECORD && block != BLOCK_FLOW && block != BLOCK_EVALUATE;
+}
+
 static Block block_of(const Parse *p) {
   const Bracket *around = layout_brace(p);
   size_t i = p->begins ? p->next : around->statement;
@@ -144,7 +148,7 @@ static Block block_of(const Parse *p) {
   switch (token_at(p, i)->kind) {
   case HGM_TOK_DATA: return file ? BLOCK_DATA : BLOCK_UNKNOWN;
   case HGM_TOK_SCORE: return file ? BLOCK_SCORE : BLOCK_UNKNOWN;
-  case HGM_TOK_NET: return BLOCK_NET;
+  case HGM_TOK_NET: return has_statements(around->block) ? BLOCK_NET : BLOCK_UNKNOWN;
   case HGM_TOK_LAYER: return BLOCK_LAYER;
   case HGM_TOK_FN: return BLOCK_FN;
   case HGM_TOK_FLOW: return BLOCK_FLOW;
@@ -153,7 +157,7 @@ static Block block_of(const Parse *p) {
   case HGM_TOK_UPDATE: return around->block == BLOCK_TRAIN ? BLOCK_UPDATE : BLOCK_UNKNOWN;
   case HGM_TOK_GENERATE: return BLOCK_GENERATE;
   case HGM_TOK_EVALUATE: return BLOCK_EVALUATE;
-  case HGM_TOK_REPEAT: return file ? BLOCK_UNKNOWN : around->block;
+  case HGM_TOK_REPEAT: return !file && (has_statements(around->block) || around->block == BLOCK_FLOW) ? around->block : BLOCK_UNKNOWN;
   case HGM_TOK_FORWARD:
   case HGM_TOK_INVERSE: return around->block == BLOCK_BIJECTION && p->last != HGM_TOK_ASSIGN ? BLOCK_DIRECTION : BLOCK_UNKNOWN;
   }
