@@ -148,7 +148,6 @@ static bool take_members(Parse *parse) {
     if (*parse->at == '[') return hgm_fail(parse->error, 1, "%s: member `%s` is a table itself; save its members one by one", parse->label, field->name);
     if (!take_text(parse, type, sizeof type) || !set_type(parse, field, type)) return false;
     if (take(parse, ',') && !take_shape(parse, field->shape, &field->rank, HGM_MAX_RANK)) return false;
-    for (int i = 0; i < field->rank; i++) field->count *= field->shape[i];
     if (!take(parse, ')')) return damaged(parse);
     take(parse, ',');
   }
@@ -214,33 +213,40 @@ static char *read_header(Npy *npy, const char *label, HgmError *error) {
   return NULL;
 }
 
+// The axes of an array behind that of its rows belong to its only field.
+static bool lay_out_axes(Parse *parse, const int64_t *shape, int rank) {
+  NpyField *field = &parse->npy->fields[0];
+  if (rank == 0) return hgm_fail(parse->error, 1, "%s: is a single value, not one per event", parse->label);
+  parse->npy->rows = shape[0];
+  for (int i = 1; i < rank && parse->npy->is_structured; i++)
+    if (shape[i] != 1) return hgm_fail(parse->error, 1, "%s: is a table with several axes; save it with one", parse->label);
+  if (parse->npy->is_structured) return true;
+  field->rank = rank - 1;
+  for (int i = 1; i < rank; i++)
+    if ((field->shape[i - 1] = shape[i]) == 0) return hgm_fail(parse->error, 1, "%s: has an axis of length 0", parse->label);
+  return true;
+}
+
+// False: the sizes that the header tells are beyond what any file has.
+static bool lay_out_field(Npy *npy, NpyField *field, size_t *to) {
+  size_t from_bytes, to_bytes;
+  for (int i = 0; i < field->rank; i++)
+    if (__builtin_mul_overflow(field->count, field->shape[i], &field->count)) return false;
+  field->from = npy->from_bytes;
+  field->to = *to;
+  return !__builtin_mul_overflow(field->bytes, field->count, &from_bytes) && !__builtin_mul_overflow(field->to_bytes, field->count, &to_bytes) &&
+         !__builtin_add_overflow(npy->from_bytes, from_bytes, &npy->from_bytes) && !__builtin_add_overflow(*to, to_bytes, to) && npy->from_bytes <= INT64_MAX;
+}
+
 // Offsets of the members, shape of a row, and whether all bytes are there.
 static bool lay_out(Parse *parse, const int64_t *shape, int rank) {
   Npy *npy = parse->npy;
-  if (rank == 0) return hgm_fail(parse->error, 1, "%s: is a single value, not one per event", parse->label);
-  npy->rows = shape[0];
-  if (npy->is_structured) {
-    for (int i = 1; i < rank; i++)
-      if (shape[i] != 1) return hgm_fail(parse->error, 1, "%s: is a table with several axes; save it with one", parse->label);
-  } else {
-    NpyField *field = &npy->fields[0];
-    field->rank = rank - 1;
-    for (int i = 1; i < rank; i++) {
-      field->shape[i - 1] = shape[i];
-      if (shape[i] == 0) return hgm_fail(parse->error, 1, "%s: has an axis of length 0", parse->label);
-      if (field->count > INT64_MAX / 1024 / shape[i]) return damaged(parse);
-      field->count *= shape[i];
-    }
-    if (field->type == HGM_FILE_TEXT && field->count != 1) return hgm_fail(parse->error, 1, "%s: holds several texts per event", parse->label);
-  }
   size_t to = 0;
-  for (int i = 0; i < npy->n_fields; i++) {
-    NpyField *field = &npy->fields[i];
-    field->from = npy->from_bytes;
-    field->to = to;
-    npy->from_bytes += field->bytes * (size_t)field->count;
-    to += field->to_bytes * (size_t)field->count;
-  }
+  if (!lay_out_axes(parse, shape, rank)) return false;
+  for (int i = 0; i < npy->n_fields; i++)
+    if (!lay_out_field(npy, &npy->fields[i], &to)) return damaged(parse);
+  if (!npy->is_structured && npy->fields[0].type == HGM_FILE_TEXT && npy->fields[0].count != 1)
+    return hgm_fail(parse->error, 1, "%s: holds several texts per event", parse->label);
   int64_t room = parse->npy->source->bytes - npy->start;
   if (npy->from_bytes == 0) return damaged(parse);
   if (npy->rows > room / (int64_t)npy->from_bytes)
@@ -373,7 +379,10 @@ static bool add_column(HgmFile *file, HgmBlock *block, const NpyField *field, co
   memcpy(column->column.shape, field->shape, sizeof field->shape);
   column->column.elements = field->count;
   column->column.rows = block->rows;
-  return true;
+  if (field->count == 0) column->refusal = hgm_heap_printf(&file->heap, "column `%s` has an axis of length 0", full);
+  else if (field->type == HGM_FILE_TEXT && field->count > 1) column->refusal = hgm_heap_printf(&file->heap, "column `%s` holds several texts per event", full);
+  else return true;
+  return column->refusal != NULL;
 }
 
 bool hgm_npy_add(HgmFile *file, NpySource *source, const char *name, const char *prefix, const char *label, HgmError *error) {
