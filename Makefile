@@ -170,6 +170,7 @@ oracle: deps
 	@tests/oracle/environment.sh
 	@BUILD_DIR=$(O) HGM_LONG=1 tests/oracle/run.sh
 	@BUILD_DIR=$(O) HGM_LONG=1 tests/oracle/games.sh
+	@BUILD_DIR=$(O) tests/oracle/metrics.sh
 
 # ---- beside the peers: bench/*.hgm through the ordinary path
 $(O)/bench/worker: bench/worker.c $(LIBS) $(O)/hdf5.libs

@@ -266,3 +266,67 @@ double hgm_metrics_matrix_difference(const double *a, const double *b, int n, in
   }
   return most;
 }
+
+// ---- correlations of the truth against itself
+
+enum { FEW_HALVINGS = 2, MANY_HALVINGS = 8, MANY_NUMBERS = 2000000 };
+
+// Two halves of the rows: columns (n) of each, and weights behind them.
+typedef struct Halves {
+  int n;
+  int64_t rows[2];
+  double **columns[2], *weights[2];
+} Halves;
+
+// Everything lies in one block that `columns[0]` begins. False: no memory.
+static bool halves_reserve(Halves *h, int n, int64_t rows) {
+  size_t each = (size_t)(rows + 1) / 2 + 1, lists = 2 * ((size_t)n + 1) * sizeof(double *);
+  double **room = malloc(lists + 2 * ((size_t)n + 1) * each * sizeof(double)), *next = room == NULL ? NULL : (double *)((char *)room + lists);
+  *h = (Halves){.n = n, .columns = {room, room + n + 1}};
+  for (int side = 0; room != NULL && side < 2; side++) {
+    for (int k = 0; k < n; k++, next += each) h->columns[side][k] = next;
+    h->weights[side] = next, next += each;
+  }
+  return room != NULL;
+}
+
+static void halves_deal(Halves *h, const double *const *columns, int64_t rows, const double *weights, uint64_t key, uint64_t number) {
+  int64_t want = rows / 2;
+  h->rows[0] = h->rows[1] = 0;
+  for (int64_t i = 0; i < rows; i++) {
+    int side = philox_uniform(key, number, 0, (uint64_t)i) < (double)(want - h->rows[0]) / (double)(rows - i) ? 0 : 1;
+    for (int k = 0; k < h->n; k++) h->columns[side][k][h->rows[side]] = columns[k][i];
+    h->weights[side][h->rows[side]++] = weights == NULL ? 1 : weights[i];
+  }
+}
+
+// The largest difference between both; matrices: room for two.
+static bool halves_differ(const Halves *h, bool by_rank, double *matrices, double *difference, HgmError *error) {
+  int row, column;
+  double *second = matrices + (size_t)h->n * (size_t)h->n;
+  if (!matrix_of((const double *const *)h->columns[0], h->n, h->rows[0], h->weights[0], by_rank, matrices, error) ||
+      !matrix_of((const double *const *)h->columns[1], h->n, h->rows[1], h->weights[1], by_rank, second, error))
+    return false;
+  *difference = hgm_metrics_matrix_difference(matrices, second, h->n, &row, &column);
+  return true;
+}
+
+bool hgm_metrics_correlation_floor(const double *const *columns, int n, int64_t rows, const double *weights, uint64_t seed, HgmCorrelationFloor *floor_,
+                                   HgmError *error) {
+  Halves h;
+  double pearson[MANY_HALVINGS], spearman[MANY_HALVINGS], *matrices = malloc((2 * (size_t)n * (size_t)n + 1) * sizeof *matrices);
+  bool room = halves_reserve(&h, n, rows),
+       fine = (room && matrices != NULL) || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", n);
+  int times = (double)n * (double)rows > MANY_NUMBERS ? FEW_HALVINGS : MANY_HALVINGS;
+  uint64_t key = philox_key(seed, "metrics.halves");
+  *floor_ = (HgmCorrelationFloor){0};
+  for (int k = 0; k < times && fine; k++) {
+    halves_deal(&h, columns, rows, weights, key, (uint64_t)k);
+    fine = halves_differ(&h, false, matrices, &pearson[k], error) && halves_differ(&h, true, matrices, &spearman[k], error);
+  }
+  if (fine) mean_and_spread(pearson, times, &floor_->pearson, &floor_->pearson_error);
+  if (fine) mean_and_spread(spearman, times, &floor_->spearman, &floor_->spearman_error);
+  free(h.columns[0]);
+  free(matrices);
+  return fine;
+}

@@ -46,4 +46,12 @@ bool hgm_metrics_spearman(const double *const *columns, int n, int64_t rows, con
 // Largest absolute difference of two matrices (n, n) and where it is.
 double hgm_metrics_matrix_difference(const double *a, const double *b, int n, int *row, int *column);
 
+// Truth against truth: the largest difference of a correlation between two random halves, mean and standard deviation over 8 halvings (2 where
+// there are more than two million numbers).
+typedef struct HgmCorrelationFloor {
+  double pearson, pearson_error, spearman, spearman_error;
+} HgmCorrelationFloor;
+bool hgm_metrics_correlation_floor(const double *const *columns, int n, int64_t rows, const double *weights, uint64_t seed, HgmCorrelationFloor *floor_,
+                                   HgmError *error);
+
 #endif

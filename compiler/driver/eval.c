@@ -160,7 +160,7 @@ static int compare_files(const Options *options) {
   bool ok = hgm_table_open(&truth, options->data.at, (int)options->data.len, &error) && hgm_table_open(&fake, &options->against, 1, &error);
   for (int i = 0; ok && i < hgm_table_n_columns(truth); i++) ok = add_pair(&e, arena, truth, fake, i, &error);
   if (ok && e.columns.len == 0) ok = hgm_fail(&error, EXIT_USER, "%s and %s have no column of numbers in common", hgm_table_name(truth), hgm_table_name(fake));
-  ok = ok && evaluate_metrics(&e, arena, options->seed, &error);
+  ok = ok && evaluate_metrics(&e, arena, options->seed, &error) && evaluate_correlations(&e, arena, options->seed, &error);
   int exit_code = ok ? finish(options, &e, NULL, &error) : report_error(&error);
   if (truth != NULL) hgm_table_close(truth);
   if (fake != NULL) hgm_table_close(fake);

@@ -251,10 +251,16 @@ static bool add_whole(Evaluation *e, HgmError *error) {
 
 // ---- metrics
 
-static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
-  int n = 0, *place = ARENA_ARRAY(arena, int, e->columns.len + 1);
+// The columns whose events are the same, their number; place: (columns) room.
+static int correlated(const Evaluation *e, int *place) {
+  int n = 0;
   for (size_t i = 0; i < e->columns.len; i++)
     if (!e->columns.at[i].against) place[n++] = (int)i; // others have no events in common
+  return n;
+}
+
+static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
+  int *place = ARENA_ARRAY(arena, int, e->columns.len + 1), n = correlated(e, place);
   if (n < 2) return true;
   const double **truth = ARENA_ARRAY(arena, const double *, n + 1), **fake = ARENA_ARRAY(arena, const double *, n + 1);
   double *a = ARENA_ARRAY(arena, double, n *n + 1), *b = ARENA_ARRAY(arena, double, n *n + 1);
@@ -268,6 +274,13 @@ static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
   e->pearson = hgm_metrics_matrix_difference(a, b, n, &e->pearson_pair[0], &e->pearson_pair[1]);
   for (int k = 0; k < 2; k++) e->spearman_pair[k] = place[e->spearman_pair[k]], e->pearson_pair[k] = place[e->pearson_pair[k]];
   return true;
+}
+
+bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {
+  int *place = ARENA_ARRAY(arena, int, e->columns.len + 1), n = correlated(e, place);
+  const double **truth = ARENA_ARRAY(arena, const double *, n + 1);
+  for (int i = 0; i < n; i++) truth[i] = e->columns.at[place[i]].truth;
+  return n < 2 || hgm_metrics_correlation_floor(truth, n, e->n_truth, e->weights, seed, &e->correlation_floor, error);
 }
 
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {

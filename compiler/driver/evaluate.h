@@ -74,6 +74,7 @@ typedef struct Evaluation {
   const double *whole;      // numbers of `whole`, by output
   double spearman, pearson; // largest absolute difference of the correlation matrices
   int spearman_pair[2], pearson_pair[2];
+  HgmCorrelationFloor correlation_floor;
   double events_per_second, parameters, training_seconds;
   double sampler_bytes; // 0: not asked yet
   const char *run;      // directory with the weights, for what is asked of its sampler; NULL: training goes on
@@ -86,7 +87,8 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
 // Every program that evaluate_model runs is bound once and let go, so that the store knows which weights and states they want.
 bool evaluate_ask(Session *session, Store *store, const Tables *tables, HgmError *error);
 HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c);
-bool evaluate_listed(Evaluation *e, HgmError *error); // measures what `metrics` lists
+bool evaluate_listed(Evaluation *e, HgmError *error);                                    // measures what `metrics` lists
+bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error); // what they are of the truth against itself
 // Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there.
 Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n);
 void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int64_t n);

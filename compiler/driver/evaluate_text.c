@@ -53,9 +53,11 @@ static void print_columns(FILE *out, const Evaluation *e) {
       for (size_t k = i; k < i + n; k++) print_distance(out, width, e->columns.at[k].name, &e->columns.at[k].distance, &e->columns.at[k].floor);
   }
   if (e->columns.len < 2) return;
-  fprintf(out, "\nlargest difference of a Spearman correlation: %.4f (%s, %s); of a Pearson correlation: %.4f (%s, %s)\n", e->spearman,
-          e->columns.at[e->spearman_pair[0]].name, e->columns.at[e->spearman_pair[1]].name, e->pearson, e->columns.at[e->pearson_pair[0]].name,
-          e->columns.at[e->pearson_pair[1]].name);
+  const HgmCorrelationFloor *f = &e->correlation_floor;
+  fprintf(out, "\nlargest difference of a Spearman correlation: %.4f  (%.4f +- %.4f), %s and %s\n", e->spearman, f->spearman, f->spearman_error,
+          e->columns.at[e->spearman_pair[0]].name, e->columns.at[e->spearman_pair[1]].name);
+  fprintf(out, "largest difference of a Pearson correlation:  %.4f  (%.4f +- %.4f), %s and %s\n", e->pearson, f->pearson, f->pearson_error,
+          e->columns.at[e->pearson_pair[0]].name, e->columns.at[e->pearson_pair[1]].name);
 }
 
 // "0.8123 +- 0.0021", or "0.8123" where no error is known.
@@ -122,9 +124,11 @@ bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error)
   for (size_t i = 0; i < e->columns.len; i++) json_object_set_new(columns, e->columns.at[i].name, column_json(&e->columns.at[i]));
   for (size_t i = 0; i < e->metrics.len; i++)
     if (e->metrics.at[i].numbers.len > 0) json_object_set_new(metrics, e->metrics.at[i].model->text, metric_json(&e->metrics.at[i]));
-  json_t *all =
-      json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "truth", (json_int_t)e->n_truth, "generated", (json_int_t)e->n_fake, "spearman", number(e->spearman),
-                "correlations", number(e->pearson), "events_per_second", number(e->events_per_second), "columns", columns, "metrics", metrics);
+  json_t *all = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "truth", (json_int_t)e->n_truth, "generated", (json_int_t)e->n_fake,
+                          "spearman", number(e->spearman), "spearman_floor", number(e->correlation_floor.spearman), "spearman_floor_error",
+                          number(e->correlation_floor.spearman_error), "correlations", number(e->pearson), "correlations_floor",
+                          number(e->correlation_floor.pearson), "correlations_floor_error", number(e->correlation_floor.pearson_error), "events_per_second",
+                          number(e->events_per_second), "columns", columns, "metrics", metrics);
   bool standard = strcmp(path, "-") == 0;
   errno = 0;
   int failed = standard ? json_dumpf(all, stdout, JSON_INDENT(2)) : json_dump_file(all, path, JSON_INDENT(2));

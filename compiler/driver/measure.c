@@ -317,6 +317,7 @@ bool evaluate_number(void *data, const ModelMetricUse *use, double *value) {
 }
 
 bool evaluate_listed(Evaluation *e, HgmError *error) {
+  if (!evaluate_correlations(e, e->session->arena, e->session->model->seed, error)) return false;
   for (size_t i = 0; i < e->metrics.len; i++)
     if (e->metrics.at[i].model->listed && !measure(e, &e->metrics.at[i], error)) return false;
   return true;

@@ -95,6 +95,18 @@ static void training(FILE *out, const Report *r, Arena *arena) {
   trouble(out, &course, arena);
 }
 
+// RFC 4648. A page that is sent to someone needs nothing beside it.
+static void file_as_base64(FILE *out, const char *path) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  FILE *file = fopen(path, "rb");
+  unsigned char bytes[3];
+  for (size_t n; file != NULL && (n = fread(bytes, 1, 3, file)) > 0;) {
+    unsigned word = (unsigned)bytes[0] << 16 | (n > 1 ? (unsigned)bytes[1] << 8 : 0) | (n > 2 ? bytes[2] : 0);
+    for (size_t k = 0; k < 4; k++) fputc(k <= n ? digits[word >> (18 - 6 * k) & 63] : '=', out);
+  }
+  if (file != NULL) fclose(file);
+}
+
 // Pictures that a game left (gallery.h), in the order of their epochs, the truth behind them.
 static void samples(FILE *out, const Report *r, Arena *arena) {
   struct dirent **files;
@@ -106,8 +118,8 @@ static void samples(FILE *out, const Report *r, Arena *arena) {
     if (length > 4 && strcmp(name + length - 4, ".png") == 0 && shown < MOST_SAMPLES) {
       if (shown++ == 0)
         fprintf(out, "<h2>Samples</h2>\n<p class=key>The same noise in each; images in colours of the logarithm, points beside the truth in grey.</p>\n");
-      fprintf(out, "<figure><img src='samples/");
-      plot_text(out, name);
+      fprintf(out, "<figure><img src='data:image/png;base64,");
+      file_as_base64(out, arena_printf(arena, "%s/%s", folder, name));
       fprintf(out, "' alt=''><figcaption>");
       plot_text(out, arena_printf(arena, "%.*s", (int)length - 4, name));
       fprintf(out, "</figcaption></figure>\n");
@@ -122,6 +134,17 @@ static void samples(FILE *out, const Report *r, Arena *arena) {
 // A perfect generator of as many events lies near 0.71 of the floor (metrics.h); far is what three errors above it are.
 static void metric(FILE *out, double value, double floor, double error) {
   fprintf(out, "<td class='n%s'>%.4f<td class=n>%.4f &plusmn; %.4f", value > floor + 3 * error ? " far" : "", value, floor, error);
+}
+
+// numbers: value, truth against truth, its error.
+static void correlation(FILE *out, const Evaluation *e, const char *name, const double numbers[3], const int pair[2]) {
+  fprintf(out, "<tr><td>%s", name);
+  metric(out, numbers[0], numbers[1], numbers[2]);
+  fprintf(out, "<td>");
+  plot_text(out, e->columns.at[pair[0]].name);
+  fprintf(out, " and ");
+  plot_text(out, e->columns.at[pair[1]].name);
+  fprintf(out, "\n");
 }
 
 static void metrics(FILE *out, const Evaluation *e) {
@@ -140,11 +163,11 @@ static void metrics(FILE *out, const Evaluation *e) {
   }
   fprintf(out, "</table>\n");
   if (e->columns.len < 2) return;
-  fprintf(out, "<p>Largest difference of a Spearman correlation: %.4f (", e->spearman);
-  plot_text(out, e->columns.at[e->spearman_pair[0]].name);
-  fprintf(out, ", ");
-  plot_text(out, e->columns.at[e->spearman_pair[1]].name);
-  fprintf(out, ").</p>\n");
+  const HgmCorrelationFloor *f = &e->correlation_floor;
+  fprintf(out, "<table><tr><th>largest difference of a correlation<th class=n>value<th class=n>truth<th>of\n");
+  correlation(out, e, "rank (Spearman)", (double[]){e->spearman, f->spearman, f->spearman_error}, e->spearman_pair);
+  correlation(out, e, "linear (Pearson)", (double[]){e->pearson, f->pearson, f->pearson_error}, e->pearson_pair);
+  fprintf(out, "</table>\n");
 }
 
 static const ModelObservable *observable_of(const Model *model, const char *name) {

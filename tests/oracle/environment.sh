@@ -5,4 +5,4 @@ cd "$(dirname "$0")/../.."
 . tests/oracle/python.sh
 [ -n "$python" ] && exit 0
 [ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/python -m pip install --quiet numpy torch
+.venv/bin/python -m pip install --quiet numpy torch scipy h5py
