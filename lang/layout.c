@@ -144,7 +144,7 @@ static Block block_of(const Parse *p) {
   if (token_at(p, i)->kind == HGM_TOK_OVERRIDE) i++;
   bool file = around->block == BLOCK_FILE;
   if (!file && (layout_starts_item(token_at(p, i)->kind) || token_at(p, i)->kind == HGM_TOK_FN)) return BLOCK_UNKNOWN;
-  if (may_have_value(token_at(p, i)->kind) && has_value(p, i)) return BLOCK_UNKNOWN;
+  if (may_have_value(token_at(p, i)->kind) && has_value(p, i) && p->last != HGM_TOK_ASSIGN) return BLOCK_UNKNOWN; // `= { …` is meant as a body
   switch (token_at(p, i)->kind) {
   case HGM_TOK_DATA: return file ? BLOCK_DATA : BLOCK_UNKNOWN;
   case HGM_TOK_SCORE: return file ? BLOCK_SCORE : BLOCK_UNKNOWN;

@@ -176,7 +176,7 @@ static bool looks_like_statement(const Refusal *r, size_t i) {
   int next = at(r, i + 1)->kind;
   if (next == HGM_TOK_ASSIGN || next == HGM_TOK_TILDE || next == HGM_TOK_COLON) return true;
   if (r->block == BLOCK_FLOW && t->kind == HGM_TOK_IDENT) return true;
-  return is_word_of(r->p->arena, block_index(r->block), t->text) && !(layout_can_end(next) == false && next != HGM_TOK_LPAREN);
+  return is_word_of(r->p->arena, block_index(r->block), t->text) && (layout_can_end(next) || next == HGM_TOK_LPAREN || next == HGM_TOK_LBRACE);
 }
 
 // An opening bracket between the statement's beginning and token `end` that is not closed there, NO_TOKEN: none.
@@ -231,6 +231,10 @@ static bool brace_forgotten(const Refusal *r, size_t token) {
   return true;
 }
 
+static bool gives_by_name(Block block) { return block == BLOCK_NET || block == BLOCK_LAYER || block == BLOCK_FN || block == BLOCK_DIRECTION; }
+
+static const char *const OUTPUTS = "every statement of a body names its value, `y = …`; which names it gives, its header says: `-> (y: real[2])`";
+
 static Diag *unknown_word(const Refusal *r, size_t token, bool always) {
   Parse *p = r->p;
   const char *word = spelling(r, token), *list[MOST_WORDS];
@@ -248,7 +252,8 @@ static Diag *unknown_word(const Refusal *r, size_t token, bool always) {
   const char *what = r->block == BLOCK_FILE ? "does not begin a declaration" : arena_printf(p->arena, "is not a word of %s", BLOCKS[block].all);
   Diag *d = near != NULL ? diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` %s; did you mean `%s`?", word, what, near)
                          : diag_add(p->diags, DIAG_UNKNOWN_WORD, at(r, token)->span, "`%s` %s", word, what);
-  if (r->block == BLOCK_FILE) diag_help(p->diags, d, "declarations begin with %s", listed(p->arena, BLOCKS[0].words));
+  if (gives_by_name(r->block) && strcmp(word, "return") == 0) diag_help(p->diags, d, "%s", OUTPUTS);
+  else if (r->block == BLOCK_FILE) diag_help(p->diags, d, "declarations begin with %s", listed(p->arena, BLOCKS[0].words));
   else diag_help(p->diags, d, "the words of %s are %s", BLOCKS[block].all, listed(p->arena, BLOCKS[block].words));
   return d;
 }
@@ -274,6 +279,7 @@ static bool bad_beginning(const Refusal *r) {
   else if (t->kind == HGM_TOK_FOR) diag_help(p->diags, d, "`repeat n as i { … }` repeats statements");
   else if (r->block == BLOCK_RECORD && t->kind == HGM_TOK_STRING) diag_help(p->diags, d, "several columns stand in brackets: `[\"pt\", \"eta\"]`");
   else if (is_reserved(t->kind) && r->block != BLOCK_FILE) diag_help(p->diags, d, "`%s` is a word of the language; choose another name", t->text);
+  else if (gives_by_name(r->block) && is_operand(t->kind)) diag_help(p->diags, d, "%s", OUTPUTS);
   return true;
 }
 
@@ -308,7 +314,8 @@ static bool chained_comparison(const Refusal *r) {
 
 // The cure for what is found at this place, or NULL.
 static const char *cure(const Refusal *r) {
-  if (r->end) return NULL;
+  bool unnamed = gives_by_name(r->block) && takes(r, "=") && takes(r, "~");
+  if (r->end) return unnamed ? OUTPUTS : NULL;
   Arena *arena = r->p->arena;
   const Token *t = at(r, r->found), *first = at(r, r->statement);
   const Token *before = r->before == NO_TOKEN ? NULL : at(r, r->before);
@@ -326,10 +333,14 @@ static const char *cure(const Refusal *r) {
   if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":")) return "a weight has a type: `learn w: real[n] = 0`";
   if (first->kind == HGM_TOK_SPLIT) return "training / validation / test: `split 0.8 / 0.1 / 0.1`";
   if (first->kind == HGM_TOK_UPDATE && r->before == r->statement) return "what it moves stands behind `update`: `update encoder, decoder { … }`";
+  if (t->kind == HGM_TOK_ASSIGN && takes(r, "{") && at(r, r->found + 1)->kind == HGM_TOK_LBRACE) return "what stands in braces has no `=` before it";
   if (first->kind == HGM_TOK_GENERATE && takes(r, "given")) return "what an event is given stands behind `given`: `generate given gen { … }`";
   if (first->kind == HGM_TOK_USE && is_name(t->kind) && r->before == r->statement)
     return arena_printf(arena, "a file is named by a string: `use \"%s.hgm\"`", t->text);
   if (first->kind == HGM_TOK_BIJECTION && t->kind == HGM_TOK_LBRACE) return "a bijection names both sides: `bijection shift(t)(x: real -> y: real) { … }`";
+  if (t->kind == HGM_TOK_LBRACE && before != NULL && before->kind == HGM_TOK_ASSIGN && gives_by_name(layout_brace(r->p)->block))
+    return "a body in braces stands without `=`, and names what it gives: `-> (y: real[2]) { …; y = h |> dense(2) }`";
+  if (unnamed && t->kind != HGM_TOK_COMMA && is_among(OPERATORS, spelling(r, r->found))) return OUTPUTS;
   if (t->kind == HGM_TOK_COMMA && r->before == r->statement) return "several names stand in brackets: `(mu, logvar) = …`";
   if (t->kind == HGM_TOK_LPAREN && r->before == r->statement && takes(r, "="))
     return arena_printf(arena, "a statement gives its value a name: `y = %s(…)`", spelling(r, r->before));
