@@ -60,7 +60,7 @@ void output_add(Output *out, const DataField *f, Value *v, Span span) {
   if (v->type != f->prepared && f->set) v = elab_as_field(e, f->prepared, v, span, f->label);
   if (value_is_error(v)) return;
   if (v->type != f->prepared && class == NULL) {
-    Value *vector = elab_flatten(e, v, span);
+    Value *vector = elab_flatten_as(e, v, f->prepared, span);
     if (value_is_error(vector)) return;
     v = elab_unflatten(e, vector, f->prepared, span);
     if (value_is_error(v)) return;

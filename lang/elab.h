@@ -179,6 +179,7 @@ IrRef elab_per_event(Elab *e, const Value *tensor);                             
 Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead); // instead: what to write
 Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);            // two-data
 Value *elab_flatten(Elab *e, Value *v, Span span);                                // a vector: records in order, class as one-hot, p4 as 4
+Value *elab_flatten_as(Elab *e, Value *v, const FieldType *type, Span span);      // to a vector that is meant as this type
 Value *elab_unflatten(Elab *e, Value *vector, const FieldType *type, Span span);  // back; poison (output-type) if it does not fit
 Value *elab_component(Elab *e, Value *vector, int64_t i, Span span);              // a number of a vector
 Value *elab_sum(Elab *e, Value *v, Span span);                                    // over all axes of an event's value

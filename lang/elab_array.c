@@ -457,6 +457,14 @@ Value *elab_flatten(Elab *e, Value *v, Span span) {
   return vector;
 }
 
+// Yes or no where the type has a number in its place, as bits have, is 1 or 0.
+Value *elab_flatten_as(Elab *e, Value *v, const FieldType *type, Span span) {
+  const TensorType *t = &v->u.tensor.type;
+  bool bits = v->kind == VALUE_TENSOR && t->element == ELEMENT_CLASS && t->classes->n == 2 && !type->record && type->type.element == ELEMENT_REAL &&
+              extents_elements(&t->shape) == field_type_numbers(type);
+  return elab_flatten(e, bits ? elab_real(e, v, span) : v, span);
+}
+
 static Value *unflatten_at(Elab *e, Value *vector, const FieldType *type, int64_t *at, Span span) {
   if (type->record) {
     Value *r = value_record(e, span);

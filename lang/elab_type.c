@@ -319,7 +319,7 @@ static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) 
   if (e->hooks.fields_meet != NULL && !e->hooks.fields_meet(e, t, v, w->span)) return value_error(e);
   Value *class = !t->record && t->type.element == ELEMENT_CLASS ? elab_as_class(e, t->type.classes, v, w->span) : NULL;
   if (class != NULL) return class;
-  Value *vector = elab_flatten(e, v, w->span);
+  Value *vector = elab_flatten_as(e, v, t, w->span);
   if (value_is_error(vector)) return vector;
   int64_t have = extents_elements(&vector->u.tensor.type.shape), need = field_type_numbers(t);
   if (have == need) {

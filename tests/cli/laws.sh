@@ -75,3 +75,19 @@ for law in 'poisson(-1)' 'exponential_law(0)' 'beta_law(1, 0)' 'von_mises(0, -2)
   sed "s/rare ~ .*/rare ~ $law/" laws.hgm > wrong.hgm
   expect_exit 1 $HGMC check wrong.hgm; expect_text "is positive, this is"
 done
+
+# ---- the digits of a `bits` field drawn by a Bernoulli law: yes and no are the numbers 1 and 0, and its likelihood is that of the digits
+cat > digits.hgm << 'HGM'
+data d { x = "x" |> bits(3); split 1 / 0 / 0 }
+net f(x: d.x) -> real[3] = x |> dense(3)
+train { update f { minimize -log_prob(bernoulli(sigmoid(f(x))), x); with adam(1e-3) }; batch 32; epochs 1 }
+generate { x ~ bernoulli([1.0, 0.0, 1.0]) }
+score { log_p = log_prob(bernoulli([0.5, 0.25, 0.125]), x) }
+HGM
+expect_exit 0 $HGMC run digits.hgm --train x.csv --quiet -o digits
+expect_exit 0 $HGMC sample digits -n 5 --quiet -o digits.csv
+[ "$(sort -u digits.csv | tr '\n' ' ')" = "68.0625 x " ] || fail "the middle of the sixth of eight intervals, 99 * 5.5 / 8: $(sort -u digits.csv | tr '\n' ' ')"
+expect_exit 0 $HGMC score digits --data x.csv --quiet -o digits.csv --force
+for row in "2 0.5 0.75 0.875" "101 0.5 0.25 0.125"; do # 0 is 000, 99 is 111
+  set -- $row; sed -n "$1p" digits.csv | awk "{ d = \$1 - log($2 * $3 * $4); exit !(d < 1e-6 && d > -1e-6) }" || fail "log $2 $3 $4 in line $1: $(sed -n "$1p" digits.csv)"
+done
