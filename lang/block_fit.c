@@ -143,8 +143,10 @@ static bool read_setting(Elab *e, Fit *fit, const AstExpr *call) {
   bool too_many = (fit->model->kind == ESTIMATE_SVD || fit->model->kind == ESTIMATE_PCA) && fit->model->setting > (double)fit->model->n;
   if (fit->model->setting >= fit->info->least && !too_many) return true;
   Diag *d = elab_error(e, DIAG_TYPE, x->span, "%s is %g", what, fit->model->setting);
-  if (too_many) diag_help(e->diags, d, "the value has %lld numbers, and no more axes", (long long)fit->model->n);
-  else diag_help(e->diags, d, "it is at least %g", fit->info->least);
+  if (too_many) {
+    diag_help(e->diags, d, "the value has %lld number%s, and no more axes", (long long)fit->model->n, fit->model->n == 1 ? "" : "s");
+    elab_help_undeclared(e, d, fit->like);
+  } else diag_help(e->diags, d, "it is at least %g", fit->info->least);
   return false;
 }
 

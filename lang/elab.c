@@ -212,6 +212,12 @@ Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead)
 
 const char *elab_way(Elab *e, const Value *v) { return arena_printf(e->arena, "this is %s", value_text(e->arena, v)); }
 
+void elab_help_undeclared(Elab *e, Diag *d, const Value *v) {
+  const FieldType *t = v->type;
+  if (t == NULL || t->field == NULL || t->record || t->type.element != ELEMENT_REAL || t->type.shape.rank > 0) return;
+  diag_help(e->diags, d, "`%s` is one number an event; where its data set has more, declare them: `%s: real[3] = …`", t->name, t->label);
+}
+
 Diag *elab_shape_error(Elab *e, Span span, const Value *a, const Value *b, const char *why) {
   Diag *d = elab_error(e, DIAG_SHAPE, span, "shapes do not meet: %s and %s", value_text(e->arena, a), value_text(e->arena, b));
   if (why != NULL) diag_here(e->diags, d, "%s", why);

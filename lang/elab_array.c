@@ -65,6 +65,7 @@ Value *tensor_reshape(Elab *e, Value *v, Extents shape, Span span) {
                          extents_text(e->arena, "real", &shape), (long long)extents_elements(&shape));
     if (v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
     diag_help(e->diags, d, "the sizes multiply to %lld", (long long)extents_elements(&t->type.shape));
+    elab_help_undeclared(e, d, v);
     return value_error(e);
   }
   Layout wide = layout_of(e, t);

@@ -178,9 +178,10 @@ static Value *apply_index(Elab *e, Scope *scope, const AstIndex *ix, Value *v, i
 static Value *index_tensor(Elab *e, Scope *scope, const AstExpr *x, Value *v) {
   int rank = v->u.tensor.type.shape.rank, named = visible_axes(x), axis = 0;
   if (named > rank) {
-    Diag *d = elab_error(e, DIAG_INDEX, x->span, "%d indices, and %s has %d axes", named, value_text(e->arena, v), rank);
+    Diag *d = elab_error(e, DIAG_INDEX, x->span, "%d %s, and %s has %d axes", named, named == 1 ? "index" : "indices", value_text(e->arena, v), rank);
     if (v->span.begin != 0) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
     diag_help(e->diags, d, "one index an axis; `...` stands for the axes between");
+    elab_help_undeclared(e, d, v);
     return value_error(e);
   }
   for (size_t i = 0; i < x->u.index.indices.len; i++) {

@@ -194,6 +194,7 @@ static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   if (f != NULL && !f->library) diag_label(e->diags, d, w->type->span, "declared here");
   if (expected > 0) diag_help(e->diags, d, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
   else diag_help(e->diags, d, w->output ? "change what the body gives, or the type in the header" : "give a value of that type");
+  if (!w->output) elab_help_undeclared(e, d, v);
   return value_error(e);
 }
 
@@ -215,6 +216,7 @@ static Value *as_real_type(Elab *e, const Want *w, Value *v) {
 }
 
 static Value *match_real(Elab *e, Scope *scope, const Want *w, Value *v) {
+  Value *given = v;
   v = as_real_type(e, w, v);
   if (value_is_error(v)) return v;
   Extents have = {0};
@@ -224,7 +226,7 @@ static Value *match_real(Elab *e, Scope *scope, const Want *w, Value *v) {
   int64_t expected = 0;
   Match m = match_dims(e, scope, w->type, &have, &axis, &expected);
   if (m == MATCH_BAD) return value_error(e);
-  if (m == MATCH_NO) return mismatch(e, w, v, axis >= 0 && axis == have.rank - 1 ? expected : 0);
+  if (m == MATCH_NO) return mismatch(e, w, given, axis >= 0 && axis == have.rank - 1 ? expected : 0);
   if (strcmp(w->type->u.named.name.text, "angle") == 0 && v->kind == VALUE_TENSOR) {
     int64_t n = circular_count(&v->u.tensor.type);
     bool *flags = ARENA_ARRAY(e->arena, bool, n);
