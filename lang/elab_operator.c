@@ -127,8 +127,9 @@ Value *elab_as_class(Elab *e, const ClassValues *classes, Value *v, Span span) {
     constant->u.tensor.type.classes = classes;
     return constant;
   }
-  if (!is_class(v) || v->u.tensor.type.classes->n == classes->n) return is_class(v) ? v : NULL;
+  if (!is_class(v)) return NULL;
   const long long n = v->u.tensor.type.classes->n;
+  if (n == classes->n) return v;
   Diag *d = elab_error(e, DIAG_CLASS_RANGE, span, "class[%lld] where class[%lld] is expected", n, (long long)classes->n);
   if (v->span.begin != span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   diag_help(e->diags, d, "both have as many values: class[%lld] here, or class[%lld] there", n, (long long)classes->n);
