@@ -41,20 +41,18 @@ void snapshot_take(Snapshot *snapshot, const Store *store, const Position *posit
   }
 }
 
-bool snapshot_save(const Store *store, const Snapshot *snapshot, const Position *position, const char *model_hash, const char *path, const HgmIo *io,
-                   HgmError *error) {
+bool snapshot_save(const Store *store, const Snapshot *snapshot, const char *model_hash, const char *path, const HgmIo *io, HgmError *error) {
   HgmStore *file = hgm_store_create();
   bool ok = file != NULL && hgm_store_set_text(file, "model_hash", model_hash);
-  unsigned char *from = snapshot != NULL ? snapshot->values : NULL;
-  size_t n_slots = snapshot != NULL ? snapshot->n_slots : store->slots.len;
-  if (snapshot != NULL) position = &snapshot->position;
-  for (size_t i = 0; ok && i < n_slots; i++) {
+  unsigned char *from = snapshot->values;
+  for (size_t i = 0; ok && i < snapshot->n_slots; i++) {
     const Slot *slot = store->slots.at[i];
     if (!slot->saved) continue;
     ok = add_slot(file, slot, from != NULL ? from : slot->data);
     if (from != NULL) from += place_of(slot);
   }
-  for (int i = 0; ok && i < N_FIELDS; i++) ok = hgm_store_set_number(file, fields[i].name, *(const double *)((const char *)position + fields[i].offset));
+  const char *position = (const char *)&snapshot->position;
+  for (int i = 0; ok && i < N_FIELDS; i++) ok = hgm_store_set_number(file, fields[i].name, *(const double *)(position + fields[i].offset));
   if (!ok) hgm_fail(error, EXIT_ENVIRONMENT, "out of memory while saving %s", path);
   ok = ok && hgm_store_save(file, path, io, error);
   if (file != NULL) hgm_store_destroy(file);

@@ -22,15 +22,13 @@ typedef struct Position {
 // The saved slots of a store as they were at some position, in memory.
 typedef struct Snapshot {
   Position position;
-  size_t n_slots; // the first ones of the store
-  size_t n;       // bytes of values
-  unsigned char *values;
+  size_t n_slots;        // the first ones of the store
+  size_t n;              // bytes of values
+  unsigned char *values; // NULL: what the store holds now
 } Snapshot;
 
 void snapshot_take(Snapshot *snapshot, const Store *store, const Position *position);
-// snapshot: of this store, written in place of what it holds now; NULL: the store and this position.
-bool snapshot_save(const Store *store, const Snapshot *snapshot, const Position *position, const char *model_hash, const char *path, const HgmIo *io,
-                   HgmError *error);
+bool snapshot_save(const Store *store, const Snapshot *snapshot, const char *model_hash, const char *path, const HgmIo *io, HgmError *error);
 // Fills every saved slot of the store. position may be NULL. A file of another model is refused.
 bool snapshot_load(Store *store, Position *position, const char *model_hash, const char *path, HgmError *error);
 

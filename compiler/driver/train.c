@@ -96,12 +96,15 @@ static bool weights_are_finite(const Training *t, HgmError *error) {
   return true;
 }
 
-// snapshot: what is written in place of the weights as they stand; NULL: these.
 static bool write_weights(Training *t, const Snapshot *snapshot, const char *name, HgmError *error) {
   char path[4096];
   if (!ranks_first(t->ranks)) return true;
-  return hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) &&
-         snapshot_save(t->store, snapshot, &t->position, t->model_hash, path, t->io, error);
+  return hgm_run_file(hgm_run_path(t->run), name, path, sizeof path, error) && snapshot_save(t->store, snapshot, t->model_hash, path, t->io, error);
+}
+
+static bool write_current(Training *t, const char *name, HgmError *error) {
+  const Snapshot now = {.position = t->position, .n_slots = t->store->slots.len};
+  return write_weights(t, &now, name, error);
 }
 
 static bool save_best(Training *t, HgmError *error) {
@@ -112,7 +115,7 @@ static bool save_best(Training *t, HgmError *error) {
 
 // best.h5 comes first: the position that last.h5 has may speak of it.
 static bool save(Training *t, const char *name, HgmError *error) {
-  if (!weights_are_finite(t, error) || !save_best(t, error) || !write_weights(t, NULL, name, error)) return false;
+  if (!weights_are_finite(t, error) || !save_best(t, error) || !write_current(t, name, error)) return false;
   t->saved_ms = now_ms();
   return true;
 }
@@ -125,7 +128,7 @@ static bool save_is_due(const Training *t) { return t->saved_ms == 0 || now_ms()
 static bool keep_best(Training *t, HgmError *error) {
   if (!weights_are_finite(t, error)) return false;
   t->best_is_waiting = !save_is_due(t);
-  if (!t->best_is_waiting) return write_weights(t, NULL, "best.h5", error);
+  if (!t->best_is_waiting) return write_current(t, "best.h5", error);
   if (ranks_first(t->ranks)) snapshot_take(&t->best, t->store, &t->position);
   return true;
 }
