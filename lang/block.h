@@ -141,12 +141,13 @@ DataBlock *data_declare(Blocks *b, Scope *scope, const AstDecl *decl);
 bool data_units_meet(DataBlock *d, const DataField *f);             // one round of ModelColumn.meets over its formulas; false: nothing new
 void data_source(Blocks *b, DataField *f, const AstSource *source); // columns, formula, unit, chain
 void data_chain(Blocks *b, DataField *f, const AstExpr *const *steps, size_t n, PrepRange start, const char *what);
-bool data_family(Arena *arena, const char *text, Strings *out);        // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family
-int data_column(Blocks *b, DataBlock *d, const char *name, Span span); // index, added when new
-IrRef event_condition(Elab *e, Value *v, Span span);                   // of `where`: bool [e]; IR_NONE: reported
-void data_domains(Blocks *b, DataBlock *d);                            // programs that find values which a step does not take, or clips (block_domain.c)
-void data_programs(Blocks *b, DataBlock *d);                           // fit rounds and prepare
-DataField *field_new(Blocks *b, DataBlock *d, AstName name);           // of the block itself, without a source
+bool data_family(Arena *arena, const char *text, Strings *out);                  // "{a,b}_{x,y}" -> a_x a_y b_x b_y; false: no family
+int data_column(Blocks *b, DataBlock *d, const char *name, Span span);           // index, added when new
+IrRef event_condition(Elab *e, Value *v, Span span);                             // of `where`: bool [e]; IR_NONE: reported
+void cuts_add(Elab *e, Scope *scope, const AstExpr *condition, ModelCuts *cuts); // its conditions one by one, into the current scene (block_cut.c)
+void data_domains(Blocks *b, DataBlock *d);                  // programs that find values which a step does not take, or clips (block_domain.c)
+void data_programs(Blocks *b, DataBlock *d);                 // fit rounds and prepare
+DataField *field_new(Blocks *b, DataBlock *d, AstName name); // of the block itself, without a source
 DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record);
 void field_types(Elab *e, DataField *f);                          // both types of a field without parts, from its chain
 void field_add_part(Elab *e, DataField *f, DataField *part);      // to a record

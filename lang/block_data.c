@@ -436,6 +436,17 @@ static void weights(Blocks *b, DataBlock *d, IrFn *fn) {
   ir_output(fn, "weight", ir_cast(fn, elab_per_event(e, elab_real(e, v, d->weight->span)), e->model->real));
 }
 
+// The same once more, one by one.
+static void cuts_alone(Blocks *b, DataBlock *d) {
+  Elab *e = b->e;
+  if (d->cuts.len == 0) return;
+  scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "%s.cuts", d->model->name), "data");
+  Scope *scope = scope_new(e, d->scope);
+  fields_bind(b, scope, d, true);
+  for (size_t i = 0; i < d->cuts.len; i++) cuts_add(e, scope, formula_of_columns(b, d, scope, d->cuts.at[i]), &d->model->cuts);
+  scene_close(e);
+}
+
 void data_programs(Blocks *b, DataBlock *d) {
   Elab *e = b->e;
   Scene *scene = scene_open(e, SCENE_PREPARE, arena_printf(e->arena, "%s.prepare", d->model->name), "data");
@@ -448,6 +459,7 @@ void data_programs(Blocks *b, DataBlock *d) {
   }
   d->model->prepare = scene->fn;
   scene_close(e);
+  cuts_alone(b, d);
   data_simulate(b, d);
   rounds(b, d);
   data_domains(b, d);

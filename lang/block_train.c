@@ -150,7 +150,11 @@ static void where_item(Blocks *b, ModelPhase *phase, const TrainScope *t, const 
   else if (data == NULL) where_refused(e, item, "this condition is not about events of the data");
   else if (sound && !phase_has(phase, data)) where_refused(e, item, arena_printf(e->arena, "no update of this train block reads `%s`", data->name));
   ir_output(scene->fn, "keep", ir_cast(scene->fn, keep, IR_I32));
-  VEC_PUSH(e->arena, &phase->selections, (ModelSelection){data, scene->fn});
+  ModelSelection selection = {data, scene->fn, {0}};
+  scene_open(e, SCENE_OBSERVE, arena_printf(e->arena, "%s.cuts", scene->fn->name), t->site);
+  cuts_add(e, fields_scope(b, t->outer, true), item->value, &selection.cuts);
+  scene_close(e);
+  VEC_PUSH(e->arena, &phase->selections, selection);
 }
 
 static bool reads_columns(const ModelPhase *phase) {

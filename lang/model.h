@@ -96,6 +96,19 @@ typedef struct ModelDomain {
   bool sums;  // the last number of an event is the sum of the others
 } ModelDomain;
 
+// The conditions of a `where`, which all have to hold. Run only where no event is left, to say which of them it was.
+typedef struct ModelCutSide {
+  const char *text, *unit, *output; // output: f64 [e]; NULL: a number that is written there
+} ModelCutSide;
+typedef struct ModelCut {
+  const char *text, *output; // gen.pt > 15 GeV; output: i32 [e]
+  ModelCutSide sides[2];     // of a comparison
+} ModelCut;
+typedef struct ModelCuts {
+  IrFn *fn;
+  VEC(ModelCut) all;
+} ModelCuts;
+
 typedef struct ModelField {
   const char *name; // gen.pt
   int64_t elements; // prepared numbers
@@ -110,6 +123,7 @@ typedef struct ModelData {
   VEC(ModelField) fields;
   VEC(ModelFitRound) rounds;
   IrFn *prepare;           // column:* -> prep:*, weight (if any: output "weight"), output "keep" (bool as i32 [e]; absent: keep all)
+  ModelCuts cuts;          // what `keep` is made of; none: fn NULL
   VEC(ModelDomain) limits; // of steps that take not every number, and of those that clip
   IrFn *simulate;          // of a block without columns: outputs column:NAME of its fields; else NULL
   bool has_weight;
@@ -170,6 +184,7 @@ typedef struct ModelUpdate {
 typedef struct ModelSelection {
   const ModelData *data;
   IrFn *keep; // column:* -> output `keep`, i32 [e]: a phase's `where`
+  ModelCuts cuts;
 } ModelSelection;
 
 typedef struct ModelPlateau {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/driver/cuts.h"
 #include "compiler/driver/dataset_columns.h"
 #include "compiler/driver/domain.h"
 
@@ -334,11 +335,12 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
     if (keep[row] == 0) dataset->cut++;
     else if (s < SPLIT_COUNT) dataset->chosen[s][dataset->n[s]++] = row;
   }
-  if (dataset->n[SPLIT_TRAIN] == 0)
-    return hgm_fail(error, EXIT_USER, "no event of %s is left to train on: of %lld row%s `where` cuts %lld%s", hgm_table_name(dataset->table),
-                    (long long)dataset->rows, dataset->rows == 1 ? "" : "s", (long long)dataset->cut,
-                    dataset->cut == dataset->rows ? "; widen it" : ", and `split` gives the others away; give more events, or a larger first part");
-  return true;
+  if (dataset->n[SPLIT_TRAIN] > 0) return true;
+  if (dataset->cut == dataset->rows) return cuts_blame(dataset, session, store, &dataset->data->cuts, NULL, dataset->rows, "train on", error);
+  return hgm_fail(
+      error, EXIT_USER,
+      "no event of %s is left to train on: of %lld row%s `where` cuts %lld, and `split` gives the others away; give more events, or a larger first part",
+      hgm_table_name(dataset->table), (long long)dataset->rows, dataset->rows == 1 ? "" : "s", (long long)dataset->cut);
 }
 
 bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/driver/compiling.h"
+#include "compiler/driver/cuts.h"
 #include "compiler/driver/nonfinite.h"
 #include "runtime/philox.h"
 
@@ -99,6 +100,15 @@ static Dataset *dataset_of(Training *t, const ModelData *data) {
   return NULL;
 }
 
+// Leaves those of a split that the selection chooses.
+static bool select_of(Phase *p, Dataset *dataset, const ModelSelection *selection, const char *purpose, Rows *rows, HgmError *error) {
+  const Rows before = *rows;
+  if (!dataset_select(dataset, p->t->session, p->t->store, selection->keep, rows, error)) return false;
+  if (rows->n > 0 || before.n == 0) return true;
+  purpose = arena_printf(p->t->store->arena, "%s in `%s`", purpose, p->model->name);
+  return cuts_blame(dataset, p->t->session, p->t->store, &selection->cuts, before.at, before.n, purpose, error);
+}
+
 // The events of the phase: of the data block's splits those that its `where` chooses.
 static bool select_rows(Phase *p, Source *source, HgmError *error) {
   Dataset *dataset = source->dataset;
@@ -107,17 +117,14 @@ static bool select_rows(Phase *p, Source *source, HgmError *error) {
   for (size_t i = 0; i < p->model->selections.len; i++) {
     const ModelSelection *selection = &p->model->selections.at[i];
     if (selection->data != dataset->data) continue;
-    if (!dataset_select(dataset, p->t->session, p->t->store, selection->keep, &source->train, error) ||
-        !dataset_select(dataset, p->t->session, p->t->store, selection->keep, &source->valid, error))
+    if (!select_of(p, dataset, selection, "train on", &source->train, error) || !select_of(p, dataset, selection, "validate", &source->valid, error))
       return false;
   }
   if (p->model->normalises && source->train.n == 1)
     return hgm_fail(error, EXIT_USER,
                     "%s: one event of %s is left to train on, which has no spread to normalise by; what is normalised over the batch needs two", p->model->name,
                     hgm_table_name(dataset->table));
-  const char *split = source->train.n == 0 ? "train on" : source->valid.n == 0 && dataset->n[SPLIT_VALID] > 0 ? "validate" : NULL;
-  if (split == NULL) return true;
-  return hgm_fail(error, EXIT_USER, "%s: `where` leaves no event of %s to %s", p->model->name, hgm_table_name(dataset->table), split);
+  return true;
 }
 
 static bool is_read(const Phase *p, const Table *table) {

@@ -102,10 +102,20 @@ sed '2,$s/,.*/,7/' good.csv > bad.csv
 expect_exit 0 $HGMC run flow.hgm --train bad.csv -o constant --epochs 1
 expect_text "warning: column \`b\` of bad.csv is constant (7 everywhere)"
 ! grep -qi 'nan' constant/metrics.csv || fail "a loss that is a number with a constant column"
-flow_model cut.hgm '["a", "b"]'
-sed -i '2s/$/\n  where x[0] > 5/' cut.hgm
-expect_exit 1 $HGMC run cut.hgm --train good.csv -o refused --force
-expect_text "no event of good.csv is left to train on: of 200 rows \`where\` cuts 200; widen it"
+# ---- cuts that leave nothing: which of them, what they looked at, and the unit, which may be the reason; those that only together leave nothing
+cut_away() { # COLUMNS CUTS TEXT…: the table with energies from 20 to 118 in place of a
+  flow_model cut.hgm "$1"
+  sed -i "2s/\$/\n  $2/" cut.hgm
+  shift 2
+  awk -F, -v OFS=, 'NR > 1 { $1 = 20 + (NR - 2) % 99 } 1' good.csv > bad.csv
+  expect_exit 1 $HGMC run cut.hgm --train bad.csv -o refused --force
+  for text in "$@"; do expect_text "$text"; done
+}
+cut_away '"a"' 'where x > 300 GeV and "b" > -1' "no event of bad.csv is left to train on: \`where\` cuts all 200 rows: \`x > 300 GeV\` holds in none of 200, where \`x\` lies between 20 and 118; widen it, or give the columns the unit that the file has: \`in GeV\`"
+! grep -q '`"b"' log || fail "no word of a cut that leaves all"
+cut_away '"a" in MeV' 'where abs(x) > 5 * 1e3' "\`abs(x) > 5 * 1e3\` holds in none of 200, where \`abs(x)\` lies between 20 and 118 MeV and \`5 * 1e3\` is 5000; widen it, or give"
+cut_away '"a"' 'where x < 30; where x > 69' "cuts all 200 rows: \`x < 30\` holds in 22, where \`x\` lies between 20 and 118; \`x > 69\` holds in 98, where" "118; widen one of them"
+cut_away '"a"' 'where x < 0 or x > 500' "cuts all 200 rows: \`x < 0 or x > 500\` holds in none of 200; widen it"
 cat > log.hgm << 'END'
 data d { x = ["a", "b"] |> log |> standardize }
 flow f(x) { base normal; affine_coupling(subnet = mlp([8])) }

@@ -70,7 +70,8 @@ expect_exit 0 $HGMC run train.hgm --train spoiled.csv -o spoiled; grep 'epoch' l
 same_file clean.txt spoiled.txt
 same_weights clean/model.h5 spoiled/model.h5
 expect_exit 0 $HGMC run train.hgm --train spoiled.csv --set most=2 -o whole; sed -nE 's/.*loss ([^,]*),.*/\1/p' log | awk '$1 < 1e9 { exit 1 }' || fail "the spoiled events to show where they are trained on"
-expect_exit 1 $HGMC run train.hgm --train data.csv --set most=-1 --quiet -o nothing; expect_text "train: \`where\` leaves no event of data.csv to train on"
+expect_exit 1 $HGMC run train.hgm --train data.csv --set most=-1 --quiet -o nothing; expect_text "no event of data.csv is left to train on in \`train\`: \`where\` cuts all "
+expect_text ": \`g < most\` holds in none of "; expect_text "and \`most\` is -1; widen it"
 
 # ---- the library, one event a call and many
 compiler=$(command -v cc || command -v gcc) || { echo "no C compiler here: the library is not linked"; exit 77; }
