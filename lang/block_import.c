@@ -42,6 +42,13 @@ struct Loaded {
 
 // ---- names
 
+// "base." of base.decoder, where a file that is used under a name declares it; NULL: none does.
+static const char *prefix_of(const Blocks *b, const char *name) {
+  for (size_t i = 0; i < b->declarations.len; i++)
+    if (b->declaration_prefixes.at[i][0] != 0 && strcmp(b->declarations.at[i]->name.text, name) == 0) return b->declaration_prefixes.at[i];
+  return NULL;
+}
+
 static bool declare(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl *d) {
   Elab *e = b->e;
   const struct Loaded *owner = map_get(&merge->owners, d->name.text);
@@ -60,8 +67,12 @@ static bool declare(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl 
   }
   if (old == NULL && d->override) {
     Diag *diag = elab_error(e, DIAG_OVERRIDE_NOTHING, d->name.span, "`override %s` replaces nothing that is imported", d->name.text);
-    const char *near = scope_nearest(e, merge->scope, d->name.text);
-    if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
+    const char *near = scope_nearest(e, merge->scope, d->name.text), *prefix = prefix_of(b, d->name.text);
+    if (prefix != NULL)
+      diag_help(e->diags, diag, "`%s%s` comes from a file that is used under a name; used without `as`, its declarations can be replaced", prefix,
+                d->name.text);
+    else if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
+    else diag_help(e->diags, diag, "`override` takes the place of what `use \"f.hgm\"` brings in; what is new is declared without it");
     return false;
   }
   map_put(e->arena, &merge->owners, d->name.text, from);

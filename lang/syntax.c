@@ -341,6 +341,10 @@ static const char *cure(const Refusal *r) {
   if (t->kind == HGM_TOK_LBRACE && before != NULL && before->kind == HGM_TOK_ASSIGN && gives_by_name(layout_brace(r->p)->block))
     return "a body in braces stands without `=`, and names what it gives: `-> (y: real[2]) { …; y = h |> dense(2) }`";
   if (unnamed && t->kind != HGM_TOK_COMMA && is_among(OPERATORS, spelling(r, r->found))) return OUTPUTS;
+  if (first->kind == HGM_TOK_OVERRIDE && t->kind == HGM_TOK_DOT)
+    return "`override` knows no names behind a name: `use` the file without `as`, and name the declaration alone";
+  if (first->kind == HGM_TOK_OVERRIDE && r->before == r->statement)
+    return "what is replaced is declared anew: `override net decoder(z: real[4]) -> real[2] = …`";
   if (t->kind == HGM_TOK_COMMA && r->before == r->statement) return "several names stand in brackets: `(mu, logvar) = …`";
   if (t->kind == HGM_TOK_LPAREN && r->before == r->statement && takes(r, "="))
     return arena_printf(arena, "a statement gives its value a name: `y = %s(…)`", spelling(r, r->before));

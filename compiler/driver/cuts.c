@@ -62,7 +62,8 @@ static const char *range_text(Arena *arena, const ModelCutSide *side, Range r) {
 static const char *seen_text(Arena *arena, const ModelCut *cut, const Seen *seen, int64_t n) {
   const char *text = arena_printf(arena, "`%s` holds in %s%lld", cut->text, seen->held == 0 ? "none of " : "", (long long)(seen->held == 0 ? n : seen->held));
   for (int k = 0, said = 0; k < 2; k++)
-    if (seen->values[k] != NULL) text = arena_printf(arena, "%s%s%s", text, said++ == 0 ? ", where " : " and ", range_text(arena, &cut->sides[k], seen->sides[k]));
+    if (seen->values[k] != NULL)
+      text = arena_printf(arena, "%s%s%s", text, said++ == 0 ? ", where " : " and ", range_text(arena, &cut->sides[k], seen->sides[k]));
   return text;
 }
 
