@@ -92,6 +92,7 @@ bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError 
 // Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there.
 Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n);
 void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int64_t n);
+bool evaluate_compares(const EvalMetric *m, const EvalNumber *x); // false: there is nothing generated beside the truth
 void evaluate_print(FILE *out, const Evaluation *e);
 bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error);
 // The number of a place in a formula, for model_formula; data: an Evaluation. Measures what was not measured yet.

@@ -76,7 +76,8 @@ static void print_metric(FILE *out, const EvalMetric *m) {
     if (x->detail) continue;
     print_name(out, m, x);
     fprintf(out, ": ");
-    print_estimate(out, x->value);
+    if (!evaluate_compares(m, x)) fprintf(out, "not compared");
+    else print_estimate(out, x->value);
     if (!isnan(x->truth.value)) {
       fprintf(out, "  (%s%s", m->beside != NULL ? m->beside : "", m->beside != NULL ? ": " : "");
       print_estimate(out, x->truth);

@@ -266,6 +266,8 @@ static EvalMetric *metric_at(Evaluation *e, const ModelMetric *model) {
   return NULL;
 }
 
+bool evaluate_compares(const EvalMetric *m, const EvalNumber *x) { return m->fake[0] != NULL || !isnan(x->value.value) || isnan(x->truth.value); }
+
 static bool of_metric(Evaluation *e, const ModelMetricUse *use, double *value) {
   EvalMetric *m = metric_at(e, use->metric);
   const char *name = metric_is_itself(&metric_info[use->metric->kind], use->member.text) ? "" : use->member.text;
@@ -278,7 +280,9 @@ static bool of_metric(Evaluation *e, const ModelMetricUse *use, double *value) {
   for (size_t i = 0; i < m->numbers.len; i++)
     if (strcmp(m->numbers.at[i].name, name) == 0) {
       *value = m->numbers.at[i].value.value;
-      return true;
+      if (evaluate_compares(m, &m->numbers.at[i])) return true;
+      e->failed = true;
+      return hgm_fail(&e->error, EXIT_USER, "no generated events have all of these columns");
     }
   return false;
 }

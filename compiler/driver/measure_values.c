@@ -230,7 +230,7 @@ bool measure_profile(Evaluation *e, EvalMetric *m, HgmError *error) {
     HgmEstimate value = {has_fake ? hgm_profile_difference(&truth, &fake, one.spread[0]) : NAN, NAN};
     measure_push(e, m, "", value, halves);
     profile_figures(e, m, &truth, has_fake ? &fake : NULL, &c);
-    if (!has_fake) m->note = "generated events do not have all of these columns: the picture shows the truth";
+    if (!has_fake) m->note = "no generated events have all of these columns: the picture shows the truth";
   }
   if (truth.mean != NULL) hgm_profile_close(&truth);
   if (fake.mean != NULL) hgm_profile_close(&fake);

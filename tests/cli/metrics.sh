@@ -65,6 +65,11 @@ expect_text '"roc(p, kind == 1)"'
 sed -i 's/metrics roc/metrics classifier, roc/' look.hgm
 expect_exit 1 "$HGMC" run look.hgm --train look.csv -o no --quiet
 expect_text "classifier compares generated events, and there is no"
+sed -i 's/metrics classifier, roc/metrics profile(p, a), roc/; s/ and parameters/ and profile(p, a) < 1 and parameters/' look.hgm
+expect_exit 1 "$HGMC" run look.hgm --train look.csv -o no --force
+expect_text "profile(p, a): not compared  (0."
+expect_text "no generated events have all of these columns: the picture shows the truth"
+expect_text "assert cannot be computed (line 8): roc(p, kind == 1).auc > 0.6 and profile(p, a) < 1 and parameters < 100: no generated events have all of these columns"
 
 cat > signed.hgm <<'END'
 data d { a = "a" |> standardize; weight = "w" }
