@@ -282,7 +282,7 @@ static bool of_metric(Evaluation *e, const ModelMetricUse *use, double *value) {
       *value = m->numbers.at[i].value.value;
       if (evaluate_compares(m, &m->numbers.at[i])) return true;
       e->failed = true;
-      return hgm_fail(&e->error, EXIT_USER, "no generated events have all of these columns");
+      return hgm_fail(&e->error, EXIT_USER, "no generated events have all columns of `%s` to compare", m->model->text);
     }
   return false;
 }

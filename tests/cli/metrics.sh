@@ -69,7 +69,7 @@ sed -i 's/metrics classifier, roc/metrics profile(p, a), roc/; s/ and parameters
 expect_exit 1 "$HGMC" run look.hgm --train look.csv -o no --force
 expect_text "profile(p, a): not compared  (0."
 expect_text "no generated events have all of these columns: the picture shows the truth"
-expect_text "assert cannot be computed (line 8): roc(p, kind == 1).auc > 0.6 and profile(p, a) < 1 and parameters < 100: no generated events have all of these columns"
+expect_text "assert cannot be computed (line 8): roc(p, kind == 1).auc > 0.6 and profile(p, a) < 1 and parameters < 100: no generated events have all columns of \`profile(p, a)\` to compare"
 
 cat > signed.hgm <<'END'
 data d { a = "a" |> standardize; weight = "w" }
