@@ -282,6 +282,14 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   return true;
 }
 
+const char *shell_word(Arena *arena, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%^";
+  if (*word != '\0' && word[strspn(word, plain)] == '\0') return word;
+  const char *text = "'";
+  for (; *word != '\0'; word++) text = *word == '\'' ? arena_printf(arena, "%s'\\''", text) : arena_printf(arena, "%s%c", text, *word);
+  return arena_printf(arena, "%s'", text);
+}
+
 const char *pair_value(const char *pair, const char *name) {
   size_t n = strlen(name);
   return strncmp(pair, name, n) == 0 && pair[n] == '=' ? pair + n + 1 : NULL;

@@ -34,6 +34,7 @@ typedef struct Options {
 // Parses argv. True to go on. False: nothing to run; *exit_code says what to return (--help: 0, a mistake: 2).
 bool options_parse(Arena *arena, int argc, char **argv, Options *options, int *exit_code);
 
+const char *shell_word(Arena *arena, const char *word); // as a shell takes it
 // VALUE of a text NAME=VALUE; NULL: it has another name.
 const char *pair_value(const char *pair, const char *name);
 // Of the first such text in a list; NULL: it has none.

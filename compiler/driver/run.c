@@ -337,23 +337,14 @@ static int evaluate(Run *r, HgmError *error) {
   return evaluate_assertions(&e, session) ? EXIT_DONE : EXIT_USER;
 }
 
-// A word as a shell takes it.
-static const char *quoted(Arena *arena, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%^";
-  if (*word != '\0' && word[strspn(word, plain)] == '\0') return word;
-  const char *text = "'";
-  for (; *word != '\0'; word++) text = *word == '\'' ? arena_printf(arena, "%s'\\''", text) : arena_printf(arena, "%s%c", text, *word);
-  return arena_printf(arena, "%s'", text);
-}
-
 // The command line that goes on with this run.
 static const char *resuming(const Run *r, Arena *arena) {
   const Options *o = r->options;
   const char *text = r->ranks != NULL ? arena_printf(arena, "mpirun -n %d", r->ranks->n) : "";
   for (char **word = o->argv; *word != NULL; word++)
     if (strcmp(*word, "--resume") != 0 && strcmp(*word, "--force") != 0)
-      text = arena_printf(arena, "%s%s%s", text, *text != '\0' ? " " : "", quoted(arena, *word));
-  if (o->output == NULL) text = arena_printf(arena, "%s -o %s", text, quoted(arena, hgm_run_path(r->directory)));
+      text = arena_printf(arena, "%s%s%s", text, *text != '\0' ? " " : "", shell_word(arena, *word));
+  if (o->output == NULL) text = arena_printf(arena, "%s -o %s", text, shell_word(arena, hgm_run_path(r->directory)));
   return arena_printf(arena, "%s --resume", text);
 }
 

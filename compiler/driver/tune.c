@@ -254,21 +254,20 @@ static void print_table(const Tuning *t, TuneTrial *const *ranks) {
   }
 }
 
+static void print_option(const Tuning *t, const char *option, const Strings *values) {
+  for (size_t i = 0; i < values->len; i++) printf(" --%s %s", option, shell_word(t->arena, values->at[i]));
+}
+
 static void print_best(const Tuning *t, const TuneTrial *best) {
   const Options *o = t->options;
-  printf("best: trial %d, trained in %s/trial-%03d; again by\n  hgmc run %s", best->number, t->directory, best->number, o->positional.at[0]);
-  const struct {
-    const char *option;
-    const Strings *values;
-  } files[] = {{"train", &o->train}, {"valid", &o->valid}, {"test", &o->test}, {"trained", &o->trained}};
-  for (size_t l = 0; l < sizeof files / sizeof *files; l++)
-    for (size_t i = 0; i < files[l].values->len; i++) printf(" --%s '%s'", files[l].option, files[l].values->at[i]);
+  printf("best: trial %d, trained in %s/trial-%03d; again by\n  hgmc run %s", best->number, t->directory, best->number,
+         shell_word(t->arena, o->positional.at[0]));
+  print_option(t, "train", &o->train), print_option(t, "valid", &o->valid), print_option(t, "test", &o->test), print_option(t, "trained", &o->trained);
   if (o->precision != NULL) printf(" --precision %s", o->precision);
   if (o->has_memory) printf(" --memory %lld", (long long)o->memory);
   if (o->has_epochs) printf(" --epochs %lld", (long long)o->epochs);
   if (o->has_seed) printf(" --seed %llu", (unsigned long long)o->seed);
-  for (size_t i = 0; i < o->sets.len; i++) printf(" --set '%s'", o->sets.at[i]);
-  for (size_t i = 0; i < best->sets.len; i++) printf(" --set '%s'", best->sets.at[i]);
+  print_option(t, "set", &o->sets), print_option(t, "set", &best->sets);
   printf("\n");
 }
 

@@ -66,8 +66,10 @@ expect_exit 2 $HGMC tune toy.hgm --train missing.h5 --trials 2 -o missing; expec
 # ---- few points: each is tried once; the line of the best has what the search was told; a search that never began leaves its directory free
 sed -e 's/ tune 2..32 log//; s/1e-4..1e-1 log/[1e-2, 0.01, 3e-2]/; s/ tune 1..3 when.*//; s/epochs 4/epochs 1/' toy.hgm > few.hgm
 expect_exit 2 $HGMC tune few.hgm --train none.h5 --valid "$data" -o few --quiet
-few() { expect_exit 0 $HGMC tune few.hgm --train "$data" --valid "$data" --precision f64 --trials 9 -o few; }
-few; expect_text "note: the ranges have 4 points, and not 9"; expect_text "--valid '$data' --precision f64"
+cp few.hgm "it's few.hgm"
+few() { expect_exit 0 $HGMC tune "it's few.hgm" --train "$data" --valid "$data" --precision f64 --trials 9 -o few; }
+few; expect_text "note: the ranges have 4 points, and not 9"; expect_text "--valid $data --precision f64"
+expect_text "hgmc run 'it'\\''s few.hgm' --train $data"
 [ "$(sed 1d few/tune.csv | wc -l)" -eq 4 ] || fail "four trials: $(cat few/tune.csv)"
 [ "$(sed 1d few/tune.csv | cut -d, -f4,5 | sed 's/1e-2/0.01/' | sort -u | wc -l)" -eq 4 ] || fail "that differ: $(cat few/tune.csv)"
 expect_exit 1 $HGMC tune few.hgm --train "$data" --set 'kind="tanh"' --set rate=1e-2 -o none
