@@ -16,9 +16,10 @@
 #include "runtime/io.h"
 #include "runtime/table_file.h"
 #include "runtime/writer_file.h"
+#include "tests/support/folder.h"
 
 enum { ROWS = 1000 };
-static const char path[] = "sampler_hdf5_test.h5";
+static const char path[] = "t.h5";
 
 // Asked for here, these come from the sampler's archive, the first one; else the table would take those of the runtime.
 bool (*const sampler_reader)(HgmFile *file, HgmError *error) = hgm_open_hdf5;
@@ -387,5 +388,5 @@ int main(void) {
       cmocka_unit_test(test_damage),
       cmocka_unit_test(test_what_the_library_reads),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, folder_enter, folder_leave);
 }
