@@ -182,6 +182,17 @@ static bool control_output(Blocks *b, Scope *scope, const AstExpr *x, const char
   return true;
 }
 
+// Nothing turns it: neither a param nor the index of a loop stands in it.
+static bool is_fixed(const AstExpr *x) {
+  switch (x->kind) {
+  case EX_NUMBER:
+  case EX_BOOL: return true;
+  case EX_UNARY: return is_fixed(x->u.unary.operand);
+  case EX_BINARY: return is_fixed(x->u.binary.left) && is_fixed(x->u.binary.right);
+  default: return false;
+  }
+}
+
 static void update_control(Blocks *b, const TrainScope *t, const AstUpdate *u, int number, ModelUpdate *update) {
   Elab *e = b->e;
   update->repeat = 1;
@@ -197,8 +208,10 @@ static void update_control(Blocks *b, const TrainScope *t, const AstUpdate *u, i
   }
   if (u->when != NULL && control_output(b, scope, u->when, "when", &known, &when) && known && when == 0) update->repeat = 0;
   if (update->repeat == 0) {
-    Diag *d = elab_error(e, DIAG_UPDATE_NEVER, u->repeat != NULL && when != 0 ? u->repeat->span : u->when->span, "this block is never run: it moves nothing");
-    diag_help(e->diags, d, "a formula of `step` or of params says when: `when step > 100`");
+    const AstExpr *why = u->repeat != NULL && when != 0 ? u->repeat : u->when;
+    DiagKind kind = is_fixed(why) ? DIAG_UPDATE_NOTHING : DIAG_UPDATE_NEVER;
+    Diag *d = elab_error(e, kind, why->span, "this block is never run: it moves nothing");
+    diag_help(e->diags, d, "a formula of `step` or of params says when: `when step > 100`%s", is_fixed(why) ? "; a block that is not wanted is left out" : "");
   }
   if (scene->fn->outputs.len > 0) update->control = scene->fn;
   scene_close(e);

@@ -208,6 +208,7 @@ static bool open_programs(Phase *p, HgmError *error) {
   if (!open_room_ahead(p, error)) return false;
   p->updates = ARENA_ARRAY(t->store->arena, Bound, n + 1);
   p->controls = ARENA_ARRAY(t->store->arena, Bound, n + 1);
+  p->ran = ARENA_ARRAY(t->store->arena, bool, n + 1);
   for (size_t i = 0; i < n; i++) {
     const ModelUpdate *u = &p->model->updates.at[i];
     if (!open_program(p, &p->updates[i], u->step, &most, error)) return false;
@@ -414,6 +415,7 @@ bool phase_step(Phase *p, HgmError *error) {
   for (size_t u = 0; u < p->model->updates.len; u++) {
     int64_t passes;
     if (!passes_of(p, u, &passes, error)) return false;
+    p->ran[u] |= passes > 0;
     for (int64_t k = 0; k < passes; k++)
       if (!update_once(p, u, loss, k, k + 1 == passes, error)) return false;
     if (passes > most) most = passes;
@@ -425,4 +427,17 @@ bool phase_step(Phase *p, HgmError *error) {
   at->step++;
   at->step_in_epoch++;
   return true;
+}
+
+void phase_tell_idle(const Phase *p) {
+  const double steps = p->t->position.step;
+  if ((double)p->steps_here < steps || !ranks_first(p->t->ranks)) return; // those before are not known
+  for (size_t u = 0; u < p->model->updates.len; u++) {
+    const ModelUpdate *update = &p->model->updates.at[u];
+    if (p->ran[u] || update->control == NULL) continue;
+    int line = 0, column;
+    source_position(p->t->session->sources, update->span.begin, &line, &column);
+    fprintf(stderr, "warning: %s: the update of %s in line %d ran in none of %.0f steps: its `when` or `repeat` never allowed it\n", p->model->name,
+            update->losses.at[0].name, line, steps);
+  }
 }

@@ -31,6 +31,7 @@ typedef struct Phase {
   double seconds_before;     // of training, when this process began the phase
   double opened_ms;          // when this process did
   int64_t steps_here;        // that it has made
+  bool *ran;                 // by update: in one of them
   Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
   HgmRoom room;              // that the updates work in, one after the other
   Bound validate;
@@ -51,6 +52,7 @@ void phase_close(Phase *p);
 // Its optimizers' memory belongs into checkpoints no more, nor is it wanted of one: a finished run has none.
 void phase_leave_states(Phase *p);
 bool phase_step(Phase *p, HgmError *error);
+void phase_tell_idle(const Phase *p);         // at its end: warns of updates that no step has run
 size_t phase_losses(const ModelPhase *model); // of all its updates
 const ModelLoss *phase_loss(const ModelPhase *model, size_t i);
 typedef enum { MEAN_LOSS, MEAN_NORM, MEAN_ACCURACY } PhaseMean;

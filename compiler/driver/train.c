@@ -361,6 +361,7 @@ TrainResult train_run(Training *t, HgmError *error) {
     if (ok && t->resumed) ok = load(t, "last.h5", &t->position, error);
     t->resumed = false;
     if (ok) result = run_phase(&p, error);
+    if (result == TRAIN_DONE) phase_tell_idle(&p);
     if (result == TRAIN_DONE && !take_best(&p, error)) result = TRAIN_FAILED;
     gallery_close(&p);
     phase_close(&p);

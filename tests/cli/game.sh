@@ -31,12 +31,18 @@ evaluate { metrics wasserstein }
 E1
 expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o one --threads 1
 expect_text "step 120: watched"
+! grep -q 'ran in none' log || fail "no word of blocks that run"
 expect_exit 0 "$HGMC" run wgan.hgm --train "$jets" -o two --threads 2 --quiet
 same_weights one/model.h5 two/model.h5
 h5dump -n one/best.h5 > log; expect_text "average"
 head -1 one/metrics.csv > log; expect_text "gradient of critic"; expect_text "loss of generator"
 # what is drawn is drawn with the averages: they have taken the weights' place in the file
 [ "$(h5dump -d generator.dense_1.b one/best.h5 | tail -n +4)" != "$(h5dump -d generator.dense_1.b.average one/best.h5 | tail -n +4)" ] || fail "averages that differ from the weights"
+
+# a block that no step runs
+sed 's/< 1000/< -1000/; s/steps 120/steps 2/; /watch/d' wgan.hgm > idle.hgm
+expect_exit 0 "$HGMC" run idle.hgm --train "$jets" -o idle --quiet
+expect_text "warning: train: the update of generator in line 14 ran in none of 2 steps: its \`when\` or \`repeat\` never allowed it"
 
 # stopped by SIGTERM somewhere, resumed, the same weights
 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
