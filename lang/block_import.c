@@ -339,8 +339,10 @@ static void use_file(Blocks *b, Merge *merge, struct Loaded *from, const AstDecl
   }
   if (old != NULL && old->merge == target) return; // by two ways: once
   bool *used = ARENA_ARRAY(e->arena, bool, d->u.use.args.len + 1);
+  const size_t at = e->model->files.len;
   struct Loaded *loaded = load(b, target, path, text, len, &id, turned_by(e, d, merge->scope, turned, used), depth + 1);
   if (loaded == NULL) return;
+  e->model->files.at[at].use = d->u.use.path_span;
   check_turned(b, d, used, target->scope);
   if (target == merge) append_blocks(e->arena, &from->blocks, &loaded->blocks);
 }
@@ -452,7 +454,7 @@ static struct Loaded *load(Blocks *b, Merge *merge, const char *path, const char
   VEC_PUSH(e->arena, &b->loaded, l);
   SourceFile *source = read_source(e, path, text, len);
   const char *kept = merge->trained == NULL ? path : arena_printf(e->arena, "%s|%s", merge->trained->model->prefix, path);
-  VEC_PUSH(e->arena, &e->model->files, (ModelSource){kept, source->text});
+  VEC_PUSH(e->arena, &e->model->files, (ModelSource){.path = kept, .text = source->text});
   l->file = ast_parse(e->arena, e->sources, source, e->diags);
   split_fits(e, l->file);
   for (size_t i = 0; i < l->file->items.len; i++) // imports first: declarations may replace what they bring

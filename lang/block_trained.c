@@ -60,7 +60,8 @@ ModelTrained *trained_open(Blocks *b, const AstDecl *d, const char *from, const 
     return NULL;
   }
   ModelTrained *t = ARENA_NEW(e->arena, ModelTrained);
-  *t = (ModelTrained){.prefix = arena_printf(e->arena, "%s%s", prefix, name), .path = d->u.use.path, .outer = outer == NULL ? NULL : outer->model};
+  *t = (ModelTrained){
+      .prefix = arena_printf(e->arena, "%s%s", prefix, name), .path = d->u.use.path, .use = d->u.use.path_span, .outer = outer == NULL ? NULL : outer->model};
   const ModelOptions *o = b->options;
   if (o->trained == NULL || !o->trained(o->trained_context, e->arena, t, folder_of(e->arena, from), &problem)) {
     Diag *diag = elab_error(e, DIAG_TRAINED_MISSING, d->u.use.path_span, "`%s` is not a finished run: %s", d->u.use.path, problem);

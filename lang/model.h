@@ -291,6 +291,7 @@ typedef struct ModelTrial {
 
 typedef struct ModelSource {
   const char *path, *text;
+  Span use;    // where a `use` names it
 } ModelSource; // every file read that is not of the library
 
 typedef VEC(ModelSource) ModelSources;
@@ -306,6 +307,7 @@ typedef VEC(struct ModelSet { const char *name, *value; }) ModelSets;
 // state stat:x.1.mean is stat:teacher.x.1.mean. A run that it used as `first` is teacher.first.
 typedef struct ModelTrained {
   const char *prefix, *path;        // path as written
+  Span use;                         // where
   const struct ModelTrained *outer; // the run that uses it, has all of its arrays and says what it was made of; NULL: this program uses it
   const char *root;                 // path of its model file
   ModelSources files;               // its saved sources

@@ -23,6 +23,7 @@ static const char *seen(const char *path, const char *from) {
 
 typedef struct Pin {
   const char *name, *sum;
+  Span use;
 } Pin;
 typedef VEC(Pin) Pins;
 
@@ -34,10 +35,10 @@ static Pins pins_of(const Session *session, const char *path) {
     char *sum = arena_alloc(arena, 65);
     if (strchr(m->files.at[i].path, '|') != NULL) continue; // of a trained run, whose weights say it all
     hgm_sha256_of(m->files.at[i].text, strlen(m->files.at[i].text), sum);
-    VEC_PUSH(arena, &pins, ((Pin){seen(path, m->files.at[i].path), sum}));
+    VEC_PUSH(arena, &pins, ((Pin){seen(path, m->files.at[i].path), sum, m->files.at[i].use}));
   }
   for (size_t i = 0; i < m->trained.len; i++)
-    VEC_PUSH(arena, &pins, ((Pin){arena_printf(arena, "trained %s", m->trained.at[i]->prefix), m->trained.at[i]->sum}));
+    VEC_PUSH(arena, &pins, ((Pin){arena_printf(arena, "trained %s", m->trained.at[i]->prefix), m->trained.at[i]->sum, m->trained.at[i]->use}));
   return pins;
 }
 
@@ -62,12 +63,20 @@ int verb_lock(const Options *options) {
   return exit_code;
 }
 
-static bool check_pin(const Pins *pins, const char *lock, const char *sum, const char *name, HgmError *error) {
+static const char *place_of(const Session *session, Span use) {
+  const SourceFile *file = source_of(session->sources, use);
+  int line, column;
+  if (file == NULL) return "";
+  source_position(session->sources, use.begin, &line, &column);
+  return arena_printf(session->arena, ", used in line %d of %s,", line, file->path);
+}
+
+static bool check_pin(const Session *session, const Pins *pins, const char *lock, const char *sum, const char *name, HgmError *error) {
   for (size_t i = 0; i < pins->len; i++) {
     if (strcmp(pins->at[i].name, name) != 0) continue;
     if (strcmp(pins->at[i].sum, sum) == 0) return true;
-    return hgm_fail(error, EXIT_USER, "%s has changed: its checksum is %.12s…, %s says %.12s…; restore it, or pin what is there now with `hgmc lock`", name,
-                    pins->at[i].sum, lock, sum);
+    return hgm_fail(error, EXIT_USER, "%s%s has changed: its checksum is %.12s…, %s says %.12s…; restore it, or pin what is there now with `hgmc lock`", name,
+                    place_of(session, pins->at[i].use), pins->at[i].sum, lock, sum);
   }
   return hgm_fail(error, EXIT_USER, "%s pins %s, which the model does not import; pin what it imports with `hgmc lock`", lock, name);
 }
@@ -86,7 +95,7 @@ bool lock_agrees(const Session *session, const char *path, HgmError *error) {
     if (!ok) hgm_fail(error, EXIT_USER, "line %zu of %s is no checksum and name; write it anew with `hgmc lock`", n + 1, lock);
     else {
       *name = *end = 0;
-      ok = check_pin(&pins, lock, line + 7, name + 2, error);
+      ok = check_pin(session, &pins, lock, line + 7, name + 2, error);
     }
     n++;
   }

@@ -87,7 +87,7 @@ static bool open_session(OpenRun *run, const Options *options, int *exit_code) {
   const HgmManifest *m = run->manifest;
   Arena *scratch = arena_create();
   ModelSource *files = ARENA_ARRAY(scratch, ModelSource, m->n_sources + 1);
-  for (int i = 0; i < m->n_sources; i++) files[i] = (ModelSource){m->sources[i].name, m->sources[i].value};
+  for (int i = 0; i < m->n_sources; i++) files[i] = (ModelSource){.path = m->sources[i].name, .text = m->sources[i].value};
   SessionSource source = {.path = m->model,
                           .files = files,
                           .n_files = (size_t)m->n_sources,

@@ -32,7 +32,7 @@ static bool kept_run(const HgmManifest *manifest, Arena *arena, const char *name
   }
   for (int i = 0; i < manifest->n_sources; i++) {
     const char *path = after(manifest->sources[i].name, name, "|");
-    if (path != NULL) VEC_PUSH(arena, &run->files, ((ModelSource){arena_strdup(arena, path), arena_strdup(arena, manifest->sources[i].value)}));
+    if (path != NULL) VEC_PUSH(arena, &run->files, ((ModelSource){.path = arena_strdup(arena, path), .text = arena_strdup(arena, manifest->sources[i].value)}));
   }
   return run->root != NULL && run->sum != NULL;
 }
@@ -88,7 +88,7 @@ static void take_manifest(const HgmManifest *m, Arena *arena, ModelTrained *run)
   run->seed = m->seed;
   for (int i = 0; i < m->n_sources; i++)
     if (!is_of_another(m, arena, m->sources[i].name))
-      VEC_PUSH(arena, &run->files, ((ModelSource){arena_strdup(arena, m->sources[i].name), arena_strdup(arena, m->sources[i].value)}));
+      VEC_PUSH(arena, &run->files, ((ModelSource){.path = arena_strdup(arena, m->sources[i].name), .text = arena_strdup(arena, m->sources[i].value)}));
   for (int i = 0; i < m->n_notes; i++) {
     const char *set = after(m->notes[i].name, "set", ":");
     if (set == NULL) continue;

@@ -32,7 +32,7 @@ for pin in "$(cut -c1-71 a.lock)" "$(cut -c1-13 a.lock)" "sha256:$(cut -c8-19 a.
 done
 mkdir moved; cp -r a.hgm a.lock parts moved; expect_exit 0 $HGMC check moved/a.hgm
 sed -i 's/tanh/relu/' parts/nets.hgm
-expect_exit 1 $HGMC check a.hgm; expect_text "parts/nets.hgm has changed"; expect_text "hgmc lock"
+expect_exit 1 $HGMC check a.hgm; expect_text "parts/nets.hgm, used in line $(grep -n parts/nets.hgm a.hgm | cut -d: -f1) of a.hgm, has changed"; expect_text "hgmc lock"
 expect_exit 1 $HGMC check pinned.hgm; expect_text "error[pin-mismatch]"; expect_text "write \`pin \"sha256:$(sha256sum < parts/nets.hgm | cut -c1-64)\"\`"
 expect_exit 0 $HGMC check b.hgm
 expect_exit 0 $HGMC lock a.hgm; expect_exit 0 $HGMC check a.hgm
