@@ -55,6 +55,10 @@ static void check_choices(Elab *e, const Param *p, Value *v) {
   diag_help(e->diags, diag, "take one of them, or add it to the list");
 }
 
+static const char *kind_text(Elab *e, const Value *v) {
+  return v->kind == VALUE_INT ? "a whole number" : v->kind == VALUE_REAL ? "a number" : value_text(e->arena, v);
+}
+
 static Value *make(Elab *e, Scope *scope, void *data) {
   (void)scope;
   Param *p = data;
@@ -68,7 +72,7 @@ static Value *make(Elab *e, Scope *scope, void *data) {
     if (value_is_error(v)) return v;
     Value *fitting = of_type(e, fallback, v);
     if (fitting == NULL) {
-      Diag *diag = elab_error(e, DIAG_TYPE, p->turned->span, "`%s` is %s, found %s", d->name.text, value_text(e->arena, fallback), value_text(e->arena, v));
+      Diag *diag = elab_error(e, DIAG_TYPE, p->turned->span, "`%s` is %s, found %s", d->name.text, kind_text(e, fallback), value_text(e->arena, v));
       diag_label(e->diags, diag, d->u.param.value->span, "its default");
       diag_help(e->diags, diag, "give a value like the default, %s", source_text(e, d->u.param.value->span));
       return value_error(e);
@@ -122,7 +126,7 @@ void param_unknown(Blocks *b, Span span, const char *path, const char *name, con
   for (size_t i = 0; i < b->params.len; i++)
     if (b->params.at[i]->scope == scope) VEC_PUSH(e->arena, &names, b->params.at[i]->decl->name.text);
   if (names.len == 0) {
-    elab_error(e, DIAG_NO_SUCH_PARAM, span, "`%s` has no param `%s`; it has none", path, name);
+    elab_error(e, DIAG_NO_SUCH_PARAM, span, "`%s` has no param `%s`, nor any other", path, name);
     return;
   }
   Diag *diag = elab_error(e, DIAG_NO_SUCH_PARAM, span, "`%s` has no param `%s`; it has %s", path, name, param_list(b, scope));

@@ -23,6 +23,12 @@ const char *diag_explanation(const char *slug) {
   return NULL;
 }
 
+const char *diag_nearest_slug(const char *slug) {
+  const char *slugs[DIAG_COUNT];
+  for (int i = 0; i < DIAG_COUNT; i++) slugs[i] = KINDS[i].slug;
+  return diag_nearest(slug, slugs, DIAG_COUNT);
+}
+
 Diags *diags_new(Arena *arena, const Sources *sources) {
   Diags *diags = ARENA_NEW(arena, Diags);
   diags->arena = arena;

@@ -51,7 +51,8 @@ void diag_note(Diags *diags, Diag *d, const char *format, ...) __attribute__((fo
 void diags_print(FILE *out, const Diags *diags, bool colour, int max);
 const char *diag_slug(DiagKind kind);
 bool diag_is_error(DiagKind kind);
-const char *diag_explanation(const char *slug); // NULL: no such slug
+const char *diag_explanation(const char *slug);  // NULL: no such slug
+const char *diag_nearest_slug(const char *slug); // NULL: none is near
 // The nearest of n candidates (case-insensitive equality, else Damerau-Levenshtein <= max(1, len / 3)), or NULL.
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n);
 

@@ -101,7 +101,9 @@ int verb_show(const Options *options) {
 int verb_explain(const Options *options) {
   const char *slug = options->positional.at[0], *text = diag_explanation(slug);
   if (text == NULL) {
-    fprintf(stderr, "hgmc: there is no message `%s`; a slug stands in brackets behind `error`, as in error[shape]\n", slug);
+    const char *near = diag_nearest_slug(slug);
+    if (near != NULL) fprintf(stderr, "hgmc: there is no message `%s`; did you mean `%s`?\n", slug, near);
+    else fprintf(stderr, "hgmc: there is no message `%s`; a slug stands in brackets behind `error`, as in error[shape]\n", slug);
     return EXIT_ENVIRONMENT;
   }
   printf("%s\n", text);

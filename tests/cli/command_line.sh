@@ -23,4 +23,10 @@ for verb in --help "show $ROOT/examples/flows/jets.hgm"; do # a full disk behind
   $HGMC $verb > /dev/full 2> log; [ $? -eq 2 ] || fail "exit 2 where standard output cannot be written"
   expect_text "standard output: cannot be written: No space left on device"
 done
-expect_exit 0 $HGMC explain shape; expect_exit 2 $HGMC explain shpe
+expect_exit 0 $HGMC explain shape; expect_exit 2 $HGMC explain shpe; expect_text "did you mean \`shape\`?"; expect_exit 2 $HGMC explain everything; expect_text "as in error[shape]"
+# params that do not exist, or are of another kind
+echo "param layers = 3" > set.hgm; echo "score { x = 1.0 }" >> set.hgm
+for word in "layer=2|no param \`layer\`; it has layers|did you mean \`layers\`?" "layers=2.5|\`layers\` is a whole number, found the number 2.5|a value like the default, 3"; do
+  IFS='|' read -r set says cure <<< "$word"
+  expect_exit 1 $HGMC check set.hgm --set "$set"; expect_text "$says"; expect_text "$cure"
+done
