@@ -130,7 +130,8 @@ static DataField *field_make(Blocks *b, DataBlock *d, const char *outer, AstName
     const AstSourceField *s = &source->fields.at[i];
     for (size_t k = 0; k < f->fields.len; k++)
       if (strcmp(f->fields.at[k]->label, s->name.text) == 0)
-        elab_error(e, DIAG_GIVEN_TWICE, s->name.span, "`%s` is given twice in `%s`", s->name.text, f->name);
+        diag_help(e->diags, elab_error(e, DIAG_GIVEN_TWICE, s->name.span, "`%s` is given twice in `%s`", s->name.text, f->name),
+                  "give one of them another name");
     DataField *part = field_make(b, d, f->name, s->name, s->type, s->source);
     if (part == NULL) continue;
     field_add_part(e, f, part);

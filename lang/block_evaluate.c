@@ -70,7 +70,8 @@ static void range_of(Elab *e, Scope *scope, const AstEvalItem *item, ModelObserv
   o->low *= factor;
   o->high *= factor;
   o->has_range = o->low < o->high;
-  if (!o->has_range) elab_error(e, DIAG_TYPE, item->over_from->span, "the range %g..%g is empty", o->low, o->high);
+  if (!o->has_range)
+    diag_help(e->diags, elab_error(e, DIAG_TYPE, item->over_from->span, "the range %g..%g is empty", o->low, o->high), "the lower bound comes first");
 }
 
 static bool add_observable(Elab *e, const char *name, Value *v, Span span, ModelObservable *o) {

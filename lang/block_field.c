@@ -340,8 +340,14 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
   DataField *f = field_in(d, name.text);
   if (f == NULL) {
     const char *list = "";
-    for (size_t i = 0; i < d->fields.len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
-    elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
+    VEC(const char *) labels = {0};
+    for (size_t i = 0; i < d->fields.len; i++) {
+      list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
+      VEC_PUSH(e->arena, &labels, d->fields.at[i]->label);
+    }
+    const char *near = diag_nearest(name.text, labels.at, labels.len);
+    Diag *diag = elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
+    if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
     return value_error(e);
   }
   if (d->trained != NULL && (e->scene == NULL || e->scene->purpose != SCENE_FIT)) {

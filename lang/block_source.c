@@ -251,7 +251,7 @@ static void of_part(Blocks *b, DataField *f, const DataField *part, const AstExp
   f->classes = part->classes;
   f->unit = part->unit;
   if (f->classes != NULL && n > 0) {
-    elab_error(b->e, DIAG_PREPARATION, f->span, "a class is taken as it is, without a chain");
+    diag_help(b->e->diags, elab_error(b->e, DIAG_PREPARATION, f->span, "a class is taken as it is, without a chain"), "leave the chain out");
     f->broken = true;
     return;
   }
@@ -294,7 +294,8 @@ void data_source(Blocks *b, DataField *f, const AstSource *source) {
   }
   if (!has_shape_of_columns(e, f)) return;
   if (f->classes != NULL && (steps.len > 0 || has_terms(f) || f->vector)) {
-    elab_error(e, DIAG_PREPARATION, source->span, "a class is one column as it is, without a chain");
+    Diag *d = elab_error(e, DIAG_PREPARATION, source->span, "a class is one column as it is, without a chain");
+    diag_help(e->diags, d, "leave the chain out; `one_hot([0, 1])` in a field without a declared class makes numbers of its values");
     f->broken = true;
     return;
   }

@@ -132,6 +132,22 @@ static bool accuracy_output(Elab *e, size_t before, const char *name) {
   return true;
 }
 
+// Nothing turns it: neither a param nor the index of a loop stands in it.
+static bool is_fixed(const AstExpr *x) {
+  switch (x->kind) {
+  case EX_NUMBER:
+  case EX_BOOL: return true;
+  case EX_UNARY: return is_fixed(x->u.unary.operand);
+  case EX_BINARY: return is_fixed(x->u.binary.left) && is_fixed(x->u.binary.right);
+  default: return false;
+  }
+}
+
+// A block that moves nothing: on purpose where a param says so, and a warning; else a mistake.
+static Diag *moves_nothing(Elab *e, const AstExpr *why, bool refused, const char *what) {
+  return elab_error(e, refused && is_fixed(why) ? DIAG_UPDATE_NOTHING : DIAG_UPDATE_NEVER, why->span, "%s: it moves nothing", what);
+}
+
 // The block into the program of the current scene.
 static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, ModelUpdate *update, Outputs outputs) {
   Elab *e = b->e;
@@ -147,6 +163,10 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
   Loss loss = loss_read(b, scope, u);
   With with = {.rate = IR_NONE};
   bool good = with_read(b, scope, u, &with) && targets.len == u->targets.len && !loss.bad;
+  if (good && with.still != NULL) {
+    Diag *d = moves_nothing(e, with.still, is_game(t), "this block has a rate of 0");
+    diag_help(e->diags, d, "a net that is to stay as it is needs no block: leave it out of every `update`");
+  }
   if (good) {
     targets_one_optimizer(e, t, &targets, &with);
     IrRef total = loss_total(e, &loss);
@@ -182,17 +202,6 @@ static bool control_output(Blocks *b, Scope *scope, const AstExpr *x, const char
   return true;
 }
 
-// Nothing turns it: neither a param nor the index of a loop stands in it.
-static bool is_fixed(const AstExpr *x) {
-  switch (x->kind) {
-  case EX_NUMBER:
-  case EX_BOOL: return true;
-  case EX_UNARY: return is_fixed(x->u.unary.operand);
-  case EX_BINARY: return is_fixed(x->u.binary.left) && is_fixed(x->u.binary.right);
-  default: return false;
-  }
-}
-
 static void update_control(Blocks *b, const TrainScope *t, const AstUpdate *u, int number, ModelUpdate *update) {
   Elab *e = b->e;
   update->repeat = 1;
@@ -209,8 +218,7 @@ static void update_control(Blocks *b, const TrainScope *t, const AstUpdate *u, i
   if (u->when != NULL && control_output(b, scope, u->when, "when", &known, &when) && known && when == 0) update->repeat = 0;
   if (update->repeat == 0) {
     const AstExpr *why = u->repeat != NULL && when != 0 ? u->repeat : u->when;
-    DiagKind kind = is_fixed(why) ? DIAG_UPDATE_NOTHING : DIAG_UPDATE_NEVER;
-    Diag *d = elab_error(e, kind, why->span, "this block is never run: it moves nothing");
+    Diag *d = moves_nothing(e, why, true, "this block is never run");
     diag_help(e->diags, d, "a formula of `step` or of params says when: `when step > 100`%s", is_fixed(why) ? "; a block that is not wanted is left out" : "");
   }
   if (scene->fn->outputs.len > 0) update->control = scene->fn;

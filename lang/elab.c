@@ -212,6 +212,10 @@ Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead)
 
 const char *elab_way(Elab *e, const Value *v) { return arena_printf(e->arena, "this is %s", value_text(e->arena, v)); }
 
+const char *elab_op_text(Elab *e, IrOp op) {
+  return op == IR_LT || op == IR_LE || op == IR_EQ ? "a comparison" : arena_printf(e->arena, "`%s`", ir_op_word(op));
+}
+
 void elab_help_undeclared(Elab *e, Diag *d, const Value *v) {
   const FieldType *t = v->type;
   if (t == NULL || t->field == NULL || t->record || t->type.element != ELEMENT_REAL || t->type.shape.rank > 0) return;

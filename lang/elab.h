@@ -176,6 +176,7 @@ Value *elab_tensor(Elab *e, Value *v, Span span); // numbers, lists, records of 
 Value *elab_real(Elab *e, Value *v, Span span);   // the same with real elements (class[2], bool: 0 or 1)
 Value *elab_cast(Elab *e, Value *v, IrDtype dtype);
 IrRef elab_per_event(Elab *e, const Value *tensor);                               // its IR with the event axis (broadcast if it has none)
+const char *elab_op_text(Elab *e, IrOp op);                                       // "`exp`", "a comparison": for messages
 void elab_help_undeclared(Elab *e, Diag *d, const Value *v);                      // the cure where v is a field taken for one number; of others the help stays
 Value *elab_not_built(Elab *e, Span span, const char *what, const char *instead); // instead: what to write
 Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span);            // two-data

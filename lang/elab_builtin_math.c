@@ -174,8 +174,8 @@ static Value *no_gradient(Elab *e, const Value *y, const Value *x, Span span) {
   IrFn *fn = e->scene->fn;
   IrRef by = IR_NONE;
   if (ad_path(fn, y->u.tensor.ir, x->u.tensor.ir, &by) == AD_BLOCKED) {
-    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "`%s` has no derivative, and the number depends on the value only through it",
-                         ir_op_info[ir_at(fn, by)->op].name);
+    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "%s has no derivative, and the number depends on the value only through it",
+                         elab_op_text(e, ir_at(fn, by)->op));
     diag_label(e->diags, d, x->span, "with respect to this");
     diag_help(e->diags, d, "take the derivative of something smooth, or with respect to what stands behind it");
     return value_error(e);

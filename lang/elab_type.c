@@ -194,7 +194,10 @@ static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   if (f != NULL && !f->library) diag_label(e->diags, d, w->type->span, "declared here");
   if (expected > 0) diag_help(e->diags, d, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
   else diag_help(e->diags, d, w->output ? "change what the body gives, or the type in the header" : "give a value of that type");
-  if (!w->output) elab_help_undeclared(e, d, v);
+  bool class = w->type->kind == TY_NAME && strcmp(w->type->u.named.name.text, "class") == 0,
+       field = v->type != NULL && v->type->field != NULL && !v->type->record;
+  if (class && field && !w->output) diag_help(e->diags, d, "a field of classes is declared one, and has no chain: `%s: class[2] = …`", v->type->label);
+  if (!class && !w->output) elab_help_undeclared(e, d, v);
   return value_error(e);
 }
 

@@ -31,6 +31,7 @@ typedef struct With {
   Optimizer optimizer;
   const AstExpr *written;                // the optimizer as written
   IrRef rate;                            // f64 scalar
+  const AstExpr *still;                  // as written, where it is 0 at every step; NULL: it moves something
   double clip, decay, clip_weights, ema; // 0: none
 } With;
 bool with_read(Blocks *b, Scope *scope, const AstUpdate *u, With *with);

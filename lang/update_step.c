@@ -59,8 +59,8 @@ static void no_path(Elab *e, IrFn *fn, const Target *t, IrRef loss, const Moves 
   for (size_t i = 0; i < moves->len && path == AD_INDEPENDENT; i++)
     if (target_owns(t, moves->at[i].weight->name)) path = ad_path(fn, loss, moves->at[i].value, &by);
   if (path == AD_BLOCKED && by != IR_NONE) {
-    Diag *d =
-        elab_error(e, DIAG_NO_DERIVATIVE, t->span, "the loss reaches `%s` only through `%s`, which has no derivative", t->name, ir_op_word(ir_at(fn, by)->op));
+    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, t->span, "the loss reaches `%s` only through %s, which has no derivative", t->name,
+                         elab_op_text(e, ir_at(fn, by)->op));
     uint32_t at = ir_at(fn, by)->span;
     if (at != 0) diag_label(e->diags, d, (Span){at - 1, at}, "here");
     diag_help(e->diags, d, "let the loss depend on it through something smooth");
@@ -86,7 +86,8 @@ bool step_gradients(Elab *e, const AstUpdate *u, const Targets *targets, IrRef l
   IrRef *wrt = ARENA_ARRAY(e->arena, IrRef, all.len + 1), *g = ARENA_ARRAY(e->arena, IrRef, all.len + 1), refused = IR_NONE;
   for (size_t i = 0; i < all.len; i++) wrt[i] = all.at[i].value;
   if (!ad_gradient(fn, loss, IR_NONE, wrt, (uint32_t)all.len, g, &refused)) {
-    elab_error(e, DIAG_NO_DERIVATIVE, u->span, "`%s` has no derivative that is known", ir_op_info[ir_at(fn, refused)->op].name);
+    Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, u->span, "%s has no derivative that is known", elab_op_text(e, ir_at(fn, refused)->op));
+    diag_help(e->diags, d, "let the loss depend on what moves through something smooth, or shield it by `stop_gradient`");
     return false;
   }
   for (size_t i = 0; i < all.len; i++) {

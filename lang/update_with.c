@@ -12,7 +12,8 @@ static bool tuple_numbers(Elab *e, const Value *v, Span span, const char *what, 
     if (!elab_setting_number(e, part, span, what, &out[i])) return false;
   }
   if (len == (size_t)n) return true;
-  elab_error(e, DIAG_OPTIMIZER, span, "%s takes %d numbers, found %s", what, n, value_text(e->arena, v));
+  Diag *d = elab_error(e, DIAG_OPTIMIZER, span, "%s takes %d numbers, found %s", what, n, value_text(e->arena, v));
+  diag_help(e->diags, d, "several stand in round brackets: `adam(1e-3, betas = (0.5, 0.999))`");
   return false;
 }
 
@@ -76,6 +77,7 @@ static bool read_rate(Blocks *b, Scope *scope, const AstExpr *x, With *with) {
     diag_help(e->diags, d, "a step goes down its loss by a positive rate; `maximize` goes up");
     return false;
   }
+  if (value_is_number(v) && value_number(v) == 0) with->still = x;
   if (value_is_number(v)) v = elab_cast(e, v, IR_F64); // not by way of float32
   if (!value_is_error(v)) v = elab_real(e, v, x->span);
   if (value_is_error(v) || v->kind != VALUE_TENSOR) return false;
@@ -185,7 +187,7 @@ bool with_read(Blocks *b, Scope *scope, const AstUpdate *u, With *with) {
     for (size_t k = 0; k < u->items.at[i]->with.len; k++) {
       const AstExpr *x = u->items.at[i]->with.at[k], *named = x->kind == EX_CALL ? x->u.call.callee : x;
       if (named->kind != EX_NAME) {
-        elab_error(e, DIAG_OPTIMIZER, x->span, "`with` takes optimizers by name");
+        diag_help(e->diags, elab_error(e, DIAG_OPTIMIZER, x->span, "`with` takes optimizers by name"), "`with adam(1e-3), clip(5)`");
         good = false;
         continue;
       }

@@ -70,6 +70,14 @@ static bool unit_agrees(Session *session, const HgmTable *table, const ModelColu
   return false;
 }
 
+// The model is that of a run, which another text of it would not change.
+static bool has_trained(const Session *session) {
+  static const char *const verbs[] = {"sample", "score", "eval", "bench"};
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (strcmp(session->options->verb, verbs[i]) == 0) return true;
+  return false;
+}
+
 // The column's index in the table, or -1 after a diagnostic.
 static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
   const char *path = column_path(session->arena, column);
@@ -86,7 +94,8 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     return -1;
   }
   if (found->kind != HGM_COLUMN_TEXT && column->kind == COLUMN_TEXT_CATEGORY && found->n_texts == 0) {
-    diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds numbers, the field lists texts", path, hgm_table_name(table));
+    Diag *d = diag_add(session->diags, DIAG_COLUMN_TEXT, column->span, "`%s` of %s holds numbers, the field lists texts", path, hgm_table_name(table));
+    diag_help(session->diags, d, "`class of [0, 1]` with the numbers that occur reads it");
     return -1;
   }
   if (!shapes_meet(found, column)) {
@@ -96,7 +105,8 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     for (int i = 0; i < found->rank; i++) declared = arena_printf(session->arena, "%s%s%lld", declared, i ? ", " : "", (long long)found->shape[i]);
     bool one_channel = column->rank == found->rank + 1 && column->shape[found->rank] == 1; // the file has it as rows and columns
     if (one_channel) declared = arena_printf(session->arena, "%s, 1", declared);
-    if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
+    if (has_trained(session)) diag_help(session->diags, d, "the run was trained on that: give it a file where `%s` has that shape", path);
+    else if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }
   return unit_agrees(session, table, column, place) ? place : -1;

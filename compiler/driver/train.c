@@ -225,6 +225,9 @@ static void say_trouble(Phase *p, double spread) {
     if (p->t->position.epoch == 1) p->first_losses[i] = now;
     trouble = gallery_divergence(phase_loss(p->model, i)->name, p->first_losses[i], now, arena);
     if (trouble != NULL) fprintf(stderr, "warning: %s\n", trouble);
+    if (p->t->position.epoch == 1 && phase_mean(p, i, MEAN_NORM) == 0)
+      fprintf(stderr, "warning: the gradient of %s was 0 in each step of the epoch: it moves nothing; look at what its loss still depends on\n",
+              phase_loss(p->model, i)->name);
   }
 }
 

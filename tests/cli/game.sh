@@ -44,6 +44,12 @@ sed 's/< 1000/< -1000/; s/steps 120/steps 2/; /watch/d' wgan.hgm > idle.hgm
 expect_exit 0 "$HGMC" run idle.hgm --train "$jets" -o idle --quiet
 expect_text "warning: train: the update of generator in line 14 ran in none of 2 steps: its \`when\` or \`repeat\` never allowed it"
 
+# a block whose gradient is 0
+sed 's/minimize g_wasserstein/minimize 0 * g_wasserstein/; s/steps 120/epochs 2/; /watch/d' wgan.hgm > idle.hgm
+expect_exit 0 "$HGMC" run idle.hgm --train "$jets" -o idle --quiet --force
+expect_text "warning: the gradient of generator was 0 in each step of the epoch: it moves nothing"
+[ "$(grep -c 'was 0 in each step' log)" = 1 ] || fail "it to be said once"
+
 # stopped by SIGTERM somewhere, resumed, the same weights
 "$HGMC" run wgan.hgm --train "$jets" -o cut --threads 2 --quiet > log 2>&1 &
 pid=$!; await $pid test -e cut/manifest.json; sleep 0.6; kill -TERM $pid 2> /dev/null; wait $pid
