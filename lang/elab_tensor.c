@@ -224,7 +224,7 @@ Belongs elab_join(Elab *e, const Value *a, const Value *b, Span span) {
     Diag *d = elab_error(e, DIAG_TWO_DATA, span, "a value of `%s` and a value of `%s` are not the same events", x.data->name, y.data->name);
     diag_label(e->diags, d, a->span, "of `%s`", x.data->name);
     diag_label(e->diags, d, b->span, "of `%s`", y.data->name);
-    diag_help(e->diags, d, "events of two data blocks are not paired: use two `minimize` lines");
+    diag_help(e->diags, d, "events of two data blocks are not paired: what belongs together stands in one block; of the others a loss is two `minimize` lines");
   }
   return x.kind >= y.kind ? x : y;
 }

@@ -332,6 +332,12 @@ void phase_exchange_averages(Phase *p) {
 
 // ---- steps
 
+static int line_of(const Phase *p, Span span) {
+  int line, column;
+  source_position(p->t->session->sources, span.begin, &line, &column);
+  return line;
+}
+
 // What the update's formulas say of this step: how many passes.
 static bool passes_of(Phase *p, size_t u, int64_t *passes, HgmError *error) {
   Bound *control = &p->controls[u];
@@ -344,8 +350,8 @@ static bool passes_of(Phase *p, size_t u, int64_t *passes, HgmError *error) {
   if (often != NULL) repeat = slot_number(often, 0);
   if (when != NULL && slot_number(when, 0) == 0) repeat = 0;
   if (!(repeat >= 0 && repeat <= 1e9))
-    return hgm_fail(error, EXIT_USER, "`repeat` of the update of %s is %g in step %.0f", p->model->updates.at[u].losses.at[0].name, repeat,
-                    p->t->position.step);
+    return hgm_fail(error, EXIT_USER, "`repeat` of the update of %s in line %d is %g in step %.0f; it is how many passes are made, from 0 on",
+                    p->model->updates.at[u].losses.at[0].name, line_of(p, p->model->updates.at[u].span), repeat, p->t->position.step);
   *passes = (int64_t)repeat;
   return true;
 }
@@ -435,9 +441,7 @@ void phase_tell_idle(const Phase *p) {
   for (size_t u = 0; u < p->model->updates.len; u++) {
     const ModelUpdate *update = &p->model->updates.at[u];
     if (p->ran[u] || update->control == NULL) continue;
-    int line = 0, column;
-    source_position(p->t->session->sources, update->span.begin, &line, &column);
     fprintf(stderr, "warning: %s: the update of %s in line %d ran in none of %.0f steps: its `when` or `repeat` never allowed it\n", p->model->name,
-            update->losses.at[0].name, line, steps);
+            update->losses.at[0].name, line_of(p, update->span), steps);
   }
 }

@@ -66,5 +66,10 @@ bool watch_number(Phase *p, double valid, double *number, HgmError *error) {
   bool ok = model_formula(w.session.model->evaluate, p->model->watch, lookup, &w, number, &unknown);
   arena_destroy(w.session.arena);
   if (w.failed) return false;
+  if (ok && isnan(*number) && !p->no_number && ranks_first(p->t->ranks)) {
+    p->no_number = true;
+    fprintf(stderr, "warning: %s: what `watch` looks at is no number after step %.0f, so nothing says whether these weights are better\n", p->model->name,
+            p->t->position.step);
+  }
   return ok || hgm_fail(error, EXIT_USER, "`watch` asks for `%s`, which this training does not have", unknown != NULL ? unknown : "?");
 }

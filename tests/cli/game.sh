@@ -44,6 +44,15 @@ sed 's/< 1000/< -1000/; s/steps 120/steps 2/; /watch/d' wgan.hgm > idle.hgm
 expect_exit 0 "$HGMC" run idle.hgm --train "$jets" -o idle --quiet
 expect_text "warning: train: the update of generator in line 14 ran in none of 2 steps: its \`when\` or \`repeat\` never allowed it"
 
+# what is watched is no number; passes that cannot be counted
+sed 's/steps 120/steps 2/; s/watch .*/watch log(-1 - 0 * loss.critic) every 1/' wgan.hgm > none.hgm
+expect_exit 0 "$HGMC" run none.hgm --train "$jets" -o none --quiet
+expect_text "warning: train: what \`watch\` looks at is no number after step 1"
+[ "$(grep -c 'is no number' log)" = 1 ] || fail "it to be said once"
+sed 's/critic repeat (.*) {/critic repeat (1 \/ (step - step)) {/' wgan.hgm > many.hgm
+expect_exit 1 "$HGMC" run many.hgm --train "$jets" -o many --quiet
+expect_text "\`repeat\` of the update of critic in line 8 is inf in step 0; it is how many passes are made, from 0 on"
+
 # a block whose gradient is 0
 sed 's/minimize g_wasserstein/minimize 0 * g_wasserstein/; s/steps 120/epochs 2/; /watch/d' wgan.hgm > idle.hgm
 expect_exit 0 "$HGMC" run idle.hgm --train "$jets" -o idle --quiet --force
