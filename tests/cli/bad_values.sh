@@ -137,30 +137,26 @@ expect_text '`m`: '; expect_text ' numbers beyond 1..32767, the least of the tra
 expect_exit 0 "$HGMC" build counts -o sim --force
 expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'numbers beyond 0..255, which uint8 holds'; expect_text 'beyond 1..32767'
 same_file drawn.csv alone.csv
+widely() { # WIDTH COLUMN CHAIN FILE: one column of the file, drawn with that width in place of 1
+  cat > wide.hgm << END
+data d { $2 = "$2" |> $3 }
+net f($2: d.$2) -> d.$2 = $2 |> dense(1)
+train { update f { minimize mse(f($2), $2); with adam(1e-3) }; batch 32; epochs 1 }
+generate { z ~ normal; $2 = $1 * z }
+END
+  expect_exit 0 "$HGMC" run wide.hgm --train "$4" -o wide --force
+  expect_exit 0 "$HGMC" sample wide -n 1000 -o drawn.csv --force
+}
 # ---- a float32 behind `log`, drawn far out: the greatest that it has, in place of a file that is not written
 header="{'descr': [('e', '<f4')], 'fortran_order': False, 'shape': (100,), }"
 { printf '\223NUMPY\1\0\166\0%-117s\n' "$header"; for i in {0..99}; do printf "\\0\\0\\200\\$(printf %03o $((i + 16)))"; done; } > energies.npy # 2^-95 to 2^103
-cat > energies.hgm << 'END'
-data d { e = "e" |> log |> standardize }
-net f(e: d.e) -> d.e = e |> dense(1)
-train { update f { minimize mse(f(e), e); with adam(1e-3) }; batch 32; epochs 1 }
-generate { z ~ normal; e = 3 * z }
-END
-expect_exit 0 "$HGMC" run energies.hgm --train energies.npy -o energies
-expect_exit 0 "$HGMC" sample energies -n 1000 -o drawn.csv --force
+widely 3 e "log |> standardize" energies.npy
 expect_text ' numbers beyond -3.402823466e+38..3.402823466e+38, which float32 holds, are written as the nearest that it has'
 [ "$(sed 1d drawn.csv | sort -g | tail -n 1)" = 3.4028235e+38 ] || fail "the greatest float32"
-expect_exit 0 "$HGMC" build energies -o sim --force
+expect_exit 0 "$HGMC" build wide -o sim --force
 expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'which float32 holds'
 same_file drawn.csv alone.csv
 awk 'BEGIN { print "c"; for (i = 0; i < 200; i++) printf "%.1f\n", i % 4 == 0 ? -5 : i % 7 }' > reals.csv
-cat > reals.hgm << 'END'
-data d { c = "c" |> missing(-5, replace = 9) |> dequantize |> standardize }
-net f(c: d.c) -> d.c = c |> dense(1)
-train { update f { minimize mse(f(c), c); with adam(1e-3) }; batch 32; epochs 1 }
-generate { z ~ normal; c = 2 * z }
-END
-expect_exit 0 "$HGMC" run reals.hgm --train reals.csv -o reals
-expect_exit 0 "$HGMC" sample reals -n 1000 -o drawn.csv --force
+widely 2 c "missing(-5, replace = 9) |> dequantize |> standardize" reals.csv
 expect_text ' numbers beyond 0..inf, the least of the training data and no end, are written as the nearest that it has'
 [ "$(sed 1d drawn.csv | sort -gu | sed -n '1,2p' | tr '\n' ' ')" = "-5 0 " ] || fail "what is missing, and counts from 0"
