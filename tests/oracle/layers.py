@@ -174,11 +174,11 @@ class Spline:
 def linear_lu_to_noise(here, x):
     """x L U + b with a unit lower and an upper triangle whose diagonal is softplus + 1e-3; the triangle above is stored column by column."""
     n = x.shape[1]
-    size = F.softplus(here["d"]) + 1e-3
+    size = F.softplus(here["triangles_1.d"]) + 1e-3
     rows, columns = torch.tril_indices(n, n, -1)  # row by row
     lower, upper = torch.eye(n, dtype=x.dtype), torch.diag(size)
-    lower = lower.index_put((rows, columns), here["l"])
-    upper = upper.index_put((columns, rows), here["u"])
+    lower = lower.index_put((rows, columns), here["triangles_1.l"])
+    upper = upper.index_put((columns, rows), here["triangles_1.u"])
     return x @ (lower @ upper) + here["b"], torch.log(size).sum()
 
 

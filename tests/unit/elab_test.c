@@ -327,7 +327,7 @@ static void weights_stand_where_they_are_made(void **state) {
   assert_true(has_weight(&l, "f.step_1.r", 9, true));
   assert_true(has_weight(&l, "f.step_2.q.resnet_1.dense_1.w", 8, false));
   assert_true(has_weight(&l, "f.step_2.q.dense_1.b", 22, false));
-  assert_true(has_weight(&l, "f.step_5.l", 3, false));
+  assert_true(has_weight(&l, "f.step_5.triangles_1.l", 3, false));
   assert_false(has_weight(&l, "n.mlp_2.dense_1.w", 12, false));
   for (size_t i = 0; i < l.model->weights.len; i++) assert_true(l.model->weights.at[i].owner[1] == '\0');
   leave(&l);
