@@ -155,7 +155,8 @@ static bool type_range(HgmFileType type, double *low, double *high) {
 
 typedef struct OutRange { // what a column can hold
   double low, high;
-  bool whole;    // whole numbers only
+  bool integers; // the type has no others
+  bool whole;    // whole numbers only: these, or counts of any type
   char text[80]; // why it is that
 } OutRange;
 
@@ -163,7 +164,8 @@ static OutRange range_of(const HgmOutColumn *column) {
   const char *type = hgm_type_name(column->type);
   OutRange r = {.low = -INFINITY, .high = INFINITY};
   const bool typed = type_range(column->type, &r.low, &r.high), counts = column->has_least && column->least > r.low;
-  r.whole = counts || (typed && column->type != HGM_FILE_F32);
+  r.integers = typed && column->type != HGM_FILE_F32;
+  r.whole = counts || r.integers;
   snprintf(r.text, sizeof r.text, "which %s holds", type);
   if (!counts) return r;
   r.low = column->least;
@@ -182,7 +184,8 @@ void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64
     } else if ((x < range.low || x > range.high) && !(column->has_missing && x == column->missing)) {
       if (count->beyond++ == 0) count->first_beyond = row, count->value = x;
       values[i] = x < range.low ? range.low : range.high;
-    }
+    } else if (range.integers) values[i] = x;
+    else if (column->type == HGM_FILE_F32) values[i] = (double)(float)x;
   }
 }
 

@@ -47,8 +47,8 @@ typedef struct HgmAttribute { // of the root of an HDF5 file; other formats leav
 // Columns, names and texts must outlive the writer. force: an existing file may be replaced. io: NULL for the system's.
 bool hgm_writer_open(HgmWriter **writer, const char *path, const HgmOutColumn *columns, int n_columns, const HgmAttribute *attributes, int n_attributes,
                      bool force, const HgmIo *io, HgmError *error);
-// Computed numbers (rows, elements) as the column can hold them: a number beyond its type or its least becomes the nearest that it has. Counts these and
-// what is not finite (NaN in a column with holes is a hole); first: number of the first row.
+// Computed numbers (rows, elements) as the column will hold them: rounded as its type does, and the nearest that it has in place of a number beyond its
+// type or its least. Counts these and what is not finite (NaN in a column with holes is a hole); first: number of the first row.
 void hgm_out_fit(const HgmOutColumn *column, double *values, int64_t rows, int64_t first, HgmOutCount *count);
 void hgm_out_tell(FILE *out, const HgmOutColumn *column, const HgmOutCount *count); // a warning each, of what was counted
 // values[k]: (rows, elements of column k). Integers are rounded; a value that the type cannot hold fails by name and row. Fails too where

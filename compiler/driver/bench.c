@@ -94,7 +94,7 @@ static bool bench_training(Bench *b, HgmError *error) {
   Session *session = &b->run.session;
   for (size_t i = 0; i < session->model->phases.len; i++) {
     const ModelPhase *model = session->model->phases.at[i];
-    b->training = (Training){.session = session, .store = b->run.store, .datasets = b->datasets, .position = {.best = NAN}};
+    b->training = (Training){.session = session, .store = b->run.store, .manifest = b->run.manifest, .datasets = b->datasets, .position = {.best = NAN}};
     Phase phase = {.t = &b->training, .model = model};
     bool ok = phase_open(&phase, error);
     if (ok) phase_leave_states(&phase);

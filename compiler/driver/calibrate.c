@@ -62,7 +62,7 @@ static bool draw(Calibration *c, int64_t pass, int64_t first, int64_t m, const i
   for (int64_t at = 0; at < m; at += c->generation.most) {
     int64_t n = m - at < c->generation.most ? m - at : c->generation.most;
     if (!generation_chunk(&c->generation, pass * c->n + first + at, n, error)) return false;
-    evaluate_put(&c->generation, &c->tables, first + at, n);
+    evaluate_put(c->e, &c->generation, &c->tables, first + at, n);
   }
   if (!measured_run(&c->measured, rows, m, error)) return false;
   if (!bound_run(&c->observables, &(BoundCall){.events = m, .rows = rows, .first_event = pass * c->n + first}, error)) return false;

@@ -121,6 +121,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", data->name, (long long)n);
   e->training_seconds = course_seconds(run->directory, session->arena);
   e->run = run->directory;
+  e->manifest = run->manifest;
   return evaluate_ask(session, run->store, &dataset->tables, error) && open_run_weights(run, error) && dataset_orders(dataset, run->store, true, error) &&
          weigh_all(run, dataset, e, error) && evaluate_model(e, session, run->store, dataset, rows, n, error) && evaluate_listed(e, error);
 }

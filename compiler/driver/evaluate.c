@@ -58,10 +58,14 @@ Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *
   return tables;
 }
 
-void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int64_t n) {
+void evaluate_put(const Evaluation *e, const Generation *g, const Tables *tables, int64_t first, int64_t n) {
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
+    const ModelOutput *output = &g->generator->outputs.at[i];
+    const HgmOutColumn written = column_out(e->manifest, output);
+    HgmOutCount count = {0}; // which the sampler tells
+    hgm_out_fit(&written, g->values[i], n, first, &count);
     char name[512];
-    snprintf(name, sizeof name, "column:%s", g->generator->outputs.at[i].column);
+    snprintf(name, sizeof name, "column:%s", output->column);
     const Table *table = tables_find(tables, name);
     if (table != NULL) memcpy((double *)table->data + first * table->elements, g->values[i], sizeof(double) * (size_t)(n * table->elements));
   }
@@ -69,7 +73,7 @@ void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int6
 
 static void take_fake(Evaluation *e, const Generation *g, int64_t first, int64_t n) {
   size_t at = 0;
-  evaluate_put(g, &e->fake, first, n);
+  evaluate_put(e, g, &e->fake, first, n);
   for (size_t i = 0; i < g->generator->outputs.len; i++) {
     const ModelOutput *output = &g->generator->outputs.at[i];
     for (int64_t k = 0; is_compared(output) && k < g->elements[i]; k++, at++)

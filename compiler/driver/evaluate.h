@@ -60,6 +60,7 @@ typedef struct EvalMetric {
 typedef struct Evaluation {
   Session *session;
   Store *store;
+  const HgmManifest *manifest; // how the training files have the columns; NULL where two files are compared
   const Dataset *dataset;
   Dataset *blocks;      // by data block of the model, for observables `against` another one; NULL: there are none
   const int64_t *rows;  // of the truth, in the tables of the data set
@@ -89,9 +90,10 @@ bool evaluate_ask(Session *session, Store *store, const Tables *tables, HgmError
 HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c);
 bool evaluate_listed(Evaluation *e, HgmError *error);                                    // measures what `metrics` lists
 bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error); // what they are of the truth against itself
-// Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there.
+// Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there, fitted to the columns
+// as in a file that is written.
 Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n);
-void evaluate_put(const Generation *g, const Tables *tables, int64_t first, int64_t n);
+void evaluate_put(const Evaluation *e, const Generation *g, const Tables *tables, int64_t first, int64_t n);
 bool evaluate_compares(const EvalMetric *m, const EvalNumber *x); // false: there is nothing generated beside the truth
 void evaluate_print(FILE *out, const Evaluation *e);
 bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error);

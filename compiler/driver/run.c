@@ -34,7 +34,7 @@ typedef struct Run {
   bool uses_scratch;
   Training training;
   HgmRun *directory; // NULL in all processes but the first
-  HgmManifest now;   // of it the data, as they are
+  HgmManifest now;   // of it the data, as they are, and the precision
   char hash[65], digest[65];
   const char *precision;
 } Run;
@@ -254,6 +254,7 @@ static bool prepare(Run *r, HgmError *error) {
                            .store = store_new(session->arena),
                            .run = r->directory,
                            .model_hash = r->hash,
+                           .manifest = &r->now,
                            .ranks = r->ranks,
                            .resumed = r->saved,
                            .position = {.best = NAN}};
@@ -271,6 +272,7 @@ static bool prepare(Run *r, HgmError *error) {
     fprintf(stderr, "%s: %.0f parameters, seed %llu, %d threads, run directory %s\n", session->model->path, weights, (unsigned long long)session->model->seed,
             hgm_pool_threads(session->pool), hgm_run_path(r->directory));
   double begun = now_ms();
+  r->now.precision = r->precision;
   if (!describe_data(r, &r->now, error)) return false;
   timeline_add(session->options->timeline, begun, "hashes of the data files");
   digest(r, &r->now);
@@ -322,7 +324,7 @@ static int evaluate(Run *r, HgmError *error) {
   if (split == SPLIT_COUNT || dataset->n[split] < 2) return EXIT_DONE;
   int64_t n =
       session->model->evaluate->events > 0 && session->model->evaluate->events < dataset->n[split] ? session->model->evaluate->events : dataset->n[split];
-  Evaluation e = {.training_seconds = r->training.seconds, .run = hgm_run_path(r->directory), .blocks = r->training.datasets};
+  Evaluation e = {.training_seconds = r->training.seconds, .manifest = &r->now, .run = hgm_run_path(r->directory), .blocks = r->training.datasets};
   if (first != NULL && first->given_data != NULL && first->given_data != first->data) {
     e.given = &r->training.datasets[model_data_index(session->model, first->given_data)];
     e.given_rows = (Rows){e.given->chosen[split], e.given->n[split]};

@@ -49,6 +49,22 @@ int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t
   return column->rank;
 }
 
+HgmOutColumn column_out(const HgmManifest *manifest, const ModelOutput *output) {
+  const ModelColumn *like = output->like;
+  HgmOutColumn out = {.name = output->column, .type = HGM_FILE_F32};
+  if (like == NULL) return out;
+  out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(manifest, like);
+  out.unit = like->unit;
+  out.rank = column_shape(manifest, like, out.shape);
+  out.texts = like->texts.at;
+  out.n_texts = (int)like->texts.len;
+  out.holes = like->allows_nan;
+  out.has_least = column_least(manifest, like, &out.least);
+  out.has_missing = like->has_missing;
+  out.missing = like->missing;
+  return out;
+}
+
 static void hash_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text, strlen(text) + 1); }
 
 void model_hash(const Session *session, const char *precision, char text[65]) {

@@ -5,6 +5,7 @@
 #include "compiler/driver/dataset.h"
 #include "compiler/driver/snapshot.h"
 #include "runtime/run_directory.h"
+#include "runtime/writer.h"
 
 typedef struct OpenRun {
   Session session;
@@ -29,6 +30,8 @@ HgmFileType column_type(const HgmManifest *manifest, const ModelColumn *column);
 int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t *shape);
 // Of a column of counts, the least number that the training file has in it; false: it is none.
 bool column_least(const HgmManifest *manifest, const ModelColumn *column, double *least);
+// All of it, for an output of a generator.
+HgmOutColumn column_out(const HgmManifest *manifest, const ModelOutput *output);
 const char *file_type_text(HgmFileType type);
 
 // FILE or NAME=FILE arguments of --train, --data: the files of one data block. False: a block is named that does not exist.

@@ -9,7 +9,6 @@
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/verbs.h"
 #include "runtime/interrupt.h"
-#include "runtime/writer.h"
 
 typedef struct Kept {
   const char *name;
@@ -155,23 +154,7 @@ static bool add_kept(Sampling *s, HgmError *error) {
 }
 
 static void add_generated(Sampling *s) {
-  for (size_t i = 0; i < s->generator->outputs.len; i++) {
-    const ModelOutput *output = &s->generator->outputs.at[i];
-    const ModelColumn *like = output->like;
-    HgmOutColumn out = {.name = output->column, .type = HGM_FILE_F32};
-    if (like != NULL) {
-      out.type = like->kind == COLUMN_TEXT_CATEGORY ? HGM_FILE_TEXT : column_type(s->run.manifest, like);
-      out.unit = like->unit;
-      out.rank = column_shape(s->run.manifest, like, out.shape);
-      out.texts = like->texts.at;
-      out.n_texts = (int)like->texts.len;
-      out.holes = like->allows_nan;
-      out.has_least = column_least(s->run.manifest, like, &out.least);
-      out.has_missing = like->has_missing;
-      out.missing = like->missing;
-    }
-    VEC_PUSH(s->run.session.arena, &s->columns, out);
-  }
+  for (size_t i = 0; i < s->generator->outputs.len; i++) VEC_PUSH(s->run.session.arena, &s->columns, column_out(s->run.manifest, &s->generator->outputs.at[i]));
   s->counts = ARENA_ARRAY(s->run.session.arena, HgmOutCount, s->generator->outputs.len + 1);
 }
 

@@ -12,8 +12,9 @@ typedef struct Training {
   Dataset *datasets; // by model data block
   HgmRun *run;
   const char *model_hash;
-  HgmRanks *ranks; // NULL: this process alone; else `run` is there in the first only
-  const HgmIo *io; // NULL: the system's
+  const HgmManifest *manifest; // how the data files have their columns
+  HgmRanks *ranks;             // NULL: this process alone; else `run` is there in the first only
+  const HgmIo *io;             // NULL: the system's
   Position position;
   bool resumed;
   double saved_ms; // when last.h5 was written; 0: not yet

@@ -60,7 +60,7 @@ static bool lookup(void *data, const ModelMetricUse *use, double *value) {
 }
 
 bool watch_number(Phase *p, double valid, double *number, HgmError *error) {
-  Watched w = {.p = p, .valid = valid, .session = *p->t->session, .error = error};
+  Watched w = {.p = p, .valid = valid, .session = *p->t->session, .evaluation.manifest = p->t->manifest, .error = error};
   w.session.arena = arena_create();
   const char *unknown = NULL;
   bool ok = model_formula(w.session.model->evaluate, p->model->watch, lookup, &w, number, &unknown);

@@ -137,6 +137,15 @@ expect_text '`m`: '; expect_text ' numbers beyond 1..32767, the least of the tra
 expect_exit 0 "$HGMC" build counts -o sim --force
 expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'numbers beyond 0..255, which uint8 holds'; expect_text 'beyond 1..32767'
 same_file drawn.csv alone.csv
+judged_as_written() { # RUN FILE: on a file like the training file the metrics of the run are those of what it writes
+  { head -c -1 "$2"; printf '\1'; } > like.npy # another file, so it is taken whole
+  expect_exit 0 "$HGMC" eval "$1" --data like.npy --json of_run.json --force
+  expect_exit 0 "$HGMC" sample "$1" -n 100 -o written.npz --force
+  expect_exit 0 "$HGMC" eval --data like.npy --against written.npz --json of_file.json --force
+  sed -i '/events_per_second/d; /^  "[a-z]*_floor/d' of_run.json of_file.json # the floor of correlations depends on the order of the rows
+  same_file of_run.json of_file.json
+}
+judged_as_written counts counts.npy
 widely() { # WIDTH COLUMN CHAIN FILE: one column of the file, drawn with that width in place of 1
   cat > wide.hgm << END
 data d { $2 = "$2" |> $3 }
@@ -153,6 +162,7 @@ header="{'descr': [('e', '<f4')], 'fortran_order': False, 'shape': (100,), }"
 widely 3 e "log |> standardize" energies.npy
 expect_text ' numbers beyond -3.402823466e+38..3.402823466e+38, which float32 holds, are written as the nearest that it has'
 [ "$(sed 1d drawn.csv | sort -g | tail -n 1)" = 3.4028235e+38 ] || fail "the greatest float32"
+judged_as_written wide energies.npy
 expect_exit 0 "$HGMC" build wide -o sim --force
 expect_exit 0 ./sim -n 1000 -o alone.csv --force; expect_text 'which float32 holds'
 same_file drawn.csv alone.csv
