@@ -42,6 +42,17 @@ static const AstUpdate *update_of(Blocks *b, const TrainScope *t, Scope *scope, 
   return found;
 }
 
+// Nets that a step plays against and does not move remember nothing of it.
+static void forget_others(Scene *scene, const Targets *targets) {
+  size_t kept = 0;
+  for (size_t i = 0; i < scene->running.len; i++) {
+    bool own = false;
+    for (size_t k = 0; k < targets->len; k++) own = own || strcmp(targets->at[k].path, scene->running.at[i].owner) == 0;
+    if (own) scene->running.at[kept++] = scene->running.at[i];
+  }
+  scene->running.len = kept;
+}
+
 // One step of the other block, as values: from here on its weights stand where the step has moved them.
 static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *other, int number) {
   Elab *e = b->e;
@@ -61,6 +72,7 @@ static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, con
   e->diags->muted--;
   e->scene->judged.len = judged;
   e->scene->site = site;
+  forget_others(e->scene, &targets);
   scene_again(e);
   return good && e->diags->errors == errors;
 }
@@ -268,6 +280,7 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
     refuse_at_once(e, item->update->when, "when");
     scene->site = update_site(e, t, number);
     scene->standing = (Map){0}; // where unrolled steps of a block before have put weights
+    scene->running.len = 0;     // what a block before has seen of others' nets
     scene_again(e);
     size_t before = update.targets.len;
     Outputs outputs = {"loss", "grad_norm", "accuracy"};

@@ -72,6 +72,7 @@ typedef struct Scene {
   Map sites;        // how often a site was used
   Map memo;         // calls of nets already built: key -> Value
   Map standing;     // leaf -> IrRef of the value that has taken its place
+  VEC(IrRef) moved; // weights after unrolled steps: numbers, as far as a slope by an event is concerned
   bool training;    // `training`: dropout and the like act
   VEC(DrawnFlow) drawn;
   bool batches;    // events know the others of their batch

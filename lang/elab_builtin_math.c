@@ -153,12 +153,15 @@ Value *builtin_weight_of(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 // ---- derivatives
 
+// An event has moved them in an unrolled step; what the step itself sees are numbers.
+static AdHeld moved_weights(const Elab *e) { return (AdHeld){e->scene->moved.at, e->scene->moved.len}; }
+
 // The derivative of a number by x: IR_NONE where x has no part in it. False: an error was said.
 static bool gradient(Elab *e, const Value *y, const Value *x, IrRef *g, Span span) {
   IrRef refused = IR_NONE, wrt = tensor_ir(e, x);
   *g = IR_NONE;
   if (wrt == IR_NONE) return false;
-  if (ad_gradient(e->scene->fn, y->u.tensor.ir, IR_NONE, &wrt, 1, g, &refused)) return true;
+  if (ad_partial(e->scene->fn, y->u.tensor.ir, &wrt, 1, moved_weights(e), g, &refused)) return true;
   Diag *d = elab_error(e, DIAG_NO_DERIVATIVE, span, "`%s` has no derivative that is known", ir_op_info[ir_at(e->scene->fn, refused)->op].name);
   diag_help(e->diags, d, "derivatives of this order stop there");
   return false;
@@ -187,6 +190,17 @@ static Value *no_gradient(Elab *e, const Value *y, const Value *x, Span span) {
   return value_error(e);
 }
 
+// The slope of a number of one event by its own x holds what that x does to the others of the batch.
+static void warn_coupled(Elab *e, const Value *y, const Value *x, Span span) {
+  IrFn *fn = e->scene->fn;
+  IrRef by = ad_couples(fn, y->u.tensor.ir, x->u.tensor.ir, moved_weights(e));
+  if (by == IR_NONE) return;
+  Diag *d = elab_error(e, DIAG_GRAD_BATCH, span, "a slope through what couples events: it is that of the sum over the batch, and not of one event alone");
+  uint32_t at = ir_at(fn, by)->span;
+  if (at != 0) diag_label(e->diags, d, (Span){at - 1, at}, "events meet here");
+  diag_help(e->diags, d, "a critic whose slope is bounded event by event normalises each event: `layer_norm` in place of `batch_norm`");
+}
+
 // Each number of y is made of the x at its own place of the hidden axes, so the slope of their sum is that of each.
 static bool each_of_its_own(const Hidden *y, const Hidden *x) {
   int found = 0;
@@ -205,7 +219,9 @@ static Value *grad_of_tensor(Elab *e, const Value *y, Value *x, Span span) {
     return value_error(e);
   }
   if (!gradient(e, y, x, &g, span)) return value_error(e);
-  return g != IR_NONE ? derivative_like(e, x, g, span) : no_gradient(e, y, x, span);
+  if (g == IR_NONE) return no_gradient(e, y, x, span);
+  warn_coupled(e, y, x, span);
+  return derivative_like(e, x, g, span);
 }
 
 static Value *grad_of(Elab *e, const Value *y, Value *x, Span span) {

@@ -155,6 +155,7 @@ static void move(Elab *e, const StepPlace *place, const With *with, const Move *
   OptimizerStep step = optimizer_step(e->scene->fn, &with->optimizer, m->value, gradient, memory, with->rate, count);
   if (with->clip_weights > 0) step.weight = bounded(e->scene->fn, step.weight, with->clip_weights);
   set(e, place, m->weight->name, step.weight);
+  if (place->unrolled) VEC_PUSH(e->arena, &e->scene->moved, step.weight);
   for (int i = 0; i < n; i++) set(e, place, names[i], step.memory[i]);
   if (with->ema > 0) average(e, place, m->weight, step.weight, with->ema);
 }

@@ -12,6 +12,17 @@
 
 // False: an op on the path has no derivative that is known (trigamma); *refused is that value.
 bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, IrRef *g, IrRef *refused);
+
+// Values that count as constants, whatever they were made of.
+typedef struct AdHeld {
+  const IrRef *at;
+  size_t n;
+} AdHeld;
+// The gradient of a number y without the paths through held values.
+bool ad_partial(IrFn *fn, IrRef y, const IrRef *wrt, uint32_t n, AdHeld held, IrRef *g, IrRef *refused);
+// What makes y of an event depend on x of other events along such paths: a sum over events or the other event of a pair; IR_NONE: nothing.
+IrRef ad_couples(const IrFn *fn, IrRef y, IrRef x, AdHeld held);
+
 // Does y depend on x through values with derivatives (and if not, at all)?
 typedef enum { AD_INDEPENDENT, AD_BLOCKED, AD_SMOOTH } AdPath; // BLOCKED: only through ops without derivative; *by is one
 AdPath ad_path(const IrFn *fn, IrRef y, IrRef x, IrRef *by);

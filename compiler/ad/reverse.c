@@ -36,10 +36,12 @@ void adjoint_refused(AdWalk *walk, IrRef y, IrRef g, IrRef *to) {
 
 static bool passes_derivatives(const IrValue *v) { return ir_is_real(&v->type) && rules[v->op] != adjoint_none && rules[v->op] != adjoint_zero; }
 
-// active[i] for i <= last: a smooth path leads from one of wrt to i.
-static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const IrRef *wrt, uint32_t n) {
-  uint8_t *active = ARENA_ARRAY(scratch, uint8_t, last + 1);
+// active[i] for i <= last: a smooth path leads from one of wrt to i, and through none of held.
+static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const IrRef *wrt, uint32_t n, AdHeld held) {
+  uint8_t *active = ARENA_ARRAY(scratch, uint8_t, last + 1), *constant = ARENA_ARRAY(scratch, uint8_t, last + 1);
   IrRef first = last + 1;
+  for (size_t k = 0; k < held.n; k++)
+    if (held.at[k] <= last) constant[held.at[k]] = 1;
   for (uint32_t k = 0; k < n; k++) {
     if (wrt[k] > last || !ir_is_real(ir_type_of(fn, wrt[k]))) continue;
     active[wrt[k]] = 1;
@@ -47,7 +49,7 @@ static uint8_t *mark_active(const IrFn *fn, Arena *scratch, IrRef last, const Ir
   }
   for (IrRef i = first; i <= last; i++) {
     const IrValue *v = ir_at(fn, i);
-    if (active[i] || !passes_derivatives(v)) continue;
+    if (active[i] || constant[i] || !passes_derivatives(v)) continue;
     for (uint32_t k = 0; k < v->n_operands; k++) active[i] |= active[v->operands[k]];
   }
   return active;
@@ -101,9 +103,9 @@ static bool has_active_operand(const AdWalk *walk, const IrValue *v) {
   return false;
 }
 
-bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, IrRef *g, IrRef *refused) {
+static bool walk_back(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, AdHeld held, IrRef *g, IrRef *refused) {
   Arena *scratch = arena_create();
-  AdWalk walk = {.fn = fn, .active = mark_active(fn, scratch, y, wrt, n)};
+  AdWalk walk = {.fn = fn, .active = mark_active(fn, scratch, y, wrt, n, held)};
   uint32_t span = fn->span;
   IrRef *adjoint = ARENA_ARRAY(scratch, IrRef, y + 1);
   const IrRef *equal = find_equal(fn, scratch, y, wrt, n);
@@ -135,6 +137,40 @@ bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, Ir
   fn->span = span;
   arena_destroy(scratch);
   return known;
+}
+
+bool ad_gradient(IrFn *fn, IrRef y, IrRef seed, const IrRef *wrt, uint32_t n, IrRef *g, IrRef *refused) {
+  return walk_back(fn, y, seed, wrt, n, (AdHeld){0}, g, refused);
+}
+
+bool ad_partial(IrFn *fn, IrRef y, const IrRef *wrt, uint32_t n, AdHeld held, IrRef *g, IrRef *refused) {
+  return walk_back(fn, y, IR_NONE, wrt, n, held, g, refused);
+}
+
+// A batch's number of an event's, or the first event of a pair in the place of the second.
+static bool couples(const IrFn *fn, const IrValue *v, IrRef operand) {
+  int before = ir_event_axes(ir_type_of(fn, operand)), after = ir_event_axes(&v->type);
+  if (v->op == IR_BROADCAST) return after == 2 && before == 1 && v->attr.order[1] == 0;
+  return before == 1 && after == 0;
+}
+
+IrRef ad_couples(const IrFn *fn, IrRef y, IrRef x, AdHeld held) {
+  if (x > y || ir_event_axes(ir_type_of(fn, x)) != 1 || ir_event_axes(ir_type_of(fn, y)) != 1) return IR_NONE;
+  Arena *scratch = arena_create();
+  const uint8_t *active = mark_active(fn, scratch, y, &x, 1, held);
+  uint8_t *needed = ARENA_ARRAY(scratch, uint8_t, y + 1);
+  IrRef found = IR_NONE;
+  needed[y] = active[y];
+  for (IrRef i = y + 1; i-- > x + 1;) {
+    const IrValue *v = ir_at(fn, i);
+    for (uint32_t k = 0; needed[i] && k < v->n_operands; k++) {
+      if (!active[v->operands[k]]) continue;
+      needed[v->operands[k]] = 1;
+      if (couples(fn, v, v->operands[k])) found = i;
+    }
+  }
+  arena_destroy(scratch);
+  return found;
 }
 
 AdPath ad_path(const IrFn *fn, IrRef y, IrRef x, IrRef *by) {

@@ -3,8 +3,6 @@ cd "$ROOT"; bad=0
 reason() {
   case $1 in
     column-text | column-unreadable) echo "needs a data file: tests/cli/bad_data.sh, tests/unit/data_test.c" ;;
-    grad-batch)
-      echo "belongs to a part of the language that says not-built" ;;
     trained-columns) echo "needs a run: tests/cli/trained.sh" ;;
     sides-differ | det-differs | inexact | partly-tried) echo "needs check --test: tests/cli/bijections.sh" ;;
     internal) echo "no program is known that shows it" ;;

@@ -10,9 +10,9 @@ static const double theta = 0.75, psi = -0.5, events[3] = {1, -2, 0.5};
   "net gen() -> (t: real) { learn theta: real = 0.75; t = theta }\n"                                                                                           \
   "net judge(x: real) -> (y: real) { learn psi: real = -0.5; y = psi * x }\n"
 
-static Loaded game(const char *train) {
+static Loaded game_of(const char *players, const char *train) {
   char text[2048];
-  snprintf(text, sizeof text, PLAYERS "%s", train);
+  snprintf(text, sizeof text, "%s%s", players, train);
   Loaded l = load(text);
   give(&l, "prep:x", events, 3);
   give_number(&l, "batch_size", 3);
@@ -23,6 +23,8 @@ static Loaded game(const char *train) {
   for (size_t i = 0; i < p->states.len; i++) give_number(&l, p->states.at[i].name, p->states.at[i].start);
   return l;
 }
+
+static Loaded game(const char *train) { return game_of(PLAYERS, train); }
 
 static double repeats_at(Loaded *l, double step) {
   l->leaves = 0;
@@ -157,6 +159,38 @@ static void unrolled_steps_see_the_draws_of_the_step(void **state) {
   leave(&l);
 }
 
+// A slope by an event inside of an unrolled step is taken at the weights of that step, though these were moved by the same events.
+static void slopes_in_unrolled_steps_are_at_fixed_weights(void **state) {
+  (void)state;
+  Loaded l = game("train {\n  update gen unrolling judge 3 { minimize judge(gen()); with sgd(1) }\n"
+                  "  update judge { minimize judge(x)^2 / 2 + r1(judge(x), x) / 2; with sgd(0.1) }\n  batch 3; steps 9\n}\n");
+  const ModelPhase *p = l.model->phases.at[0];
+  double square = 0, moved = psi;
+  for (int i = 0; i < 3; i++) square += events[i] * events[i] / 3;
+  for (int k = 0; k < 3; k++) moved -= 0.1 * (square + 1) * moved;
+  near(run(&l, p->updates.at[0].step, 3, "loss")[0], moved * theta, 1e-9);
+  leave(&l);
+}
+
+// The judge's steps play the generator, whose averages move once a step of its own.
+static void averages_follow_steps_of_their_own_net(void **state) {
+  (void)state;
+  static const char *const trains[] = {"train {\n  update gen unrolling judge 3 { minimize judge(gen(x)); with sgd(1) }\n"
+                                       "  update judge { minimize (judge(gen(x)) - 1)^2; with sgd(0.1) }\n  batch 3; steps 9\n}\n",
+                                       "train {\n  update judge { minimize (judge(gen(x)) - 1)^2; with sgd(0.1) }\n"
+                                       "  update gen { minimize judge(gen(x)); with sgd(1) }\n  simultaneous; batch 3; steps 9\n}\n"};
+  for (int i = 0; i < 2; i++) {
+    Loaded l = game_of("data d { x = \"x\" }\n"
+                       "net gen(x: real) -> (t: real) { learn theta: real = 0.75; t = theta * (x - running(mean(batch(x)), 0.5)) }\n"
+                       "net judge(x: real) -> (y: real) { learn psi: real = -0.5; y = psi * x }\n",
+                       trains[i]);
+    const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+    near(run(&l, step, 3, "set:gen.running_1")[0], 0.5 * (-0.5 / 3), 1e-9);
+    near(run(&l, step, 3, "set:gen.running_1.seen")[0], 0.5, 1e-9);
+    leave(&l);
+  }
+}
+
 // All at once: the judge's own step begins at its weights, not where the unrolled steps have put them, whichever block is written first.
 static void unrolled_steps_leave_a_simultaneous_step_alone(void **state) {
   (void)state;
@@ -180,7 +214,7 @@ static double logistic(double x) { return 1 / (1 + exp(-x)); }
 // The loss at the players' numbers, and its slope along the one that `net` moves.
 static void loss_is(const char *net, const char *loss, double value, double slope) {
   char train[512];
-  snprintf(train, sizeof train, "train { update %s { minimize %s; with sgd(1) }; batch 3; steps 9 }\n", net, loss);
+  snprintf(train, sizeof train, "train { fake = gen()\n  update %s { minimize %s; with sgd(1) }; batch 3; steps 9 }\n", net, loss);
   Loaded l = game(train);
   const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
   bool judge = strcmp(net, "judge") == 0;
@@ -207,6 +241,21 @@ static void losses_of_the_library_are_right(void **state) {
   double a = psi * theta, b = psi, w = logistic(2 * (a - b)), mean = w * a + (1 - w) * b;
   loss_is("judge", "against_several(2)([judge(gen()), judge(1)])", mean, w * (1 + 2 * (a - mean)) * theta + (1 - w) * (1 + 2 * (b - mean)));
   loss_is("judge", "against_several(0)([judge(gen()), judge(1)])", (a + b) / 2, (theta + 1) / 2);
+}
+
+// The judge's slope is psi wherever it is taken.
+static void regularisers_of_the_library_are_right(void **state) {
+  (void)state;
+  loss_is("judge", "r1(judge(x), x)", psi * psi, 2 * psi);
+  loss_is("judge", "r2(judge(fake), fake)", psi * psi, 2 * psi);
+  loss_is("judge", "gradient_penalty(judge, x, fake)", (fabs(psi) - 1) * (fabs(psi) - 1), -2 * (fabs(psi) - 1));
+  double p = logistic(psi * theta), value = p * p * psi * psi, slope = 2 * p * p * psi * (1 + (1 - p) * theta * psi);
+  for (int i = 0; i < 3; i++) {
+    double q = logistic(-psi * events[i]);
+    value += q * q * psi * psi / 3;
+    slope += 2 * q * q * psi * (1 - (1 - q) * events[i] * psi) / 3;
+  }
+  loss_is("judge", "roth(judge(x), x, judge(fake), fake)", value, slope);
 }
 
 // Of the real ones only -2 is taken for real; the generated one is taken for generated. Unrolled steps judge nothing of their own.
@@ -250,7 +299,10 @@ int main(void) {
       cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated),
       cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
       cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step),
+      cmocka_unit_test(averages_follow_steps_of_their_own_net),
+      cmocka_unit_test(slopes_in_unrolled_steps_are_at_fixed_weights),
       cmocka_unit_test(losses_of_the_library_are_right),
+      cmocka_unit_test(regularisers_of_the_library_are_right),
       cmocka_unit_test(accuracies_are_outputs),
       cmocka_unit_test(what_is_no_game_is_refused),
   };
