@@ -46,7 +46,7 @@ static bool open_dataset(Bench *b, size_t block, HgmError *error) {
   if (data->columns.len == 0) return true;
   if (!files_of_block(session, &b->options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
   if (files.of[SPLIT_TRAIN].len == 0 && !files_of_run(b, data, &files.of[SPLIT_TRAIN], error)) return false;
-  return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, b->run.store, error) &&
+  return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, b->run.store, true, error) &&
          open_run_weights(&b->run, error) && dataset_prepare(dataset, session, b->run.store, error);
 }
 

@@ -313,7 +313,7 @@ bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error)
   return true;
 }
 
-bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error) {
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, bool trains, HgmError *error) {
   if (!dataset_orders(dataset, store, false, error)) return false;
   int32_t *keep = dataset_take(dataset, sizeof *keep * (size_t)(dataset->rows + 1), error);
   if (keep == NULL) return false;
@@ -335,12 +335,12 @@ bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *err
     if (keep[row] == 0) dataset->cut++;
     else if (s < SPLIT_COUNT) dataset->chosen[s][dataset->n[s]++] = row;
   }
-  if (dataset->n[SPLIT_TRAIN] > 0) return true;
-  if (dataset->cut == dataset->rows) return cuts_blame(dataset, session, store, &dataset->data->cuts, NULL, dataset->rows, "train on", error);
-  return hgm_fail(
-      error, EXIT_USER,
-      "no event of %s is left to train on: of %lld row%s `where` cuts %lld, and `split` gives the others away; give more events, or a larger first part",
-      hgm_table_name(dataset->table), (long long)dataset->rows, dataset->rows == 1 ? "" : "s", (long long)dataset->cut);
+  if (dataset->cut == dataset->rows && dataset->rows > 0)
+    return cuts_blame(dataset, session, store, &dataset->data->cuts, NULL, dataset->rows, trains ? "train on" : "compare with", error);
+  if (dataset->n[SPLIT_TRAIN] > 0 || !trains) return true;
+  const char *cut = dataset->cut > 0 ? arena_printf(dataset->arena, "`where` cuts %lld, and ", (long long)dataset->cut) : "";
+  return hgm_fail(error, EXIT_USER, "no event of %s is left to train on: of %lld row%s %s`split` gives %s away; give more events, or a larger first part",
+                  hgm_table_name(dataset->table), (long long)dataset->rows, dataset->rows == 1 ? "" : "s", cut, dataset->cut > 0 ? "the others" : "all");
 }
 
 bool dataset_select(Dataset *dataset, Session *session, Store *store, const IrFn *keep, Rows *rows, HgmError *error) {

@@ -50,9 +50,9 @@ bool dataset_check(Session *session, const ModelData *data, const Strings *files
 // How the components of four-vectors stand in the file goes into states; once those are a run's (known), the file must agree. Before what
 // reads columns is run.
 bool dataset_orders(Dataset *dataset, Store *store, bool known, HgmError *error);
-bool dataset_cut(Dataset *dataset, Session *session, Store *store, HgmError *error);     // `where`, then the split
-bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);     // statistics -> states of the store
-bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error); // prep:* and weight:* tables
+bool dataset_cut(Dataset *dataset, Session *session, Store *store, bool trains, HgmError *error); // `where`, then the split; false also where nothing is left
+bool dataset_fit(Dataset *dataset, Session *session, Store *store, HgmError *error);              // statistics -> states of the store
+bool dataset_prepare(Dataset *dataset, Session *session, Store *store, HgmError *error);          // prep:* and weight:* tables
 // As many events of equal weight tell as much as those of the training split: (sum w)^2 / sum w^2 (Kish 1965). Behind dataset_prepare.
 double dataset_worth(const Dataset *dataset);
 // Runs a program over rows[0..n), chunk by chunk; output k goes to data[k] + chunk start * bytes[k].

@@ -59,7 +59,7 @@ static bool open_blocks(const Options *options, OpenRun *run, Evaluation *e, Hgm
     if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "`%s` is compared with the data `%s`: --data %s=FILE", block->list.at[i].name, data->name, data->name);
-    if (!dataset_open(d, session, data, &files, NULL, NULL, error) || !dataset_cut(d, session, run->store, error)) return false;
+    if (!dataset_open(d, session, data, &files, NULL, NULL, error) || !dataset_cut(d, session, run->store, false, error)) return false;
   }
   return true;
 }
@@ -87,7 +87,7 @@ static bool open_truth(const Options *options, OpenRun *run, const ModelData *da
   if (!named)
     return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data `%s`: `hgmc eval %s --data %sFILE`", data->name, run->directory,
                     run->session.model->data.len > 1 ? arena_printf(session->arena, "%s=", data->name) : "");
-  return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, run->store, error);
+  return dataset_open(dataset, session, data, &files, NULL, NULL, error) && dataset_cut(dataset, session, run->store, false, error);
 }
 
 // What a translation begins with.
@@ -118,7 +118,7 @@ static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset,
   int64_t *rows, n = choose_rows(dataset, test_only, session->arena, &rows);
   if (!open_given(options, run, e, error)) return false;
   if (options->has_events && options->events < n) n = options->events;
-  if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld events after the cuts; there is nothing to compare", data->name, (long long)n);
+  if (n < 2) return hgm_fail(error, EXIT_USER, "%s has %lld event%s after the cuts; two at least are compared", data->name, (long long)n, n == 1 ? "" : "s");
   e->training_seconds = course_seconds(run->directory, session->arena);
   e->run = run->directory;
   e->manifest = run->manifest;

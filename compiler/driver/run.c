@@ -125,7 +125,7 @@ static bool open_datasets(Run *r, HgmError *error) {
     files.memory = r->memory;
     files.folder = r->directory != NULL ? hgm_run_path(r->directory) : r->options->output != NULL ? r->options->output : ".";
     if (!dataset_open(dataset, session, data, &files, NULL, NULL, error)) return false;
-    if (!dataset_cut(dataset, session, r->training.store, error) || !dataset_fit(dataset, session, r->training.store, error) ||
+    if (!dataset_cut(dataset, session, r->training.store, true, error) || !dataset_fit(dataset, session, r->training.store, error) ||
         !dataset_prepare(dataset, session, r->training.store, error))
       return false;
     domain_clipped(dataset, session, r->training.store);

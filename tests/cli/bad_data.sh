@@ -102,6 +102,13 @@ sed '2,$s/,.*/,7/' good.csv > bad.csv
 expect_exit 0 $HGMC run flow.hgm --train bad.csv -o constant --epochs 1
 expect_text "warning: column \`b\` of bad.csv is constant (7 everywhere)"
 ! grep -qi 'nan' constant/metrics.csv || fail "a loss that is a number with a constant column"
+# ---- a row alone is neither trained on, where the split gives it away, nor compared
+sed 2q good.csv > single.csv
+flow_model cut.hgm '["a", "b"]'
+sed -i '2s/$/\n  split 0.1 \/ 0.1 \/ 0.8/' cut.hgm
+expect_exit 1 $HGMC run cut.hgm --train single.csv -o refused --force
+expect_text "no event of single.csv is left to train on: of 1 row \`split\` gives all away; give more events, or a larger first part"
+expect_exit 1 $HGMC eval constant --data single.csv; expect_text "d has 1 event after the cuts; two at least are compared"
 # ---- cuts that leave nothing: which of them, what they looked at, and the unit, which may be the reason; those that only together leave nothing
 cut_away() { # COLUMNS CUTS TEXT…: the table with energies from 20 to 118 in place of a
   flow_model cut.hgm "$1"
