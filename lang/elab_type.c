@@ -185,14 +185,25 @@ typedef struct Want {
   bool output;
 } Want;
 
+// What makes more axes of fewer, or fewer of more. NULL: neither helps.
+static const char *axes_cure(Elab *e, const Want *w, const Value *v) {
+  if (v->kind != VALUE_TENSOR || w->type->kind != TY_NAME || !is_element(w->type->u.named.name.text)) return NULL;
+  size_t have = v->u.tensor.type.shape.rank, want = w->type->u.named.dims.len;
+  if (want > 1 && have == 1) return arena_printf(e->arena, "`reshape(…)` to %zu sizes makes its axes of a vector", want);
+  if (have > 1 && want < 2)
+    return want == 0 ? "`flatten |> dense(1)`, `sum(…)` or `mean(…)` makes one number of all" : "`flatten` makes a vector of all its numbers";
+  return NULL;
+}
+
 static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   DiagKind kind = w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE;
-  const char *verb = w->output ? "promises" : "takes";
+  const char *verb = w->output ? "promises" : "takes", *cure = axes_cure(e, w, v);
   Diag *d = elab_error(e, kind, w->span, "`%s` %s %s, this is %s", w->what, verb, written(e, w->type), value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   const SourceFile *f = source_of(e->sources, w->type->span);
   if (f != NULL && !f->library) diag_label(e->diags, d, w->type->span, "declared here");
   if (expected > 0) diag_help(e->diags, d, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
+  else if (cure != NULL) diag_help(e->diags, d, "%s", cure);
   else diag_help(e->diags, d, w->output ? "change what the body gives, or the type in the header" : "give a value of that type");
   bool class = w->type->kind == TY_NAME && strcmp(w->type->u.named.name.text, "class") == 0,
        field = v->type != NULL && v->type->field != NULL && !v->type->record;
@@ -341,7 +352,8 @@ static Value *match_field(Elab *e, const Want *w, const FieldType *t, Value *v) 
                        t->name, (long long)need, w->output ? "its body gives" : "this is", value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   if (w->type != NULL) diag_label(e->diags, d, w->type->span, "declared here");
-  diag_help(e->diags, d, "a vector of %lld numbers or the record itself is needed", (long long)need);
+  const char *itself = !t->record && t->type.shape.rank > 1 ? tensor_type_text(e->arena, &t->type) : "the record itself";
+  diag_help(e->diags, d, "a vector of %lld numbers or %s is needed", (long long)need, itself);
   return value_error(e);
 }
 

@@ -332,6 +332,8 @@ static const char *cure(const Refusal *r) {
   if (t->kind == HGM_TOK_DOTDOT) return "`..` stands after `tune` and `over`; `range(0, n)` is a list";
   if ((first->kind == HGM_TOK_LEARN || first->kind == HGM_TOK_FIXED) && takes(r, ":")) return "a weight has a type: `learn w: real[n] = 0`";
   if (first->kind == HGM_TOK_SPLIT) return "training / validation / test: `split 0.8 / 0.1 / 0.1`";
+  if (first->kind == HGM_TOK_UPDATE && t->kind == HGM_TOK_EVERY) return "`when step % 5 == 0` says how often it runs, `repeat 5` how often in a step";
+  if (first->kind == HGM_TOK_UPDATE && t->kind == HGM_TOK_LBRACE && takes(r, "a number")) return "`unrolling critic 5` says through how many of its steps";
   if (first->kind == HGM_TOK_UPDATE && r->before == r->statement) return "what it moves stands behind `update`: `update encoder, decoder { … }`";
   if (t->kind == HGM_TOK_ASSIGN && takes(r, "{") && at(r, r->found + 1)->kind == HGM_TOK_LBRACE) return "what stands in braces has no `=` before it";
   if (first->kind == HGM_TOK_GENERATE && takes(r, "given")) return "what an event is given stands behind `given`: `generate given gen { … }`";
