@@ -78,33 +78,33 @@ $(GEN)/lexer.c $(GEN)/lexer.h &: lang/lexer.l
 	@mkdir -p $(GEN)
 	$(call say,GEN)flex --header-file=$(GEN)/lexer.h -o $(GEN)/lexer.c $<
 
-# ---- the sampler without a model (sampler/): a static program that hgmc carries inside it. musl makes it small; else glibc.
-STUB_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
-STUB_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
+# ---- the base executable, a sampler without a model (sampler/): a static program that hgmc carries inside it. musl makes it small; else glibc.
+BASE_CC     ?= $(or $(shell command -v musl-gcc),$(CC))
+BASE_CFLAGS := -std=c11 -DHGM_VERSION='"$(VERSION)"' -D_POSIX_C_SOURCE=200809L -ffp-contract=off -O2 -ffunction-sections -fdata-sections -fno-pie \
                -fno-asynchronous-unwind-tables $(WARN) -I. -MMD -MP
-STUB_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
-STUB_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec hdf5_format heap interrupt io npy_reader npy_writer numbers philox pickle pool \
+BASE_LINK    := -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none
+BASE_RUNTIME := buffer bundle column_look convert cpu crc32 csv_reader csv_writer error exec hdf5_format heap interrupt io npy_reader npy_writer numbers philox pickle pool \
                 program_file redraw sha256 table table_load table_paths table_read table_units unit writer
-STUB_SOURCES := $(wildcard sampler/*.c) $(STUB_RUNTIME:%=runtime/%.c)
-STUB_OBJECTS := $(patsubst %.c,$(O)/stub/%.o,$(STUB_SOURCES))
-stub-sources: # for tests that build the sampler otherwise
-	@echo $(STUB_SOURCES)
-.PHONY: stub-sources
-$(O)/stub/%.o: %.c
+BASE_SOURCES := $(wildcard sampler/*.c) $(BASE_RUNTIME:%=runtime/%.c)
+BASE_OBJECTS := $(patsubst %.c,$(O)/base/%.o,$(BASE_SOURCES))
+base-sources: # for tests that build the sampler otherwise
+	@echo $(BASE_SOURCES)
+.PHONY: base-sources
+$(O)/base/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(STUB_CC) $(STUB_CFLAGS) -c $< -o $@
-$(O)/stub/stub: $(STUB_OBJECTS)
-	$(call say,LD)$(STUB_CC) $(STUB_LINK) -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
+	$(call say,CC)$(BASE_CC) $(BASE_CFLAGS) -c $< -o $@
+$(O)/base/base: $(BASE_OBJECTS)
+	$(call say,LD)$(BASE_CC) $(BASE_LINK) -Wl,-z,noseparate-code -o $@ $^ -pthread -lm
 
 # the same for AArch64, where a compiler for it is; else an empty file
 ARM_CC      ?= $(shell command -v aarch64-linux-gnu-gcc)
-ARM_OBJECTS := $(if $(ARM_CC),$(STUB_OBJECTS:$(O)/stub/%=$(O)/stub_aarch64/%))
-$(O)/stub_aarch64/%.o: %.c
+ARM_OBJECTS := $(if $(ARM_CC),$(BASE_OBJECTS:$(O)/base/%=$(O)/base_aarch64/%))
+$(O)/base_aarch64/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(ARM_CC) $(STUB_CFLAGS) -c $< -o $@
-$(O)/stub_aarch64/stub: $(ARM_OBJECTS)
+	$(call say,CC)$(ARM_CC) $(BASE_CFLAGS) -c $< -o $@
+$(O)/base_aarch64/base: $(ARM_OBJECTS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(if $^,$(ARM_CC) $(STUB_LINK) -o $@ $^ -pthread -lm,: > $@)
+	$(call say,LD)$(if $^,$(ARM_CC) $(BASE_LINK) -o $@ $^ -pthread -lm,: > $@)
 
 # ---- the library without a model (sampler/library/): code that needs no other, likewise carried
 LIBRARY_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -U_FORTIFY_SOURCE -ffp-contract=off -O2 -ffreestanding -fPIC -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
@@ -117,8 +117,8 @@ $(O)/library/%.o: %.c
 $(O)/library/library.o: $(LIBRARY_OBJECTS)
 	$(call say,LD)$(LD) -r --gc-sections $(LIBRARY_ENTRIES:%=-u lib_%) -o $@ $^
 
-$(O)/compiler/build/parts.o: $(O)/stub/stub $(O)/stub_aarch64/stub $(O)/library/library.o
-$(O)/compiler/build/parts.o: CFLAGS += -DHGM_STUB='"$(O)/stub/stub"' -DHGM_STUB_AARCH64='"$(O)/stub_aarch64/stub"' -DHGM_LIBRARY='"$(O)/library/library.o"'
+$(O)/compiler/build/parts.o: $(O)/base/base $(O)/base_aarch64/base $(O)/library/library.o
+$(O)/compiler/build/parts.o: CFLAGS += -DHGM_BASE='"$(O)/base/base"' -DHGM_BASE_AARCH64='"$(O)/base_aarch64/base"' -DHGM_LIBRARY='"$(O)/library/library.o"'
 
 # libhdf5 from its archive where that can be linked: the shared one brings some thirty libraries (curl, TLS, Kerberos), half the time of a start.
 $(O)/hdf5.libs: Makefile

@@ -13,8 +13,8 @@ typedef struct BuildPart {
   size_t size;
 } BuildPart;
 
-// The sampler without a model: a static ELF executable (sampler/) for this kind of processor. Of size 0: for AArch64 where hgmc was built without a compiler for it.
-BuildPart build_stub(HgmCpu cpu);
+// The base executable, a sampler without a model: a static ELF executable (sampler/) for this kind of processor. Of size 0: for AArch64 where hgmc was built without a compiler for it.
+BuildPart build_base(HgmCpu cpu);
 BuildPart build_library(void); // the library without a model: a relocatable object (sampler/library/)
 
 #endif

@@ -16,7 +16,7 @@ typedef struct Trailer {
 } Trailer;
 static const char trailer_magic[8] = "hgmtail\n";
 
-// The segments of the stub, with room for one more.
+// The segments of the base executable, with room for one more.
 typedef struct Segments {
   Elf64_Phdr at[MOST_SEGMENTS];
   int n;
@@ -24,22 +24,22 @@ typedef struct Segments {
   uint64_t start, end; // addresses: of the file's first byte, behind the last byte in memory
 } Segments;
 
-static bool read_segments(Segments *s, BuildPart stub) {
+static bool read_segments(Segments *s, BuildPart base) {
   Elf64_Ehdr head;
-  if (stub.size < sizeof head) return false;
-  memcpy(&head, stub.bytes, sizeof head);
+  if (base.size < sizeof head) return false;
+  memcpy(&head, base.bytes, sizeof head);
   if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_type != ET_EXEC || (head.e_machine != EM_X86_64 && head.e_machine != EM_AARCH64) ||
       head.e_phentsize != sizeof(Elf64_Phdr))
     return false;
-  if (head.e_phnum >= MOST_SEGMENTS || head.e_phoff > stub.size || head.e_phnum * sizeof(Elf64_Phdr) > stub.size - head.e_phoff) return false;
+  if (head.e_phnum >= MOST_SEGMENTS || head.e_phoff > base.size || head.e_phnum * sizeof(Elf64_Phdr) > base.size - head.e_phoff) return false;
   s->n = head.e_phnum;
   s->page = head.e_machine == EM_AARCH64 ? 65536 : 4096;
-  memcpy(s->at, stub.bytes + head.e_phoff, (size_t)s->n * sizeof *s->at);
+  memcpy(s->at, base.bytes + head.e_phoff, (size_t)s->n * sizeof *s->at);
   for (int i = 0; i < s->n; i++) {
     const Elf64_Phdr *p = &s->at[i];
     if (p->p_type == PT_PHDR) return false; // it would have to move too
     if (p->p_type != PT_LOAD) continue;
-    if (p->p_offset > stub.size || p->p_filesz > stub.size - p->p_offset) return false;
+    if (p->p_offset > base.size || p->p_filesz > base.size - p->p_offset) return false;
     if (p->p_offset == 0) s->start = p->p_vaddr;
     if (p->p_vaddr + p->p_memsz > s->end) s->end = p->p_vaddr + p->p_memsz;
   }
@@ -66,19 +66,19 @@ static void put_seal(uint8_t *file, uint64_t place, const Segments *s, size_t bu
 }
 
 // The model's place in the file is its place in memory, counted from the first byte: then the table of segments, which moves
-// behind the stub, is found by every system that hands a program the address of its table.
-uint8_t *sampler_file(BuildPart stub, const void *bundle, size_t bundle_size, size_t *size, HgmError *error) {
+// behind the base, is found by every system that hands a program the address of its table.
+uint8_t *sampler_file(BuildPart base, const void *bundle, size_t bundle_size, size_t *size, HgmError *error) {
   Segments s = {0};
-  if (!read_segments(&s, stub)) {
+  if (!read_segments(&s, base)) {
     hgm_fail(error, 3, "the sampler carried in hgmc cannot take a model");
     return NULL;
   }
-  uint64_t length_of_stub = s.end - s.start > stub.size ? s.end - s.start : stub.size;
-  uint64_t place = (length_of_stub + s.page - 1) / s.page * s.page, bundle_at = place + HGM_SEAL_BYTES;
+  uint64_t length_of_base = s.end - s.start > base.size ? s.end - s.start : base.size;
+  uint64_t place = (length_of_base + s.page - 1) / s.page * s.page, bundle_at = place + HGM_SEAL_BYTES;
   Trailer trailer = {.offset = bundle_at, .size = bundle_size};
   memcpy(trailer.magic, trailer_magic, sizeof trailer.magic);
   HgmBuffer file = {0};
-  hgm_buffer_put(&file, stub.bytes, stub.size, 1);
+  hgm_buffer_put(&file, base.bytes, base.size, 1);
   hgm_buffer_put(&file, bundle, 0, bundle_at); // zeros up to there
   hgm_buffer_put(&file, bundle, bundle_size, 1);
   uint64_t end = hgm_buffer_put(&file, &trailer, sizeof trailer, 8) + sizeof trailer;

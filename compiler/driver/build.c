@@ -26,7 +26,7 @@ typedef struct Sampler {
 static bool make_sampler(Sampler *s, OpenRun *run, const Options *options, const PackTargets *targets, HgmError *error) {
   HgmBundle bundle;
   uint8_t *model = pack(&bundle, run, options, targets, &s->of_model, error);
-  s->file = model == NULL ? NULL : sampler_file(build_stub(targets->at[0]), model, s->of_model, &s->size, error);
+  s->file = model == NULL ? NULL : sampler_file(build_base(targets->at[0]), model, s->of_model, &s->size, error);
   free(model);
   return s->file != NULL;
 }
@@ -82,7 +82,7 @@ bool build_sampler_bytes(const Options *options, const char *directory, double *
 static bool may_build(const Options *options, const PackTargets *targets, HgmError *error) {
   if (targets->at[0] != HGM_CPU_AARCH64) return true;
   if (options->lib) return hgm_fail(error, EXIT_ENVIRONMENT, "--target aarch64: a sampler only; a library (--lib) is for x86-64");
-  return build_stub(HGM_CPU_AARCH64).size > 0 ||
+  return build_base(HGM_CPU_AARCH64).size > 0 ||
          hgm_fail(error, EXIT_ENVIRONMENT,
                   "--target aarch64: this hgmc was built without a compiler for it; install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, then make");
 }

@@ -16,7 +16,8 @@ enum { MOST_CURVES = 6, MOST_SAMPLES = 12, MOST_PICTURES = 200 };
 static const char head[] =
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n"
     "<style>body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1320px;padding:0 1em;color:#1f2328}\n"
-    "h1{font-size:22px}h2{font-size:17px;margin-top:2em}table{border-collapse:collapse}td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top}\n"
+    "h1{font-size:22px}h2{font-size:17px;margin-top:2em}table{border-collapse:collapse}table+table{margin-top:1em}td,th{padding:2px 14px 2px "
+    "0;text-align:left;vertical-align:top}\n"
     "th{border-bottom:1px solid "
     "#d0d7de;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.far,p.far{color:#b42318;font-weight:600}\n"
     "svg{font:10.5px system-ui,sans-serif;margin:4px 6px 4px 0}svg .title{font-size:13px;font-weight:600}svg text{fill:#1f2328}\n"

@@ -151,7 +151,7 @@ for i in $(seq 1 60); do
   [ $status -eq 3 ] && caught=$((caught + 1))
 done
 [ $caught -ge 45 ] || fail "damage to be said, $caught of 60"
-flip $((size - 50000)) # in the model, however large the stub is
+flip $((size - 50000)) # in the model, however large the program is
 expect_exit 3 $HGMC inspect damaged; expect_text "checksum"
 head -c $((size - 5000)) sim > cut; chmod +x cut
 ./cut --given given.csv -o - > log 2>&1 && fail "a sampler that is cut short to be refused"

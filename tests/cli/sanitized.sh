@@ -9,7 +9,7 @@ expect_exit 0 $HGMC sample run --given given.csv --quiet -o all.csv --force
 expect_exit 0 $HGMC build run --quiet --target native -o sim
 expect_exit 0 $HGMC build run --lib --quiet --target native -o jetsim
 export SAMPLER=sim ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
-sources=$(cd "$ROOT"; make -s stub-sources | tr ' ' '\n' | grep -v sampler/payload.c | sed "s,^,$ROOT/,")
+sources=$(cd "$ROOT"; make -s base-sources | tr ' ' '\n' | grep -v sampler/payload.c | sed "s,^,$ROOT/,")
 sanitize() { # flags
   cc -std=c11 -g -O1 -D_POSIX_C_SOURCE=200809L -DHGM_VERSION='"0"' -ffp-contract=off -I"$ROOT" $1 -fno-sanitize-recover=all -o checked $sources \
     "$ROOT/tests/support/payload_file.c" -pthread -lm > log 2>&1 || { echo "cannot build with $1 here"; tail -n 3 log; exit 77; }
