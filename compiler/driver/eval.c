@@ -51,12 +51,18 @@ static bool open_blocks(const Options *options, OpenRun *run, Evaluation *e, Hgm
   Session *session = &run->session;
   const ModelEvaluate *block = session->model->evaluate;
   e->blocks = ARENA_ARRAY(session->arena, Dataset, session->model->data.len + 1);
+  const ModelData *told = NULL;
   for (size_t i = 0; block != NULL && i < block->list.len; i++) {
     const ModelData *data = block->list.at[i].against;
     Dataset *d = data == NULL ? NULL : &e->blocks[model_data_index(session->model, data)];
     DataFiles files = {0};
     if (d == NULL || d->data != NULL) continue;
     if (!files_of_block(session, &options->data, data, &files.of[SPLIT_TRAIN], error)) return false;
+    if (files.of[SPLIT_TRAIN].len == 0 && evaluate_spares(session->model, data)) {
+      if (!options->quiet && data != told) evaluate_say_spared(session->model, data, "--data");
+      told = data;
+      continue;
+    }
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "`%s` is compared with the data `%s`: --data %s=FILE", block->list.at[i].name, data->name, data->name);
     if (!dataset_open(d, session, data, &files, NULL, NULL, error) || !dataset_cut(d, session, run->store, false, error)) return false;

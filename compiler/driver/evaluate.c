@@ -156,6 +156,31 @@ static const int64_t *counting(Arena *arena, int64_t n) {
   return rows;
 }
 
+bool evaluate_spares(const Model *model, const ModelData *data) {
+  bool needed = data->rounds.len > 0 || model->evaluate == NULL || model->evaluate->asserts.len > 0, compared = false;
+  for (size_t i = 0; i < model->phases.len; i++) {
+    const ModelPhase *p = model->phases.at[i];
+    needed = needed || p->watch != NULL;
+    for (size_t k = 0; k < p->data.len; k++) needed = needed || p->data.at[k] == data;
+  }
+  for (size_t i = 0; i < model->estimates.len; i++) needed = needed || model->estimates.at[i]->data == data;
+  for (size_t i = 0; i < model->generators.len; i++) needed = needed || model->generators.at[i]->data == data || model->generators.at[i]->given_data == data;
+  for (size_t i = 0; !needed && i < model->evaluate->list.len; i++) compared = compared || model->evaluate->list.at[i].against == data;
+  return compared && !needed;
+}
+
+void evaluate_say_spared(const Model *model, const ModelData *data, const char *option) {
+  fprintf(stderr, "note: no file is named for the data block `%s` (%s %s=FILE), so these are not compared with it:", data->name, option, data->name);
+  for (size_t i = 0; i < model->evaluate->list.len; i++)
+    if (model->evaluate->list.at[i].against == data) fprintf(stderr, " %s", model->evaluate->list.at[i].name);
+  fputc('\n', stderr);
+}
+
+static bool is_spared(const Evaluation *e, const ModelObservable *o) {
+  const Model *model = e->session->model;
+  return o->against != NULL && e->blocks != NULL && e->blocks[model_data_index(model, o->against)].data == NULL && evaluate_spares(model, o->against);
+}
+
 // Observables and what metrics look at, of the truth and of generated events alike.
 static bool add_observables(Evaluation *e, HgmError *error) {
   const ModelEvaluate *block = e->session->model->evaluate;
@@ -163,6 +188,7 @@ static bool add_observables(Evaluation *e, HgmError *error) {
   Targets truth = {0}, fake = {0};
   if (block == NULL) return true;
   for (size_t i = 0; i < block->list.len; i++) {
+    if (is_spared(e, &block->list.at[i])) continue;
     EvalColumn *column = add_column(e, arena, block->list.at[i].name);
     const char *output = arena_printf(arena, "observable:%s", column->name);
     column->observable = true;

@@ -88,7 +88,10 @@ bool evaluate_model(Evaluation *e, Session *session, Store *store, Dataset *data
 // Every program that evaluate_model runs is bound once and let go, so that the store knows which weights and states they want.
 bool evaluate_ask(Session *session, Store *store, const Tables *tables, HgmError *error);
 HgmSample evaluate_truth(const Evaluation *e, const EvalColumn *c);
-bool evaluate_listed(Evaluation *e, HgmError *error);                                    // measures what `metrics` lists
+bool evaluate_listed(Evaluation *e, HgmError *error); // measures what `metrics` lists
+// Observables are compared with this block and nothing else needs it, so its file may be missing: they are left out then, which is told.
+bool evaluate_spares(const Model *model, const ModelData *data);
+void evaluate_say_spared(const Model *model, const ModelData *data, const char *option); // option: that would name the file
 bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error); // what they are of the truth against itself
 // Columns of n generated events: room for what is generated, of what is not the rows of the truth; and a chunk of events put there, fitted to the columns
 // as in a file that is written.

@@ -119,6 +119,10 @@ static bool open_datasets(Run *r, HgmError *error) {
       if (data->simulate != NULL && !dataset_simulate(dataset, session, r->training.store, data, error)) return false;
       continue;
     }
+    if (files.of[SPLIT_TRAIN].len == 0 && evaluate_spares(model, data)) {
+      if (!r->options->quiet) evaluate_say_spared(model, data, "--train");
+      continue;
+    }
     if (files.of[SPLIT_TRAIN].len == 0)
       return hgm_fail(error, EXIT_ENVIRONMENT, "no file is named for the data block `%s`: --train %s=FILE", data->name, data->name);
     double begin = now_ms();

@@ -25,3 +25,11 @@ expect_exit 2 "$HGMC" eval run --data toy=a.csv
 expect_text "--data wanted=FILE"
 sed 's/assert.*/assert ks.block < 0.001/' flat.hgm > never.hgm
 expect_exit 1 "$HGMC" run never.hgm --train toy=a.csv --train wanted=w.csv -o never --quiet
+# a block that nothing else needs may have no file: what is compared with it is left out, and named
+sed '/assert/d' flat.hgm > spared.hgm
+expect_exit 0 "$HGMC" run spared.hgm --train toy=a.csv -o spared
+expect_text "no file is named for the data block \`wanted\` (--train wanted=FILE), so these are not compared with it: block"
+grep -q '^law ' log || fail "the other observables"
+grep -q '^block ' log && fail "nothing of the one that is left out"
+expect_exit 0 "$HGMC" eval spared --data toy=a.csv --data wanted=w.csv
+grep -q '^block ' log || fail "all of them with the file"

@@ -137,6 +137,24 @@ awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-14) exit 1; n++ } END { exit n
 expect_exit 0 "$HGMC" sample dirac -n 5 -o drawn.csv --quiet
 [ "$(head -1 drawn.csv)" = x ] || fail "a column named after the field"
 
+# every pass of a `repeat` takes the next batch; the other blocks see the first of them. Row k holds 2^k, so a sum says which rows were in it
+{ echo x; for k in $(seq 0 23); do echo $((1 << k)); done; } > powers.csv
+cat > passes.hgm <<'E5'
+data d { x = "x"; split 1 / 0 / 0 }
+net three() -> (v: real) { learn w: real = 0; v = w }
+net one() -> (v: real) { learn w: real = 0; v = w }
+train {
+  update three repeat 3 { maximize three() * x; with sgd(1) }
+  update one { maximize one() * x; with sgd(1) }
+  batch 1
+  steps 4
+}
+E5
+expect_exit 0 "$HGMC" run passes.hgm --train powers.csv --precision f64 --quiet -o passes
+read -r three one <<< "$(h5dump -m %.0f -d three.w -d one.w passes/model.h5 | awk '/\(0\)/ { print $2 }' | paste -sd' ')"
+ones() { local n=$1 k=0; while [ "$n" -gt 0 ]; do k=$((k + (n & 1))); n=$((n >> 1)); done; echo $k; }
+[ "$(ones $three)" -eq 12 ] && [ "$(ones $one)" -eq 4 ] && [ $((three & one)) -eq $one ] || fail "12 rows and 4 of them, found $three and $one"
+
 # a drawn condition: it is drawn in the sampler too, and written
 cat > smear.hgm <<'E4'
 data toy { gen ~ uniform(5, 10); reco ~ normal(gen, 0.1 * gen); k ~ categorical(3); both = gen + reco * k }
