@@ -25,21 +25,28 @@ static const char *update_site(Elab *e, const TrainScope *t, int number) { retur
 
 // ---- unrolling
 
-static const AstUpdate *update_of(Blocks *b, const TrainScope *t, Scope *scope, const char *path, int *number) {
-  const AstUpdate *found = NULL;
+typedef struct Other {
+  const AstUpdate *update;
+  int number;
+} Other;
+typedef VEC(Other) Others;
+
+// The blocks that update a net, in their order.
+static Others updates_of(Blocks *b, const TrainScope *t, Scope *scope, const char *path) {
+  Others others = {0};
   int n = 0;
   b->e->diags->muted++; // its own block says what is wrong with it
-  for (size_t i = 0; i < t->decl->u.train.items.len && found == NULL; i++) {
+  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
     const AstTrainItem *item = t->decl->u.train.items.at[i];
     if (item->kind != TI_UPDATE) continue;
     n++;
     Targets targets = targets_read(b, scope, item->update);
-    for (size_t k = 0; k < targets.len; k++)
-      if (strcmp(targets.at[k].path, path) == 0) found = item->update;
+    bool found = false;
+    for (size_t k = 0; k < targets.len; k++) found = found || strcmp(targets.at[k].path, path) == 0;
+    if (found) VEC_PUSH(b->e->arena, &others, (Other){item->update, n});
   }
   b->e->diags->muted--;
-  *number = n;
-  return found;
+  return others;
 }
 
 // Nets that a step plays against and does not move remember nothing of it.
@@ -54,20 +61,20 @@ static void forget_others(Scene *scene, const Targets *targets) {
 }
 
 // One step of the other block, as values: from here on its weights stand where the step has moved them.
-static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *other, int number) {
+static bool unrolled_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const Other *other) {
   Elab *e = b->e;
   const char *site = e->scene->site;
   const size_t judged = e->scene->judged.len;
-  e->scene->site = update_site(e, t, number);
+  e->scene->site = update_site(e, t, other->number);
   scene_again(e);
   Scope *scope = scope_new(e, train_names(b, t));
   e->diags->muted++;
   int errors = e->diags->errors;
-  Targets targets = targets_read(b, scope, other);
-  Loss loss = loss_read(b, scope, other);
+  Targets targets = targets_read(b, scope, other->update);
+  Loss loss = loss_read(b, scope, other->update);
   With with = {.rate = IR_NONE};
   Moves moves = {0};
-  bool good = with_read(b, scope, other, &with) && !loss.bad && step_gradients(e, other, &targets, loss_total(e, &loss), &moves);
+  bool good = with_read(b, scope, other->update, &with) && !loss.bad && step_gradients(e, other->update, &targets, loss_total(e, &loss), &moves);
   if (good) step_weights(e, &(StepPlace){.phase = phase, .unrolled = true}, &with, &moves);
   e->diags->muted--;
   e->scene->judged.len = judged;
@@ -84,18 +91,19 @@ static bool unroll(Blocks *b, ModelPhase *phase, const TrainScope *t, Scope *sco
   int64_t steps;
   if (!elab_setting_int(e, count, u->unrolling_count->span, "how many steps are unrolled", &steps)) return false;
   const char *path = net->kind == VALUE_FLOW ? net->u.flow.path : net->kind == VALUE_CALLABLE ? net->u.callable.path : NULL;
-  int number = 0;
-  const AstUpdate *other = path == NULL ? NULL : update_of(b, t, scope, path, &number);
+  Others others = {0};
+  if (path != NULL) others = updates_of(b, t, scope, path);
   for (size_t i = 0; i < own->len; i++)
-    if (path != NULL && strcmp(own->at[i].path, path) == 0) other = NULL;
-  if (other == NULL || steps < 0) {
-    Diag *d = other == NULL ? elab_error(e, DIAG_UNROLLING, u->unrolling->span, "no other block updates `%s`", source_text(e, u->unrolling->span))
-                            : elab_error(e, DIAG_UNROLLING, u->unrolling_count->span, "%lld steps cannot be unrolled", (long long)steps);
+    if (path != NULL && strcmp(own->at[i].path, path) == 0) others.len = 0;
+  if (others.len == 0 || steps < 0) {
+    Diag *d = others.len == 0 ? elab_error(e, DIAG_UNROLLING, u->unrolling->span, "no other block updates `%s`", source_text(e, u->unrolling->span))
+                              : elab_error(e, DIAG_UNROLLING, u->unrolling_count->span, "%lld steps cannot be unrolled", (long long)steps);
     diag_help(e->diags, d, "`update generator unrolling critic 5` goes through five steps of `update critic`, which the train block has too");
     return false;
   }
   for (int64_t k = 0; k < steps; k++)
-    if (!unrolled_step(b, phase, t, other, number)) return false;
+    for (size_t i = 0; i < others.len; i++)
+      if (!unrolled_step(b, phase, t, &others.at[i])) return false;
   return true;
 }
 

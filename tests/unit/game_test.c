@@ -115,9 +115,11 @@ static void batches_are_reduced_and_paired(void **state) {
 
 static double slope_of_generator(const char *train) {
   Loaded l = game(train);
-  double moved = run(&l, l.model->phases.at[0]->updates.at[0].step, 3, "set:gen.theta")[0];
-  assert_true(has_output(l.model->phases.at[0]->updates.at[0].step, "set:gen.theta"));
-  assert_false(has_output(l.model->phases.at[0]->updates.at[0].step, "set:judge.psi"));
+  const ModelPhase *p = l.model->phases.at[0];
+  const IrFn *step = p->updates.at[strcmp(p->updates.at[0].targets.at[0], "gen") == 0 ? 0 : 1].step;
+  double moved = run(&l, step, 3, "set:gen.theta")[0];
+  assert_true(has_output(step, "set:gen.theta"));
+  assert_false(has_output(step, "set:judge.psi"));
   leave(&l);
   return theta - moved;
 }
@@ -146,6 +148,16 @@ static void unrolled_steps_of_adam_are_differentiated(void **state) {
   double h = 1e-5, slope = (loss_after_adam(theta + h, 5) - loss_after_adam(theta - h, 5)) / (2 * h);
   double found = slope_of_generator(UNROLLED("5", "adam(0.3, betas = (0.5, 0.9), eps = 0.1)"));
   if (!(fabs(found - slope) <= 1e-8)) fail_msg("%.12g, central difference %.12g", found, slope);
+}
+
+// A judge of two blocks, as of batches that are all real or all generated: a step of it is one of each.
+static void all_blocks_of_a_player_are_unrolled(void **state) {
+  (void)state;
+  double found = slope_of_generator("train {\n  update judge { minimize judge(gen()); with sgd(0.3) }\n"
+                                    "  update gen unrolling judge 2 { minimize judge(gen()); with sgd(1) }\n"
+                                    "  update judge { minimize judge(1)^2 / 2; with sgd(0.3) }\n  batch 3; steps 9\n}\n");
+  double a = 0.3, b = 1 - a; // psi becomes (psi - a t) b, twice
+  near(found, psi * b * b - 2 * a * theta * (b * b + b), 1e-9);
 }
 
 // A draw outside of the updates is one draw: in the unrolled steps, in the block itself and in the judge's own step.
@@ -298,6 +310,7 @@ int main(void) {
       cmocka_unit_test(batches_are_reduced_and_paired),
       cmocka_unit_test(unrolled_steps_of_sgd_are_differentiated),
       cmocka_unit_test(unrolled_steps_of_adam_are_differentiated),
+      cmocka_unit_test(all_blocks_of_a_player_are_unrolled),
       cmocka_unit_test(unrolled_steps_see_the_draws_of_the_step),
       cmocka_unit_test(averages_follow_steps_of_their_own_net),
       cmocka_unit_test(slopes_in_unrolled_steps_are_at_fixed_weights),
