@@ -29,10 +29,11 @@ HgmEstimate weighted_mean(const double *x, const double *weights, int64_t n);   
 void deal_halves(const Evaluation *e, int number, int64_t *first, int64_t *second);                  // rows 0 .. n_truth - 1 at random: n / 2 each
 const double *pick(Arena *arena, const double *x, int64_t elements, const int64_t *rows, int64_t n); // NULL of NULL
 
-// All generated and given columns of whole events (of sets the observables), in standard deviations of the truth (n, d). Rows that are not finite are left out.
+// All generated and given columns of whole events (of sets the observables; an angle is a point of the circle), in standard deviations of the truth (n, d). Rows that are not finite are left out.
 typedef struct EventTable {
   double *x;
   double *weights; // NULL: all 1
+  bool *paired;    // a column is the cosine of an angle, and the one behind it the sine
   int64_t n;
   int d;
 } EventTable;

@@ -61,16 +61,48 @@ bool events_have_numbers(const Evaluation *e) {
   return any;
 }
 
+// Where the numbers of an event go. An angle is a point of the unit circle, so that its two ends are neighbours.
+typedef struct Place {
+  double *x;
+  bool *paired;
+  int at;
+} Place;
+
+static void put(Place *place, double value, double period) {
+  static const double full = 6.28318530717958647693;
+  const bool angle = period > 0;
+  place->paired[place->at] = angle;
+  place->x[place->at++] = angle ? cos(full * value / period) : value;
+  if (angle) place->x[place->at++] = sin(full * value / period);
+}
+
+static void put_event(const Evaluation *e, const Side *side, int64_t row, double *numbers, Place *place) {
+  const ModelGenerator *g = e->generator;
+  for (size_t c = 0; c < g->outputs.len; c++) {
+    const Table *t = numbers_of(side->tables, &g->outputs.at[c]);
+    if (t == NULL) continue;
+    table_row(t, side->rows == NULL ? row : side->rows[row], numbers);
+    for (int64_t k = 0; k < t->elements; k++) put(place, numbers[k], g->outputs.at[c].like->period);
+  }
+  for (size_t c = 0; c < e->columns.len; c++)
+    if (observed(e, side, c) != NULL) put(place, observed(e, side, c)[row], e->columns.at[c].period);
+}
+
 static void fill(const Evaluation *e, const Side *side, EventTable *out) {
   Arena *arena = e->session->arena;
   const int64_t *order = at_random(e, side->n);
   const ModelGenerator *g = e->generator;
+  int most = 1;
   out->d = 0;
   for (size_t i = 0; i < g->outputs.len; i++) {
     const Table *t = numbers_of(&e->dataset->tables, &g->outputs.at[i]);
-    out->d += t == NULL ? 0 : (int)t->elements;
+    if (t == NULL) continue;
+    out->d += (int)t->elements * (g->outputs.at[i].like->period > 0 ? 2 : 1);
+    if (t->elements > most) most = (int)t->elements;
   }
-  for (size_t i = 0; i < e->columns.len; i++) out->d += observed(e, side, i) != NULL;
+  for (size_t i = 0; i < e->columns.len; i++) out->d += observed(e, side, i) == NULL ? 0 : e->columns.at[i].period > 0 ? 2 : 1;
+  double *numbers = ARENA_ARRAY(arena, double, most);
+  out->paired = ARENA_ARRAY(arena, bool, out->d + 1);
   out->x = ARENA_ARRAY(arena, double, side->n * out->d + 1);
   out->weights = side->weights == NULL ? NULL : ARENA_ARRAY(arena, double, side->n + 1);
   out->n = 0;
@@ -78,15 +110,7 @@ static void fill(const Evaluation *e, const Side *side, EventTable *out) {
     int64_t row = order[i];
     double *x = out->x + out->n * out->d;
     bool fine = true;
-    int at = 0;
-    for (size_t c = 0; c < g->outputs.len; c++) {
-      const Table *t = numbers_of(side->tables, &g->outputs.at[c]);
-      if (t == NULL) continue;
-      table_row(t, side->rows == NULL ? row : side->rows[row], x + at);
-      at += (int)t->elements;
-    }
-    for (size_t c = 0; c < e->columns.len; c++)
-      if (observed(e, side, c) != NULL) x[at++] = observed(e, side, c)[row];
+    put_event(e, side, row, numbers, &(Place){x, out->paired, 0});
     for (int k = 0; k < out->d; k++) fine &= isfinite(x[k]) != 0;
     if (fine && out->weights != NULL) out->weights[out->n] = side->weights[row];
     out->n += fine;
@@ -98,7 +122,7 @@ static void standardise(EventTable *t, const double *mean, const double *std) {
     for (int k = 0; k < t->d; k++) t->x[i * t->d + k] = (t->x[i * t->d + k] - mean[k]) / std[k];
 }
 
-// Mean and standard deviation of the columns.
+// Mean and standard deviation of the columns; of an angle that of its point, by which the circle stays one.
 static void scale_of(Arena *arena, const EventTable *truth, double **means, double **stds) {
   double *mean = ARENA_ARRAY(arena, double, truth->d + 1), *std = ARENA_ARRAY(arena, double, truth->d + 1), total = 0;
   for (int64_t i = 0; i < truth->n; i++) total += truth->weights == NULL ? 1 : truth->weights[i];
@@ -109,6 +133,8 @@ static void scale_of(Arena *arena, const EventTable *truth, double **means, doub
         if (pass == 0) mean[k] += w * x;
         else std[k] += w * (x - mean[k]) * (x - mean[k]);
       }
+  for (int k = 0; k + 1 < truth->d; k++)
+    if (truth->paired[k]) std[k] = std[k + 1] = std[k] + std[k + 1];
   for (int k = 0; k < truth->d; k++) std[k] = std[k] > 0 ? sqrt(std[k]) : 1;
   *means = mean;
   *stds = std;

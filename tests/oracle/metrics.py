@@ -59,8 +59,9 @@ class Sample:
         return c | {k: self.c[k] for k in ["total", "turned"]}
 
     def table(self):
-        """Whole events: generated and given columns."""
-        return np.concatenate([self.c[k].reshape(len(self.w), -1) for k in NAMES], axis=1)
+        """Whole events: generated and given columns, an angle as cosine and sine."""
+        turned = {"phi": np.stack([np.cos(self.c["phi"]), np.sin(self.c["phi"])], axis=1)}
+        return np.concatenate([(self.c | turned)[k].reshape(len(self.w), -1) for k in NAMES], axis=1)
 
 
 # ---- random numbers of the metrics, by the rule in runtime/philox.h
@@ -349,6 +350,8 @@ def of_events(j, truth, fake, seen, weights):
     a, b, wa, wb = truth.table()[order], fake.table()[order], truth.w[order], fake.w[order]
     mean = np.average(a, axis=0, weights=wa)
     square = np.average((a - mean) ** 2, axis=0, weights=wa)
+    at = NAMES.index("phi")
+    square[at : at + 2] = square[at : at + 2].sum()  # the circle stays one
     unit = np.where(square > 0, np.sqrt(np.maximum(square, 0)), 1)
     a, b, t = (a - mean) / unit, (b - mean) / unit, (seen.table() - mean) / unit
     for name, formula in {"covariance": covariance, "frechet": frechet}.items():
