@@ -64,7 +64,7 @@ static void make_events(Worker *w, const ModelData *data) {
     dataset_add_column(d, column, HGM_FILE_F64, values);
   }
   HgmError error = {0};
-  if (!dataset_cut(d, &w->session, w->store, &error)) fail(&error);
+  if (!dataset_cut(d, &w->session, w->store, true, &error)) fail(&error);
   for (int s = 0; s < SPLIT_COUNT; s++) d->n[s] = 0;
   for (int64_t i = 0; i < d->rows; i++) d->chosen[SPLIT_TRAIN][d->n[SPLIT_TRAIN]++] = i;
   if (!dataset_fit(d, &w->session, w->store, &error) || !dataset_prepare(d, &w->session, w->store, &error)) fail(&error);

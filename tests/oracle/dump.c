@@ -126,7 +126,7 @@ static void open_data(Dump *d, const char *path) {
     const Table *t = &d->dataset.tables.list.at[i];
     if (strncmp(t->name, "column:", 7) == 0) put_table(d, t);
   }
-  check(dataset_cut(&d->dataset, &d->session, d->store, &error), &error);
+  check(dataset_cut(&d->dataset, &d->session, d->store, true, &error), &error);
   check(dataset_fit(&d->dataset, &d->session, d->store, &error), &error);
   check(dataset_prepare(&d->dataset, &d->session, d->store, &error), &error);
   if (d->events > d->dataset.n[SPLIT_TRAIN]) d->events = d->dataset.n[SPLIT_TRAIN];
