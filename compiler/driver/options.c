@@ -272,7 +272,7 @@ static bool check_verb(Options *options, const VerbSpec *verb, int *exit_code) {
   Arena *arena = options->arena;
   if ((int)options->positional.len > verb->most)
     return usage_error(exit_code, verb,
-                       arena_printf(arena, "`%s` is one word too many behind `hgmc %s %s`; each file has an option of its own, a glob quotes",
+                       arena_printf(arena, "`%s` is one word too many behind `hgmc %s %s`; each file has an option of its own, and a glob stands in quotes",
                                     options->positional.at[verb->most], verb->name, verb->arguments));
   if ((int)options->positional.len < verb->least)
     return usage_error(exit_code, verb, arena_printf(arena, "expected `hgmc %s %s`", verb->name, verb->arguments));

@@ -177,6 +177,12 @@ static bool all_of_groups(const Model *model) {
   return true;
 }
 
+static const char *blocks_text(Arena *arena, const Model *model) {
+  const char *text = "";
+  for (size_t i = 0; i < model->data.len; i++) text = arena_printf(arena, "%s%s`%s`", text, i > 0 ? ", " : "", model->data.at[i]->name);
+  return text;
+}
+
 bool files_of_block(Session *session, const Strings *arguments, const ModelData *data, Strings *files, HgmError *error) {
   const Model *model = session->model;
   *files = (Strings){0};
@@ -184,7 +190,11 @@ bool files_of_block(Session *session, const Strings *arguments, const ModelData 
     const char *argument = arguments->at[i], *equals = strchr(argument, '=');
     const ModelData *named = equals != NULL ? block_named(model, argument, (size_t)(equals - argument)) : NULL;
     if (named == NULL && model->data.len > 1 && !all_of_groups(model))
-      return hgm_fail(error, EXIT_ENVIRONMENT, "the model has %zu data blocks; say NAME=FILE for each, found `%s`", model->data.len, argument);
+      return hgm_fail(error, EXIT_ENVIRONMENT, "the model has the data blocks %s; say NAME=FILE for each, found `%s`", blocks_text(session->arena, model),
+                      argument);
+    if (named == NULL && equals != NULL && strcspn(argument, "/.") > (size_t)(equals - argument) && access(argument, F_OK) != 0)
+      return hgm_fail(error, EXIT_ENVIRONMENT, "`%s`: the model has no data block `%.*s`; it has %s", argument, (int)(equals - argument), argument,
+                      blocks_text(session->arena, model));
     if (named != NULL && named != data) continue;
     VEC_PUSH(session->arena, files, named != NULL ? equals + 1 : argument);
   }

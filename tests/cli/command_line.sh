@@ -24,6 +24,16 @@ for verb in --help "show $ROOT/examples/flows/jets.hgm"; do # a full disk behind
   expect_text "standard output: cannot be written: No space left on device"
 done
 expect_exit 0 $HGMC explain shape; expect_exit 2 $HGMC explain shpe; expect_text "did you mean \`shape\`?"; expect_exit 2 $HGMC explain everything; expect_text "as in error[shape]"
+# a data block that does not exist
+printf 'a,b\n1,2\n' > few.csv
+cat > block.hgm << 'END'
+data jets { x = ["a", "b"] |> standardize }
+flow f(x) { base normal; linear_lu }
+train { update f { minimize -log_prob(f, x); with adam(1e-3) }; batch 32; epochs 1 }
+END
+expect_exit 2 $HGMC run block.hgm --train jet=few.csv; expect_text "\`jet=few.csv\`: the model has no data block \`jet\`; it has \`jets\`"
+echo 'data more { y = ["a", "b"] |> standardize }' >> block.hgm
+expect_exit 2 $HGMC run block.hgm --train few.csv; expect_text "the model has the data blocks \`jets\`, \`more\`; say NAME=FILE for each, found \`few.csv\`"
 # params that do not exist, or are of another kind
 echo "param layers = 3" > set.hgm; echo "score { x = 1.0 }" >> set.hgm
 for word in "layer=2|no param \`layer\`; it has layers|did you mean \`layers\`?" "layers=2.5|\`layers\` is a whole number, found the number 2.5|a value like the default, 3"; do
