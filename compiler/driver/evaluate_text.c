@@ -77,6 +77,7 @@ static void print_metric(FILE *out, const EvalMetric *m) {
     print_name(out, m, x);
     fprintf(out, ": ");
     if (!evaluate_compares(m, x)) fprintf(out, "not compared");
+    else if (isnan(x->value.value)) fprintf(out, "not known");
     else print_estimate(out, x->value);
     if (!isnan(x->truth.value)) {
       fprintf(out, "  (%s%s", m->beside != NULL ? m->beside : "", m->beside != NULL ? ": " : "");

@@ -362,9 +362,11 @@ bool measure_nearest(Evaluation *e, EvalMetric *m, HgmError *error) {
   HgmEvents a, b;
   if (has_sets(e->generator)) return hgm_fail(error, EXIT_USER, "events that are sets have no distance from each other");
   event_tables(e, &truth, &fake);
-  if (!training_events(e, &seen))
-    return hgm_fail(error, EXIT_USER,
-                    "there are no training events beside those that are judged: evaluate on the file of the training, with a test part in `split`");
+  if (!training_events(e, &seen)) {
+    measure_push(e, m, "", no_estimate, no_estimate);
+    m->note = "no event of the training stands beside those that are judged: evaluate on its file, with a test part in `split`";
+    return true;
+  }
   if (!unweighted(e, &truth, NEIGHBOUR_EVENTS, &a, error) || !unweighted(e, &fake, NEIGHBOUR_EVENTS, &b, error)) return false;
   HgmEvents among = {seen.x, NULL, seen.n, seen.d};
   double *of_truth = ARENA_ARRAY(arena, double, a.n + 1), *of_fake = ARENA_ARRAY(arena, double, b.n + 1);

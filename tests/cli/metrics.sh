@@ -123,3 +123,12 @@ expect_exit 0 "$HGMC" run array.hgm -o array
 expect_text "mean of 40 numbers"
 [ "$(grep -cE '^x(\[[0-9]+\])? ' log)" -eq 2 ] && [ "$(grep -cE '^y\[[0-2]\] ' log)" -eq 3 ] || fail "lines of the arrays"
 [ "$(grep -cE '"x\[[0-9]+\]": ' array/evaluation.json)" -eq 40 ] || fail "every number in evaluation.json"
+# in a file that was not trained on there is no event of the training to be near to: that number is not known, the others are
+two_columns > trained.csv; sed 's/^0/1/' trained.csv > other.csv
+{ begins_with a; echo 'generate { z ~ normal; x = f(z) }'; echo 'evaluate { metrics nearest, frechet }'; } > near.hgm
+expect_exit 0 "$HGMC" run near.hgm --train trained.csv -o near
+grep -qE '^nearest: [0-9.]+ \+- ' log || fail "a distance from events of the training"
+expect_exit 0 "$HGMC" eval near --data other.csv --json other.json
+expect_text "nearest: not known"; expect_text "no event of the training stands beside those that are judged"
+grep -q '^frechet: [0-9]' log || fail "the other metrics"
+grep -A2 '"nearest"' other.json | grep -q '"value": null' || fail "null in JSON"
