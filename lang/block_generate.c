@@ -19,7 +19,8 @@ static void mark_given(const DataField *f, Output *out) {
 static Value *not_there(Elab *e, Scope *scope, void *data) {
   (void)scope;
   const DataField *f = data;
-  Diag *d = elab_error(e, DIAG_UNKNOWN_NAME, f->span, "`%s` is used by `generate`, which neither generates it before nor is given it", f->name);
+  Diag *d = elab_error(e, DIAG_UNKNOWN_NAME, e->asked, "`%s` is used by `generate`, which neither generates it before nor is given it", f->name);
+  diag_label(e->diags, d, f->span, "declared here");
   diag_help(e->diags, d, "`generate given %s { … }`", f->label);
   return value_error(e);
 }
@@ -49,6 +50,14 @@ static void read_only(Elab *e, const DataField *f, ModelGenerator *g) {
   }
 }
 
+static const char *field_nearest(const Blocks *b, const DataBlock *d, const char *name) {
+  Elab *e = b->e;
+  VEC(const char *) labels = {0};
+  if (d == NULL && b->data.len > 0) d = b->data.at[0];
+  for (size_t i = 0; d != NULL && i < d->fields.len; i++) VEC_PUSH(e->arena, &labels, d->fields.at[i]->label);
+  return diag_nearest(name, labels.at, labels.len);
+}
+
 static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out, ModelGenerator *g) {
   Elab *e = b->e;
   bool good = true;
@@ -57,7 +66,9 @@ static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *na
     DataField *f = field_given(b, d, name.text);
     if (f == NULL) {
       Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, name.span, "`%s` is no field of the data and cannot be given", name.text);
-      diag_help(e->diags, diag, "fields of the data are given: `generate given gen { … }`");
+      const char *near = field_nearest(b, d, name.text);
+      if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
+      else diag_help(e->diags, diag, "fields of the data are given: `generate given gen { … }`");
       good = false;
       continue;
     }
@@ -257,6 +268,10 @@ void generate_block(Blocks *b, const Generator *g) {
   if (nothing) {
     Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, decl->span, "this block generates no field of the data");
     diag_help(e->diags, diag, "give the name of a field to what is generated: `x = decoder(z)`");
+    for (size_t i = 0; i < body->order.len; i++) {
+      const char *near = field_nearest(b, d, body->order.at[i]->name);
+      if (near != NULL) diag_help(e->diags, diag, "did you mean `%s` by `%s`?", near, body->order.at[i]->name);
+    }
   }
   scene_close(e);
   VEC_PUSH(e->arena, &e->model->generators, model);

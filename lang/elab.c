@@ -129,6 +129,7 @@ Value *scope_value(Elab *e, Scope *scope, AstName name) {
     diag_help(e->diags, d, "break the circle with a name of its own for one of the values");
     return value_error(e);
   }
+  e->asked = name.span;
   Value *v = make_binding(e, at, b);
   return v->kind == VALUE_FIT ? fit_read(e, v, name.span) : v;
 }

@@ -132,6 +132,7 @@ struct Elab {
   Map weights;          // path -> index + 1 into model->weights
   Value *numbers[4096]; // some of those known now, by hash (value.c)
   int32_t next_hidden;
+  Span asked;               // where the lazy name was asked for that was made last
   const char *in_bijection; // name of the bijection whose direction is elaborated, or NULL
   int depth;                // of expressions inside each other
   bool too_deep, too_large; // said once: definitions use each other without end; the program has too many values

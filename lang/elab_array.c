@@ -119,11 +119,20 @@ static Value *summed_or_first(Elab *e, const char *letters, Value *v, const char
   return strchr(lr, letters[0]) == NULL ? set_filled(e, v, 0, span) : set_refused(e, v, span, "an inner axis");
 }
 
+// Physical values are float64, and weights are not.
+static void same_real(Elab *e, Value **a, Value **b) {
+  IrDtype x = ir_type_of(e->scene->fn, (*a)->u.tensor.ir)->dtype, y = ir_type_of(e->scene->fn, (*b)->u.tensor.ir)->dtype;
+  if (x == y) return;
+  *a = elab_cast(e, *a, IR_F64);
+  *b = elab_cast(e, *b, IR_F64);
+}
+
 // One contraction of visible axes; hidden axes and events of both sides stay in front.
 Value *tensor_einsum(Elab *e, const char *la, Value *a, const char *lb, Value *b, const char *lr, Extents shape, Span span) {
   a = summed_or_first(e, la, a, lr, span);
   b = summed_or_first(e, lb, b, lr, span);
   if (value_is_error(a) || value_is_error(b) || !sets_agree(e, a, b, span)) return value_error(e);
+  same_real(e, &a, &b);
   const Tensor *x = &a->u.tensor, *y = &b->u.tensor;
   Layout xl = layout_of(e, x), yl = layout_of(e, y), all = layout_join(&xl, &yl, shape);
   if (!layout_fits(e, &all, span)) return value_error(e);
@@ -158,14 +167,6 @@ static bool mixes_angle(Elab *e, Value *v, Span span) {
   return false;
 }
 
-static bool same_real(Elab *e, Value **a, Value **b) {
-  IrDtype x = ir_type_of(e->scene->fn, (*a)->u.tensor.ir)->dtype, y = ir_type_of(e->scene->fn, (*b)->u.tensor.ir)->dtype;
-  if (x == y) return true;
-  *a = elab_cast(e, *a, IR_F64);
-  *b = elab_cast(e, *b, IR_F64);
-  return true;
-}
-
 Value *tensor_matmul(Elab *e, Value *a, Value *b, Span span) {
   a = elab_real(e, a, span);
   b = elab_real(e, b, span);
@@ -178,7 +179,6 @@ Value *tensor_matmul(Elab *e, Value *a, Value *b, Span span) {
     else diag_help(e->diags, d, "the first axis on the right is %lld, it must be %lld", (long long)y->axes[0], (long long)x->axes[x->rank - 1]);
     return value_error(e);
   }
-  same_real(e, &a, &b);
   char la[IR_MAX_RANK + 1] = {0}, lb[IR_MAX_RANK + 1] = {0}, lr[2 * IR_MAX_RANK + 1] = {0};
   Extents shape = {.rank = (uint8_t)(x->rank + y->rank - 2)};
   for (int i = 0; i < x->rank; i++) la[i] = (char)('a' + i);

@@ -121,7 +121,8 @@ static bool read_optimizer(Blocks *b, Scope *scope, const AstExpr *x, With *with
     OptimizerSetting *s = arg->name.text == NULL ? (place - 2 < with->optimizer.settings ? &with->optimizer.setting[place - 2] : NULL)
                                                  : optimizer_setting(&with->optimizer, arg->name.text);
     if (s == NULL) {
-      Diag *d = elab_error(e, DIAG_OPTIMIZER, arg->value->span, "`%s` has no such setting", name);
+      Diag *d = arg->name.text == NULL ? elab_error(e, DIAG_OPTIMIZER, arg->value->span, "`%s` has no more settings", name)
+                                       : elab_error(e, DIAG_OPTIMIZER, arg->name.span, "`%s` has no setting `%s`", name, arg->name.text);
       diag_help(e->diags, d, "it has the rate%s%s", with->optimizer.settings > 0 ? ", then " : "", with->optimizer.info->settings);
       return false;
     }

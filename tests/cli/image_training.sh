@@ -28,3 +28,8 @@ head -n 1001 all.csv > a
 same_file a part.csv
 awk -F, 'NR > 1 { n++; for (i = 1; i <= 2; i++) { s[i] += $i; q[i] += $i * $i } }
   END { for (i = 1; i <= 2; i++) { m = s[i] / n; d = sqrt(q[i] / n - m * m); if (m < -0.2 || m > 0.2 || d < 0.85 || d > 1.15) { print "component", i, "has mean", m, "and spread", d; exit 1 } } }' all.csv || fail "batch norm does not use what it remembers"
+# in `evaluate`, where a field without a preparation is what a net takes, a net says what it says in `score`
+echo 'evaluate { metrics roc(judged, x[0] > 7), roc(judge(norm(x)), x[0] > 7) }' >> image.hgm
+expect_exit 0 $HGMC run image.hgm --train data.csv -o run3 --seed 5 --quiet
+expect_exit 0 $HGMC eval run3 --data data.csv
+[ "$(sed -nE 's/^roc\(judge.*x\[0\] > 7\): //p' log | sort -u | wc -l)" = 1 ] && [ "$(grep -c '^roc(judge.*7): 0' log)" = 2 ] || fail "two equal areas: $(grep '^roc' log)"
