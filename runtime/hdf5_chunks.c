@@ -50,7 +50,8 @@ static bool layout_fits(hid_t dataset, hid_t plist, Hdf5Chunks *chunks) {
   H5Sclose(space);
   if (chunks->rank < 1 || H5Pget_chunk(plist, chunks->rank, chunks->chunk) != chunks->rank) return false;
   chunks->chunk_bytes = chunks->element_bytes;
-  for (int i = 0; i < chunks->rank; i++) chunks->chunk_bytes *= chunks->chunk[i];
+  for (int i = 0; i < chunks->rank; i++)
+    if (__builtin_mul_overflow(chunks->chunk_bytes, chunks->chunk[i], &chunks->chunk_bytes)) return false;
   return chunks->chunk_bytes > 0;
 }
 
@@ -90,6 +91,8 @@ static void opener_end(Opener *opener) {
   for (int i = 0; i < 2; i++) free(opener->buffers[i]);
   free(opener->packed);
 }
+
+static const char another_length[] = "it has another length than its chunk";
 
 static bool damaged(Opener *opener, const char *why) {
   snprintf(opener->damage->why, sizeof opener->damage->why, "%s", why);
@@ -134,14 +137,16 @@ static bool unpack(Opener *opener, uint32_t skipped, size_t n, char **open) {
       why = hgm_inflate(opener->unfilter, from, n, to, cap, &n);
     } else if (filter->id == HDF5_LZF_FILTER) {
       why = hgm_unlzf(from, n, to, cap, &n);
-    } else if (n <= cap) {
+    } else if (n > cap) {
+      why = another_length;
+    } else {
       hgm_unshuffle(from, to, n, filter->element_bytes);
     }
     if (why != NULL) return damaged(opener, why);
     from = to;
   }
   *open = from;
-  return n == chunks->chunk_bytes || damaged(opener, "it has another length than its chunk");
+  return n == chunks->chunk_bytes || damaged(opener, another_length);
 }
 
 // ---- rows

@@ -18,7 +18,7 @@ void hgm_range(const HgmSample *sample, double *low, double *high) {
 
 static int equal_bin(double x, double low, double high, int bins) {
   double place = floor((x - low) / (high - low) * bins);
-  return place < 0 ? 0 : place >= bins ? bins - 1 : (int)place;
+  return place >= bins ? bins - 1 : place > 0 ? (int)place : 0; // the first where there is no place: a range beyond all numbers
 }
 
 bool hgm_histogram(const HgmSample *sample, double low, double high, int bins, double *shares, HgmError *error) {

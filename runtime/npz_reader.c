@@ -170,12 +170,18 @@ static bool add_member(HgmFile *file, int archive, int64_t archive_bytes, const 
   size_t length = strlen(name);
   if (length < 5 || strcmp(name + length - 4, ".npy") != 0) return true; // not an array
   if ((u16(entry + 8) & 1) != 0) return hgm_fail(error, 1, "%s: is encrypted", label);
+  if (method == STORED && bytes != packed) return cut_short(label, error);
   if (method != STORED && method != DEFLATED)
     return hgm_fail(error, 1, "%s: is packed by method %d; save the archive with numpy.savez or savez_compressed", label, method);
+  int own = dup(archive);
+  if (own < 0) return hgm_fail(error, 2, "%s: cannot be opened: %s", label, strerror(errno));
   Member *member = calloc(1, sizeof *member);
-  if (member == NULL) return hgm_out_of_memory(error, file->path);
+  if (member == NULL) {
+    close(own);
+    return hgm_out_of_memory(error, file->path);
+  }
   *member = (Member){.source = {.read = member_read, .close = member_close, .bytes = bytes},
-                     .file = dup(archive),
+                     .file = own,
                      .label = label,
                      .start = start,
                      .packed = packed,
@@ -195,7 +201,7 @@ static bool find_directory(int archive, int64_t bytes, int64_t *start, int64_t *
     *n = u16(tail + at + 10);
     *length = u32(tail + at + 12);
     *start = u32(tail + at + 16);
-    if (*start == 0xffffffff && at >= 20 && u32(tail + at - 20) == 0x07064b50) {
+    if ((*start == 0xffffffff || *n == 0xffff) && at >= 20 && u32(tail + at - 20) == 0x07064b50) {
       unsigned char end[56];
       if (!read_at(archive, i64(tail + at - 12), end, sizeof end) || u32(end) != 0x06064b50) return false;
       *n = i64(end + 32);

@@ -142,6 +142,11 @@ refused 1 "bad.h5: this is not an HDF5 file"
 refused 1 "bad.h5" "empty"
 head -c 300000 "$ROOT/examples/data/jets.h5" > bad.h5
 refused 1 "bad.h5: the HDF5 file is truncated or damaged" "copy or make it again"
+expect_exit 0 $HGMC run flow.hgm --train good.csv -o archived --epochs 1
+expect_exit 0 $HGMC sample archived -n 200 -o bad.npz
+entry=$(LC_ALL=C grep -abo "$(printf 'PK\1\2')" bad.npz | head -n 1 | cut -d: -f1)
+printf '\377\377\0\0' | dd of=bad.npz bs=1 seek=$((entry + 24)) conv=notrunc 2> /dev/null # a stored member that says it is longer than what it holds
+bad=bad.npz; refused 1 "bad.npz, member a.npy: the archive is truncated or damaged"
 bad=nowhere.csv; refused 2 "nowhere.csv: cannot be opened: No such file"
 mkdir folder; bad=folder; refused 2 "folder: is a directory, not a file"
 gzip -c good.csv > good.csv.gz; bad=good.csv.gz; refused 2 "good.csv.gz: packed files are not read; unpack it first"

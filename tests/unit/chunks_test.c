@@ -164,6 +164,24 @@ static void damage_is_named_with_its_rows(void **state) {
   expect_damage("checksum (Fletcher-32)");
 }
 
+// A chunk longer than its elements, whose last filter only changes the order of bytes: nothing beyond a buffer is read or written.
+static void a_chunk_that_is_too_long(void **state) {
+  (void)state;
+  static char long_chunk[4 * 100 * WIDE * sizeof(float)];
+  hsize_t shape[2] = {ROWS, WIDE}, chunk[2] = {100, WIDE}, at[2] = {300, 0};
+  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), space = H5Screate_simple(2, shape, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(plist, 2, chunk);
+  H5Pset_deflate(plist, 6);
+  H5Pset_shuffle(plist);
+  hid_t dataset = H5Dcreate2(file, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+  assert_true(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, at, sizeof long_chunk, long_chunk) >= 0);
+  H5Dclose(dataset);
+  H5Pclose(plist);
+  H5Sclose(space);
+  H5Fclose(file);
+  expect_damage("it has another length than its chunk");
+}
+
 static void unlzf_and_unshuffle(void **state) {
   (void)state;
   unsigned char out[64], from[24];
@@ -187,6 +205,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(like_the_library),
       cmocka_unit_test(damage_is_named_with_its_rows),
+      cmocka_unit_test(a_chunk_that_is_too_long),
       cmocka_unit_test(unlzf_and_unshuffle),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
