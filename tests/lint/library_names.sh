@@ -6,4 +6,8 @@ names=$(sed -nE 's/^(override )?(layer|fn|bijection|net|flow) +([A-Za-z_0-9]+).*
 for name in $names; do
   if grep -rnE "^[^/]*\"$name\"" lang compiler runtime --include='*.[chyl]' --include='*.def' | grep -v -e '/selftest.c:' -e 'lang/estimators.def:'; then echo "\`$name\` is a name of stdlib/"; bad=1; fi
 done
+# What no other definition of the library uses is there for users, who find it in the reference.
+for name in $names; do
+  [ "$(cat stdlib/*.hgm | sed 's/#.*//' | grep -ow "$name" | wc -l)" -gt 1 ] || grep -q "\`[^\`]*\b$name\b" docs/language.md || { echo "\`$name\` is not in docs/language.md"; bad=1; }
+done
 exit $bad

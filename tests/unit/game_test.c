@@ -270,6 +270,29 @@ static void regularisers_of_the_library_are_right(void **state) {
   loss_is("judge", "roth(judge(x), x, judge(fake), fake)", value, slope);
 }
 
+// Each pair counts with the weights of both its events, of whichever sample they are; draws weigh 1.
+static void discrepancies_have_weights(void **state) {
+  (void)state;
+  static const double w[3] = {2, -0.5, 1.5};
+  static const char *const losses[] = {"mmd(x + gen(), z)", "mmd(z, x + gen())"};
+  double value = 1, slope = 0;
+  for (int i = 0; i < 3; i++) {
+    double d = events[i] + theta - 0.7, k = w[i] * exp(-d * d / 2) / 3;
+    value -= 2 * k, slope += 2 * d * k;
+    for (int j = 0; j < 3; j++) value += w[i] * w[j] * exp(-(events[i] - events[j]) * (events[i] - events[j]) / 2) / 9;
+  }
+  for (int i = 0; i < 2; i++) {
+    char train[256];
+    snprintf(train, sizeof train, "train { z ~ point(0.7)\n  update gen { minimize %s; with sgd(1) }; batch 3; steps 9 }\n", losses[i]);
+    Loaded l = game_of("data d { x = \"x\"; weight = \"w\" }\nnet gen() -> (t: real) { learn theta: real = 0.75; t = theta }\n", train);
+    give(&l, "weight:d", w, 3);
+    const IrFn *step = l.model->phases.at[0]->updates.at[0].step;
+    near(run(&l, step, 3, "loss")[0], value, 1e-9);
+    near(theta - run(&l, step, 3, "set:gen.theta")[0], slope, 1e-9);
+    leave(&l);
+  }
+}
+
 // Of the real ones only -2 is taken for real; the generated one is taken for generated. Unrolled steps judge nothing of their own.
 static void accuracies_are_outputs(void **state) {
   (void)state;
@@ -316,6 +339,7 @@ int main(void) {
       cmocka_unit_test(slopes_in_unrolled_steps_are_at_fixed_weights),
       cmocka_unit_test(losses_of_the_library_are_right),
       cmocka_unit_test(regularisers_of_the_library_are_right),
+      cmocka_unit_test(discrepancies_have_weights),
       cmocka_unit_test(accuracies_are_outputs),
       cmocka_unit_test(what_is_no_game_is_refused),
   };
