@@ -153,9 +153,9 @@ static bool sizes_of(Elab *e, const Values *list, Span span, const char *what, E
   *out = (Extents){0};
   for (size_t i = 0; i < list->len; i++) {
     if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, span, "a value of so many axes", FEWER_AXES), false;
-    if (!elab_setting_int(e, list->at[i], list->at[i]->span.begin ? list->at[i]->span : span, what, &out->axes[out->rank++])) return false;
+    if (!elab_axis_size(e, list->at[i], list->at[i]->span.begin ? list->at[i]->span : span, what, &out->axes[out->rank++])) return false;
   }
-  return true;
+  return static_fits(e, out, span);
 }
 
 Value *builtin_reshape(Elab *e, const Builtin *b, BuiltinCall *call) {
@@ -247,10 +247,12 @@ Value *builtin_ones(Elab *e, const Builtin *b, BuiltinCall *call) {
 
 // Ones where `keep` holds of (row, column).
 static Value *pattern_matrix(Elab *e, Span span, int64_t rows, int64_t cols, bool (*keep)(int64_t, int64_t, int64_t), int64_t k) {
+  const Extents shape = {.rank = 2, .axes = {rows, cols}};
+  if (!static_fits(e, &shape, span)) return value_error(e);
   double *x = ARENA_ARRAY(e->arena, double, rows *cols + 1);
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < cols; j++) x[i * cols + j] = keep(i, j, k);
-  return tensor_const(e, span, ELEMENT_REAL, (Extents){.rank = 2, .axes = {rows, cols}}, x);
+  return tensor_const(e, span, ELEMENT_REAL, shape, x);
 }
 
 static bool on_diagonal(int64_t i, int64_t j, int64_t k) { return j - i == k; }
@@ -260,7 +262,7 @@ static bool on_or_above(int64_t i, int64_t j, int64_t k) { return j - i >= k; }
 Value *builtin_eye(Elab *e, const Builtin *b, BuiltinCall *call) {
   (void)b;
   int64_t n;
-  if (!elab_setting_int(e, call->value[0], call->at[0], "the size of `eye`", &n)) return value_error(e);
+  if (!elab_axis_size(e, call->value[0], call->at[0], "the size of `eye`", &n)) return value_error(e);
   return pattern_matrix(e, call->span, n, n, on_diagonal, 0);
 }
 

@@ -120,7 +120,10 @@ Value *static_component(Elab *e, IrOp op, Value *a, Value *b, Span span);   // N
 bool static_shape(const Value *v, Extents *shape);                          // of a nested list of numbers: rectangular
 bool static_numbers(Elab *e, const Value *v, Extents *shape, double **data, bool *booleans);
 Value *static_range(Elab *e, Span span, int64_t from, int64_t to);
-bool static_ints(const Value *v, const int64_t **out, int64_t *n, Arena *arena); // a list of ints (or of bools)
+bool elab_axis_size(Elab *e, Value *v, Span span, const char *what, int64_t *out); // a whole number, at least 0; false: reported
+bool elab_splice_axes(Elab *e, Scope *scope, AstName name, Extents *out);          // `*s`: its sizes behind those of out; false: reported
+bool static_fits(Elab *e, const Extents *shape, Span span);                        // false: reported, it has more numbers than a value may
+bool static_ints(const Value *v, const int64_t **out, int64_t *n, Arena *arena);   // a list of ints (or of bools)
 
 // ---- calls (elab_apply.c)
 Value *elab_call_ast(Elab *e, Scope *scope, Value *callee, const AstExpr *call, Value *first, bool has_first);

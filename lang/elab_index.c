@@ -213,11 +213,7 @@ static Value *copies_of(Elab *e, Scope *scope, const AstExpr *x, Value *d) {
   for (size_t i = 0; i < x->u.index.indices.len; i++) {
     const AstIndex *ix = &x->u.index.indices.at[i];
     if (ix->kind == IX_SPLICE) {
-      Value *list = scope_value(e, scope, ix->name);
-      const int64_t *axes;
-      int64_t n;
-      if (!static_ints(list, &axes, &n, e->arena) || n + copies.rank > IR_MAX_RANK - 2) return value_error(e);
-      for (int64_t k = 0; k < n; k++) copies.axes[copies.rank++] = axes[k];
+      if (!elab_splice_axes(e, scope, ix->name, &copies)) return value_error(e);
       continue;
     }
     int64_t n = 0;
@@ -230,7 +226,7 @@ static Value *copies_of(Elab *e, Scope *scope, const AstExpr *x, Value *d) {
     }
     copies.axes[copies.rank++] = n;
   }
-  return distribution_copies(e, d, copies, x->span);
+  return static_fits(e, &copies, x->span) ? distribution_copies(e, d, copies, x->span) : value_error(e);
 }
 
 static Value *index_record(Elab *e, Scope *scope, const AstExpr *x, Value *v) {

@@ -6,6 +6,7 @@
 #include "lang/unit.h"
 
 enum { LONGEST_LIST = 1 << 22 };
+static const int64_t MOST_NUMBERS = (int64_t)1 << 31;
 
 // ---- lists of numbers as arrays
 
@@ -74,6 +75,16 @@ Value *static_range(Elab *e, Span span, int64_t from, int64_t to) {
   }
   for (int64_t i = from; i < to; i++) VEC_PUSH(e->arena, &list->u.list, value_int(e, span, i));
   return list;
+}
+
+bool static_fits(Elab *e, const Extents *shape, Span span) {
+  int64_t n = 1;
+  bool fits = true;
+  for (int i = 0; i < shape->rank; i++) fits = fits && !__builtin_mul_overflow(n, shape->axes[i], &n) && n <= MOST_NUMBERS;
+  if (fits) return true;
+  Diag *d = elab_error(e, DIAG_TOO_LARGE, span, "%s is too large", extents_text(e->arena, "real", shape));
+  diag_help(e->diags, d, "a value, of an event or a weight, has at most %lld numbers", (long long)MOST_NUMBERS);
+  return false;
 }
 
 // ---- components

@@ -85,16 +85,20 @@ static const FieldType *field_of(Elab *e, Scope *scope, const AstType *t) {
 
 // ---- dimensions
 
-static bool dim_value(Elab *e, Scope *scope, const AstDim *dim, int64_t *out) {
-  Value *v = elab_expr(e, scope, dim->value);
-  if (!elab_setting_int(e, v, dim->value->span, "the size of an axis", out)) return false;
-  if (*out >= 0) return true;
-  Diag *d = elab_error(e, DIAG_SHAPE, dim->value->span, "an axis of %lld", (long long)*out);
+static bool is_size(Elab *e, int64_t n, Span span) {
+  if (n >= 0) return true;
+  Diag *d = elab_error(e, DIAG_SHAPE, span, "an axis of %lld", (long long)n);
   diag_help(e->diags, d, "sizes are at least 0");
   return false;
 }
 
-static bool splice_axes(Elab *e, Scope *scope, AstName name, Extents *out) {
+bool elab_axis_size(Elab *e, Value *v, Span span, const char *what, int64_t *out) { return elab_setting_int(e, v, span, what, out) && is_size(e, *out, span); }
+
+static bool dim_value(Elab *e, Scope *scope, const AstDim *dim, int64_t *out) {
+  return elab_axis_size(e, elab_expr(e, scope, dim->value), dim->value->span, "the size of an axis", out);
+}
+
+bool elab_splice_axes(Elab *e, Scope *scope, AstName name, Extents *out) {
   Value *list = scope_value(e, scope, name);
   const int64_t *axes;
   int64_t n;
@@ -104,7 +108,10 @@ static bool splice_axes(Elab *e, Scope *scope, AstName name, Extents *out) {
     diag_help(e->diags, d, "`real[*s, n]` in a header binds `s` to the axes before the last");
     return false;
   }
-  for (int64_t i = 0; i < n; i++) out->axes[out->rank++] = axes[i];
+  for (int64_t i = 0; i < n; i++) {
+    if (!is_size(e, axes[i], name.span)) return false;
+    out->axes[out->rank++] = axes[i];
+  }
   return true;
 }
 
@@ -114,13 +121,13 @@ static bool known_dims(Elab *e, Scope *scope, const AstType *t, Extents *out) {
   for (size_t i = 0; i < t->u.named.dims.len; i++) {
     const AstDim *dim = &t->u.named.dims.at[i];
     if (dim->splice.text != NULL) {
-      if (!splice_axes(e, scope, dim->splice, out)) return false;
+      if (!elab_splice_axes(e, scope, dim->splice, out)) return false;
       continue;
     }
     if (out->rank >= IR_MAX_RANK - 2) return elab_not_built(e, t->span, "a value of so many axes", FEWER_AXES), false;
     if (!dim_value(e, scope, dim, &out->axes[out->rank++])) return false;
   }
-  return true;
+  return static_fits(e, out, t->span);
 }
 
 static const char *written(Elab *e, const AstType *t) { // the type as it stands in the file
