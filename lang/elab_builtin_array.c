@@ -51,7 +51,7 @@ static Value *reduce_static(Elab *e, int kind, const Value *v, Span span) {
 
 static Value *nothing_to_reduce(Elab *e, const Value *v, Span span, const char *what) {
   Diag *d = elab_error(e, DIAG_SHAPE, span, "`%s` of %s, which has no numbers", what, value_text(e->arena, v));
-  diag_help(e->diags, d, "an axis of 0 has a sum, and no mean and no largest");
+  diag_help(e->diags, d, "an axis of 0 has a sum, and no mean, no largest and no order");
   return value_error(e);
 }
 
@@ -397,6 +397,7 @@ static Value *indices_along_last(Elab *e, BuiltinCall *call, bool in_order) {
   TensorType type = {.element = ELEMENT_INT, .shape = t->type.shape};
   int axis = tensor_offset(e, t) + type.shape.rank - 1;
   int64_t n = type.shape.axes[type.shape.rank - 1];
+  if (n == 0) return nothing_to_reduce(e, v, call->span, in_order ? "order" : "argmax");
   if (!in_order) type.shape.rank--;
   IrRef indices = in_order ? ir_sort(e->scene->fn, t->ir, axis, n, false) : ir_argmax(e->scene->fn, t->ir, axis);
   return tensor_like(e, call->span, type, indices, t->belongs, &t->hidden);
