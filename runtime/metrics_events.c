@@ -88,7 +88,7 @@ static void find_modes(HgmModes *m, const Search *s) {
   int d = m->d;
   double total = 0, most, *sum = m->centres + MOST_MODES * d;
   for (int64_t i = 0; i < s->n; i++) total += weight_of(s->truth, s->rows[i]);
-  while (m->n < MOST_MODES) {
+  while (s->n > 0 && m->n < MOST_MODES) {
     int64_t seed = best_seed(s, m->n, &most);
     if (seed < 0 || most < mode_share * total) return;
     double *centre = m->centres + m->n * d;
