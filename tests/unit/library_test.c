@@ -95,6 +95,47 @@ static void products_with_jacobians_and_scores(void **state) {
   leave(&l);
 }
 
+// ---- volumes: 2 x 3 x 4 places of one number, sin(i x0); what comes out is added up with cos(place)
+
+enum { DEEP = 2, HIGH = 3, WIDE = 4, OUT = 2 };
+static double volume(double x, int d, int h, int w) { return sin((d * HIGH + h) * WIDE + w + 1) * x; }
+static double kernel_at(int i) { return 0.3 * sin(2.0 * i + 1); }
+
+static void volumes_are_convolved(void **state) {
+  (void)state;
+  Loaded l = load(NUMBERS "fn v(x) = reshape([sin(i + 1) * x[0] for i in 0:24], 2, 3, 4, 1)\nfn told(y) = sum(flatten(y) * cos(range(0, len(flatten(y)))))\n"
+                          "net f(x) -> (y: real) = told(v(x) |> conv3d(2, kernel = 2, stride = (1, 1, 2), same = false))\n"
+                          "net g(x) -> (y: real) = told(v(x) |> locally_connected3d(2, kernel = 2, bias = false))\n"
+                          "score {\n  conv = f(x)\n  local = g(x)\n  back = told(v(x) |> upsample3d(1, 2, 3) |> pool_mean3d(1, 2, 3)) - told(v(x))\n"
+                          "  top = sum(v(x) |> pool_max3d(2, 3, 2)) }\n");
+  double conv[8 * OUT], local[6 * 8 * OUT], none[OUT] = {0, 0};
+  for (int i = 0; i < 8 * OUT; i++) conv[i] = kernel_at(i);
+  for (int i = 0; i < 6 * 8 * OUT; i++) local[i] = kernel_at(i);
+  give_numbers(&l);
+  give(&l, "f.conv3d_1.k", conv, 8 * OUT);
+  give(&l, "f.conv3d_1.b", none, OUT);
+  give(&l, "g.locally_connected3d_1.k", local, 6 * 8 * OUT);
+  for (int e = 0; e < EVENTS; e++) {
+    double of_conv = 0, of_local = 0;
+    for (int h = 0; h < 2; h++) // one place deep, two high, three wide (two with stride 2)
+      for (int w = 0; w < 3; w++)
+        for (int i = 0; i < 8; i++)
+          for (int o = 0; o < OUT; o++) {
+            int place = h * 3 + w;
+            double x = volume(X0[e], i / 4, h + i / 2 % 2, w + i % 2);
+            of_local += x * local[(place * 8 + i) * OUT + o] * cos(place * OUT + o);
+            if (w % 2 == 0) of_conv += x * conv[i * OUT + o] * cos((h * 2 + w / 2) * OUT + o);
+          }
+    double top[2] = {-1e9, -1e9};
+    for (int p = 0; p < DEEP * HIGH * WIDE; p++) top[p % WIDE / 2] = fmax(top[p % WIDE / 2], volume(X0[e], p / WIDE / HIGH, p / WIDE % HIGH, p % WIDE));
+    near(score(&l, "conv")[e], of_conv, 1e-12);
+    near(score(&l, "local")[e], of_local, 1e-12);
+    near(score(&l, "back")[e], 0, 1e-12);
+    near(score(&l, "top")[e], top[0] + top[1], 1e-12);
+  }
+  leave(&l);
+}
+
 // ---- solvers: of x' = -tanh(x) sinh(x) falls as exp(-t)
 
 static double error_of(const char *solver) {
@@ -190,9 +231,13 @@ static void a_continuous_density_adds_up_to_one(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(boosts_are_lorentz_transformations),           cmocka_unit_test(lists_are_ordered),
-      cmocka_unit_test(products_with_jacobians_and_scores),           cmocka_unit_test(solvers_have_their_orders),
-      cmocka_unit_test(steps_have_the_length_that_an_event_asks_for), cmocka_unit_test(a_linear_field_has_its_volume),
+      cmocka_unit_test(boosts_are_lorentz_transformations),
+      cmocka_unit_test(lists_are_ordered),
+      cmocka_unit_test(volumes_are_convolved),
+      cmocka_unit_test(products_with_jacobians_and_scores),
+      cmocka_unit_test(solvers_have_their_orders),
+      cmocka_unit_test(steps_have_the_length_that_an_event_asks_for),
+      cmocka_unit_test(a_linear_field_has_its_volume),
       cmocka_unit_test(a_continuous_density_adds_up_to_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
