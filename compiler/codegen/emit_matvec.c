@@ -6,13 +6,17 @@
 // sign of a sum that is zero: x w is +0 or -0, and only -0 + (+0) differs from its first term. So a chain that ends at -0 (all
 // its products were too small for any number but zero) is computed again with all terms. Weights must be finite. Sums of blocks begin at +0, and no
 // block makes -0 of that, so their chains are not computed again.
+//
+// Pieces (a convolution, a locally connected layer): the chain of an output goes on over further loops. One or two vectors of outputs would wait for each other's
+// sums, so a few neighbouring places share the loops, each with chains, weights and numbers of its own; where clips leave one of them more terms
+// than the others, it ends alone.
 #include <string.h>
 
 #include "compiler/codegen/emit_nest.h"
 #include "compiler/codegen/gemm.h"
 #include "compiler/codegen/product.h"
 
-enum { MOST_VECTORS = 24, MOST_VECTORS_256 = 12 };
+enum { MOST_VECTORS = 24, MOST_VECTORS_256 = 12, MOST_PLACES = 4, MOST_CHAINS = 16 };
 
 typedef struct Matvec {
   const Product *product;
@@ -22,6 +26,9 @@ typedef struct Matvec {
   LLVMValueRef ends;              // halves: where in the list the chains begin, two of each block
   IrDtype kept;                   // weights in memory
   LLVMTypeRef weight, element, vector;
+  int place_loop; // pieces: the outer loop whose neighbouring turns share loops, -1: none
+  unsigned places;
+  LLVMValueRef place; // the first of them
 } Matvec;
 
 static int lanes_of(const CodeModule *m, bool f64, int64_t n) {
@@ -193,23 +200,133 @@ static void emit_block(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t
   }
 }
 
+// ---- pieces
+
+typedef struct Chain { // of a place, of those that share loops
+  LLVMValueRef w, x, terms;
+} Chain;
+
+static void go_to_place(Emit *e, const Matvec *v, unsigned p) {
+  if (v->place_loop >= 0) e->index[v->place_loop] = emit_plus(e->m, v->place, p);
+}
+
+// Terms [from, to) of the chains of these places, where each is.
+static void add_place_terms(Emit *e, const Matvec *v, LLVMValueRef from, LLVMValueRef to, Chain *places, unsigned n_places, const int64_t *at, unsigned n,
+                            LLVMValueRef *sums) {
+  CodeModule *m = e->m;
+  LLVMValueRef now[EMIT_CARRIED];
+  unsigned chains = n_places * n;
+  memcpy(now, sums, chains * sizeof *now);
+  for (unsigned p = 0; p < n_places; p++) now[chains + 2 * p] = places[p].w, now[chains + 2 * p + 1] = places[p].x;
+  EmitLoop k = emit_loop(m, "k", from, to, 1, now, chains + 2 * n_places);
+  memcpy(now, k.carried, k.n * sizeof *now);
+  for (unsigned p = 0; p < n_places; p++) {
+    LLVMValueRef *w = &now[chains + 2 * p], *x = w + 1, number = emit_broadcast(m, v->vector, *x);
+    for (unsigned i = 0; i < n; i++) {
+      LLVMValueRef weights = nest_to_register(e, v->kept, lanes_load(e, v->kept, emit_at(m, v->weight, *w, emit_index(m, at[i])), 1));
+      now[p * n + i] = emit_fma(m, weights, number, now[p * n + i]);
+    }
+    *w = emit_at(m, v->weight, *w, emit_index(m, v->w_k));
+    *x = emit_at(m, v->element, *x, emit_index(m, v->x_k));
+  }
+  emit_loop_end(m, &k, now);
+  memcpy(sums, k.carried, chains * sizeof *sums);
+  for (unsigned p = 0; p < n_places; p++) places[p].w = k.carried[chains + 2 * p], places[p].x = k.carried[chains + 2 * p + 1];
+}
+
+// The loops of the chains from loop l on.
+static void add_pieces(Emit *e, const Matvec *v, int l, const Chain *places, const int64_t *at, unsigned n, LLVMValueRef *sums) {
+  CodeModule *m = e->m;
+  const NestStep *t = &e->nest->steps[0];
+  Chain now[MOST_PLACES];
+  memcpy(now, places, v->places * sizeof *now);
+  if (l == v->product->k_loop) {
+    LLVMValueRef all = now[0].terms;
+    for (unsigned p = 1; p < v->places; p++) all = emit_least(m, all, now[p].terms);
+    add_place_terms(e, v, emit_index(m, 0), all, now, v->places, at, n, sums);
+    for (unsigned p = 0; p < v->places && v->places > 1; p++) add_place_terms(e, v, all, now[p].terms, &now[p], 1, at, n, sums + p * n);
+    return;
+  }
+  EmitRange only = nest_range(e, l);
+  LLVMValueRef from = only.from ? emit_units(m, &only, only.from) : emit_index(m, 0);
+  LLVMValueRef to = only.from ? emit_units(m, &only, only.to) : emit_index(m, e->nest->segments[0].extent[l - e->nest->outer]);
+  EmitLoop loop = emit_loop(m, "piece", from, to, 1, sums, v->places * n);
+  memcpy(sums, loop.carried, loop.n * sizeof *sums);
+  for (unsigned p = 0; p < v->places; p++) {
+    now[p].w = emit_at2(m, v->weight, now[p].w, loop.index, t->read[v->product->w].stride[l], NULL);
+    now[p].x = emit_at2(m, v->element, now[p].x, loop.index, t->read[v->product->x].stride[l], NULL);
+  }
+  add_pieces(e, v, l + 1, now, at, n, sums);
+  emit_loop_end(m, &loop, sums);
+  memcpy(sums, loop.carried, loop.n * sizeof *sums);
+}
+
+static void emit_places(Emit *e, const Matvec *v, LLVMValueRef row, const int64_t *at, unsigned n) {
+  CodeModule *m = e->m;
+  const NestStep *t = &e->nest->steps[0];
+  const NestRead *w = &t->read[v->product->w], *x = &t->read[v->product->x];
+  LLVMValueRef sums[MOST_VECTORS + MOST_CHAINS];
+  Chain places[MOST_PLACES] = {{0}};
+  for (unsigned p = 0; p < v->places; p++) {
+    go_to_place(e, v, p);
+    places[p] = (Chain){emit_at(m, v->weight, v->w, row), v->x, emit_index(m, v->product->k)};
+    if (v->place_loop >= 0) {
+      places[p].w = emit_at2(m, v->weight, places[p].w, e->index[v->place_loop], w->stride[v->place_loop], NULL);
+      places[p].x = emit_at2(m, v->element, places[p].x, e->index[v->place_loop], x->stride[v->place_loop], NULL);
+    }
+    EmitRange only = nest_range(e, v->product->k_loop);
+    if (!only.from) continue;
+    LLVMValueRef first = emit_units(m, &only, only.from);
+    places[p].w = emit_at2(m, v->weight, places[p].w, first, v->w_k, NULL);
+    places[p].x = emit_at2(m, v->element, places[p].x, first, v->x_k, NULL);
+    places[p].terms = LLVMBuildNSWSub(m->builder, emit_units(m, &only, only.to), first, "");
+  }
+  for (unsigned i = 0; i < v->places * n; i++) sums[i] = LLVMConstNull(v->vector);
+  add_pieces(e, v, t->kept, places, at, n, sums);
+  for (unsigned p = 0; p < v->places; p++) {
+    go_to_place(e, v, p);
+    for (unsigned i = 0; i < n; i++) {
+      e->index[v->product->n_loop] = emit_plus(m, row, at[i]);
+      nest_follow(e, sums[p * n + i]);
+    }
+  }
+}
+
+// The last loop outside of the outputs, unless clips bind it to a piece: places that share loops would need other turns of it.
+static int place_loop(const Nest *nest, const Product *p) {
+  const NestStep *t = &nest->steps[0];
+  for (int l = nest->outer - 1; l >= 0; l--) {
+    if (l == p->n_loop || nest->extent[l] == 1) continue;
+    for (int i = 0; i < t->n_clips; i++)
+      for (int which = 0; which < 2; which++) {
+        int other = t->clips[i].loop[1 - which];
+        if (t->clips[i].loop[which] == l && other >= t->kept && other < p->k_loop) return -1;
+      }
+    return l;
+  }
+  return -1;
+}
+
+// ---- outputs
+
 // Blocks of equal numbers of vectors; the last vector of all ends at the last output, over its neighbour if need be.
 static void emit_outputs(Emit *e, const Matvec *v) {
   CodeModule *m = e->m;
   int64_t outputs = v->product->n, lanes = m->lanes, vectors = (outputs + lanes - 1) / lanes;
   int64_t most = m->target->vector_bits == 512 ? MOST_VECTORS : MOST_VECTORS_256, blocks = (vectors + most - 1) / most;
   int64_t block = (vectors + blocks - 1) / blocks, whole = outputs / lanes / block, at[MOST_VECTORS];
+  void (*emit)(Emit *, const Matvec *, LLVMValueRef, const int64_t *, unsigned) = v->product->pieces ? emit_places : emit_block;
   e->valid = (unsigned)(outputs < lanes ? outputs : lanes);
   for (int64_t i = 0; i < block; i++) at[i] = i * lanes;
   if (whole > 0) {
     EmitLoop rows = emit_loop(m, "outputs", emit_index(m, 0), emit_index(m, whole * block * lanes), block * lanes, NULL, 0);
-    emit_block(e, v, rows.index, at, (unsigned)block);
+    emit(e, v, rows.index, at, (unsigned)block);
     emit_loop_end(m, &rows, NULL);
   }
   int64_t done = whole * block, rest = vectors - done;
   if (rest == 0) return;
   if (outputs >= lanes) at[rest - 1] = outputs - done * lanes - lanes;
-  emit_block(e, v, emit_index(m, done * lanes), at, (unsigned)rest);
+  emit(e, v, emit_index(m, done * lanes), at, (unsigned)rest);
 }
 
 static void matvec_body(Emit *e, void *data) {
@@ -218,7 +335,19 @@ static void matvec_body(Emit *e, void *data) {
   v->w = nest_start(e, &t->read[v->product->w], v->skip, 1);
   v->x = nest_start(e, &t->read[v->product->x], v->skip, 1);
   if (v->list) make_list(e, v);
-  emit_outputs(e, v);
+  if (v->place_loop < 0) {
+    emit_outputs(e, v);
+    return;
+  }
+  int64_t vectors = (v->product->n + e->m->lanes - 1) / e->m->lanes, most = MOST_CHAINS / vectors;
+  GemmRun run[GEMM_RUNS];
+  int runs = gemm_runs(e->nest->extent[v->place_loop], (unsigned)(most < 1 ? 1 : most < MOST_PLACES ? most : MOST_PLACES), run);
+  for (int i = 0; i < runs; i++) {
+    EmitLoop first = emit_loop(e->m, "places", emit_index(e->m, run[i].from), emit_index(e->m, run[i].to), run[i].rows, NULL, 0);
+    v->place = first.index, v->places = run[i].rows;
+    emit_outputs(e, v);
+    emit_loop_end(e->m, &first, NULL);
+  }
 }
 
 void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Product *product) {
@@ -227,13 +356,15 @@ void matvec_emit(CodeModule *m, const char *name, const Nest *nest, const Produc
   own.lanes = lanes_of(m, t->dtype == IR_F64, product->n);
   code_module_lanes(m, (unsigned)own.lanes);
   Emit e = nest_begin(m, name, &own, 0);
-  Matvec v = {.product = product, .skip = 1u << product->n_loop, .vector = point_type(m, (IrDtype)t->dtype)};
+  Matvec v = {.product = product, .skip = 1u << product->n_loop, .vector = point_type(m, (IrDtype)t->dtype), .places = 1, .place_loop = -1};
   v.element = emit_element(v.vector);
   v.kept = (IrDtype)t->read[product->w].dtype;
   v.weight = point_memory_element(m, v.kept);
   v.w_k = t->read[product->w].stride[product->k_loop];
   v.x_k = t->read[product->x].stride[product->k_loop];
   for (int l = own.outer; l <= product->k_loop; l++) v.skip |= 1u << l;
+  if (product->pieces) v.place_loop = place_loop(nest, product);
+  if (v.place_loop >= 0) v.skip |= 1u << v.place_loop;
   if (product->zeros) v.list = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k + 1), "list");
   if (product->zeros && product->halves) v.ends = LLVMBuildArrayAlloca(m->builder, m->i32, emit_index(m, product->k / GEMM_BLOCK * 2 + 3), "ends");
   nest_around(&e, 0, own.outer, v.skip, own.extent, matvec_body, NULL, &v);

@@ -2,7 +2,7 @@
 
 #include "compiler/codegen/gemm.h"
 
-enum { LEAST_SUMS = 16 }; // rows
+enum { LEAST_SUMS = 16, LEAST_OUTPUTS = 4 }; // rows; of one event, whose outputs lie along the lanes
 
 // An array in memory of the step's dtype, per event or not; weights may be kept in half the bytes.
 static bool is_array(const Schedule *s, const Access *a, IrDtype dtype, bool events) {
@@ -29,7 +29,6 @@ bool product_fits(const Schedule *s, const Step *t, Product *p) {
   if (p->w < 0) return false;
   p->x = 1 - p->w;
   p->pieces = !one_chain(t);
-  if (p->pieces && s->options.tile == 1) return false;
   int64_t terms = 1;
   for (int l = t->kept; l < t->loops; l++) terms *= t->extent[l];
   p->k = p->pieces ? t->extent[t->loops - 1] : terms;
@@ -40,10 +39,11 @@ bool product_fits(const Schedule *s, const Step *t, Product *p) {
     p->n_loop = l;
     p->n = t->extent[l];
   }
+  if (p->pieces && single && (t->halves || p->n < LEAST_OUTPUTS)) return false;
   p->halves = t->halves;
   p->tiles = t->halves && s->options.tiles && gemm_tiles_pay(s->options.tile, p->n, p->k);
   // Only a leaf's weights are known to be finite.
-  p->zeros = single && t->zeros && p->k >= 16 && s->places.at[t->operand[p->w].place].kind == PLACE_LEAF;
+  p->zeros = single && t->zeros && !p->pieces && p->k >= 16 && s->places.at[t->operand[p->w].place].kind == PLACE_LEAF;
   return p->n_loop >= 0 && p->n * terms >= 16;
 }
 

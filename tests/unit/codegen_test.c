@@ -214,6 +214,9 @@ static void test_images(void **state) {
       {"ehwijc,ijco->ehwo", 1, 2, 8, 5, 1, 8, 2, 1},
       {"ehwijc,ijco->ehwo", 2, 2, 8, 2, 1, 8, 2, 1},
       {"ehwijc,hwijco->ehwo", 4, 4, 8, 3, 2, 8, 1, 2},
+      // several vectors of outputs, several blocks of places, whose ends have fewer terms
+      {"ehwijc,ijco->ehwo", 2, 11, 5, 5, 1, 40, 2, 1},
+      {"ehwijc,hwijco->ehwo", 2, 11, 5, 5, 1, 6, 2, 1},
   };
   for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
     const Image *a = &all[c];
