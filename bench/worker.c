@@ -3,7 +3,7 @@
 //   bench/worker MODEL.hgm      prints `ready PARAMETERS EVENTS` after its first step (of all updates), then answers one line each:
 //   train S, sample S, chunks S -> events/s over S seconds; single S -> median seconds of a one-event call; memory -> MB; quit
 //
-// commands S -> for each update a line a command, its milliseconds a step (commands.h), then `end`; training stays on one thread afterwards
+// commands S -> for each update a line a command and phase, their milliseconds a step (commands.h), then `end`; training stays watched afterwards
 // Each other answer is `VALUE SHARE`, SHARE = processor time over wall time. floors S answers with two lines, training and sampling
 // beside their floors (floors.h): short segments of both in turn with large products for S seconds each, medians.
 #include <math.h>
@@ -193,7 +193,7 @@ static void both_floors(Worker *w, double seconds) {
   floors(w, "sample", &sample, seconds);
 }
 
-// From now on the updates run on one thread, as programs that are watched.
+// From now on the updates run as programs that are watched.
 static void watch_updates(Worker *w) {
   HgmError error = {0};
   size_t n = w->phase.model->updates.len;
@@ -202,7 +202,6 @@ static void watch_updates(Worker *w) {
     Bound *bound = &w->phase.updates[u];
     watch_begin(&w->watches[u], bound->program);
     bound->program = &w->watches[u].program;
-    bound->pool = NULL;
     if (!bound_work(bound, &w->session, w->phase.batch + 1, &w->phase.room, &error)) fail(&error);
   }
 }
