@@ -102,9 +102,7 @@ static bool takes_part(IrOp op) {
 }
 
 bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const ModelLoss *loss, const BoundCall *call, const Tables *tables, int64_t step,
-                       HgmError *error) {
-  static const char cure[] =
-      "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
+                       const char *cure, HgmError *error) {
   const Slot *result = bound_result(bound, loss->output);
   const char *block = loss->name;
   const char *term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";

@@ -4,8 +4,8 @@
 
 #include "compiler/driver/bound.h"
 
-// Always returns false, with the block, the term, the step, the source line and the event in the error. loss: whose value or gradient it is.
+// Always returns false, with the block, the term, the step, the source line, the event and the cure in the error. loss: whose value or gradient it is.
 bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, const ModelLoss *loss, const BoundCall *call, const Tables *tables, int64_t step,
-                       HgmError *error);
+                       const char *cure, HgmError *error);
 
 #endif

@@ -384,7 +384,9 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   call.context = &(Judged){update, bound};
   if (!bound_run(bound, &call, error)) return false;
   const ModelLoss *bad = bad_loss(update, bound);
-  if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, error);
+  static const char cure[] =
+      "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
+  if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, cure, error);
   for (size_t i = 0; i < update->losses.len && last; i++) add_loss(p, first_loss + i, bound, &update->losses.at[i], (double)call.events);
   bound_commit(bound);
   p->t->events_trained += call.events;

@@ -33,6 +33,7 @@ typedef struct Phase {
   int64_t steps_here;        // that it has made
   bool *ran;                 // by update: in one of them
   bool no_number;            // what `watch` looks at was none, and that is said
+  bool not_finite;           // … the validation loss
   Bound *updates, *controls; // by update; a control's program is NULL where nothing changes from step to step
   HgmRoom room;              // that the updates work in, one after the other
   Bound validate;

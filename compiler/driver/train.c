@@ -6,6 +6,7 @@
 #include "compiler/driver/fitting.h"
 #include "compiler/driver/gallery.h"
 #include "compiler/driver/kept.h"
+#include "compiler/driver/nonfinite.h"
 #include "compiler/driver/phase.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/trained.h"
@@ -60,6 +61,17 @@ void train_begin_weights(Session *session, Store *store) {
 
 // ---- epochs
 
+// Training goes on; that nothing says which epoch is best must not be silent.
+static void say_not_finite(Phase *p, const Dataset *dataset, const BoundCall *call) {
+  HgmError why = {0};
+  if (p->not_finite || !ranks_first(p->t->ranks)) return;
+  p->not_finite = true;
+  const ModelLoss loss = {.name = phase_loss(p->model, 0)->name, .output = "loss"};
+  nonfinite_explain(p->t->session, p->model->validate, &p->validate, &loss, call, &dataset->tables, (int64_t)p->t->position.step,
+                    "leave such rows out with `where`; an epoch without a validation loss is not taken for the best", &why);
+  fprintf(stderr, "warning: validation: %s\n", why.text);
+}
+
 // Weighted mean of the loss over the validation split; NaN without one.
 static bool validate(Phase *p, double *loss, HgmError *error) {
   *loss = NAN;
@@ -75,8 +87,10 @@ static bool validate(Phase *p, double *loss, HgmError *error) {
     BoundCall call = {.events = rows.n - at < CHUNK ? rows.n - at : CHUNK, .rows = rows.at + at, .event_ids = rows.at + at};
     call.ranks = p->t->ranks;
     if (!bound_run(&p->validate, &call, error)) return false;
-    sum += slot_number(bound_result(&p->validate, "loss"), 0);
+    const double part = slot_number(bound_result(&p->validate, "loss"), 0);
+    sum += part;
     weight += slot_number(bound_result(&p->validate, "weight"), 0);
+    if (!isfinite(part)) say_not_finite(p, dataset, &call);
   }
   *loss = sum / weight;
   return true;

@@ -109,6 +109,18 @@ sed -i '2s/$/\n  split 0.1 \/ 0.1 \/ 0.8/' cut.hgm
 expect_exit 1 $HGMC run cut.hgm --train single.csv -o refused --force
 expect_text "no event of single.csv is left to train on: of 1 row \`split\` gives all away; give more events, or a larger first part"
 expect_exit 1 $HGMC eval constant --data single.csv; expect_text "d has 1 event after the cuts; two at least are compared"
+# ---- a validation loss that is none: the block, the operation, its place and the event, said once
+cat > logs.hgm << 'END'
+data d { a = "a" }
+net f(a: d.a) -> real = a |> dense(1)
+train { update f { minimize (f(a) - log(a + 0.4))^2; with adam(1e-3) }; batch 32; epochs 3 }
+END
+awk -F, 'NR == 1 || $1 > -0.3' good.csv > above.csv
+expect_exit 0 $HGMC run logs.hgm --train above.csv --valid good.csv -o logs --quiet
+expect_text "warning: validation: the loss of \`update f\` is not finite in step "
+expect_text ": \`log\` at logs.hgm:3:37 gives the first number that is not finite, of -0."
+expect_text "an epoch without a validation loss is not taken for the best"
+[ "$(grep -c validation: log)" = 1 ] || fail "it to be said once"
 # ---- cuts that leave nothing: which of them, what they looked at, and the unit, which may be the reason; those that only together leave nothing
 cut_away() { # COLUMNS CUTS TEXT…: the table with energies from 20 to 118 in place of a
   flow_model cut.hgm "$1"
