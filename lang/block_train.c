@@ -275,6 +275,8 @@ static const char *phase_name(Elab *e) {
   return n == 0 ? "train" : arena_printf(e->arena, "train%zu", n + 1);
 }
 
+enum { MOST_PHASES = 10000 };
+
 void train_block(Blocks *b, const Train *t) {
   Elab *e = b->e;
   const AstDecl *d = t->decl;
@@ -284,6 +286,11 @@ void train_block(Blocks *b, const Train *t) {
   bool list = count != NULL && count->kind == VALUE_LIST;
   if (list) n = (int64_t)count->u.list.len;
   else if (count != NULL && !elab_setting_int(e, count, d->u.train.repeat->span, "how often `train` repeats", &n)) return;
+  if (n < 0 || n > MOST_PHASES) {
+    Diag *diag = elab_error(e, DIAG_TOO_LARGE, d->u.train.repeat->span, "%lld phases", (long long)n);
+    diag_help(e->diags, diag, "each has programs of its own: 0 to %d phases; `epochs` makes one longer", MOST_PHASES);
+    return;
+  }
   for (int64_t i = 0; i < n; i++) {
     Map optimizers = {0};
     TrainScope scope = {.outer = scope_new(e, t->scope), .site = phase_name(e), .decl = d, .optimizers = &optimizers};
