@@ -65,7 +65,7 @@ typedef struct HgmPointer {
 
 typedef struct HgmCommand {
   uint32_t kernel, first_pointer, n_pointers;
-  uint64_t split; // ONCE: elements, which may be divided among threads (at multiples of 16); 0: run whole
+  uint64_t split; // ONCE: elements or shares of a loop, which may be divided among threads (at multiples of 16); 0: run whole
 } HgmCommand;
 
 typedef struct HgmPhase {

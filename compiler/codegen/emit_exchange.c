@@ -20,6 +20,16 @@ bool exchange_fits(const Nest *n, Exchange *x) {
 
 static EmitLoop squares_along(Emit *e, int l, int64_t side) { return emit_blocks(e->m, "squares", emit_index(e->m, e->nest->extent[l]), side, &e->index[l]); }
 
+// Those of this call.
+static EmitLoop share_along(Emit *e, int l, int64_t side) {
+  CodeModule *m = e->m;
+  if (e->nest->shares == 0) return squares_along(e, l, side);
+  EmitRange squares = nest_share(e, (e->nest->extent[l] + side - 1) / side);
+  EmitLoop loop = emit_loop(m, "squares", squares.from, squares.to, 1, NULL, 0);
+  e->index[l] = emit_least(m, LLVMBuildNSWMul(m->builder, loop.index, emit_index(m, side), ""), emit_index(m, e->nest->extent[l] - side));
+  return loop;
+}
+
 static void copy_square(Emit *e, const Exchange *x, unsigned side) {
   const NestStep *t = &e->nest->steps[0];
   const NestRead *r = &t->read[0];
@@ -33,7 +43,7 @@ static void copy_square(Emit *e, const Exchange *x, unsigned side) {
 static void copy_squares(Emit *e, void *data) {
   const Exchange *x = data;
   unsigned side = square_side(e->m, point_memory_element(e->m, (IrDtype)e->nest->steps[0].dtype));
-  EmitLoop outer = squares_along(e, x->to, side), inner = squares_along(e, x->from, side);
+  EmitLoop outer = share_along(e, x->to, side), inner = squares_along(e, x->from, side);
   copy_square(e, x, side);
   emit_loop_end(e->m, &inner, NULL);
   emit_loop_end(e->m, &outer, NULL);

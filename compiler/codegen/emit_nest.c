@@ -268,7 +268,9 @@ static void emit_outer(Emit *e, int depth) {
   }
   CodeModule *m = e->m;
   int64_t step = depth + 1 == e->nest->outer && has_drawn(e) ? DRAWS_TOGETHER : 1;
-  EmitLoop loop = emit_loop(m, "outer", emit_index(m, 0), emit_index(m, e->nest->extent[depth]), step, NULL, 0);
+  EmitRange turns = {emit_index(m, 0), emit_index(m, e->nest->extent[depth]), 1};
+  if (depth == 0 && e->nest->shares > 0) turns = nest_share(e, e->nest->extent[depth]);
+  EmitLoop loop = emit_loop(m, "outer", turns.from, turns.to, step, NULL, 0);
   e->index[depth] = loop.index;
   emit_outer(e, depth + 1);
   emit_loop_end(m, &loop, NULL);
@@ -306,6 +308,16 @@ Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more
   e.tile = LLVMGetParam(f, 0);
   make_locals(&e);
   return e;
+}
+
+EmitRange nest_share(Emit *e, int64_t turns) {
+  CodeModule *m = e->m;
+  LLVMValueRef bound[2], shares = emit_index(m, e->nest->shares);
+  for (int i = 0; i < 2; i++) {
+    LLVMValueRef share = nest_field(e, i == 0 ? offsetof(HgmTile, first) : offsetof(HgmTile, last), m->i64);
+    bound[i] = LLVMBuildUDiv(m->builder, LLVMBuildNSWMul(m->builder, share, emit_index(m, turns), ""), shares, "");
+  }
+  return (EmitRange){bound[0], bound[1], 1};
 }
 
 void nest_end(Emit *e) {

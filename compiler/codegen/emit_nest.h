@@ -45,6 +45,7 @@ typedef struct Emit {
 
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
 void nest_end(Emit *e);
+EmitRange nest_share(Emit *e, int64_t turns);               // of the first loop, those of this call
 unsigned nest_lanes(const CodeModule *m, const Nest *nest); // of its vectors
 
 // ---- where numbers lie (emit_access.c)

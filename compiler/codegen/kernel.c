@@ -72,6 +72,26 @@ static void build_nest(Schedule *s, Kernel *k, const Group *group) {
   k->n_slots = k->nest->n_slots;
 }
 
+// What threads may share of a kernel that runs once a step: elements of a flat one, turns of the first loop of another that is long and stores each number once.
+static uint64_t shares_of(Nest *n, bool once) {
+  enum { LONG = 1 << 17 };
+  if (n->mode == NEST_FLAT) return (uint64_t)n->elements;
+  if (!once || n->mode != NEST_LANES || n->outer == 0 || (n->lane_loop == 0 && n->outer < 2)) return 0;
+  Exchange exchange;
+  if (n->lane_loop == 0 && !exchange_fits(n, &exchange)) return 0;
+  int64_t outer = 1, numbers = 0;
+  for (int l = 0; l < n->outer; l++) outer *= n->extent[l];
+  for (uint32_t i = 0; i < n->n_segments; i++) {
+    int64_t inner = 1;
+    for (int l = 0; l < n->segments[i].loops; l++) inner *= n->segments[i].extent[l];
+    if (outer * inner > numbers) numbers = outer * inner;
+  }
+  for (uint32_t i = 0; i < n->n_steps; i++)
+    if (n->steps[i].adds || n->steps[i].over_events || n->steps[i].kind == STEP_DRAW) return 0;
+  n->shares = numbers < LONG ? 0 : numbers;
+  return (uint64_t)n->shares;
+}
+
 static void add_scratch(Schedule *s, Kernel *k, const Group *group) {
   NestSlot *slots = ARENA_ARRAY(s->arena, NestSlot, k->nest->n_slots + 1);
   memcpy(slots, k->nest->slots, sizeof *slots * k->nest->n_slots);
@@ -99,7 +119,7 @@ Kernel kernel_build(Schedule *s, const Group *group) {
   case GROUP_NEST:
   case GROUP_PAIRS:
     build_nest(s, &k, group);
-    k.split = k.nest->mode == NEST_FLAT ? (uint64_t)k.nest->elements : 0;
+    k.split = shares_of(k.nest, k.once);
     break;
   case GROUP_INVERSE: build_inverse(s, &k, &s->steps.at[group->steps.at[0]]); break;
   case GROUP_PRODUCT: build_product(s, &k, group); break;

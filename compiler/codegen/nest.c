@@ -366,11 +366,11 @@ uint64_t hash_words(uint64_t hash, const void *words, size_t n) {
   return hash;
 }
 
-enum { NEST_HEAD = 11 };
+enum { NEST_HEAD = 12 };
 
 static void head_of(const Nest *n, int64_t head[NEST_HEAD]) {
   const int64_t all[NEST_HEAD] = {n->mode,    n->outer,      n->pairs,   n->lanes,    n->lane_loop, n->tile,
-                                  n->n_slots, n->n_segments, n->n_steps, n->n_locals, n->n_numbers};
+                                  n->n_slots, n->n_segments, n->n_steps, n->n_locals, n->n_numbers, n->shares};
   memcpy(head, all, sizeof all);
 }
 
