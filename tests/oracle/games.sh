@@ -10,6 +10,7 @@ cases=("dirac:gan/dirac_gan" "gan:gan/gan" "least_squares:gan/gan --set game=lea
 images=(fcgan dcgan lagan hybridgan)
 [ -n "${HGM_LONG:-}" ] && cases+=("wgan:gan/wgan" "wgan_gp_toys:gan/wgan_gp_toys" "subtraction_ee:gan/subtraction_ee" "calogan:calorimeter/calogan --set latent=8")
 [ -n "${HGM_LONG:-}" ] && for name in "${images[@]}"; do cases+=("$name:images/$name"); done
+[ -n "${HGM_LONG:-}" ] && cases+=("lagan_published:images/lagan --set faint=0")
 failed=0 pairs=()
 compare() {
   [ ${#pairs[@]} -eq 0 ] || "$python" tests/oracle/games.py "${pairs[@]}" || failed=1
@@ -22,6 +23,7 @@ for case in "${cases[@]}"; do
   read -r model options <<< "$model"
   events=24; [[ $model = images/* || $model = calorimeter/* ]] && events=4 && compare # up to 160 MB an update
   for precision in f64 ${HGM_LONG:+f32}; do
+    [ $name.$precision = lagan.f32 ] && continue # a slope of 50 at an empty pixel: docs/numerics.md
     "$BUILD_DIR/tests/oracle_dump" "examples/$model.hgm" - "$scratch/$name.$precision" --precision $precision --games $options --events $events
   done
   for file in "$scratch/$name".*; do pairs+=("${file##*/}=$file"); done

@@ -1,6 +1,6 @@
 """Trains LAGAN (examples/images/lagan.hgm) here and in PyTorch on the same jet images from the same weights, and compares what both learnt.
 
-    BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py [--seeds 1 2 3] [--epochs 4] [--images 9000] [--width 128] [--rate 2e-4] [--side both]
+    BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py [--seeds 1 2 3] [--epochs 4] [--images 9000] [--width 128] [--rate 2e-4] [--faint 0.002] [--side both]
     BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py --side PyTorch --device cuda --seeds 1 > torch-1.log
     .venv/bin/python tests/oracle/lagan_beside.py --logs hgm-*.log torch-*.log
     BUILD_DIR=build/release .venv/bin/python tests/oracle/lagan_beside.py --lockstep 10 [--width 32]
@@ -150,9 +150,9 @@ class Generator(nn.Module):
 
 
 class Judge(nn.Module):
-    def __init__(self, weights):
+    def __init__(self, weights, faint):
         super().__init__()
-        name = "judge.features_1."
+        self.faint, name = faint, "judge.features_1."
         self.conv = Conv(weights, name + "conv2d_1")
         shapes = (dict(side=25, stride=2, pad=2), dict(side=13, pad=2), dict(side=13, stride=2, pad=1))
         self.local = nn.ModuleList(Local(weights, f"{name}locally_connected2d_{i}", **shape) for i, shape in enumerate(shapes, 1))
@@ -163,7 +163,8 @@ class Judge(nn.Module):
     def forward(self, x, draws=None):
         """(events, 1, 25, 25) to logits: real, signal. draws: of dropout; None: there is none."""
         drop = lambda h, name, side: h if draws is None else h * draws.kept(name, side, h.shape[1])
-        h = drop(innermost(self.conv(x)), "drop_leaky_1.dropout_1", PIXELS)
+        seen = torch.cat([x, 0.1 * x / (x + self.faint)], dim=1) if self.faint else x
+        h = drop(innermost(self.conv(seen)), "drop_leaky_1.dropout_1", PIXELS)
         for i, (local, norm, side) in enumerate(zip(self.local, self.norm, (13, 13, 7)), 1):
             h = drop(norm(F.leaky_relu(local(h), LEAK)), f"dropout_{i}", side)
         h = h.view(7, 7, -1, len(x))[:6, :6].unflatten(0, (3, 2)).unflatten(2, (3, 2)).mean(dim=(1, 3)).flatten(0, 2).T
@@ -172,9 +173,9 @@ class Judge(nn.Module):
         return torch.addmm(self.b, torch.cat([h, near], dim=1), self.w).unbind(dim=1)
 
 
-def nets(first):
+def nets(first, faint):
     weights = {name: torch.tensor(value, dtype=torch.get_default_dtype()) for name, value in first.items()}
-    generator, judge = Generator(weights), Judge(weights)
+    generator, judge = Generator(weights), Judge(weights, faint)
     assert not weights, weights.keys()
     return generator, judge
 
@@ -187,7 +188,7 @@ def tool(name):
 
 
 def reduced(options):
-    return ["--set", f"width={options.width}", "--set", f"rate={options.rate}", "--precision", options.precision]
+    return ["--set", f"width={options.width}", "--set", f"rate={options.rate}", "--set", f"faint={options.faint}", "--precision", options.precision]
 
 
 def hgmc(options, *words):
@@ -273,9 +274,12 @@ def hgm_order(seed, epoch, n):
 class Game:
     """The recipe: two nets, their optimizers, a step."""
 
-    def __init__(self, first, rate):
-        self.generator, self.judge = nets(first)
-        self.optimizers = {net: torch.optim.Adam(net.parameters(), lr=rate, betas=(0.5, 0.999), fused=True) for net in (self.generator, self.judge)}
+    def __init__(self, first, options):
+        self.generator, self.judge = nets(first, options.faint)
+        self.optimizers = {net: self.optimizer(net, options) for net in (self.generator, self.judge)}
+
+    def optimizer(self, net, options):
+        return torch.optim.Adam(net.parameters(), lr=options.rate, betas=(0.5, 0.999), fused=True, capturable=options.device == "cuda")
 
     def update(self, net, images, real, kind, draws):
         self.judge.requires_grad_(net is self.judge)
@@ -309,7 +313,7 @@ class Game:
 
 
 def train_torch(options, first, x, kinds, test_kinds):
-    game, seconds = Game(first, options.rate), 0
+    game, seconds = Game(first, options), 0
     for epoch in range(1, options.epochs + 1):
         began = time.time()
         for rows in torch.randperm(len(x)).split(BATCH):
@@ -337,13 +341,13 @@ def lockstep(options, x, kinds, scratch):
     first = first_weights(options, seed, scratch)
     subprocess.run(hgmc(options, "run", MODEL, *files(place), "-o", place("run"), "--seed", str(seed), "--epochs", "1", "--set", "judged=100"), check=True,
                    stdout=subprocess.DEVNULL)
-    game = Game(first, options.rate)
+    game = Game(first, options)
     order = torch.cat([hgm_order(seed, epoch, len(x)) for epoch in (0, 1)])  # a pass after the first has the next batch's rows
     for step in range(options.lockstep):
         batch = lambda k: order[(step + k) * BATCH:(step + k + 1) * BATCH]
         game.step(x[batch(0)], kinds[batch(0)], lambda update, k: Draws(BATCH, update, seed, batch(k).numpy(), 2 * step + k))
     apart = {}
-    begun, ended = nets(first), nets(weights_of(place("run/model.h5")))
+    begun, ended = nets(first, options.faint), nets(weights_of(place("run/model.h5")), options.faint)
     for name, ours, theirs, old in zip(("generator", "judge"), ended, (game.generator, game.judge), begun):
         flat = [torch.cat([value.detach().flatten() for value in net.parameters()]) for net in (ours, theirs, old)]
         apart[name] = float((flat[0] - flat[1]).norm() / (flat[0] - flat[2]).norm())
@@ -360,7 +364,7 @@ def recall(norm, trained, path):
 def check_twin(seed, x, scratch, options):
     """Judge and generator as a training here has left them, on the same images and the same noise: hgm's logits and pixels."""
     trained = weights_of(os.path.join(scratch, "run/model.h5"))
-    generator, judge = nets(trained)
+    generator, judge = nets(trained, options.faint)
     for i, norm in enumerate(judge.norm, 1):
         recall(norm.norm, trained, f"judge.features_1.leaky_norm_{i}.batch_norm_1")
     for i, norm in enumerate((generator.norm_1, generator.norm_2), 1):
@@ -450,6 +454,7 @@ def main():
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--faint", type=float, default=0.002)
     parser.add_argument("--side", choices=(*SIDES, "both"), default="both")
     parser.add_argument("--data", default="../shared/data/jet_images.h5")
     parser.add_argument("--lockstep", type=int, default=0)

@@ -373,7 +373,8 @@ class Lagan:
 
     def judge(self, run):
         here = run.place("judge").next("features")
-        h = F.leaky_relu(layers.conv2d(here, run.images), 0.3)
+        seen = torch.cat([run.images, 0.1 * run.images / (run.images + 0.002)], dim=3)
+        h = F.leaky_relu(layers.conv2d(here, seen), 0.3)
         h = self.dropped(run, "drop_leaky_1.dropout_1", h)
         for number, (pad, stride, kernel) in enumerate([(2, 2, 5), (2, 1, 5), (1, 2, 3)], start=1):
             h = layers.locally_connected2d(here, F.pad(h, (0, 0, pad, pad, pad, pad)), kernel, stride)
