@@ -38,6 +38,19 @@ same_file a b
 grep -q '"calibration(x, draws = 10)"' exact/evaluation.json || fail "the calibration in evaluation.json"
 grep -q '<svg.*roc(height, kind == 1)' exact/report.html || fail "a picture of the ROC curve in the report"
 [ "$(grep -c '<circle' exact/report.html)" -ge 1 ] || fail "points with error bars in the report"
+
+# what is always 0 on both sides differs by the rounding of sums: not red
+awk 'BEGIN { srand(1); print "a,e"; for (i = 0; i < 2500; i++) print rand() ",0" }' > empty.csv
+cat > empty.hgm << 'END'
+data d { a: real = "a"; e: real = "e"; split 0.5 / 0.2 / 0.3 }
+net f(z: real[1]) -> real[1] = z |> dense(1)
+train { update f { z ~ normal[1]; minimize mse(f(z), [a]); with adam(1e-3) }; batch 50; steps 5 }
+generate { z ~ normal[1]; a = f(z)[0]; e = 0 }
+evaluate { metrics ks; events 500 }
+END
+expect_exit 0 "$HGMC" run empty.hgm --train empty.csv -o empty
+grep -qE "<tr><td>a<td class='n far'" empty/report.html || fail "a column that differs in red"
+! grep "<tr><td>e<" empty/report.html | grep -q far || fail "a column without a difference, not in red"
 expect_exit 1 "$HGMC" run exact.hgm -o shifted --set start=1.0 --quiet
 expect_text "assert failed (line 23): abs(mean(batch(x[1])) - 0.25) < 0.2"
 expect_text "assert failed (line 24): classifier < 0.6"
