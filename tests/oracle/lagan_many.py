@@ -11,6 +11,7 @@ an H200. Their lines, those of lagan_beside.py, go into OUT/VARIANT-SEED.log. Va
   average:D   images are drawn from the average of the generator's weights, decay D a step
 Needs torch, h5py and hgmc, whose first weights all begin with."""
 import argparse
+import contextlib
 import copy
 import multiprocessing
 import os
@@ -100,7 +101,7 @@ class Training:
                 torch._foreach_lerp_([p.data for p in ours], [p.data for p in theirs], 1 - self.decay)
 
     def on(self):
-        return torch.cuda.stream(self.stream) if self.gpu else torch.autograd.set_grad_enabled(True)
+        return torch.cuda.stream(self.stream) if self.gpu else contextlib.nullcontext()
 
     def capture(self, steps):
         """The graph of `steps` steps, after two that warm up."""
@@ -169,6 +170,8 @@ def main():
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
+    if options.images % (BATCH * options.graph):
+        parser.error(f"--images is a multiple of {BATCH * options.graph}: --graph steps of {BATCH}")
     options.precision = "f32"
     ends = time.time() + options.seconds
     with h5py.File(options.data) as file:
