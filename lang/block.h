@@ -149,11 +149,12 @@ void data_domains(Blocks *b, DataBlock *d);                  // programs that fi
 void data_programs(Blocks *b, DataBlock *d);                 // fit rounds and prepare
 DataField *field_new(Blocks *b, DataBlock *d, AstName name); // of the block itself, without a source
 DataField *field_begin(Blocks *b, DataBlock *d, const char *outer, AstName name, bool record);
-void field_types(Elab *e, DataField *f);                          // both types of a field without parts, from its chain
-void field_add_part(Elab *e, DataField *f, DataField *part);      // to a record
-const char *field_outer(const Blocks *b, const DataBlock *d);     // what stands in front of its fields' names; NULL: nothing
-DataField *field_in(const DataBlock *d, const char *path);        // "gen.pt"; NULL: no such field
-bool data_name_is_new(Elab *e, const DataBlock *d, AstName name); // given-twice
+void field_types(Elab *e, DataField *f);                                  // both types of a field without parts, from its chain
+void field_add_part(Elab *e, DataField *f, DataField *part);              // to a record
+const char *field_outer(const Blocks *b, const DataBlock *d);             // what stands in front of its fields' names; NULL: nothing
+DataField *field_in(const DataBlock *d, const char *path);                // "gen.pt"; NULL: no such field
+const char *field_nearest(Elab *e, const DataBlock *d, const char *name); // "did you mean"; NULL: none is near
+bool data_name_is_new(Elab *e, const DataBlock *d, AstName name);         // given-twice
 // ---- columns in formulas (block_formula.c)
 typedef IrRef ColumnValue(void *context, int column);                                                 // f64 [e, …]; IR_NONE: there is none, which is reported
 const AstExpr *formula_of_columns(Blocks *b, DataBlock *d, Scope *scope, const AstExpr *x);           // of a cut or weight, for elab_expr in the scope

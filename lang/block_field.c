@@ -315,6 +315,12 @@ DataField *field_in(const DataBlock *d, const char *name) {
   return NULL;
 }
 
+const char *field_nearest(Elab *e, const DataBlock *d, const char *name) {
+  const char **labels = ARENA_ARRAY(e->arena, const char *, d->fields.len + 1);
+  for (size_t i = 0; i < d->fields.len; i++) labels[i] = d->fields.at[i]->label;
+  return diag_nearest(name, labels, d->fields.len);
+}
+
 static const FieldType *hook_type(Elab *e, const Value *data, const char *name) {
   (void)e;
   DataField *f = field_in(data->u.data.block, name);
@@ -339,13 +345,8 @@ static Value *hook_field(Elab *e, const Value *data, AstName name) {
   const DataBlock *d = data->u.data.block;
   DataField *f = field_in(d, name.text);
   if (f == NULL) {
-    const char *list = "";
-    VEC(const char *) labels = {0};
-    for (size_t i = 0; i < d->fields.len; i++) {
-      list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
-      VEC_PUSH(e->arena, &labels, d->fields.at[i]->label);
-    }
-    const char *near = diag_nearest(name.text, labels.at, labels.len);
+    const char *list = "", *near = field_nearest(e, d, name.text);
+    for (size_t i = 0; i < d->fields.len; i++) list = arena_printf(e->arena, "%s%s%s", list, i > 0 ? ", " : "", d->fields.at[i]->label);
     Diag *diag = elab_error(e, DIAG_RECORD_FIELD, name.span, "`%s` has no field `%s`; it has %s", d->model->name, name.text, list);
     if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
     return value_error(e);

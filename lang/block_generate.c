@@ -50,12 +50,10 @@ static void read_only(Elab *e, const DataField *f, ModelGenerator *g) {
   }
 }
 
-static const char *field_nearest(const Blocks *b, const DataBlock *d, const char *name) {
-  Elab *e = b->e;
-  VEC(const char *) labels = {0};
+// Of the block that is written, or of the first.
+static const char *nearest(const Blocks *b, const DataBlock *d, const char *name) {
   if (d == NULL && b->data.len > 0) d = b->data.at[0];
-  for (size_t i = 0; d != NULL && i < d->fields.len; i++) VEC_PUSH(e->arena, &labels, d->fields.at[i]->label);
-  return diag_nearest(name, labels.at, labels.len);
+  return d == NULL ? NULL : field_nearest(b->e, d, name);
 }
 
 static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *names, Output *out, ModelGenerator *g) {
@@ -66,7 +64,7 @@ static bool bind_given(Blocks *b, Scope *scope, DataBlock *d, const AstNames *na
     DataField *f = field_given(b, d, name.text);
     if (f == NULL) {
       Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, name.span, "`%s` is no field of the data and cannot be given", name.text);
-      const char *near = field_nearest(b, d, name.text);
+      const char *near = nearest(b, d, name.text);
       if (near != NULL) diag_help(e->diags, diag, "did you mean `%s`?", near);
       else diag_help(e->diags, diag, "fields of the data are given: `generate given gen { … }`");
       good = false;
@@ -269,7 +267,7 @@ void generate_block(Blocks *b, const Generator *g) {
     Diag *diag = elab_error(e, DIAG_GENERATE_FIELD, decl->span, "this block generates no field of the data");
     diag_help(e->diags, diag, "give the name of a field to what is generated: `x = decoder(z)`");
     for (size_t i = 0; i < body->order.len; i++) {
-      const char *near = field_nearest(b, d, body->order.at[i]->name);
+      const char *near = nearest(b, d, body->order.at[i]->name);
       if (near != NULL) diag_help(e->diags, diag, "did you mean `%s` by `%s`?", near, body->order.at[i]->name);
     }
   }
