@@ -70,14 +70,6 @@ static bool unit_agrees(Session *session, const HgmTable *table, const ModelColu
   return false;
 }
 
-// The model is that of a run, which another text of it would not change.
-static bool has_trained(const Session *session) {
-  static const char *const verbs[] = {"sample", "score", "eval", "bench"};
-  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-    if (strcmp(session->options->verb, verbs[i]) == 0) return true;
-  return false;
-}
-
 // The column's index in the table, or -1 after a diagnostic.
 static int find_column(Session *session, const HgmTable *table, const ModelColumn *column) {
   const char *path = column_path(session->arena, column);
@@ -105,7 +97,7 @@ static int find_column(Session *session, const HgmTable *table, const ModelColum
     for (int i = 0; i < found->rank; i++) declared = arena_printf(session->arena, "%s%s%lld", declared, i ? ", " : "", (long long)found->shape[i]);
     bool one_channel = column->rank == found->rank + 1 && column->shape[found->rank] == 1; // the file has it as rows and columns
     if (one_channel) declared = arena_printf(session->arena, "%s, 1", declared);
-    if (has_trained(session)) diag_help(session->diags, d, "the run was trained on that: give it a file where `%s` has that shape", path);
+    if (session->of_run) diag_help(session->diags, d, "the run was trained on that: give it a file where `%s` has that shape", path);
     else if (found->rank > 0) diag_help(session->diags, d, "a field of that shape reads it: `NAME: real[%s] = \"%s\"`", declared, path);
     return -1;
   }

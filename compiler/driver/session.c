@@ -146,7 +146,7 @@ static bool is_sound(const Session *session, const SessionSource *source) {
 
 bool session_open(Session *session, const Options *options, const SessionSource *source, int *exit_code) {
   const char *precision = source->precision != NULL ? source->precision : "f32";
-  *session = (Session){.arena = arena_create(), .options = options, .bf16 = strcmp(precision, "bf16") == 0};
+  *session = (Session){.arena = arena_create(), .options = options, .of_run = source->manifest != NULL, .bf16 = strcmp(precision, "bf16") == 0};
   open_cache(session);
   if (source->trains && options->compiler != NULL && options->dump == NULL) session->compiler = compiler_process_create(options->compiler);
   ModelOptions model = {.path = strcmp(source->path, "-") == 0 ? "standard input" : source->path,

@@ -26,8 +26,9 @@ typedef struct Session {
   Sources *sources;
   Diags *diags;
   Model *model;
-  bool bf16;  // products of what draws and scores have operands of bf16
-  Kept *kept; // where the model lies; NULL: in the arena
+  bool of_run; // the model is that of a run, which another text of it would not change
+  bool bf16;   // products of what draws and scores have operands of bf16
+  Kept *kept;  // where the model lies; NULL: in the arena
   HgmPool *pool;
   HgmCache *cache;           // of compiled programs; NULL: none
   CodegenStats stats;        // counts of all programs compiled

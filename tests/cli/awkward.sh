@@ -72,6 +72,9 @@ fitted mean 0 4 4
 reads $folder/nested_unlimited.h5 '"a/b/c/pt", "a/link"'
 model model.hgm '  x: real[4] = "p4" |> standardize' x
 expect_exit 0 $HGMC run model.hgm --train $folder/compound.h5 -o run --force
+printf 'p4\n1\n2\n' > narrow.csv
+expect_exit 1 $HGMC eval run --data narrow.csv
+expect_text "is (N), the field wants (N, 4)"; expect_text "the run was trained on that: give it a file where \`p4\` has that shape"
 
 # ---- HDF5 that is refused
 refuses 1 $folder/compound.h5 '"p4"' "error[column-shape]" "is (N, 4), the field wants (N)" "NAME: real[4] = \"p4\""
