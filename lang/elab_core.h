@@ -52,7 +52,7 @@ IrRef tensor_ir(Elab *e, const Value *v);          // reports and gives IR_NONE 
 int tensor_offset(const Elab *e, const Tensor *t); // axes in front of the shape
 Layout layout_of(const Elab *e, const Tensor *t);
 Layout layout_join(const Layout *a, const Layout *b, Extents shape); // union of events and hidden axes
-bool layout_fits(Elab *e, const Layout *l, Span span);               // false: more axes than the IR has, reported
+bool layout_fits(Elab *e, const Layout *l, Span span);               // false: more axes than the IR has or more numbers than a value may, reported
 IrRef tensor_spread(Elab *e, const Value *v, const Layout *layout);  // broadcast to all of its axes
 bool extents_join(const Extents *a, const Extents *b, Extents *out); // the rule of elementwise operations
 // A value of the other direction (a tensor without IR) as zeros of its type.

@@ -33,11 +33,16 @@ Layout layout_join(const Layout *a, const Layout *b, Extents shape) {
 }
 
 bool layout_fits(Elab *e, const Layout *l, Span span) {
-  if (l->events + l->hidden.n + l->shape.rank <= IR_MAX_RANK) return true;
-  Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "a value of %d axes, with those of events and of lists around it, is not built yet",
-                       l->events + l->hidden.n + l->shape.rank);
-  diag_help(e->diags, d, "there are at most %d: join two of its own axes, or compute a list one by one (`for i in 0:n` with a name)", IR_MAX_RANK);
-  return false;
+  if (l->events + l->hidden.n + l->shape.rank > IR_MAX_RANK) {
+    Diag *d = elab_error(e, DIAG_NOT_BUILT, span, "a value of %d axes, with those of events and of lists around it, is not built yet",
+                         l->events + l->hidden.n + l->shape.rank);
+    diag_help(e->diags, d, "there are at most %d: join two of its own axes, or compute a list one by one (`for i in 0:n` with a name)", IR_MAX_RANK);
+    return false;
+  }
+  Extents all = {0};
+  for (int i = 0; i < l->hidden.n; i++) all.axes[all.rank++] = l->hidden.extent[i];
+  for (int i = 0; i < l->shape.rank; i++) all.axes[all.rank++] = l->shape.axes[i];
+  return static_fits(e, &all, span);
 }
 
 static IrType layout_type(IrDtype dtype, const Layout *l) {
