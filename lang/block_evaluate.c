@@ -127,6 +127,17 @@ static void check_against(Elab *e, const ModelEvaluate *out, const ModelObservab
   }
 }
 
+static void bins_of(Elab *e, Scope *scope, const AstExpr *x, ModelObservable *o) {
+  int64_t n;
+  if (!static_int(e, scope, x, "the number of bins", 1, &n)) return;
+  if (n <= MODEL_MOST_BINS) {
+    o->bins = (int)n;
+    return;
+  }
+  Diag *d = elab_error(e, DIAG_TYPE, x->span, "the number of bins is at most %d, found %lld", MODEL_MOST_BINS, (long long)n);
+  diag_help(e->diags, d, "a histogram of the report has 1 to %d bins; `over` narrows its range", MODEL_MOST_BINS);
+}
+
 static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalItem *item) {
   Value *v = elab_expr(e, scope, item->value);
   ModelObservable o = {.label = item->label, .log = item->log};
@@ -134,8 +145,7 @@ static void observable(Elab *e, Scope *scope, ModelEvaluate *out, const AstEvalI
   if (!add_observable(e, item->name.text, v, item->value->span, &o)) return;
   if (item->over_from != NULL) range_of(e, scope, item, &o);
   if (item->against != NULL) against(e, scope, item, &o);
-  int64_t bins = 0;
-  if (item->bins != NULL && static_int(e, scope, item->bins, "the number of bins", 1, &bins)) o.bins = (int)bins;
+  if (item->bins != NULL) bins_of(e, scope, item->bins, &o);
   VEC_PUSH(e->arena, &out->list, o);
 }
 

@@ -256,12 +256,13 @@ typedef struct ModelMeasured {
   int rows, columns, axes;
   double reach;
 } ModelMeasured;
+enum { MODEL_MOST_BINS = 200 }; // of an observable's histogram
 typedef struct ModelObservable {
   const char *name, *label, *unit;
   double low, high;
   double period; // of an angle; 0: numbers on a line
   bool has_range, log;
-  int bins;
+  int bins;                 // 0: not said
   const ModelData *against; // compared with events of this block instead of those that the generator imitates; NULL: not
   IrFn *law;                // compared with what this draws: output observable:NAME; NULL: not
   Span against_span;

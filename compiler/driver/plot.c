@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 420, HEIGHT = 210, RATIO = 70, LEFT = 52, RIGHT = 12, TOP = 26, BOTTOM = 34, GAP = 8, MOST_BINS = 200, MOST_INTEGER_BINS = 60, MOST_TICKS = 16 };
+#include "lang/model.h"
+
+enum { WIDTH = 420, HEIGHT = 210, RATIO = 70, LEFT = 52, RIGHT = 12, TOP = 26, BOTTOM = 34, GAP = 8, MOST_INTEGER_BINS = 60, MOST_TICKS = 16 };
 
 static const char *const colours[] = {"#1f6feb", "#d1570b", "#2c974b", "#8250df", "#bf3989", "#6e7781"};
 enum { N_COLOURS = sizeof colours / sizeof *colours };
@@ -104,7 +106,7 @@ void plot_range(const PlotSample *sample, double *low, double *high, int *bins) 
 }
 
 typedef struct Counts {
-  double share[MOST_BINS], error[MOST_BINS]; // of all weight, in range or not
+  double share[MODEL_MOST_BINS], error[MODEL_MOST_BINS]; // of all weight, in range or not
 } Counts;
 
 static void count(Counts *c, const PlotSample *s, double low, double high, int bins) {
@@ -169,7 +171,7 @@ void plot_histogram(FILE *out, const PlotHistogram *h) {
   int bins = h->bins;
   if (!(high > low)) plot_range(&h->truth, &low, &high, &bins);
   if (h->bins > 0) bins = h->bins;
-  bins = bins < 1 ? 50 : bins > MOST_BINS ? MOST_BINS : bins;
+  if (bins < 1) bins = 50;
   Counts truth, fake;
   count(&truth, &h->truth, low, high, bins);
   count(&fake, &h->fake, low, high, bins);

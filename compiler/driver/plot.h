@@ -18,7 +18,7 @@ typedef struct PlotHistogram {
   const char *title, *unit; // unit NULL: none
   PlotSample truth, fake;
   double low, high; // low == high: chosen from the truth (plot_range)
-  int bins;         // 0: chosen
+  int bins;         // MODEL_MOST_BINS at most; 0: chosen
   bool log;         // logarithmic counts
 } PlotHistogram;
 
