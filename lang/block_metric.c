@@ -111,10 +111,13 @@ static void give_output(const Argument *a, Value *v) {
   a->metric->generated &= is_generated(e, x);
 }
 
+static const char *argument_text(const Argument *a) {
+  return arena_printf(a->m->b->e->arena, "`%s` of `%s`", a->parameter->name, metric_info[a->metric->kind].name);
+}
+
 static void wrong_kind(const Argument *a, const Value *v, const char *wanted, const char *help) {
   Elab *e = a->m->b->e;
-  Diag *d = elab_error(e, DIAG_TYPE, a->expr->span, "`%s` of `%s` is %s, this is %s", a->parameter->name, metric_info[a->metric->kind].name, wanted,
-                       value_text(e->arena, v));
+  Diag *d = elab_error(e, DIAG_TYPE, a->expr->span, "%s is %s, this is %s", argument_text(a), wanted, value_text(e->arena, v));
   diag_help(e->diags, d, "%s", help);
 }
 
@@ -176,12 +179,25 @@ static bool class_argument(const Argument *a) {
 static bool number_argument(const Argument *a) {
   Elab *e = a->m->b->e;
   Value *v = elab_expr(e, a->m->names, a->expr);
-  const char *what = arena_printf(e->arena, "`%s` of `%s`", a->parameter->name, metric_info[a->metric->kind].name);
+  const char *what = argument_text(a);
   double *x = &a->metric->numbers[a->place];
   if (value_is_error(v) || !elab_setting_number(e, v, a->expr->span, what, x)) return false;
   if (*x > 0) return true;
   Diag *d = elab_error(e, DIAG_TYPE, a->expr->span, "%s is positive, found %g", what, *x);
   diag_help(e->diags, d, "give a larger number");
+  return false;
+}
+
+static bool count_argument(const Argument *a) {
+  Elab *e = a->m->b->e;
+  Value *v = elab_expr(e, a->m->names, a->expr);
+  const char *what = argument_text(a);
+  int64_t n;
+  if (value_is_error(v) || !elab_setting_int(e, v, a->expr->span, what, &n)) return false;
+  a->metric->numbers[a->place] = (double)n;
+  if (n >= 1 && n <= METRIC_MOST_COUNT) return true;
+  Diag *d = elab_error(e, DIAG_TYPE, a->expr->span, "%s is 1 to %d, found %lld", what, METRIC_MOST_COUNT, (long long)n);
+  diag_help(e->diags, d, "give a %s number", n < 1 ? "larger" : "smaller");
   return false;
 }
 
@@ -248,6 +264,7 @@ static bool argument(const Argument *a) {
   case METRIC_CLASS: return class_argument(a);
   case METRIC_FLOW: return flow_argument(a);
   case METRIC_NUMBER: return number_argument(a);
+  case METRIC_WHOLE: return count_argument(a);
   }
   return false;
 }

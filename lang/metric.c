@@ -21,7 +21,8 @@ static MetricParameterKind kind_of(char mark) {
   case '?': return METRIC_CONDITION;
   case '%': return METRIC_CLASS;
   case '$': return METRIC_FLOW;
-  case '#': return METRIC_NUMBER;
+  case '~': return METRIC_NUMBER;
+  case '#': return METRIC_WHOLE;
   default: return METRIC_VALUE;
   }
 }
@@ -29,7 +30,7 @@ static MetricParameterKind kind_of(char mark) {
 int metric_parameters(Arena *arena, const MetricInfo *metric, MetricParameter out[METRIC_MOST_ARGUMENTS]) {
   int n = 0;
   for (const char *at = metric->parameters; *at != '\0' && n < METRIC_MOST_ARGUMENTS;) {
-    size_t length = strcspn(at, ","), name = strcspn(at, "[?%$#=,");
+    size_t length = strcspn(at, ","), name = strcspn(at, "[?%$~#=,");
     const char *equals = memchr(at, '=', length);
     out[n++] = (MetricParameter){.name = arena_strndup(arena, at, name),
                                  .kind = kind_of(at[name]),

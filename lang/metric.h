@@ -27,13 +27,13 @@ typedef struct MetricInfo {
 } MetricInfo;
 extern const MetricInfo metric_info[METRIC_COUNT];
 
-typedef enum { METRIC_VALUE, METRIC_ARRAY, METRIC_CONDITION, METRIC_CLASS, METRIC_FLOW, METRIC_NUMBER } MetricParameterKind;
-enum { METRIC_MOST_ARGUMENTS = 3 };
+typedef enum { METRIC_VALUE, METRIC_ARRAY, METRIC_CONDITION, METRIC_CLASS, METRIC_FLOW, METRIC_NUMBER, METRIC_WHOLE } MetricParameterKind;
+enum { METRIC_MOST_ARGUMENTS = 3, METRIC_MOST_COUNT = 1000000 }; // a WHOLE is 1 to that
 typedef struct MetricParameter {
   const char *name;
   MetricParameterKind kind;
   bool optional;
-  double fallback; // of an optional NUMBER
+  double fallback; // of an optional NUMBER or WHOLE
 } MetricParameter;
 
 const MetricInfo *metric_find(const char *name); // NULL: no such metric

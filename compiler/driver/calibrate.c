@@ -125,7 +125,6 @@ bool measure_calibration(Evaluation *e, EvalMetric *m, HgmError *error) {
   if (e->given != NULL) return hgm_fail(error, EXIT_USER, "translated events have no truth of their own, so nothing can be calibrated");
   if (m->fake[0] == NULL) return hgm_fail(error, EXIT_USER, "generated events do not have this value, so nothing can be drawn of it");
   int64_t draws = (int64_t)m->model->numbers[1];
-  if (draws > MOST_DRAWS / 2) return hgm_fail(error, EXIT_USER, "%lld draws an event are more than %d", (long long)draws, MOST_DRAWS / 2);
   bool ok = open(&c, error);
   int64_t *rows = ARENA_ARRAY(e->session->arena, int64_t, CHUNK);
   for (int64_t pass = 1; ok && pass <= draws; pass++) // pass 0 are the events that everything else looks at
