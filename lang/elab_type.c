@@ -136,10 +136,22 @@ static const char *written(Elab *e, const AstType *t) { // the type as it stands
   return arena_strndup(e->arena, f->text + (t->span.begin - f->base), t->span.end - t->span.begin);
 }
 
-static void bind_sizes(Elab *e, Scope *scope, AstName name, const int64_t *axes, int n) {
+// The axes that `*s` stands for: a free name is bound, one that is must agree.
+static bool match_splice(Elab *e, Scope *scope, AstName name, const int64_t *axes, int64_t n, const char **cure) {
+  Binding *b = scope_find(scope, name.text);
+  const int64_t *bound;
+  int64_t n_bound;
+  if (b != NULL && static_ints(scope_value(e, scope, name), &bound, &n_bound, e->arena)) {
+    if (n_bound == n && memcmp(bound, axes, sizeof *axes * (size_t)n) == 0) return true;
+    Extents before = {.rank = (uint8_t)n_bound};
+    for (int i = 0; i < before.rank; i++) before.axes[i] = bound[i];
+    *cure = arena_printf(e->arena, "`*%s` is %s by another value of this header", name.text, n_bound > 0 ? extents_text(e->arena, "", &before) : "no axis");
+    return false;
+  }
   Value *list = value_list(e, name.span);
-  for (int i = 0; i < n; i++) VEC_PUSH(e->arena, &list->u.list, value_int(e, name.span, axes[i]));
+  for (int64_t i = 0; i < n; i++) VEC_PUSH(e->arena, &list->u.list, value_int(e, name.span, axes[i]));
   scope_bind(e, scope, name.text, name.span, list);
+  return true;
 }
 
 // A size in a header: a free name is bound, everything else must agree.
@@ -158,24 +170,27 @@ static bool match_dim(Elab *e, Scope *scope, const AstDim *dim, int64_t n, int64
 
 typedef enum { MATCH_YES, MATCH_NO, MATCH_BAD } Match; // BAD: reported
 
-static Match match_dims(Elab *e, Scope *scope, const AstType *t, const Extents *have, int *bad_axis, int64_t *expected) {
+// cure: of a mismatch, what is needed, where that can be said.
+static Match match_dims(Elab *e, Scope *scope, const AstType *t, const Extents *have, const char **cure) {
   size_t n = t->u.named.dims.len, splice = n;
   for (size_t i = 0; i < n; i++)
     if (t->u.named.dims.at[i].splice.text != NULL) splice = i;
   size_t fixed = splice == n ? n : n - 1;
-  *bad_axis = -1;
+  *cure = NULL;
   if (splice == n ? have->rank != fixed : have->rank < fixed) return MATCH_NO;
   size_t spliced = have->rank - fixed;
   for (size_t i = 0, axis = 0; i < n; i++) {
     const AstDim *dim = &t->u.named.dims.at[i];
     if (i == splice) {
-      bind_sizes(e, scope, dim->splice, have->axes + axis, (int)spliced);
+      if (!match_splice(e, scope, dim->splice, have->axes + axis, (int64_t)spliced, cure)) return MATCH_NO;
       axis += spliced;
       continue;
     }
-    if (!match_dim(e, scope, dim, have->axes[axis], expected)) return MATCH_BAD;
-    if (*expected != have->axes[axis]) {
-      *bad_axis = (int)axis;
+    int64_t expected;
+    if (!match_dim(e, scope, dim, have->axes[axis], &expected)) return MATCH_BAD;
+    if (expected != have->axes[axis]) {
+      bool last = axis + 1 == have->rank && expected > 0;
+      if (last) *cure = arena_printf(e->arena, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
       return MATCH_NO;
     }
     axis++;
@@ -202,15 +217,15 @@ static const char *axes_cure(Elab *e, const Want *w, const Value *v) {
   return NULL;
 }
 
-static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
+static Value *mismatch(Elab *e, const Want *w, Value *v, const char *cure) {
   DiagKind kind = w->output ? DIAG_OUTPUT_TYPE : DIAG_SHAPE;
-  const char *verb = w->output ? "promises" : "takes", *cure = axes_cure(e, w, v);
+  const char *verb = w->output ? "promises" : "takes";
+  if (cure == NULL) cure = axes_cure(e, w, v);
   Diag *d = elab_error(e, kind, w->span, "`%s` %s %s, this is %s", w->what, verb, written(e, w->type), value_text(e->arena, v));
   if (v->span.begin != 0 && v->span.begin != w->span.begin) diag_label(e->diags, d, v->span, "%s", elab_way(e, v));
   const SourceFile *f = source_of(e->sources, w->type->span);
   if (f != NULL && !f->library) diag_label(e->diags, d, w->type->span, "declared here");
-  if (expected > 0) diag_help(e->diags, d, "%lld is needed; `dense(%lld)` makes a vector of that length", (long long)expected, (long long)expected);
-  else if (cure != NULL) diag_help(e->diags, d, "%s", cure);
+  if (cure != NULL) diag_help(e->diags, d, "%s", cure);
   else diag_help(e->diags, d, w->output ? "change what the body gives, or the type in the header" : "give a value of that type");
   bool class = w->type->kind == TY_NAME && strcmp(w->type->u.named.name.text, "class") == 0,
        field = v->type != NULL && v->type->field != NULL && !v->type->record;
@@ -219,7 +234,11 @@ static Value *mismatch(Elab *e, const Want *w, Value *v, int64_t expected) {
   return value_error(e);
 }
 
-static bool is_vector_type(const AstType *t) { return t->u.named.dims.len == 1 || (t->u.named.dims.len == 2 && t->u.named.dims.at[0].splice.text != NULL); }
+static bool is_vector_type(const AstType *t) { // real[n], real[*s, n]
+  size_t n = t->u.named.dims.len;
+  if (n == 0 || t->u.named.dims.at[n - 1].splice.text != NULL) return false;
+  return n == 1 || (n == 2 && t->u.named.dims.at[0].splice.text != NULL);
+}
 
 // real and real[1] convert, a record becomes a vector.
 static Value *as_real_type(Elab *e, const Want *w, Value *v) {
@@ -243,11 +262,9 @@ static Value *match_real(Elab *e, Scope *scope, const Want *w, Value *v) {
   Extents have = {0};
   if (v->kind == VALUE_TENSOR) have = v->u.tensor.type.shape;
   else static_shape(v, &have);
-  int axis;
-  int64_t expected = 0;
-  Match m = match_dims(e, scope, w->type, &have, &axis, &expected);
-  if (m == MATCH_BAD) return value_error(e);
-  if (m == MATCH_NO) return mismatch(e, w, given, axis >= 0 && axis == have.rank - 1 ? expected : 0);
+  const char *cure;
+  Match m = match_dims(e, scope, w->type, &have, &cure);
+  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, given, cure);
   if (strcmp(w->type->u.named.name.text, "angle") == 0 && v->kind == VALUE_TENSOR) {
     int64_t n = circular_count(&v->u.tensor.type);
     bool *flags = ARENA_ARRAY(e->arena, bool, n);
@@ -264,12 +281,11 @@ static Value *match_p4(Elab *e, Scope *scope, const Want *w, Value *v) {
   Extents have = v->u.tensor.type.shape, outer = have;
   if (have.rank == 1 && have.axes[0] % 4 == 0 && w->type->u.named.dims.len == 1 && have.axes[0] != 4)
     have = (Extents){.rank = 2, .axes = {have.axes[0] / 4, 4}}, v = tensor_reshape(e, v, have, w->span), outer = have;
-  int axis;
-  int64_t expected;
-  if (have.rank == 0 || have.axes[have.rank - 1] != 4) return mismatch(e, w, v, 0);
+  const char *ignored; // of the axes in front
+  if (have.rank == 0 || have.axes[have.rank - 1] != 4) return mismatch(e, w, v, NULL);
   outer.rank--;
-  Match m = match_dims(e, scope, w->type, &outer, &axis, &expected);
-  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+  Match m = match_dims(e, scope, w->type, &outer, &ignored);
+  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, NULL);
   v = value_copy(e, v);
   v->u.tensor.type.p4 = true;
   return v;
@@ -283,7 +299,7 @@ static Value *match_class(Elab *e, Scope *scope, const Want *w, Value *v) {
     c->n = n;
     return elab_as_class(e, c, v, w->span);
   }
-  if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_CLASS) return mismatch(e, w, v, 0);
+  if (v->kind != VALUE_TENSOR || v->u.tensor.type.element != ELEMENT_CLASS) return mismatch(e, w, v, NULL);
   int64_t n = v->u.tensor.type.classes->n, expected;
   if (w->type->u.named.dims.len != 1) return v;
   if (!match_dim(e, scope, &w->type->u.named.dims.at[0], n, &expected)) return value_error(e);
@@ -307,17 +323,17 @@ static Value *match_set(Elab *e, Scope *scope, const Want *w, Value *v) {
   const AstType *of = w->type->u.set.of;
   SetOf kind = set_of(of);
   if (kind == OF_OTHER) return refuse_set(e, of), value_error(e);
-  if (!value_is_set(v)) return mismatch(e, w, v, 0);
+  if (!value_is_set(v)) return mismatch(e, w, v, NULL);
   const Extents *have = &v->u.tensor.type.shape;
   Extents element = {.rank = (uint8_t)(have->rank - 1)};
   for (int i = 0; i < element.rank; i++) element.axes[i] = have->axes[i + 1];
-  if (kind == OF_P4 && (element.rank == 0 || element.axes[--element.rank] != 4)) return mismatch(e, w, v, 0);
+  if (kind == OF_P4 && (element.rank == 0 || element.axes[--element.rank] != 4)) return mismatch(e, w, v, NULL);
   int64_t expected;
-  int axis;
+  const char *ignored;
   if (!match_dim(e, scope, &(AstDim){.value = w->type->u.set.count}, have->axes[0], &expected)) return value_error(e);
-  if (expected != have->axes[0]) return mismatch(e, w, v, 0);
-  Match m = match_dims(e, scope, of, &element, &axis, &expected);
-  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, 0);
+  if (expected != have->axes[0]) return mismatch(e, w, v, NULL);
+  Match m = match_dims(e, scope, of, &element, &ignored);
+  if (m != MATCH_YES) return m == MATCH_BAD ? value_error(e) : mismatch(e, w, v, NULL);
   if (kind == OF_P4) v = value_copy(e, v), v->u.tensor.type.p4 = true;
   return v;
 }
@@ -375,13 +391,13 @@ static Value *match_word(Elab *e, const Want *w, Value *v) {
     return elab_setting_int(e, v, w->span, arena_printf(e->arena, "a whole number for `%s`", w->what), &n) ? value_int(e, v->span, n) : value_error(e);
   }
   bool fits = strcmp(name, "bool") == 0 ? v->kind == VALUE_BOOL : v->kind == VALUE_STRING;
-  return fits ? v : mismatch(e, w, v, 0);
+  return fits ? v : mismatch(e, w, v, NULL);
 }
 
 static bool is_word(const char *name) { return strcmp(name, "int") == 0 || strcmp(name, "bool") == 0 || strcmp(name, "string") == 0; }
 
 static Value *match_list(Elab *e, Scope *scope, const Want *w, Value *v) {
-  if (v->kind != VALUE_LIST) return mismatch(e, w, v, 0);
+  if (v->kind != VALUE_LIST) return mismatch(e, w, v, NULL);
   Value *out = value_list(e, v->span);
   Want inner = *w;
   inner.type = w->type->u.list;
@@ -402,7 +418,7 @@ static Value *match(Elab *e, Scope *scope, const Want *w, Value *v) {
   case TY_SET: return match_set(e, scope, w, v);
   case TY_CHOICES:
     if (v->kind == VALUE_TENSOR && v->u.tensor.type.element == ELEMENT_CLASS) return v;
-    return mismatch(e, w, v, 0);
+    return mismatch(e, w, v, NULL);
   case TY_NAME: break;
   }
   const char *name = t->u.named.name.text;
