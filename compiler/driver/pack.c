@@ -166,7 +166,7 @@ static bool pack_score(HgmBundleTask *task, OpenRun *run, const PackTargets *tar
     const HgmPort *port = &program->outputs[i];
     const char *name = arena_strdup(arena, port->name + strlen("score:"));
     outputs[i] = pack_column(run, "score", name, NULL);
-    outputs[i].type = HGM_FILE_F64;
+    outputs[i].type = score_type(model->score, port->name);
     outputs[i].elements = outputs[i].shape[0] = port->elements;
     outputs[i].rank = port->elements > 1;
   }

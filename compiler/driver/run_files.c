@@ -65,6 +65,15 @@ HgmOutColumn column_out(const HgmManifest *manifest, const ModelOutput *output) 
   return out;
 }
 
+HgmFileType score_type(const IrFn *score, const char *output) {
+  for (size_t i = 0; i < score->outputs.len; i++) {
+    const IrValue *v = ir_at(score, score->outputs.at[i].value);
+    if (strcmp(score->outputs.at[i].name, output) != 0 || v->op != IR_CAST) continue;
+    if (ir_type_of(score, v->operands[0])->dtype == IR_F32) return HGM_FILE_F32;
+  }
+  return HGM_FILE_F64;
+}
+
 static void hash_text(HgmSha256 *sha, const char *text) { hgm_sha256_add(sha, text, strlen(text) + 1); }
 
 void model_hash(const Session *session, const char *precision, char text[65]) {

@@ -32,6 +32,8 @@ int column_shape(const HgmManifest *manifest, const ModelColumn *column, int64_t
 bool column_least(const HgmManifest *manifest, const ModelColumn *column, double *least);
 // All of it, for an output of a generator.
 HgmOutColumn column_out(const HgmManifest *manifest, const ModelOutput *output);
+// Of an output of the scores: F32 where its number is computed in float32.
+HgmFileType score_type(const IrFn *score, const char *output);
 const char *file_type_text(HgmFileType type);
 
 // FILE or NAME=FILE arguments of --train, --data: the files of one data block. False: a block is named that does not exist.

@@ -67,7 +67,8 @@ static bool write_scores(Scoring *s, HgmError *error) {
   double **values = ARENA_ARRAY(arena, double *, n + 1);
   for (uint32_t i = 0; i < n; i++) {
     const HgmPort *port = &program->outputs[i];
-    columns[i] = (HgmOutColumn){.name = port->name + strlen("score:"), .type = HGM_FILE_F64, .rank = port->elements > 1, .shape = {port->elements}};
+    HgmFileType type = score_type(s->run.session.model->score, port->name);
+    columns[i] = (HgmOutColumn){.name = port->name + strlen("score:"), .type = type, .rank = port->elements > 1, .shape = {port->elements}};
     values[i] = ARENA_ARRAY(arena, double, port->elements *call_events(s));
     bound_output(&s->bound, port->name, values[i]);
   }
