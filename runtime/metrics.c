@@ -124,14 +124,33 @@ bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDis
 
 // ---- truth against truth
 
-// Deals the points to two halves at random, drawing without replacement on the way: equal sizes, and both stay ascending.
-static void halve(const Point *points, int64_t n, uint64_t key, uint64_t number, Point *a, int64_t *n_a, Point *b, int64_t *n_b) {
-  int64_t want = n / 2;
-  *n_a = *n_b = 0;
-  for (int64_t i = 0; i < n; i++) {
-    double chance = (double)(want - *n_a) / (double)(n - i);
-    if (philox_uniform(key, number, 0, (uint64_t)i) < chance) a[(*n_a)++] = points[i];
-    else b[(*n_b)++] = points[i];
+// Deals n points to two halves at random, drawing without replacement on the way: equal sizes, and both stay ascending.
+static bool deal(HgmHalvings *h, int64_t n, HgmError *error) {
+  if (h->second != NULL && h->n == n) return true;
+  hgm_halvings_close(h);
+  h->n = n;
+  h->second = calloc((size_t)n + 1, sizeof *h->second);
+  if (h->second == NULL) return hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)n);
+  uint64_t key = philox_key(h->seed, "metrics.halves");
+  for (int k = 0; k < HALVINGS; k++)
+    for (int64_t i = 0, left = n / 2; i < n; i++) {
+      bool first = philox_uniform(key, (uint64_t)k, 0, (uint64_t)i) < (double)left / (double)(n - i);
+      left -= first;
+      if (!first) h->second[i] |= (uint16_t)(1u << k);
+    }
+  return true;
+}
+
+void hgm_halvings_close(HgmHalvings *h) {
+  free(h->second);
+  h->second = NULL;
+}
+
+static void halve(const Point *points, const HgmHalvings *h, int number, Point *const halves[2], int64_t sizes[2]) {
+  sizes[0] = sizes[1] = 0;
+  for (int64_t i = 0; i < h->n; i++) {
+    int side = h->second[i] >> number & 1;
+    halves[side][sizes[side]++] = points[i];
   }
 }
 
@@ -149,32 +168,53 @@ static void mean_and_spread(const double *x, int n, double *mean, double *spread
   *spread = n > 1 ? sqrt(*spread / (n - 1)) : 0;
 }
 
-bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *result, HgmError *error) {
+bool hgm_metrics_floor(const HgmSample *truth, HgmHalvings *halvings, HgmFloor *result, HgmError *error) {
   *result = (HgmFloor){0};
-  int64_t n, n_a, n_b;
+  int64_t n, sizes[2];
   Point *points = sorted(truth, &n, error);
   if (points == NULL) return false;
-  Point *a = malloc((size_t)(n + 1) * sizeof *a), *b = malloc((size_t)(n + 1) * sizeof *b), *steps = malloc((size_t)(n + 1) * sizeof *steps);
-  bool fine = a != NULL && b != NULL && steps != NULL;
+  Point *halves[] = {malloc((size_t)(n + 1) * sizeof *points), malloc((size_t)(n + 1) * sizeof *points)}, *steps = malloc((size_t)(n + 1) * sizeof *steps);
+  bool fine = halves[0] != NULL && halves[1] != NULL && steps != NULL;
+  fine = fine ? deal(halvings, n, error) : hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)n);
   double w1[HALVINGS] = {0}, ks[HALVINGS] = {0}, std = standard_deviation(points, n, truth->period);
-  uint64_t key = philox_key(seed, "metrics.halves");
   int done = 0;
   for (int k = 0; fine && n >= 2 && k < HALVINGS; k++) {
-    halve(points, n, key, (uint64_t)k, a, &n_a, b, &n_b);
-    if (!rescale(a, n_a) || !rescale(b, n_b)) continue; // a half whose negative weights win cannot be compared
-    compare(a, n_a, b, n_b, truth->period, steps, &w1[done], &ks[done]);
+    halve(points, halvings, k, halves, sizes);
+    if (!rescale(halves[0], sizes[0]) || !rescale(halves[1], sizes[1])) continue; // a half whose negative weights win cannot be compared
+    compare(halves[0], sizes[0], halves[1], sizes[1], truth->period, steps, &w1[done], &ks[done]);
     w1[done++] /= std > 0 ? std : 1;
   }
   mean_and_spread(w1, done, &result->w1, &result->w1_error);
   mean_and_spread(ks, done, &result->ks, &result->ks_error);
   free(points);
-  free(a);
-  free(b);
+  free(halves[0]);
+  free(halves[1]);
   free(steps);
-  return fine || hgm_fail(error, 2, "metrics: out of memory for %lld events", (long long)n);
+  return fine;
 }
 
 // ---- correlations
+
+enum { ABREAST = 8, STRETCH = 1024 };
+
+// Adds Σ w x_k x_l over `count` rows from `from` on to the matrix, for eight columns l from `first` on and each k from there on. Sums side by side do not
+// wait for each other, and each takes its rows in their order.
+static void add_products(double *const *columns, int n, int first, int64_t from, int64_t count, const double *weights, double *matrix) {
+  double abreast[STRETCH][ABREAST] = {0};
+  int width = n - first < ABREAST ? n - first : ABREAST;
+  for (int j = 0; j < width; j++)
+    for (int64_t i = 0; i < count; i++) abreast[i][j] = columns[first + j][from + i];
+  for (int k = first; k < n; k++) {
+    double sums[ABREAST] = {0}, *at = matrix + (size_t)k * (size_t)n + first;
+    for (int j = 0; j < width; j++) sums[j] = at[j];
+    for (int64_t i = 0; i < count; i++) {
+      double x = weights[from + i] * columns[k][from + i];
+#pragma GCC unroll 8
+      for (int j = 0; j < ABREAST; j++) sums[j] += x * abreast[i][j];
+    }
+    for (int j = 0; j < width; j++) at[j] = sums[j];
+  }
+}
 
 // Pearson's coefficients of n columns (rows) with weights that sum to `total`; columns are shifted to mean 0 in place.
 static void correlate(double *const *columns, int n, int64_t rows, const double *weights, double *matrix) {
@@ -186,12 +226,9 @@ static void correlate(double *const *columns, int n, int64_t rows, const double 
     mean = total != 0 ? mean / total : 0;
     for (int64_t i = 0; i < rows; i++) columns[k][i] -= mean;
   }
-  for (int k = 0; k < n; k++)
-    for (int l = 0; l <= k; l++) {
-      double sum = 0;
-      for (int64_t i = 0; i < rows; i++) sum += weights[i] * columns[k][i] * columns[l][i];
-      matrix[k * n + l] = sum;
-    }
+  memset(matrix, 0, sizeof *matrix * (size_t)n * (size_t)n);
+  for (int64_t i = 0; i < rows; i += STRETCH)
+    for (int first = 0; first < n; first += ABREAST) add_products(columns, n, first, i, rows - i < STRETCH ? rows - i : STRETCH, weights, matrix);
   for (int k = 0; k < n; k++)
     for (int l = 0; l < k; l++) {
       double scale = matrix[k * n + k] * matrix[l * n + l];

@@ -31,13 +31,21 @@ typedef struct HgmDistance {
 
 bool hgm_metrics_distance(const HgmSample *truth, const HgmSample *other, HgmDistance *distance, HgmError *error);
 
-// Truth against truth: the distance between two random halves of the truth (fixed draws from `seed`), mean over 16 halvings.
+// How 16 halvings deal n events in ascending order to two halves: random, fixed by the seed, the same for all samples of n events, which share it.
+typedef struct HgmHalvings {
+  uint64_t seed;
+  int64_t n;
+  uint16_t *second; // (n) bit k: halving k deals it to the second half; NULL: not dealt yet
+} HgmHalvings;
+void hgm_halvings_close(HgmHalvings *halvings);
+
+// Truth against truth: the distance between two random halves of the truth, mean over the 16 halvings. `halvings` is {.seed = …} at first.
 // The error is the standard deviation over the halvings. Halves hold n/2 events, so for `other` of n events a perfect
 // generator lies near 0.71 times this value.
 typedef struct HgmFloor {
   double w1, w1_error, ks, ks_error;
 } HgmFloor;
-bool hgm_metrics_floor(const HgmSample *truth, uint64_t seed, HgmFloor *floor_, HgmError *error);
+bool hgm_metrics_floor(const HgmSample *truth, HgmHalvings *halvings, HgmFloor *floor_, HgmError *error);
 
 // Correlation matrices (n, n), row-major, of n columns with `rows` values each; a constant column has 0 beside its own 1.
 // Rows with a value that is not finite are left out. False only when out of memory.

@@ -314,13 +314,16 @@ bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError 
 }
 
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {
-  for (size_t i = 0; i < e->columns.len; i++) {
+  HgmHalvings halvings = {.seed = seed};
+  bool ok = true;
+  for (size_t i = 0; i < e->columns.len && ok; i++) {
     EvalColumn *c = &e->columns.at[i];
     HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake, c->period};
-    if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, seed, &c->floor, error))
-      return hgm_context(error, "%s", c->name);
+    ok = (hgm_metrics_distance(&truth, &fake, &c->distance, error) && hgm_metrics_floor(&truth, &halvings, &c->floor, error)) ||
+         hgm_context(error, "%s", c->name);
   }
-  return e->columns.len < 2 || correlations(e, arena, error);
+  hgm_halvings_close(&halvings);
+  return ok && (e->columns.len < 2 || correlations(e, arena, error));
 }
 
 static bool generate(Evaluation *e, HgmError *error) {

@@ -154,11 +154,20 @@ static void halves_of_the_truth(void **state) {
   uint64_t seed = 11;
   for (int i = 0; i < N; i++) x[i] = random_number(&seed);
   HgmSample a = {x, NULL, N, 0};
+  HgmHalvings halvings = {.seed = 1}, fresh = {.seed = 1};
   HgmFloor f, again;
   HgmError error = {0};
-  assert_true(hgm_metrics_floor(&a, 1, &f, &error));
-  assert_true(hgm_metrics_floor(&a, 1, &again, &error));
+  assert_true(hgm_metrics_floor(&a, &halvings, &f, &error));
+  assert_true(hgm_metrics_floor(&a, &halvings, &again, &error));
   assert_memory_equal(&f, &again, sizeof f);
+  // Samples of another number of events between: what is kept of one must not reach the other.
+  HgmSample fewer = {x, NULL, N / 3, 0};
+  assert_true(hgm_metrics_floor(&fewer, &halvings, &again, &error));
+  assert_true(hgm_metrics_floor(&fewer, &fresh, &f, &error));
+  assert_memory_equal(&f, &again, sizeof f);
+  assert_true(hgm_metrics_floor(&a, &halvings, &f, &error));
+  hgm_halvings_close(&halvings);
+  hgm_halvings_close(&fresh);
   // For two samples of m events of one uniform law E[KS] = 0.8687 √(2/m) (Kolmogorov's law) and
   // E[W1] = √(2/π) √(2/m) ∫√(x(1-x))dx = 0.7979 · π/8 · √(2/m), in units of 1/√12. False alarm below 1e-4 with 16 halvings.
   double scale = sqrt(2.0 / (N / 2.0));
@@ -211,11 +220,39 @@ static void correlations(void **state) {
   assert_true(row == 2 && column == 1);
 }
 
+// Sums of many columns side by side are those of one after the other, to the bit.
+static void correlations_of_many_columns(void **state) {
+  (void)state;
+  enum { N = 2500, COLUMNS = 19 };
+  double *x[COLUMNS], *w = malloc(N * sizeof *w), matrix[COLUMNS * COLUMNS], total = 0;
+  uint64_t seed = 29;
+  HgmError error = {0};
+  for (int i = 0; i < N; i++) total += w[i] = 0.5 + random_number(&seed);
+  for (int k = 0; k < COLUMNS; k++) {
+    x[k] = malloc(N * sizeof *x[k]);
+    for (int i = 0; i < N; i++) x[k][i] = random_number(&seed) + (k > 0 ? 0.5 * x[k - 1][i] : 0);
+  }
+  assert_true(hgm_metrics_pearson((const double *const *)x, COLUMNS, N, w, matrix, &error));
+  for (int k = 0; k < COLUMNS; k++) {
+    double mean = 0;
+    for (int i = 0; i < N; i++) mean += w[i] * x[k][i];
+    for (int i = 0; i < N; i++) x[k][i] -= mean / total;
+  }
+  for (int k = 0; k < COLUMNS; k++)
+    for (int l = 0; l < k; l++) {
+      double kl = 0, kk = 0, ll = 0;
+      for (int i = 0; i < N; i++) kl += w[i] * x[k][i] * x[l][i], kk += w[i] * x[k][i] * x[k][i], ll += w[i] * x[l][i] * x[l][i];
+      assert_true(matrix[k * COLUMNS + l] == kl / sqrt(kk * ll) && matrix[l * COLUMNS + k] == matrix[k * COLUMNS + l]);
+    }
+  for (int k = 0; k < COLUMNS; k++) free(x[k]);
+  free(w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shifted_sample), cmocka_unit_test(uniform_against_its_square), cmocka_unit_test(against_brute_force),
-      cmocka_unit_test(on_a_circle),    cmocka_unit_test(what_cannot_be_compared),    cmocka_unit_test(halves_of_the_truth),
-      cmocka_unit_test(correlations),
+      cmocka_unit_test(shifted_sample), cmocka_unit_test(uniform_against_its_square),   cmocka_unit_test(against_brute_force),
+      cmocka_unit_test(on_a_circle),    cmocka_unit_test(what_cannot_be_compared),      cmocka_unit_test(halves_of_the_truth),
+      cmocka_unit_test(correlations),   cmocka_unit_test(correlations_of_many_columns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
