@@ -192,9 +192,32 @@ static void kernels_and_neighbours(void **state) {
   assert_true(hgm_coverage(&s.of_a, &s.of_b, 5, &density, &coverage, &error));
   assert_near(density, 0.104, 1e-12); // prdc.compute_prdc
   assert_near(coverage, 0.21666666666666667, 1e-12);
-  hgm_nearest(&s.of_b, &s.of_a, distance);
+  assert_true(hgm_nearest(&s.of_b, &s.of_a, distance, &error));
   for (int i = 0; i < N_B; i++) sum += distance[i];
   assert_near(sum, 24.91056090462461, 1e-9); // scipy.spatial.distance.cdist
+}
+
+// Many numbers an event, and counts that are no multiples of those that are looked at together.
+static void nearest_of_long_events(void **state) {
+  (void)state;
+  enum { N = 70, M = 21, LONG = 150 };
+  static double a[N * LONG], b[M * LONG], distance[N];
+  uint64_t seed = 5;
+  HgmError error = {0};
+  for (int i = 0; i < N * LONG; i++) a[i] = random_number(&seed);
+  for (int i = 0; i < M * LONG; i++) b[i] = random_number(&seed);
+  memcpy(a + 7 * LONG, b + 20 * LONG, LONG * sizeof *a);
+  assert_true(hgm_nearest(&(HgmEvents){a, NULL, N, LONG}, &(HgmEvents){b, NULL, M, LONG}, distance, &error));
+  assert_true(distance[7] == 0);
+  for (int i = 0; i < N; i++) {
+    double least = INFINITY;
+    for (int j = 0; j < M; j++) {
+      double sum = 0;
+      for (int k = 0; k < LONG; k++) sum += (a[i * LONG + k] - b[j * LONG + k]) * (a[i * LONG + k] - b[j * LONG + k]);
+      least = fmin(least, sum);
+    }
+    assert_true(distance[i] == sqrt(least));
+  }
 }
 
 static void transport(void **state) {
@@ -254,6 +277,7 @@ int main(void) {
       cmocka_unit_test(moments_of_events),
       cmocka_unit_test(a_column_without_spread_counts_as_none),
       cmocka_unit_test(kernels_and_neighbours),
+      cmocka_unit_test(nearest_of_long_events),
       cmocka_unit_test(transport),
       cmocka_unit_test(modes_are_found_and_counted),
   };
