@@ -41,14 +41,11 @@ static ModelData *read_columns(Elab *e, const DataBlock *d) {
 
 // Somewhere an axis of events goes away.
 bool couples_events(const IrFn *fn, Arena *arena) {
-  bool *reached = ARENA_ARRAY(arena, bool, fn->values.len + 1), coupled = false;
-  for (size_t i = 0; i < fn->outputs.len; i++) reached[fn->outputs.at[i].value] = true;
+  const bool *needed = ir_needed(arena, fn);
+  bool coupled = false;
   for (size_t i = fn->values.len; i-- > 0 && !coupled;) {
     const IrValue *v = &fn->values.at[i];
-    for (uint32_t k = 0; reached[i] && k < v->n_operands; k++) {
-      reached[v->operands[k]] = true;
-      coupled = coupled || ir_event_axes(ir_type_of(fn, v->operands[k])) > ir_event_axes(&v->type);
-    }
+    for (uint32_t k = 0; needed[i] && k < v->n_operands; k++) coupled = coupled || ir_event_axes(ir_type_of(fn, v->operands[k])) > ir_event_axes(&v->type);
   }
   return coupled;
 }

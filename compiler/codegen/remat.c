@@ -158,7 +158,7 @@ static void copy(Remat *r) {
 static Remat remat_open(Schedule *s) {
   const IrFn *fn = s->fn;
   size_t n = fn->values.len + 1;
-  Remat r = {.s = s, .fn = fn, .to = ir_fn_new(s->arena, fn->name), .needed = schedule_needed(s), .level = ARENA_ARRAY(s->arena, int, n)};
+  Remat r = {.s = s, .fn = fn, .to = ir_fn_new(s->arena, fn->name), .needed = ir_needed(s->arena, s->fn), .level = ARENA_ARRAY(s->arena, int, n)};
   for (IrRef i = 0; i < fn->values.len; i++)
     if (r.needed[i]) r.level[i] = schedule_class(s, i, r.level) / 2;
   r.root = ARENA_ARRAY(s->arena, IrRef, n);

@@ -200,7 +200,6 @@ void schedule_print(const Schedule *s, FILE *out);
 const char *schedule_kind(GroupKind kind);
 
 bool schedule_cast_is_view(const IrFn *fn, const IrValue *v);       // views.c: a cast that needs no code
-bool *schedule_needed(const Schedule *s);                           // by value: does an output need it?
 uint32_t *schedule_readers(const Schedule *s);                      // folds.c: by value, how many values and outputs read it
 int schedule_class(const Schedule *s, IrRef r, const int *levels);  // from the levels of the values before it
 uint32_t schedule_open(Schedule *s, uint32_t step, GroupKind kind); // a new group with this step

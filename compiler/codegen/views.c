@@ -37,18 +37,6 @@ static View whole(const Schedule *s, uint32_t place, const IrType *type) {
   return v;
 }
 
-bool *schedule_needed(const Schedule *s) {
-  const IrFn *fn = s->fn;
-  bool *needed = ARENA_ARRAY(s->arena, bool, fn->values.len + 1);
-  for (size_t i = 0; i < fn->outputs.len; i++) needed[fn->outputs.at[i].value] = true;
-  for (size_t i = fn->values.len; i-- > 0;) {
-    const IrValue *v = &fn->values.at[i];
-    if (!needed[i]) continue;
-    for (uint32_t k = 0; k < v->n_operands; k++) needed[v->operands[k]] = true;
-  }
-  return needed;
-}
-
 bool reshape_view(const IrType *from, const View *old, const IrType *to, View *result) {
   int64_t axes[IR_MAX_RANK], strides[IR_MAX_RANK];
   int n = 0;
@@ -205,7 +193,7 @@ static bool derived_view(const Schedule *s, const IrValue *v, View *view) {
 void schedule_views(Schedule *s) {
   const IrFn *fn = s->fn;
   size_t n = fn->values.len;
-  const bool *needed = schedule_needed(s);
+  const bool *needed = ir_needed(s->arena, s->fn);
   int *levels = ARENA_ARRAY(s->arena, int, n + 1);
   s->views = ARENA_ARRAY(s->arena, View, n + 1);
   for (size_t i = 0; i < n; i++) {

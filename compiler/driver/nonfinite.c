@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/opt/opt.h"
+
 // ---- which event: the compiled step, one event at a time
 
 static bool is_bad(const Bound *bound, const ModelLoss *loss) {
@@ -113,6 +115,7 @@ bool nonfinite_explain(Session *session, const IrFn *fn, const Bound *bound, con
                     (long long)step, cure);
   term = isfinite(slot_number(result, 0)) ? "the gradient" : "the loss";
   Arena *arena = arena_create();
+  fn = opt_dce(arena, fn); // the compiled step has no numbers for leaves that nothing needs
   int64_t row = call->rows != NULL ? call->rows[k] : call->first_event + k, id = call->event_ids != NULL ? call->event_ids[k] : row;
   IrArray *leaves = ARENA_ARRAY(arena, IrArray, bound->program->n_leaves + 1), *outputs = ARENA_ARRAY(arena, IrArray, fn->outputs.len + 1);
   for (uint32_t i = 0; i < bound->program->n_leaves; i++) leaves[i] = leaf_array(arena, bound, i, tables, row);

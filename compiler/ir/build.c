@@ -64,6 +64,16 @@ void ir_output(IrFn *fn, const char *name, IrRef value) {
   VEC_PUSH(fn->arena, &fn->outputs, output);
 }
 
+bool *ir_needed(Arena *arena, const IrFn *fn) {
+  bool *needed = ARENA_ARRAY(arena, bool, fn->values.len + 1);
+  for (size_t i = 0; i < fn->outputs.len; i++) needed[fn->outputs.at[i].value] = true;
+  for (size_t i = fn->values.len; i-- > 0;) {
+    const IrValue *v = &fn->values.at[i];
+    for (uint32_t k = 0; needed[i] && k < v->n_operands; k++) needed[v->operands[k]] = true;
+  }
+  return needed;
+}
+
 // ---- leaves
 
 IrRef ir_const(IrFn *fn, IrType type, const double *data) { return ir_build(fn, IR_CONST, NULL, 0, &(IrAttr){.data = data}, &type); }

@@ -155,6 +155,7 @@ IrRef ir_build(IrFn *fn, IrOp op, const IrRef *operands, uint32_t n, const IrAtt
 const char *ir_infer(const IrFn *fn, Arena *arena, IrOp op, const IrRef *operands, uint32_t n, const IrAttr *attr, const IrType *declared, IrType *type);
 void ir_push(IrFn *fn, const IrValue *v); // as it is, unchecked: for those who move values between functions
 void ir_output(IrFn *fn, const char *name, IrRef value);
+bool *ir_needed(Arena *arena, const IrFn *fn); // by value: some output needs it
 static inline const IrValue *ir_at(const IrFn *fn, IrRef r) { return &fn->values.at[r]; }
 static inline const IrType *ir_type_of(const IrFn *fn, IrRef r) { return &fn->values.at[r].type; }
 

@@ -8,17 +8,9 @@
 
 #include "compiler/opt/rewrite.h"
 
-OptPass opt_dce;
-
 IrFn *opt_dce(Arena *arena, const IrFn *fn) {
   Rewrite rw = opt_rewrite(arena, fn, NULL);
-  bool *needed = ARENA_ARRAY(rw.scratch, bool, fn->values.len + 1);
-  for (size_t i = 0; i < fn->outputs.len; i++) needed[fn->outputs.at[i].value] = true;
-  for (IrRef i = (IrRef)fn->values.len; i-- > 0;) {
-    if (!needed[i]) continue;
-    const IrValue *v = ir_at(fn, i);
-    for (uint32_t k = 0; k < v->n_operands; k++) needed[v->operands[k]] = true;
-  }
+  const bool *needed = ir_needed(rw.scratch, fn);
   for (IrRef i = 0; i < fn->values.len; i++) {
     if (needed[i]) opt_copy(&rw, i);
   }

@@ -14,6 +14,7 @@ typedef struct OptPassInfo {
 extern const OptPassInfo opt_passes[];
 extern const int opt_pass_count;
 
+OptPass opt_dce; // also alone, where a function is evaluated as it was built
 // All passes in order; trace (may be NULL) is called after each with its result.
 typedef void OptTrace(void *data, const char *pass, const IrFn *fn);
 IrFn *opt_run(Arena *arena, const IrFn *fn, OptTrace *trace, void *data);
