@@ -211,7 +211,6 @@ typedef struct TrainScope {
   Map *optimizers; // path of a net -> the AstExpr of its optimizer, within the phase
 } TrainScope;
 void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
-void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t); // `simultaneous`: all blocks in one program
 void update_validate(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, int number);
 Scope *train_names(Blocks *b, const TrainScope *t); // fields and definitions, lazily, for one program
 bool static_int(Elab *e, Scope *scope, const AstExpr *x, const char *what, int64_t least, int64_t *out);

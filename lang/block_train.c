@@ -4,7 +4,7 @@
 // the name alone, so that all programs of a step see the same numbers.
 #include <string.h>
 
-#include "lang/block.h"
+#include "lang/update.h"
 
 typedef struct Definition {
   const AstStmt *statement;
@@ -218,16 +218,17 @@ static PhaseItems count_items(const AstDecl *decl) {
   return items;
 }
 
-// Each update for itself, unless there are several at once.
+// Each update for itself, then those as one that are one program.
 static void update_items(Blocks *b, ModelPhase *phase, const TrainScope *t, PhaseItems items) {
   int number = 0;
   for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
     const AstTrainItem *item = t->decl->u.train.items.at[i];
     if (item->kind != TI_UPDATE) continue;
     number++;
-    if (items.updates == 1 || !items.at_once) update_block(b, phase, t, item->update, number);
+    update_block(b, phase, t, item->update, number);
   }
   if (items.updates > 1 && items.at_once) updates_at_once(b, phase, t);
+  else if (items.updates > 1 && b->e->diags->errors == 0) updates_in_common(b->e, phase);
 }
 
 static void check_updates(Elab *e, const ModelPhase *phase, PhaseItems items) {

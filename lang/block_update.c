@@ -1,7 +1,7 @@
 // Update blocks: loss, gradient, clip, optimizer step, as one program; and the same loss as the validation program.
 //
-// Each block is a program of its own, so it sees the weights that the blocks before it have left. With `simultaneous` all
-// blocks are one program: they see the weights from before the step, and what they share is computed once.
+// Each block is a program of its own, so it sees the weights that the blocks before it have left. update_join.c makes one of
+// several where they are `simultaneous`, or where that comes to the same.
 #include <string.h>
 
 #include "lang/update.h"
@@ -109,10 +109,6 @@ static bool unroll(Blocks *b, ModelPhase *phase, const TrainScope *t, Scope *sco
 
 // ---- one block
 
-typedef struct Outputs {
-  const char *loss, *norm, *accuracy;
-} Outputs;
-
 static bool watches_norm(const AstExpr *x) {
   if (x == NULL) return false;
   if (x->kind == EX_BINARY) return watches_norm(x->u.binary.left) || watches_norm(x->u.binary.right);
@@ -142,13 +138,13 @@ static bool averages_over_batch(const Scene *scene) {
 }
 
 // The mean of what the block judged, as an output; false: it judged nothing.
-static bool accuracy_output(Elab *e, size_t before, const char *name) {
+static bool accuracy_output(Elab *e) {
   IrFn *fn = e->scene->fn;
-  const size_t n = e->scene->judged.len - before;
+  const size_t n = e->scene->judged.len;
   if (n == 0) return false;
-  IrRef sum = e->scene->judged.at[before];
-  for (size_t i = 1; i < n; i++) sum = ir_binary(fn, IR_ADD, sum, e->scene->judged.at[before + i]);
-  ir_output(fn, name, n == 1 ? sum : ir_binary(fn, IR_DIV, sum, ir_number(fn, IR_F64, (double)n)));
+  IrRef sum = e->scene->judged.at[0];
+  for (size_t i = 1; i < n; i++) sum = ir_binary(fn, IR_ADD, sum, e->scene->judged.at[i]);
+  ir_output(fn, "accuracy", n == 1 ? sum : ir_binary(fn, IR_DIV, sum, ir_number(fn, IR_F64, (double)n)));
   return true;
 }
 
@@ -169,7 +165,7 @@ static Diag *moves_nothing(Elab *e, const AstExpr *why, bool refused, const char
 }
 
 // The block into the program of the current scene.
-static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, ModelUpdate *update, Outputs outputs) {
+static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUpdate *u, ModelUpdate *update) {
   Elab *e = b->e;
   Scope *names = train_names(b, t);
   Targets targets = targets_read(b, scope_new(e, names), u);
@@ -179,7 +175,6 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
     names = train_names(b, t);
   }
   Scope *scope = scope_new(e, names);
-  const size_t judged = e->scene->judged.len;
   Loss loss = loss_read(b, scope, u);
   With with = {.rate = IR_NONE};
   bool good = with_read(b, scope, u, &with) && targets.len == u->targets.len && !loss.bad;
@@ -190,14 +185,14 @@ static void update_step(Blocks *b, ModelPhase *phase, const TrainScope *t, const
   if (good) {
     targets_one_optimizer(e, t, &targets, &with);
     IrRef total = loss_total(e, &loss);
-    ir_output(e->scene->fn, outputs.loss, total);
-    const char *norm = with.clip > 0 || watches_norm(phase->watch) || is_game(t) ? outputs.norm : NULL;
+    ir_output(e->scene->fn, "loss", total);
+    const char *norm = with.clip > 0 || watches_norm(phase->watch) || is_game(t) ? "grad_norm" : NULL;
     Moves moves = {0};
     if (step_gradients(e, u, &targets, total, &moves)) step_weights(e, &(StepPlace){.phase = phase, .norm = norm}, &with, &moves);
     for (size_t i = 0; i < targets.len; i++) running_outputs(e, targets.at[i].path);
     phase->normalises = phase->normalises || averages_over_batch(e->scene);
-    const char *accuracy = accuracy_output(e, judged, outputs.accuracy) ? outputs.accuracy : NULL;
-    VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), outputs.loss, norm, accuracy});
+    const char *accuracy = accuracy_output(e) ? "accuracy" : NULL;
+    VEC_PUSH(e->arena, &update->losses, (ModelLoss){targets_text(e, &targets), "loss", norm, accuracy, u->span});
   }
   phase_data(b, phase, e->scene->fn, &loss);
 }
@@ -251,54 +246,9 @@ void update_block(Blocks *b, ModelPhase *phase, const TrainScope *t, const AstUp
   Scene *scene = scene_open(e, SCENE_TRAIN, site, site);
   scene->fn->span = u->span.begin + 1;
   ModelUpdate update = {.step = scene->fn, .span = u->span};
-  update_step(b, phase, t, u, &update, (Outputs){"loss", "grad_norm", "accuracy"});
+  update_step(b, phase, t, u, &update);
   scene_close(e);
   update_control(b, t, u, number, &update);
-  VEC_PUSH(e->arena, &phase->updates, update);
-}
-
-// ---- simultaneous
-
-static void refuse_at_once(Elab *e, const AstExpr *x, const char *what) {
-  if (x == NULL) return;
-  Diag *d = elab_error(e, DIAG_SIMULTANEOUS, x->span, "`%s` in a step where all blocks move at once", what);
-  diag_help(e->diags, d, "drop `simultaneous`, or drop `%s`", what);
-}
-
-static void refuse_moved_twice(Elab *e, const AstUpdate *u, const ModelUpdate *update, size_t before) {
-  for (size_t i = before; i < update->targets.len; i++)
-    for (size_t k = 0; k < before; k++) {
-      if (strcmp(update->targets.at[i], update->targets.at[k]) != 0) continue;
-      Diag *d = elab_error(e, DIAG_SIMULTANEOUS, u->targets.at[i - before]->span, "`%s` is moved by two blocks at once", update->targets.at[i]);
-      diag_help(e->diags, d, "drop `simultaneous`, or write one block with both losses");
-    }
-}
-
-void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
-  Elab *e = b->e;
-  const char *name = arena_printf(e->arena, "%s.step", t->site);
-  Scene *scene = scene_open(e, SCENE_TRAIN, name, name);
-  ModelUpdate update = {.step = scene->fn, .repeat = 1, .span = phase->span};
-  int number = 0;
-  for (size_t i = 0; i < t->decl->u.train.items.len; i++) {
-    const AstTrainItem *item = t->decl->u.train.items.at[i];
-    if (item->kind != TI_UPDATE) continue;
-    number++;
-    refuse_at_once(e, item->update->repeat, "repeat");
-    refuse_at_once(e, item->update->when, "when");
-    scene->site = update_site(e, t, number);
-    scene->standing = (Map){0}; // where unrolled steps of a block before have put weights
-    scene->running.len = 0;     // what a block before has seen of others' nets
-    scene_again(e);
-    size_t before = update.targets.len;
-    Outputs outputs = {"loss", "grad_norm", "accuracy"};
-    if (number > 1)
-      outputs =
-          (Outputs){arena_printf(e->arena, "loss_%d", number), arena_printf(e->arena, "grad_norm_%d", number), arena_printf(e->arena, "accuracy_%d", number)};
-    update_step(b, phase, t, item->update, &update, outputs);
-    refuse_moved_twice(e, item->update, &update, before);
-  }
-  scene_close(e);
   VEC_PUSH(e->arena, &phase->updates, update);
 }
 

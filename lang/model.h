@@ -10,7 +10,7 @@
 //   WEIGHT (response.step_1.l …)  param   real
 //   WEIGHT.adam.m …      state   optimizer memory, real
 //   step epoch progress  counter f64 scalars;  batch_size: number of events of this batch, f64 scalar
-//   loss loss_2 …        output  f64 scalar: weighted mean over the batch; of several blocks where a step is simultaneous
+//   loss loss_2 …        output  f64 scalar: weighted mean over the batch; of several blocks in one program
 //   set:LEAF             output  new value of a param or state
 //   out:COLUMN           output  f64 [e, ...]: a generated column in physical units
 //   where                output  i32 [e]: of a generator with `where`; 0: to be drawn again
@@ -170,11 +170,12 @@ typedef struct ModelLoss {
   const char *name;          // what the block updates: "critic", "encoder, decoder"
   const char *output, *norm; // outputs of the step; norm: of the gradient, NULL: not asked for
   const char *accuracy;      // share of right answers, NULL: nothing is judged
+  Span span;
 } ModelLoss;
 
 typedef struct ModelUpdate {
   Strings targets;
-  VEC(ModelLoss) losses; // one; with `simultaneous` one a block
+  VEC(ModelLoss) losses; // one; of several blocks in one program one each
   IrFn *step;            // loss, grad_norm, set:*
   double repeat;         // how often in a step, where that is known now
   IrFn *control;         // outputs `repeat` and `when` where they change from step to step, f64 scalars; NULL: neither does

@@ -109,8 +109,7 @@ static void show_phase(FILE *out, const ModelPhase *p) {
   fprintf(out, "%s\n", p->keep_last || p->validate == NULL ? ", ends with the last weights" : ", ends with the best weights");
   for (size_t i = 0; i < p->updates.len; i++) {
     const ModelUpdate *u = &p->updates.at[i];
-    fprintf(out, "  update");
-    for (size_t k = 0; k < u->targets.len; k++) fprintf(out, "%s %s", k > 0 ? "," : "", u->targets.at[k]);
+    for (size_t k = 0; k < u->losses.len; k++) fprintf(out, "%supdate %s", k == 0 ? "  " : " and ", u->losses.at[k].name);
     fprintf(out, ": %.4g operations per event, %zu values\n", program_operations(u->step), u->step->values.len);
   }
 }

@@ -63,4 +63,8 @@ typedef struct StepPlace {
 } StepPlace;
 void step_weights(Elab *e, const StepPlace *place, const With *with, const Moves *moves);
 
+// ---- several blocks as one program, once each has one (update_join.c)
+void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t); // `simultaneous`
+void updates_in_common(Elab *e, ModelPhase *phase);                      // neighbours that compute the same products and may go together
+
 #endif

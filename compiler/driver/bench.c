@@ -99,7 +99,7 @@ static bool bench_training(Bench *b, HgmError *error) {
     bool ok = phase_open(&phase, error);
     if (ok) phase_leave_states(&phase);
     ok = ok && open_run_weights(&b->run, error);
-    if (ok) measure(b, model->name, model->updates.len == 1 ? model->updates.at[0].step : NULL, phase.batch, train_step, &phase);
+    if (ok) measure(b, model->name, phase_losses(model) == 1 ? model->updates.at[0].step : NULL, phase.batch, train_step, &phase);
     phase_close(&phase);
     if (!ok) return false;
   }

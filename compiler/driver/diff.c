@@ -66,7 +66,7 @@ static void add_phase(Facts *f, const ModelPhase *p) {
       add(f, "training", arena_printf(f->arena, "%s: %s", p->name, numbers[i].name), arena_printf(f->arena, "%lld", (long long)numbers[i].value));
   for (size_t i = 0; i < p->updates.len; i++)
     for (size_t k = 0; k < p->updates.at[i].losses.len; k++)
-      add(f, "training", arena_printf(f->arena, "%s: update %s", p->name, p->updates.at[i].losses.at[k].name), text_of(f, p->updates.at[i].span));
+      add(f, "training", arena_printf(f->arena, "%s: update %s", p->name, p->updates.at[i].losses.at[k].name), text_of(f, p->updates.at[i].losses.at[k].span));
   if (p->watch != NULL) add(f, "training", arena_printf(f->arena, "%s: watch", p->name), text_of(f, p->watch->span));
 }
 

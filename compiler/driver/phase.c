@@ -389,7 +389,7 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, cure, error);
   for (size_t i = 0; i < update->losses.len && last; i++) add_loss(p, first_loss + i, bound, &update->losses.at[i], (double)call.events);
   bound_commit(bound);
-  p->t->events_trained += call.events;
+  p->t->events_trained += call.events * (int64_t)update->losses.len; // of each block, whether or not it has a program of its own
   return true;
 }
 

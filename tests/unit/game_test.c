@@ -20,7 +20,13 @@ static Loaded game_of(const char *players, const char *train) {
   give_number(&l, "progress", 0);
   give_weights(&l);
   const ModelPhase *p = l.model->phases.at[0];
-  for (size_t i = 0; i < p->states.len; i++) give_number(&l, p->states.at[i].name, p->states.at[i].start);
+  for (size_t i = 0; i < p->states.len; i++) {
+    const ModelState *state = &p->states.at[i];
+    const int64_t n = ir_elements(&state->type);
+    double *data = ARENA_ARRAY(l.arena, double, n);
+    for (int64_t k = 0; k < n; k++) data[k] = state->start;
+    give(&l, state->name, data, n);
+  }
   return l;
 }
 
@@ -324,6 +330,103 @@ static void what_is_no_game_is_refused(void **state) {
          "simultaneous");
 }
 
+// ---- blocks that have something in common
+
+#define JUDGES                                                                                                                                                 \
+  "data d { x = \"x\" }\n"                                                                                                                                     \
+  "net gen(z: real[2]) -> real[2] = z |> dense(3) |> tanh |> dense(2)\n"                                                                                       \
+  "net one(x: real[2]) -> real = sum(x |> dense(1))\n"                                                                                                         \
+  "net two(x: real[2]) -> real = sum(x |> dense(1))\n"
+
+static Loaded judged_by(const char *blocks) {
+  char train[2048];
+  snprintf(train, sizeof train, "train {\n  z ~ normal[2]\n  fake = gen(z)\n%s  batch 3; steps 9\n}\n", blocks);
+  return game_of(JUDGES, train);
+}
+
+static int products_with(const IrFn *fn, const char *weight) {
+  int n = 0;
+  for (size_t i = 0; i < fn->values.len; i++) {
+    const IrValue *v = &fn->values.at[i];
+    for (uint32_t k = 0; v->op == IR_EINSUM && k < 2; k++) {
+      const IrValue *operand = ir_at(fn, v->operands[k]);
+      n += operand->op == IR_PARAM && strcmp(operand->attr.name, weight) == 0;
+    }
+  }
+  return n;
+}
+
+// To the bit what each block gives alone, under its own names.
+static void same_outputs(Loaded *l, const ModelUpdate *together, size_t block, Loaded *other, const ModelUpdate *apart) {
+  const IrArray *a = run_all(l, together->step, 3), *b = run_all(other, apart->step, 3);
+  for (size_t i = 0; i < apart->step->outputs.len; i++) {
+    const char *name = apart->step->outputs.at[i].name;
+    if (strcmp(name, "loss") == 0) name = together->losses.at[block].output;
+    if (strcmp(name, "grad_norm") == 0) name = together->losses.at[block].norm;
+    size_t k = 0;
+    while (k < together->step->outputs.len && strcmp(together->step->outputs.at[k].name, name) != 0) k++;
+    assert_true(k < together->step->outputs.len);
+    assert_int_equal(a[k].n, b[i].n);
+    assert_memory_equal(a[k].data, b[i].data, (size_t)b[i].n * sizeof(double));
+  }
+}
+
+static void what_blocks_have_in_common_is_computed_once(void **state) {
+  (void)state;
+  static const char *const blocks = "  update one { minimize softplus(-one(fake)) + mean(fake)^2; with adam(0.1), clip(0.1) }\n"
+                                    "  update two%s { minimize (two(fake) - x)^2; with sgd(0.1), ema(0.9) }\n"
+                                    "  update gen { minimize one(fake) + two(fake); with sgd(0.1) }\n";
+  char text[512];
+  snprintf(text, sizeof text, blocks, "");
+  Loaded l = judged_by(text);
+  snprintf(text, sizeof text, blocks, " when step >= 0");
+  Loaded apart = judged_by(text);
+  const ModelPhase *p = l.model->phases.at[0], *q = apart.model->phases.at[0];
+  assert_int_equal(p->updates.len, 2);
+  assert_int_equal(q->updates.len, 3);
+  const ModelUpdate *both = &p->updates.at[0];
+  assert_int_equal(both->losses.len, 2);
+  assert_string_equal(both->losses.at[0].name, "one");
+  assert_string_equal(both->losses.at[1].name, "two");
+  assert_int_equal(both->targets.len, 2);
+  assert_int_equal(products_with(both->step, "gen.dense_1.w"), 1);
+  assert_int_equal(products_with(both->step, "gen.dense_2.w"), 1);
+  for (size_t i = 0; i < 2; i++) same_outputs(&l, both, i, &apart, &q->updates.at[i]);
+  leave(&l);
+  leave(&apart);
+}
+
+static void blocks_go_together_where_nothing_has_changed(void **state) {
+  (void)state;
+  static const struct {
+    const char *blocks;
+    size_t programs;
+  } cases[] = {
+      {"  update one { minimize one(fake)^2; with sgd(1) }\n  update two { minimize two(fake) + one(fake); with sgd(1) }\n", 2},     // reads what moved
+      {"  update one { minimize one(fake) + two(fake); with sgd(1) }\n  update two { minimize two(fake)^2; with sgd(1) }\n", 1},     // read it before it moves
+      {"  update one, gen { minimize one(fake)^2; with sgd(1) }\n  update two { minimize two(fake)^2; with sgd(1) }\n", 2},          // fake has moved
+      {"  update one { minimize one(fake)^2; with sgd(1) }\n  update one { minimize one(-fake)^2; with sgd(1) }\n", 2},              // itself
+      {"  update one { minimize one(fake)^2; with sgd(1) }\n  update two repeat 2 { minimize two(fake)^2; with sgd(1) }\n", 2},      // not as often
+      {"  update one { minimize one(fake)^2; with sgd(1) }\n  update two when step > 3 { minimize two(fake)^2; with sgd(1) }\n", 2}, // not always
+      {"  update one when 2 > 1 { minimize one(fake)^2; with sgd(1) }\n  update two { minimize two(fake)^2; with sgd(1) }\n", 1},    // always
+      {"  update one repeat 2 { minimize one(fake)^2; with sgd(1) }\n  update two repeat 2 { minimize two(fake)^2; with sgd(1) }\n", 1},
+      {"  update one repeat 2 { minimize one(fake) + two(fake); with sgd(1) }\n  update two repeat 2 { minimize two(fake)^2; with sgd(1) }\n",
+       2}, // passes alternate
+      {"  update one { minimize one(fake)^2; with sgd(1) }\n  update gen { minimize mean(fake)^2; with sgd(1) }\n"
+       "  update two { minimize two(fake)^2; with sgd(1) }\n",
+       2}, // two sees another fake; gen reads neither
+      {"  update one { y ~ normal[2]; minimize one(gen(y))^2; with sgd(1) }\n  update two { y ~ normal[2]; minimize two(gen(y))^2; with sgd(1) }\n",
+       2}, // own draws
+      {"  update one unrolling two 2 { minimize one(fake) * two(fake); with sgd(1) }\n  update two { minimize two(fake)^2; with adam(1) }\n", 1},
+      {"  update two { minimize two(fake)^2; with adam(1) }\n  update one unrolling two 2 { minimize one(fake) * two(fake); with sgd(1) }\n", 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    Loaded l = judged_by(cases[i].blocks);
+    if (l.model->phases.at[0]->updates.len != cases[i].programs) fail_msg("%zu programs of\n%s", l.model->phases.at[0]->updates.len, cases[i].blocks);
+    leave(&l);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(repeat_and_when_follow_the_step),
@@ -341,6 +444,8 @@ int main(void) {
       cmocka_unit_test(regularisers_of_the_library_are_right),
       cmocka_unit_test(discrepancies_have_weights),
       cmocka_unit_test(accuracies_are_outputs),
+      cmocka_unit_test(what_blocks_have_in_common_is_computed_once),
+      cmocka_unit_test(blocks_go_together_where_nothing_has_changed),
       cmocka_unit_test(what_is_no_game_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
