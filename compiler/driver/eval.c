@@ -6,6 +6,7 @@
 
 #include "compiler/driver/course.h"
 #include "compiler/driver/evaluate.h"
+#include "compiler/driver/images.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/run_files.h"
 #include "compiler/driver/simulate.h"
@@ -115,6 +116,7 @@ static bool open_given(const Options *options, OpenRun *run, Evaluation *e, HgmE
 static bool evaluate_run(const Options *options, OpenRun *run, Dataset *dataset, Evaluation *e, HgmError *error) {
   Session *session = &run->session;
   if (session->model->data.len == 0) return hgm_fail(error, EXIT_USER, "the model has no data block to compare with");
+  if (options->output != NULL && !images_may_write(session->model, options->output, options->force, error)) return false;
   if (options->has_seed) session->model->seed = options->seed;
   const ModelData *data =
       session->model->data.at[session->model->generators.len > 0 ? model_data_index(session->model, session->model->generators.at[0]->data) : 0];

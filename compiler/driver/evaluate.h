@@ -97,6 +97,10 @@ bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError 
 // as in a file that is written.
 Tables evaluate_tables(const Evaluation *e, const Generation *g, const int64_t *rows, int64_t n);
 void evaluate_put(const Evaluation *e, const Generation *g, const Tables *tables, int64_t first, int64_t n);
+// How many columns from here on are elements of one array; an array of more than EVALUATE_FEW has a line of its own: the means of theirs.
+enum { EVALUATE_FEW = 32 };
+size_t evaluate_elements(const Evaluation *e, size_t first);
+EvalColumn evaluate_mean(const EvalColumn *elements, size_t n);
 bool evaluate_compares(const EvalMetric *m, const EvalNumber *x); // false: there is nothing generated beside the truth
 void evaluate_print(FILE *out, const Evaluation *e);
 bool evaluate_write_json(const Evaluation *e, const char *path, HgmError *error);

@@ -8,34 +8,37 @@
 
 // ---- the terminal
 
-enum { MOST_ELEMENTS = 32 }; // of an array that has a line for each
-
 static void print_distance(FILE *out, int width, const char *name, const HgmDistance *d, const HgmFloor *f) {
   fprintf(out, "%-*s  %.4f  (%.4f +- %.4f)   %.4f  (%.4f +- %.4f)\n", width, name, d->w1, f->w1, f->w1_error, d->ks, f->ks, f->ks_error);
   if (d->left_out > 0) fprintf(out, "%-*s  %lld values that are not finite were left out\n", width, "", (long long)d->left_out);
 }
 
-// How many columns from here on are elements of one array.
-static size_t elements_at(const Evaluation *e, size_t i) {
-  const char *array = e->columns.at[i].array;
+size_t evaluate_elements(const Evaluation *e, size_t first) {
+  const char *array = e->columns.at[first].array;
   size_t n = 1;
-  while (array != NULL && i + n < e->columns.len && e->columns.at[i + n].array == array) n++;
+  while (array != NULL && first + n < e->columns.len && e->columns.at[first + n].array == array) n++;
   return n;
+}
+
+EvalColumn evaluate_mean(const EvalColumn *elements, size_t n) {
+  EvalColumn mean = {.name = elements->array};
+  for (size_t k = 0; k < n; k++) {
+    const HgmDistance *d = &elements[k].distance;
+    const HgmFloor *f = &elements[k].floor;
+    mean.distance.w1 += d->w1 / (double)n, mean.distance.ks += d->ks / (double)n, mean.distance.left_out += d->left_out;
+    mean.floor.w1 += f->w1 / (double)n, mean.floor.w1_error += f->w1_error / (double)n;
+    mean.floor.ks += f->ks / (double)n, mean.floor.ks_error += f->ks_error / (double)n;
+  }
+  return mean;
 }
 
 // Of many elements their mean, and the worst.
 static void print_array(FILE *out, int width, const EvalColumn *c, size_t n) {
-  HgmDistance mean = {0};
-  HgmFloor truth = {0};
+  EvalColumn mean = evaluate_mean(c, n);
   const EvalColumn *worst = c;
-  for (size_t k = 0; k < n; k++) {
-    const HgmDistance *d = &c[k].distance;
-    const HgmFloor *f = &c[k].floor;
-    mean.w1 += d->w1 / (double)n, mean.ks += d->ks / (double)n, mean.left_out += d->left_out;
-    truth.w1 += f->w1 / (double)n, truth.w1_error += f->w1_error / (double)n, truth.ks += f->ks / (double)n, truth.ks_error += f->ks_error / (double)n;
-    if (d->w1 > worst->distance.w1) worst = &c[k];
-  }
-  print_distance(out, width, c->array, &mean, &truth);
+  for (size_t k = 0; k < n; k++)
+    if (c[k].distance.w1 > worst->distance.w1) worst = &c[k];
+  print_distance(out, width, mean.name, &mean.distance, &mean.floor);
   fprintf(out, "%-*s  mean of %zu numbers (report.html and evaluation.json have each); the worst:\n", width, "", n);
   print_distance(out, width, worst->name, &worst->distance, &worst->floor);
 }
@@ -47,8 +50,8 @@ static void print_columns(FILE *out, const Evaluation *e) {
   fprintf(out, "%lld generated events against %lld of the truth; in brackets: truth against truth (halves)\n\n", (long long)e->n_fake, (long long)e->n_truth);
   fprintf(out, "%-*s  %-28s  %s\n", width, "column", "Wasserstein / std", "Kolmogorov-Smirnov");
   for (size_t i = 0, n; i < e->columns.len; i += n) {
-    n = elements_at(e, i);
-    if (n > MOST_ELEMENTS) print_array(out, width, &e->columns.at[i], n);
+    n = evaluate_elements(e, i);
+    if (n > EVALUATE_FEW) print_array(out, width, &e->columns.at[i], n);
     else
       for (size_t k = i; k < i + n; k++) print_distance(out, width, e->columns.at[k].name, &e->columns.at[k].distance, &e->columns.at[k].floor);
   }

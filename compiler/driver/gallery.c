@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compiler/driver/raster.h"
+#include "compiler/driver/images.h"
 #include "runtime/png.h"
 
-enum { GALLERY_EVENTS = 512, PICTURES = 8, IMAGES = 48, LEAST_ROWS = 4, RUNAWAY = 1000 };
+enum { GALLERY_EVENTS = 512, PICTURES = 8, RUNAWAY = 1000 };
 static const double collapsed = 0.1;
 
 bool gallery_is_due(const Phase *p) {
@@ -116,20 +116,6 @@ const char *gallery_divergence(const char *loss_name, double first, double loss,
 
 // ---- pictures
 
-// Rows and columns of an image; false: the column is none.
-static bool is_image(const ModelColumn *column, int64_t *rows, int64_t *columns) {
-  if (column == NULL || column->rank < 2 || column->shape[0] < LEAST_ROWS || column->shape[1] < LEAST_ROWS) return false;
-  *rows = column->shape[0], *columns = column->shape[1];
-  return column->rank == 2 || column->shape[2] == 1;
-}
-
-static double largest(const double *values, int64_t n) {
-  double most = 0;
-  for (int64_t i = 0; i < n; i++)
-    if (isfinite(values[i])) most = fmax(most, values[i]);
-  return most;
-}
-
 // The first one or two numbers that are generated.
 static int first_numbers(const Gallery *g, const Phase *p, Arena *scratch, RasterSample *truth, RasterSample *fake) {
   double *a = ARENA_ARRAY(scratch, double, 2 * GALLERY_EVENTS), *b = ARENA_ARRAY(scratch, double, 2 * GALLERY_EVENTS);
@@ -162,13 +148,13 @@ static bool save(const Raster *r, const Phase *p, const char *name, HgmError *er
 
 static bool save_images(const Gallery *g, const Phase *p, size_t output, const char *name, Arena *scratch, HgmError *error) {
   int64_t rows = 0, columns = 0;
-  is_image(g->generator->outputs.at[output].like, &rows, &columns);
+  images_shape(g->generator->outputs.at[output].like, &rows, &columns);
   const double *truth = truth_of(g, p, output, scratch);
-  double most = largest(truth != NULL ? truth : g->values[output], GALLERY_EVENTS * rows * columns);
-  Raster grid = raster_images(scratch, g->values[output], IMAGES, rows, columns, most);
+  double most = images_largest(truth != NULL ? truth : g->values[output], GALLERY_EVENTS * rows * columns);
+  Raster grid = raster_images(scratch, g->values[output], IMAGES_SHOWN, rows, columns, most);
   if (!save(&grid, p, name, error)) return false;
   if (truth == NULL || p->t->position.epoch != 1) return true;
-  grid = raster_images(scratch, truth, IMAGES, rows, columns, most);
+  grid = raster_images(scratch, truth, IMAGES_SHOWN, rows, columns, most);
   return save(&grid, p, "truth", error);
 }
 
@@ -177,7 +163,7 @@ static bool save_picture(const Gallery *g, const Phase *p, Arena *scratch, HgmEr
   const char *name = arena_printf(scratch, "%sepoch_%04.0f", phase, p->t->position.epoch);
   int64_t rows, columns;
   for (size_t i = 0; i < g->generator->outputs.len; i++)
-    if (g->values[i] != NULL && !g->generator->outputs.at[i].given && is_image(g->generator->outputs.at[i].like, &rows, &columns))
+    if (g->values[i] != NULL && !g->generator->outputs.at[i].given && images_shape(g->generator->outputs.at[i].like, &rows, &columns))
       return save_images(g, p, i, name, scratch, error);
   RasterSample truth, fake;
   int n = first_numbers(g, p, scratch, &truth, &fake);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACROSS = 8, GAP = 2, LEAST_SIDE = 75, SIDE = 480, BARS = 80, HALF_DOT = 1 };
+enum { ACROSS = RASTER_ACROSS, GAP = 2, LEAST_SIDE = 75, SIDE = 480, BARS = 80, HALF_DOT = 1 };
 
 typedef struct Colour {
   uint8_t red, green, blue;
@@ -42,7 +42,7 @@ Raster raster_images(Arena *arena, const double *values, int64_t n, int64_t rows
   for (int64_t i = 0; i < n; i++)
     for (int64_t p = 0; p < rows * columns; p++) {
       double v = values[i * rows * columns + p];
-      Colour colour = v > 0 && most > 0 ? heat(1 + log10(v / most) / 4) : paper;
+      Colour colour = v > 0 && most > 0 ? heat(1 + log10(v / most) / log10(RASTER_RANGE)) : isnan(v) ? frame : paper;
       fill(&r, (int)(i % ACROSS) * width + GAP + (int)(p % columns) * scale, (int)(i / ACROSS) * height + GAP + (int)(p / columns) * scale, scale, scale,
            colour);
     }

@@ -18,7 +18,9 @@ typedef struct RasterSample {
   int64_t n;
 } RasterSample;
 
-// `n` images of rows x columns, values (n, rows, columns); white: zero or less, then colours by the logarithm from most / 10,000 to most.
+enum { RASTER_ACROSS = 8, RASTER_RANGE = 10000 };
+// `n` images of rows x columns, eight in a row, values (n, rows, columns); white: zero or less, then colours by the logarithm from most / RASTER_RANGE to most;
+// grey: no number.
 Raster raster_images(Arena *arena, const double *values, int64_t n, int64_t rows, int64_t columns, double most);
 // Points of the truth in grey, generated ones in blue, in the box that holds nearly all of the truth.
 Raster raster_points(Arena *arena, RasterSample truth, RasterSample fake);
