@@ -87,10 +87,16 @@ full() {
   wait
   awk -F'[ ,]+' '
     FILENAME ~ /log$/ { if (/ events to train on/ && $2 + 0 > n) n = $2 + 0; next }
-    FILENAME ~ /csv$/ { split($0, field, ","); rate[field[2]] = field[7]; next }
-    { epoch = $6 == "of" ? $7 * $3 : n > 0 ? n : 1000 * $3; events[phase++] = $5 == "epochs" ? $4 * epoch : $4 * $3 }
-    END {
-      for (p = 0; p < phase; p++) { all += events[p]; seconds += events[p] / rate[p] }
+    FILENAME ~ /csv$/ {
+      split($0, field, ",")
+      if (FNR == 1) next
+      if (FNR == 2 || field[2] != now) { now = field[2]; begun = last }
+      step[now] = ((last = field[8]) - begun) / field[3]
+      next
+    }
+    { epoch = $6 == "of" ? $7 * $3 : n > 0 ? n : 1000 * $3; batch[phase + 0] = $3; events[phase++] = $5 == "epochs" ? $4 * epoch : $4 * $3 }
+    END { # seconds of a step: events_per_second counts those of each block and pass, of which a game has several a step
+      for (p = 0; p < phase; p++) { all += events[p]; seconds += events[p] / batch[p] * step[p] }
       time = seconds < 100 ? sprintf("%.0f s", seconds) : seconds < 6000 ? sprintf("%.0f min", seconds / 60) : sprintf("%.1f h", seconds / 3600)
       printf "# Full size: at most %s on one Zen 3 core (%.2g events at %.2g a second).\n", time, all, all / seconds
     }' "$log" "$run/metrics.csv" "$run.phases"
