@@ -7,10 +7,12 @@
 enum { EVENTS = 5 };
 static const double X0[EVENTS] = {-1.5, 0.3, 2.0, -0.2, 7.5}, X1[EVENTS] = {0.7, -2.5, 0.1, 1.9, -0.4}, X2[EVENTS] = {0.2, 1.1, -3.0, 0.4, 2.6};
 
-static void give_numbers(Loaded *l) {
-  give(l, "column:x0", X0, EVENTS);
-  give(l, "column:x1", X1, EVENTS);
-  give(l, "column:x2", X2, EVENTS);
+static Loaded load_numbers(const char *text) {
+  Loaded l = load(text);
+  give(&l, "column:x0", X0, EVENTS);
+  give(&l, "column:x1", X1, EVENTS);
+  give(&l, "column:x2", X2, EVENTS);
+  return l;
 }
 
 static const double *score(Loaded *l, const char *name) { return run(l, l->model->score, EVENTS, arena_printf(l->arena, "score:%s", name)); }
@@ -27,11 +29,10 @@ static void boosted(const double v[4], const double beta[3], double out[4]) {
 
 static void boosts_are_lorentz_transformations(void **state) {
   (void)state;
-  Loaded l = load(NUMBERS "fn a(x)  = on_shell(0.5, x)\nfn by(x) = p4(e = 9, px = x[1], py = x[2], pz = x[0] / 2)\n"
-                          "score {\n  b = boost(a(x), by(x))\n  (e, px, py, pz) = (b.e, b.px, b.py, b.pz)\n  m = mass(b)\n"
-                          "  back = sum(abs(boost(rest_frame(a(x), by(x)), by(x)) - a(x)))\n"
-                          "  rest = sum(abs(rest_frame(by(x), by(x)) - [mass(by(x)), 0, 0, 0])) }\n");
-  give_numbers(&l);
+  Loaded l = load_numbers(NUMBERS "fn a(x)  = on_shell(0.5, x)\nfn by(x) = p4(e = 9, px = x[1], py = x[2], pz = x[0] / 2)\n"
+                                  "score {\n  b = boost(a(x), by(x))\n  (e, px, py, pz) = (b.e, b.px, b.py, b.pz)\n  m = mass(b)\n"
+                                  "  back = sum(abs(boost(rest_frame(a(x), by(x)), by(x)) - a(x)))\n"
+                                  "  rest = sum(abs(rest_frame(by(x), by(x)) - [mass(by(x)), 0, 0, 0])) }\n");
   for (int i = 0; i < EVENTS; i++) {
     double a[4] = {sqrt(0.25 + X0[i] * X0[i] + X1[i] * X1[i] + X2[i] * X2[i]), X0[i], X1[i], X2[i]}, out[4];
     boosted(a, (double[3]){X1[i] / 9, X2[i] / 9, X0[i] / 18}, out);
@@ -49,11 +50,10 @@ static void boosts_are_lorentz_transformations(void **state) {
 // Three jets by their pT, and the jet that goes with it; along the last axis of a matrix; of a list that is computed together.
 static void lists_are_ordered(void **state) {
   (void)state;
-  Loaded l = load(NUMBERS "score {\n  jets  = transpose([x, x^2, x + 10])\n  falling = sum(x[order(-x)] * [100, 10, 1])\n"
-                          "  beside = sum(jets[order(-x)][:, 1] * [100, 10, 1])\n  rows = sum([x, -x][1][order([x, -x])[1]] * [100, 10, 1])\n"
-                          "  slope = sum(grad(sum(x[order(-x)] * [100, 10, 1]), x) * [1, 2, 3])\n"
-                          "  drawn = sum([sum((x + 0 * u)[order(-x - 0 * u)] * [100, 10, 1]) for u in [draw(normal) for _ in 0:4]]) / 4 }\n");
-  give_numbers(&l);
+  Loaded l = load_numbers(NUMBERS "score {\n  jets  = transpose([x, x^2, x + 10])\n  falling = sum(x[order(-x)] * [100, 10, 1])\n"
+                                  "  beside = sum(jets[order(-x)][:, 1] * [100, 10, 1])\n  rows = sum([x, -x][1][order([x, -x])[1]] * [100, 10, 1])\n"
+                                  "  slope = sum(grad(sum(x[order(-x)] * [100, 10, 1]), x) * [1, 2, 3])\n"
+                                  "  drawn = sum([sum((x + 0 * u)[order(-x - 0 * u)] * [100, 10, 1]) for u in [draw(normal) for _ in 0:4]]) / 4 }\n");
   for (int i = 0; i < EVENTS; i++) {
     double x[3] = {X0[i], X1[i], X2[i]}, falling = 0, squares = 0, slope = 0;
     for (int k = 0; k < 3; k++) {
@@ -75,13 +75,12 @@ static void lists_are_ordered(void **state) {
 // y = (x0 x1, sin(x1) + x2^2, x0^2); and the score of a normal law of width 2 around 1 in three numbers: loss r^2 / 32 - 3 / 4.
 static void products_with_jacobians_and_scores(void **state) {
   (void)state;
-  Loaded l = load(
+  Loaded l = load_numbers(
       NUMBERS "fn y(x) = [x[0] * x[1], sin(x[1]) + x[2]^2, x[0]^2]\n"
               "score {\n  det = log_abs_det(jacobian(4 * x + y(x) / 10, x))\n  p = sum(jvp(y(x), x, [1, -2, 0.5]) * [100, 10, 1])\n  d = divergence(y(x), x)\n"
               "  law = log_prob(normal(1, 2)[3], x)\n  matched = score_matching(law, x)\n"
               "  sliced = sum([sliced_score_matching(law, x, [if i == k then 1 else 0 for k in 0:3]) for i in 0:3])\n"
               "  slope = grad(sliced_score_matching(sum(x^4), x, [1, 0, 0]), x)[0] }\n");
-  give_numbers(&l);
   for (int i = 0; i < EVENTS; i++) {
     double a = X0[i], b = X1[i], c = X2[i], square = (a - 1) * (a - 1) + (b - 1) * (b - 1) + (c - 1) * (c - 1);
     near(score(&l, "p")[i], 100 * (b - 2 * a) + 10 * (-2 * cos(b) + c) + 2 * a, 1e-12);
@@ -103,15 +102,15 @@ static double kernel_at(int i) { return 0.3 * sin(2.0 * i + 1); }
 
 static void volumes_are_convolved(void **state) {
   (void)state;
-  Loaded l = load(NUMBERS "fn v(x) = reshape([sin(i + 1) * x[0] for i in 0:24], 2, 3, 4, 1)\nfn told(y) = sum(flatten(y) * cos(range(0, len(flatten(y)))))\n"
-                          "net f(x) -> (y: real) = told(v(x) |> conv3d(2, kernel = 2, stride = (1, 1, 2), same = false))\n"
-                          "net g(x) -> (y: real) = told(v(x) |> locally_connected3d(2, kernel = 2, bias = false))\n"
-                          "score {\n  conv = f(x)\n  local = g(x)\n  back = told(v(x) |> upsample3d(1, 2, 3) |> pool_mean3d(1, 2, 3)) - told(v(x))\n"
-                          "  top = sum(v(x) |> pool_max3d(2, 3, 2)) }\n");
+  Loaded l =
+      load_numbers(NUMBERS "fn v(x) = reshape([sin(i + 1) * x[0] for i in 0:24], 2, 3, 4, 1)\nfn told(y) = sum(flatten(y) * cos(range(0, len(flatten(y)))))\n"
+                           "net f(x) -> (y: real) = told(v(x) |> conv3d(2, kernel = 2, stride = (1, 1, 2), same = false))\n"
+                           "net g(x) -> (y: real) = told(v(x) |> locally_connected3d(2, kernel = 2, bias = false))\n"
+                           "score {\n  conv = f(x)\n  local = g(x)\n  back = told(v(x) |> upsample3d(1, 2, 3) |> pool_mean3d(1, 2, 3)) - told(v(x))\n"
+                           "  top = sum(v(x) |> pool_max3d(2, 3, 2)) }\n");
   double conv[8 * OUT], local[6 * 8 * OUT], none[OUT] = {0, 0};
   for (int i = 0; i < 8 * OUT; i++) conv[i] = kernel_at(i);
   for (int i = 0; i < 6 * 8 * OUT; i++) local[i] = kernel_at(i);
-  give_numbers(&l);
   give(&l, "f.conv3d_1.k", conv, 8 * OUT);
   give(&l, "f.conv3d_1.b", none, OUT);
   give(&l, "g.locally_connected3d_1.k", local, 6 * 8 * OUT);
@@ -140,8 +139,7 @@ static void volumes_are_convolved(void **state) {
 
 static double error_of(const char *solver) {
   Arena *arena = arena_create();
-  Loaded l = load(arena_printf(arena, NUMBERS "score { y = %s(x)[0] }\n", solver));
-  give_numbers(&l);
+  Loaded l = load_numbers(arena_printf(arena, NUMBERS "score { y = %s(x)[0] }\n", solver));
   double worst = 0;
   const double *y = score(&l, "y");
   for (int i = 0; i < EVENTS; i++) worst = fmax(worst, fabs(y[i] - asinh(sinh(X0[i]) * exp(-1.0))));
@@ -168,13 +166,12 @@ static void solvers_have_their_orders(void **state) {
 // y follows sin(t) at a rate between 4 and 100, as the event says: 20 equal steps run away, steps of an event's own length do not.
 static void steps_have_the_length_that_an_event_asks_for(void **state) {
   (void)state;
-  Loaded l = load(NUMBERS "fn follow(rate) = fn (y, t) = rate * (sin(t) - y)\n"
-                          "score {\n  k = 40 * abs(x[1])\n  equal = rk4(follow(k), steps = 20)([0])[0]\n"
-                          "  own = dormand_prince(follow(k), tolerance = 1e-6, most = 80)([0])[0]\n"
-                          "  loose = dormand_prince(follow(k), tolerance = 1e-4, most = 60)([0])[0]\n"
-                          "  straight = dormand_prince(fn (y, t) = [x[0]], most = 1)([1])[0]\n"
-                          "  slope = grad(dormand_prince(follow(k), tolerance = 1e-6, most = 80)([0])[0], k) }\n");
-  give_numbers(&l);
+  Loaded l = load_numbers(NUMBERS "fn follow(rate) = fn (y, t) = rate * (sin(t) - y)\n"
+                                  "score {\n  k = 40 * abs(x[1])\n  equal = rk4(follow(k), steps = 20)([0])[0]\n"
+                                  "  own = dormand_prince(follow(k), tolerance = 1e-6, most = 80)([0])[0]\n"
+                                  "  loose = dormand_prince(follow(k), tolerance = 1e-4, most = 60)([0])[0]\n"
+                                  "  straight = dormand_prince(fn (y, t) = [x[0]], most = 1)([1])[0]\n"
+                                  "  slope = grad(dormand_prince(follow(k), tolerance = 1e-6, most = 80)([0])[0], k) }\n");
   double missed = 0;
   for (int i = 0; i < EVENTS; i++) {
     double k = 40 * fabs(X1[i]), n = 1 + k * k, top = k * k * sin(1.0) - k * cos(1.0) + k * exp(-k);
@@ -194,10 +191,10 @@ static void steps_have_the_length_that_an_event_asks_for(void **state) {
 // x' = (a + b i) x turns and stretches: y = exp(a) R(b) x, log_det = 2 a.
 static void a_linear_field_has_its_volume(void **state) {
   (void)state;
-  Loaded l = load("data d { x = \"x{0,1}\" }\nflow f(x) { base normal; transport(fn (x, t) = 0.4 * x + 2 * [-x[1], x[0]], steps = 40) }\n"
-                  "score {\n  s = transport(fn (x, t) = 0.4 * x + 2 * [-x[1], x[0]], steps = 40)\n  (y, det) = s.forward(x)\n  (y0, y1) = (y[0], y[1])\n"
-                  "  (back, undone) = s.inverse(y)\n  off = sum(abs(back - x))\n  p = log_prob(f, x) }\n");
-  give_numbers(&l);
+  Loaded l =
+      load_numbers("data d { x = \"x{0,1}\" }\nflow f(x) { base normal; transport(fn (x, t) = 0.4 * x + 2 * [-x[1], x[0]], steps = 40) }\n"
+                   "score {\n  s = transport(fn (x, t) = 0.4 * x + 2 * [-x[1], x[0]], steps = 40)\n  (y, det) = s.forward(x)\n  (y0, y1) = (y[0], y[1])\n"
+                   "  (back, undone) = s.inverse(y)\n  off = sum(abs(back - x))\n  p = log_prob(f, x) }\n");
   for (int i = 0; i < EVENTS; i++) {
     double square = (X0[i] * X0[i] + X1[i] * X1[i]) * exp(-0.8);
     near(score(&l, "y0")[i], exp(0.4) * (cos(2.0) * X0[i] - sin(2.0) * X1[i]), 1e-6);
