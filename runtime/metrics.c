@@ -195,53 +195,18 @@ bool hgm_metrics_floor(const HgmSample *truth, HgmHalvings *halvings, HgmFloor *
 
 // ---- correlations
 
-enum { ABREAST = 8, STRETCH = 1024 };
-
-// Adds Σ w x_k x_l over `count` rows from `from` on to the matrix, for eight columns l from `first` on and each k from there on. Sums side by side do not
-// wait for each other, and each takes its rows in their order.
-static void add_products(double *const *columns, int n, int first, int64_t from, int64_t count, const double *weights, double *matrix) {
-  double abreast[STRETCH][ABREAST] = {0};
-  int width = n - first < ABREAST ? n - first : ABREAST;
-  for (int j = 0; j < width; j++)
-    for (int64_t i = 0; i < count; i++) abreast[i][j] = columns[first + j][from + i];
-  for (int k = first; k < n; k++) {
-    double sums[ABREAST] = {0}, *at = matrix + (size_t)k * (size_t)n + first;
-    for (int j = 0; j < width; j++) sums[j] = at[j];
-    for (int64_t i = 0; i < count; i++) {
-      double x = weights[from + i] * columns[k][from + i];
-#pragma GCC unroll 8
-      for (int j = 0; j < ABREAST; j++) sums[j] += x * abreast[i][j];
-    }
-    for (int j = 0; j < width; j++) at[j] = sums[j];
-  }
-}
-
-// Pearson's coefficients of n columns (rows) with weights that sum to `total`; columns are shifted to mean 0 in place.
-static void correlate(double *const *columns, int n, int64_t rows, const double *weights, double *matrix) {
-  double total = 0;
-  for (int64_t i = 0; i < rows; i++) total += weights[i];
-  for (int k = 0; k < n; k++) {
-    double mean = 0;
-    for (int64_t i = 0; i < rows; i++) mean += weights[i] * columns[k][i];
-    mean = total != 0 ? mean / total : 0;
-    for (int64_t i = 0; i < rows; i++) columns[k][i] -= mean;
-  }
-  memset(matrix, 0, sizeof *matrix * (size_t)n * (size_t)n);
-  for (int64_t i = 0; i < rows; i += STRETCH)
-    for (int first = 0; first < n; first += ABREAST) add_products(columns, n, first, i, rows - i < STRETCH ? rows - i : STRETCH, weights, matrix);
-  for (int k = 0; k < n; k++)
-    for (int l = 0; l < k; l++) {
-      double scale = matrix[k * n + k] * matrix[l * n + l];
-      bool is_defined = matrix[k * n + k] > 0 && matrix[l * n + l] > 0 && scale > 0;
-      matrix[k * n + l] = matrix[l * n + k] = is_defined ? matrix[k * n + l] / sqrt(scale) : 0;
-    }
-  for (int k = 0; k < n; k++) matrix[k * n + k] = 1;
-}
-
 typedef struct Place {
   double value;
   int64_t row;
 } Place;
+
+typedef struct Correlation {
+  double **columns, *weights, total; // (n) of rows: become ranks where those are asked for, are shifted to mean 0
+  int n;
+  int64_t rows, from, count; // products are added of rows from `from` on
+  Place *places;             // (threads, rows) room; NULL: the values themselves
+  double *matrix;
+} Correlation;
 
 static int by_place(const void *a, const void *b) {
   const Place *p = a, *q = b;
@@ -262,35 +227,84 @@ static void rank(double *column, int64_t rows, const double *weights, Place *pla
   }
 }
 
-static bool matrix_of(const double *const *columns, int n, int64_t rows, const double *weights, bool by_rank, double *matrix, HgmError *error) {
-  size_t length = (size_t)rows + 1;
-  double *room = malloc(((size_t)n + 1) * length * sizeof *room), **copies = malloc((size_t)(n + 1) * sizeof *copies);
-  Place *places = malloc(length * sizeof *places);
-  bool fine = room != NULL && copies != NULL && places != NULL;
-  int64_t kept = 0;
-  for (int k = 0; k < n && fine; k++) copies[k] = room + (size_t)(k + 1) * length;
-  for (int64_t i = 0; i < rows && fine; i++) {
-    bool is_finite = true;
-    for (int k = 0; k < n; k++) is_finite = is_finite && isfinite(columns[k][i]);
-    if (!is_finite) continue;
-    for (int k = 0; k < n; k++) copies[k][kept] = columns[k][i];
-    room[kept++] = weights == NULL ? 1 : weights[i];
+static void shift(void *data, int64_t k, int thread) {
+  const Correlation *c = data;
+  double *x = c->columns[k], mean = 0;
+  if (c->places != NULL) rank(x, c->rows, c->weights, c->places + thread * c->rows);
+  for (int64_t i = 0; i < c->rows; i++) mean += c->weights[i] * x[i];
+  mean = c->total != 0 ? mean / c->total : 0;
+  for (int64_t i = 0; i < c->rows; i++) x[i] -= mean;
+}
+
+enum { ABREAST = 8, STRETCH = 1024 };
+
+// Adds Σ w x_k x_l to the matrix, for eight columns l and each k from the first of them on. Sums side by side do not wait for each other, and each takes
+// its rows in their order.
+static void add_products(void *data, int64_t group, int thread) {
+  (void)thread;
+  const Correlation *c = data;
+  double abreast[STRETCH][ABREAST] = {0};
+  int first = (int)group * ABREAST, width = c->n - first < ABREAST ? c->n - first : ABREAST;
+  const double *weights = c->weights + c->from;
+  for (int j = 0; j < width; j++)
+    for (int64_t i = 0; i < c->count; i++) abreast[i][j] = c->columns[first + j][c->from + i];
+  for (int k = first; k < c->n; k++) {
+    double sums[ABREAST] = {0}, *at = c->matrix + (size_t)k * (size_t)c->n + first;
+    const double *column = c->columns[k] + c->from;
+    for (int j = 0; j < width; j++) sums[j] = at[j];
+    for (int64_t i = 0; i < c->count; i++) {
+      double x = weights[i] * column[i];
+#pragma GCC unroll 8
+      for (int j = 0; j < ABREAST; j++) sums[j] += x * abreast[i][j];
+    }
+    for (int j = 0; j < width; j++) at[j] = sums[j];
   }
-  for (int k = 0; k < n && fine && by_rank; k++) rank(copies[k], kept, room, places);
-  if (fine) correlate(copies, n, kept, room, matrix);
+}
+
+// Pearson's coefficients.
+static void correlate(Correlation *c, HgmPool *pool) {
+  const int n = c->n;
+  double *matrix = c->matrix;
+  for (int64_t i = 0; i < c->rows; i++) c->total += c->weights[i];
+  hgm_pool_run(pool, n, shift, c);
+  memset(matrix, 0, sizeof *matrix * (size_t)n * (size_t)n);
+  for (c->from = 0; c->from < c->rows; c->from += STRETCH) {
+    c->count = c->rows - c->from < STRETCH ? c->rows - c->from : STRETCH;
+    hgm_pool_run(pool, (n + ABREAST - 1) / ABREAST, add_products, c);
+  }
+  for (int k = 0; k < n; k++)
+    for (int l = 0; l < k; l++) {
+      double scale = matrix[k * n + k] * matrix[l * n + l];
+      bool is_defined = matrix[k * n + k] > 0 && matrix[l * n + l] > 0 && scale > 0;
+      matrix[k * n + l] = matrix[l * n + k] = is_defined ? matrix[k * n + l] / sqrt(scale) : 0;
+    }
+  for (int k = 0; k < n; k++) matrix[k * n + k] = 1;
+}
+
+static bool matrix_of(const HgmColumns *of, bool by_rank, HgmPool *pool, double *matrix, HgmError *error) {
+  const size_t length = (size_t)of->rows + 1;
+  double *room = malloc(((size_t)of->n + 1) * length * sizeof *room), **copies = malloc((size_t)(of->n + 1) * sizeof *copies);
+  Place *places = by_rank ? malloc((size_t)hgm_pool_threads(pool) * length * sizeof *places) : NULL;
+  bool fine = room != NULL && copies != NULL && (places != NULL || !by_rank);
+  int64_t kept = 0;
+  for (int k = 0; k < of->n && fine; k++) copies[k] = room + (size_t)(k + 1) * length;
+  for (int64_t i = 0; i < of->rows && fine; i++) {
+    bool is_finite = true;
+    for (int k = 0; k < of->n; k++) is_finite = is_finite && isfinite(of->columns[k][i]);
+    if (!is_finite) continue;
+    for (int k = 0; k < of->n; k++) copies[k][kept] = of->columns[k][i];
+    room[kept++] = of->weights == NULL ? 1 : of->weights[i];
+  }
+  if (fine) correlate(&(Correlation){.columns = copies, .weights = room, .n = of->n, .rows = kept, .places = places, .matrix = matrix}, pool);
   free(places);
   free(copies);
   free(room);
-  return fine || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", n);
+  return fine || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", of->n);
 }
 
-bool hgm_metrics_pearson(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error) {
-  return matrix_of(columns, n, rows, weights, false, matrix, error);
-}
+bool hgm_metrics_pearson(const HgmColumns *columns, HgmPool *pool, double *matrix, HgmError *error) { return matrix_of(columns, false, pool, matrix, error); }
 
-bool hgm_metrics_spearman(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error) {
-  return matrix_of(columns, n, rows, weights, true, matrix, error);
-}
+bool hgm_metrics_spearman(const HgmColumns *columns, HgmPool *pool, double *matrix, HgmError *error) { return matrix_of(columns, true, pool, matrix, error); }
 
 double hgm_metrics_matrix_difference(const double *a, const double *b, int n, int *row, int *column) {
   double most = 0;
@@ -308,7 +322,7 @@ double hgm_metrics_matrix_difference(const double *a, const double *b, int n, in
 
 enum { FEW_HALVINGS = 2, MANY_HALVINGS = 8, MANY_NUMBERS = 2000000 };
 
-// Two halves of the rows: columns (n) of each, and weights behind them.
+// Two halves of the rows: columns (n) and weights of each.
 typedef struct Halves {
   int n;
   int64_t rows[2];
@@ -327,39 +341,37 @@ static bool halves_reserve(Halves *h, int n, int64_t rows) {
   return room != NULL;
 }
 
-static void halves_deal(Halves *h, const double *const *columns, int64_t rows, const double *weights, uint64_t key, uint64_t number) {
-  int64_t want = rows / 2;
+static void halves_deal(Halves *h, const HgmColumns *of, uint64_t key, uint64_t number) {
+  int64_t want = of->rows / 2;
   h->rows[0] = h->rows[1] = 0;
-  for (int64_t i = 0; i < rows; i++) {
-    int side = philox_uniform(key, number, 0, (uint64_t)i) < (double)(want - h->rows[0]) / (double)(rows - i) ? 0 : 1;
-    for (int k = 0; k < h->n; k++) h->columns[side][k][h->rows[side]] = columns[k][i];
-    h->weights[side][h->rows[side]++] = weights == NULL ? 1 : weights[i];
+  for (int64_t i = 0; i < of->rows; i++) {
+    int side = philox_uniform(key, number, 0, (uint64_t)i) < (double)(want - h->rows[0]) / (double)(of->rows - i) ? 0 : 1;
+    for (int k = 0; k < h->n; k++) h->columns[side][k][h->rows[side]] = of->columns[k][i];
+    h->weights[side][h->rows[side]++] = of->weights == NULL ? 1 : of->weights[i];
   }
 }
 
 // The largest difference between both; matrices: room for two.
-static bool halves_differ(const Halves *h, bool by_rank, double *matrices, double *difference, HgmError *error) {
+static bool halves_differ(const Halves *h, bool by_rank, HgmPool *pool, double *matrices, double *difference, HgmError *error) {
   int row, column;
-  double *second = matrices + (size_t)h->n * (size_t)h->n;
-  if (!matrix_of((const double *const *)h->columns[0], h->n, h->rows[0], h->weights[0], by_rank, matrices, error) ||
-      !matrix_of((const double *const *)h->columns[1], h->n, h->rows[1], h->weights[1], by_rank, second, error))
-    return false;
-  *difference = hgm_metrics_matrix_difference(matrices, second, h->n, &row, &column);
+  double *of[] = {matrices, matrices + (size_t)h->n * (size_t)h->n};
+  for (int side = 0; side < 2; side++)
+    if (!matrix_of(&(HgmColumns){(const double *const *)h->columns[side], h->n, h->rows[side], h->weights[side]}, by_rank, pool, of[side], error)) return false;
+  *difference = hgm_metrics_matrix_difference(of[0], of[1], h->n, &row, &column);
   return true;
 }
 
-bool hgm_metrics_correlation_floor(const double *const *columns, int n, int64_t rows, const double *weights, uint64_t seed, HgmCorrelationFloor *floor_,
-                                   HgmError *error) {
+bool hgm_metrics_correlation_floor(const HgmColumns *of, uint64_t seed, HgmPool *pool, HgmCorrelationFloor *floor_, HgmError *error) {
   Halves h;
-  double pearson[MANY_HALVINGS], spearman[MANY_HALVINGS], *matrices = malloc((2 * (size_t)n * (size_t)n + 1) * sizeof *matrices);
-  bool room = halves_reserve(&h, n, rows),
-       fine = (room && matrices != NULL) || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", n);
-  int times = (double)n * (double)rows > MANY_NUMBERS ? FEW_HALVINGS : MANY_HALVINGS;
+  double pearson[MANY_HALVINGS], spearman[MANY_HALVINGS], *matrices = malloc((2 * (size_t)of->n * (size_t)of->n + 1) * sizeof *matrices);
+  bool room = halves_reserve(&h, of->n, of->rows),
+       fine = (room && matrices != NULL) || hgm_fail(error, 2, "metrics: out of memory for the correlations of %d columns", of->n);
+  int times = (double)of->n * (double)of->rows > MANY_NUMBERS ? FEW_HALVINGS : MANY_HALVINGS;
   uint64_t key = philox_key(seed, "metrics.halves");
   *floor_ = (HgmCorrelationFloor){0};
   for (int k = 0; k < times && fine; k++) {
-    halves_deal(&h, columns, rows, weights, key, (uint64_t)k);
-    fine = halves_differ(&h, false, matrices, &pearson[k], error) && halves_differ(&h, true, matrices, &spearman[k], error);
+    halves_deal(&h, of, key, (uint64_t)k);
+    fine = halves_differ(&h, false, pool, matrices, &pearson[k], error) && halves_differ(&h, true, pool, matrices, &spearman[k], error);
   }
   if (fine) mean_and_spread(pearson, times, &floor_->pearson, &floor_->pearson_error);
   if (fine) mean_and_spread(spearman, times, &floor_->spearman, &floor_->spearman_error);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "runtime/error.h"
+#include "runtime/pool.h"
 
 typedef struct HgmSample {
   const double *values;  // (n)
@@ -47,10 +48,17 @@ typedef struct HgmFloor {
 } HgmFloor;
 bool hgm_metrics_floor(const HgmSample *truth, HgmHalvings *halvings, HgmFloor *floor_, HgmError *error);
 
-// Correlation matrices (n, n), row-major, of n columns with `rows` values each; a constant column has 0 beside its own 1.
-// Rows with a value that is not finite are left out. False only when out of memory.
-bool hgm_metrics_pearson(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error);
-bool hgm_metrics_spearman(const double *const *columns, int n, int64_t rows, const double *weights, double *matrix, HgmError *error);
+typedef struct HgmColumns {
+  const double *const *columns; // (n) of `rows` values each
+  int n;
+  int64_t rows;
+  const double *weights; // (rows) or NULL
+} HgmColumns;
+
+// Correlation matrices (n, n), row-major; a constant column has 0 beside its own 1. Rows with a value that is not finite are left out. pool NULL: on this
+// thread; never changes a bit. False only when out of memory.
+bool hgm_metrics_pearson(const HgmColumns *columns, HgmPool *pool, double *matrix, HgmError *error);
+bool hgm_metrics_spearman(const HgmColumns *columns, HgmPool *pool, double *matrix, HgmError *error);
 // Largest absolute difference of two matrices (n, n) and where it is.
 double hgm_metrics_matrix_difference(const double *a, const double *b, int n, int *row, int *column);
 
@@ -59,7 +67,6 @@ double hgm_metrics_matrix_difference(const double *a, const double *b, int n, in
 typedef struct HgmCorrelationFloor {
   double pearson, pearson_error, spearman, spearman_error;
 } HgmCorrelationFloor;
-bool hgm_metrics_correlation_floor(const double *const *columns, int n, int64_t rows, const double *weights, uint64_t seed, HgmCorrelationFloor *floor_,
-                                   HgmError *error);
+bool hgm_metrics_correlation_floor(const HgmColumns *columns, uint64_t seed, HgmPool *pool, HgmCorrelationFloor *floor_, HgmError *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "runtime/error.h"
+#include "runtime/pool.h"
 
 typedef struct HgmEvents {
   const double *x;       // (n, d)
@@ -52,6 +53,7 @@ double hgm_kernel_discrepancy(const HgmEvents *a, const HgmEvents *b);
 // Density and coverage (Naeem et al., ICML 2020, 2002.09797): of balls around true events up to their k-th neighbour, how many hold a
 // generated event / k, and the share that holds any.
 bool hgm_coverage(const HgmEvents *truth, const HgmEvents *fake, int k, double *density, double *coverage, HgmError *error);
-bool hgm_nearest(const HgmEvents *of, const HgmEvents *among, double *distance, HgmError *error); // (of->n) Euclidean
+// Euclidean, (of->n). pool NULL: on this thread; never changes a bit.
+bool hgm_nearest(const HgmEvents *of, const HgmEvents *among, HgmPool *pool, double *distance, HgmError *error);
 
 #endif

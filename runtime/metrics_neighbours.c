@@ -53,17 +53,30 @@ static double nearer(double least, const double *x, double (*abreast)[ABREAST], 
   return fmin(here, least);
 }
 
-bool hgm_nearest(const HgmEvents *of, const HgmEvents *among, double *distance, HgmError *error) {
-  double(*abreast)[ABREAST] = malloc((size_t)(among->d + 1) * sizeof *abreast);
-  if (abreast == NULL) return hgm_fail(error, 2, "metrics: out of memory for %d numbers of an event", among->d);
-  for (int64_t i = 0; i < of->n; i++) distance[i] = INFINITY;
-  for (int64_t block = 0; block < of->n; block += BLOCK)
-    for (int64_t j = 0; j < among->n; j += ABREAST) {
-      lay_abreast(among, j, abreast);
-      for (int64_t i = block; i < block + BLOCK && i < of->n; i++) distance[i] = nearer(distance[i], of->x + i * of->d, abreast, of->d);
-    }
-  for (int64_t i = 0; i < of->n; i++) distance[i] = sqrt(distance[i]);
-  free(abreast);
+typedef struct Search {
+  const HgmEvents *of, *among;
+  double (*abreast)[ABREAST]; // (threads, d) room
+  double *distance;
+} Search;
+
+static void search_block(void *data, int64_t block, int thread) {
+  const Search *s = data;
+  const int d = s->of->d;
+  const int64_t first = block * BLOCK, end = first + BLOCK < s->of->n ? first + BLOCK : s->of->n;
+  double(*abreast)[ABREAST] = s->abreast + (int64_t)thread * d;
+  for (int64_t i = first; i < end; i++) s->distance[i] = INFINITY;
+  for (int64_t j = 0; j < s->among->n; j += ABREAST) {
+    lay_abreast(s->among, j, abreast);
+    for (int64_t i = first; i < end; i++) s->distance[i] = nearer(s->distance[i], s->of->x + i * d, abreast, d);
+  }
+  for (int64_t i = first; i < end; i++) s->distance[i] = sqrt(s->distance[i]);
+}
+
+bool hgm_nearest(const HgmEvents *of, const HgmEvents *among, HgmPool *pool, double *distance, HgmError *error) {
+  Search s = {of, among, malloc(((size_t)hgm_pool_threads(pool) * (size_t)of->d + 1) * sizeof *s.abreast), distance};
+  if (s.abreast == NULL) return hgm_fail(error, 2, "metrics: out of memory for %d numbers of an event", of->d);
+  hgm_pool_run(pool, (of->n + BLOCK - 1) / BLOCK, search_block, &s);
+  free(s.abreast);
   return true;
 }
 

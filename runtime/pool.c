@@ -134,7 +134,7 @@ static void run_at_most(HgmPool *pool, int64_t base, int64_t n, PoolWork *work, 
 }
 
 void hgm_pool_run(HgmPool *pool, int64_t n, void (*work)(void *data, int64_t index, int thread), void *data) {
-  if (pool->threads == 1 || n == 1) {
+  if (hgm_pool_threads(pool) == 1 || n == 1) {
     for (int64_t i = 0; i < n; i++) work(data, i, 0);
     return;
   }
@@ -180,7 +180,7 @@ void hgm_pool_destroy(HgmPool *pool) {
   free(pool);
 }
 
-int hgm_pool_threads(const HgmPool *pool) { return pool->threads; }
+int hgm_pool_threads(const HgmPool *pool) { return pool == NULL ? 1 : pool->threads; }
 
 // ---- how many threads this process may use
 

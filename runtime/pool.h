@@ -1,5 +1,5 @@
 // A persistent pool of threads. pool_run hands out indices 0..n-1; which thread takes which never matters to a result,
-// because results are stored by index and reduced in index order by the caller.
+// because results are stored by index and reduced in index order by the caller. No pool (NULL) to run on: the caller's thread alone.
 #ifndef HGM_POOL_H
 #define HGM_POOL_H
 

@@ -289,18 +289,22 @@ static int correlated(const Evaluation *e, int *place) {
   return n;
 }
 
+static HgmPool *pool_of(const Evaluation *e) { return e->session != NULL ? e->session->pool : NULL; }
+
 static bool correlations(Evaluation *e, Arena *arena, HgmError *error) {
   int *place = ARENA_ARRAY(arena, int, e->columns.len + 1), n = correlated(e, place);
   if (n < 2) return true;
-  const double **truth = ARENA_ARRAY(arena, const double *, n + 1), **fake = ARENA_ARRAY(arena, const double *, n + 1);
+  const double **columns[] = {ARENA_ARRAY(arena, const double *, n + 1), ARENA_ARRAY(arena, const double *, n + 1)};
   double *a = ARENA_ARRAY(arena, double, n *n + 1), *b = ARENA_ARRAY(arena, double, n *n + 1);
   for (int i = 0; i < n; i++) {
-    truth[i] = e->columns.at[place[i]].truth;
-    fake[i] = e->columns.at[place[i]].fake;
+    columns[0][i] = e->columns.at[place[i]].truth;
+    columns[1][i] = e->columns.at[place[i]].fake;
   }
-  if (!hgm_metrics_spearman(truth, n, e->n_truth, e->weights, a, error) || !hgm_metrics_spearman(fake, n, e->n_fake, NULL, b, error)) return false;
+  const HgmColumns truth = {columns[0], n, e->n_truth, e->weights}, fake = {columns[1], n, e->n_fake, NULL};
+  HgmPool *pool = pool_of(e);
+  if (!hgm_metrics_spearman(&truth, pool, a, error) || !hgm_metrics_spearman(&fake, pool, b, error)) return false;
   e->spearman = hgm_metrics_matrix_difference(a, b, n, &e->spearman_pair[0], &e->spearman_pair[1]);
-  if (!hgm_metrics_pearson(truth, n, e->n_truth, e->weights, a, error) || !hgm_metrics_pearson(fake, n, e->n_fake, NULL, b, error)) return false;
+  if (!hgm_metrics_pearson(&truth, pool, a, error) || !hgm_metrics_pearson(&fake, pool, b, error)) return false;
   e->pearson = hgm_metrics_matrix_difference(a, b, n, &e->pearson_pair[0], &e->pearson_pair[1]);
   for (int k = 0; k < 2; k++) e->spearman_pair[k] = place[e->spearman_pair[k]], e->pearson_pair[k] = place[e->pearson_pair[k]];
   return true;
@@ -310,20 +314,36 @@ bool evaluate_correlations(Evaluation *e, Arena *arena, uint64_t seed, HgmError 
   int *place = ARENA_ARRAY(arena, int, e->columns.len + 1), n = correlated(e, place);
   const double **truth = ARENA_ARRAY(arena, const double *, n + 1);
   for (int i = 0; i < n; i++) truth[i] = e->columns.at[place[i]].truth;
-  return n < 2 || hgm_metrics_correlation_floor(truth, n, e->n_truth, e->weights, seed, &e->correlation_floor, error);
+  return n < 2 || hgm_metrics_correlation_floor(&(HgmColumns){truth, n, e->n_truth, e->weights}, seed, pool_of(e), &e->correlation_floor, error);
+}
+
+typedef struct Distances {
+  Evaluation *e;
+  HgmHalvings *halvings; // of each thread
+  HgmError *errors;      // of each column
+} Distances;
+
+static void compare_column(void *data, int64_t i, int thread) {
+  const Distances *d = data;
+  EvalColumn *c = &d->e->columns.at[i];
+  HgmSample truth = evaluate_truth(d->e, c), fake = {c->fake, NULL, d->e->n_fake, c->period};
+  HgmError *error = &d->errors[i];
+  if (!hgm_metrics_distance(&truth, &fake, &c->distance, error) || !hgm_metrics_floor(&truth, &d->halvings[thread], &c->floor, error))
+    hgm_context(error, "%s", c->name);
 }
 
 bool evaluate_metrics(Evaluation *e, Arena *arena, uint64_t seed, HgmError *error) {
-  HgmHalvings halvings = {.seed = seed};
-  bool ok = true;
-  for (size_t i = 0; i < e->columns.len && ok; i++) {
-    EvalColumn *c = &e->columns.at[i];
-    HgmSample truth = evaluate_truth(e, c), fake = {c->fake, NULL, e->n_fake, c->period};
-    ok = (hgm_metrics_distance(&truth, &fake, &c->distance, error) && hgm_metrics_floor(&truth, &halvings, &c->floor, error)) ||
-         hgm_context(error, "%s", c->name);
-  }
-  hgm_halvings_close(&halvings);
-  return ok && (e->columns.len < 2 || correlations(e, arena, error));
+  const int threads = hgm_pool_threads(pool_of(e));
+  Distances d = {e, ARENA_ARRAY(arena, HgmHalvings, threads), ARENA_ARRAY(arena, HgmError, e->columns.len + 1)};
+  for (int t = 0; t < threads; t++) d.halvings[t].seed = seed;
+  hgm_pool_run(pool_of(e), (int64_t)e->columns.len, compare_column, &d);
+  for (int t = 0; t < threads; t++) hgm_halvings_close(&d.halvings[t]);
+  for (size_t i = 0; i < e->columns.len; i++)
+    if (d.errors[i].exit_code != 0) {
+      *error = d.errors[i];
+      return false;
+    }
+  return e->columns.len < 2 || correlations(e, arena, error);
 }
 
 static bool generate(Evaluation *e, HgmError *error) {

@@ -370,7 +370,8 @@ bool measure_nearest(Evaluation *e, EvalMetric *m, HgmError *error) {
   if (!unweighted(e, &truth, NEIGHBOUR_EVENTS, &a, error) || !unweighted(e, &fake, NEIGHBOUR_EVENTS, &b, error)) return false;
   HgmEvents among = {seen.x, NULL, seen.n, seen.d};
   double *of_truth = ARENA_ARRAY(arena, double, a.n + 1), *of_fake = ARENA_ARRAY(arena, double, b.n + 1);
-  if (!hgm_nearest(&a, &among, of_truth, error) || !hgm_nearest(&b, &among, of_fake, error)) return false;
+  HgmPool *pool = e->session->pool;
+  if (!hgm_nearest(&a, &among, pool, of_truth, error) || !hgm_nearest(&b, &among, pool, of_fake, error)) return false;
   HgmEstimate value = middle(of_fake, b.n), unit = middle(of_truth, a.n);
   double few = of_truth[a.n / 100], copies = 0;
   for (int64_t i = 0; i < b.n; i++) copies += of_fake[i] < few;

@@ -192,7 +192,7 @@ static void kernels_and_neighbours(void **state) {
   assert_true(hgm_coverage(&s.of_a, &s.of_b, 5, &density, &coverage, &error));
   assert_near(density, 0.104, 1e-12); // prdc.compute_prdc
   assert_near(coverage, 0.21666666666666667, 1e-12);
-  assert_true(hgm_nearest(&s.of_b, &s.of_a, distance, &error));
+  assert_true(hgm_nearest(&s.of_b, &s.of_a, NULL, distance, &error));
   for (int i = 0; i < N_B; i++) sum += distance[i];
   assert_near(sum, 24.91056090462461, 1e-9); // scipy.spatial.distance.cdist
 }
@@ -207,7 +207,9 @@ static void nearest_of_long_events(void **state) {
   for (int i = 0; i < N * LONG; i++) a[i] = random_number(&seed);
   for (int i = 0; i < M * LONG; i++) b[i] = random_number(&seed);
   memcpy(a + 7 * LONG, b + 20 * LONG, LONG * sizeof *a);
-  assert_true(hgm_nearest(&(HgmEvents){a, NULL, N, LONG}, &(HgmEvents){b, NULL, M, LONG}, distance, &error));
+  HgmPool *pool = hgm_pool_create(2);
+  assert_true(hgm_nearest(&(HgmEvents){a, NULL, N, LONG}, &(HgmEvents){b, NULL, M, LONG}, pool, distance, &error));
+  hgm_pool_destroy(pool);
   assert_true(distance[7] == 0);
   for (int i = 0; i < N; i++) {
     double least = INFINITY;

@@ -186,8 +186,8 @@ static void correlations(void **state) {
   const double *columns[] = {x, y, z, c};
   double pearson[16], spearman[16], weighted[16];
   HgmError error = {0};
-  assert_true(hgm_metrics_pearson(columns, 4, N, NULL, pearson, &error));
-  assert_true(hgm_metrics_spearman(columns, 4, N, NULL, spearman, &error));
+  assert_true(hgm_metrics_pearson(&(HgmColumns){columns, 4, N, NULL}, NULL, pearson, &error));
+  assert_true(hgm_metrics_spearman(&(HgmColumns){columns, 4, N, NULL}, NULL, spearman, &error));
   assert_near(spearman[1], 1, 1e-12); // y is increasing in x
   assert_true(pearson[1] > 0.5 && pearson[1] < 0.99);
   assert_true(pearson[3] == 0 && pearson[15] == 1); // constant column
@@ -211,8 +211,8 @@ static void correlations(void **state) {
   for (int i = 0; i < N; i++) twice_z[2 * i] = twice_z[2 * i + 1] = z[i];
   const double *doubled[] = {twice, twice_z};
   double matrix[4];
-  assert_true(hgm_metrics_spearman(doubled, 2, 2 * N, NULL, matrix, &error));
-  assert_true(hgm_metrics_spearman(columns, 4, N, w, weighted, &error));
+  assert_true(hgm_metrics_spearman(&(HgmColumns){doubled, 2, 2 * N, NULL}, NULL, matrix, &error));
+  assert_true(hgm_metrics_spearman(&(HgmColumns){columns, 4, N, w}, NULL, weighted, &error));
   assert_near(matrix[1], weighted[2], 1e-12);
   int row, column;
   weighted[9] += 0.25;
@@ -220,7 +220,7 @@ static void correlations(void **state) {
   assert_true(row == 2 && column == 1);
 }
 
-// Sums of many columns side by side are those of one after the other, to the bit.
+// Sums of many columns side by side, on several threads, are those of one after the other, to the bit.
 static void correlations_of_many_columns(void **state) {
   (void)state;
   enum { N = 2500, COLUMNS = 19 };
@@ -232,7 +232,13 @@ static void correlations_of_many_columns(void **state) {
     x[k] = malloc(N * sizeof *x[k]);
     for (int i = 0; i < N; i++) x[k][i] = random_number(&seed) + (k > 0 ? 0.5 * x[k - 1][i] : 0);
   }
-  assert_true(hgm_metrics_pearson((const double *const *)x, COLUMNS, N, w, matrix, &error));
+  const HgmColumns columns = {(const double *const *)x, COLUMNS, N, w};
+  HgmCorrelationFloor floors[2];
+  HgmPool *pool = hgm_pool_create(3);
+  assert_true(hgm_metrics_correlation_floor(&columns, 1, NULL, &floors[0], &error) && hgm_metrics_correlation_floor(&columns, 1, pool, &floors[1], &error));
+  assert_memory_equal(&floors[0], &floors[1], sizeof floors[0]);
+  assert_true(hgm_metrics_pearson(&columns, pool, matrix, &error));
+  hgm_pool_destroy(pool);
   for (int k = 0; k < COLUMNS; k++) {
     double mean = 0;
     for (int i = 0; i < N; i++) mean += w[i] * x[k][i];
