@@ -5,8 +5,10 @@ printf 'x\n%s\n' "$(seq 0 99)" > x.csv
 if ! command -v qemu-aarch64 > /dev/null; then echo "needs qemu-user"; exit 77; fi
 
 # ---- an older x86-64 processor is told what it lacks
-expect_exit 2 qemu-x86_64 -cpu Nehalem "$HGMC" run "$ROOT/examples/gan/gan.hgm" --steps 1 -o older
-expect_text "this processor has no AVX2 and FMA"
+if [ "${BUILD_DIR##*/}" = release ]; then # qemu gives a sanitizer's terabytes of shadow all memory there is
+  expect_exit 2 qemu-x86_64 -cpu Nehalem "$HGMC" run "$ROOT/examples/gan/gan.hgm" --steps 1 -o older
+  expect_text "this processor has no AVX2 and FMA"
+fi
 
 # ---- every function of a number, over many orders of magnitude, and draws of every law
 { begins_with x; cat << 'HGM'; } > all.hgm
