@@ -173,14 +173,16 @@ typedef struct ModelLoss {
   Span span;
 } ModelLoss;
 
-typedef struct ModelUpdate {
+typedef struct ModelUpdate ModelUpdate;
+struct ModelUpdate {
   Strings targets;
-  VEC(ModelLoss) losses; // one; of several blocks in one program one each
-  IrFn *step;            // loss, grad_norm, set:*
-  double repeat;         // how often in a step, where that is known now
-  IrFn *control;         // outputs `repeat` and `when` where they change from step to step, f64 scalars; NULL: neither does
+  VEC(ModelLoss) losses;  // one; of several blocks in one program one each
+  IrFn *step;             // loss, grad_norm, set:*
+  double repeat;          // how often in a step, where that is known now
+  IrFn *control;          // outputs `repeat` and `when` where they change from step to step, f64 scalars; NULL: neither does
+  VEC(ModelUpdate) parts; // of several blocks that move in turn: what each is alone
   Span span;
-} ModelUpdate;
+};
 
 typedef struct ModelSelection {
   const ModelData *data;

@@ -23,17 +23,18 @@ static double contraction(const IrFn *fn, const IrValue *v) {
   return n;
 }
 
+double value_operations(const IrFn *fn, IrRef r) {
+  const IrValue *v = ir_at(fn, r);
+  bool per_event = ir_has_events(&v->type);
+  for (uint32_t k = 0; k < v->n_operands; k++) per_event = per_event || ir_has_events(ir_type_of(fn, v->operands[k]));
+  if (!per_event) return 0;
+  if (v->op == IR_EINSUM) return contraction(fn, v);
+  return elements(fn, v->op == IR_SUM || v->op == IR_AMAX ? v->operands[0] : r) * ir_op_info[v->op].flops;
+}
+
 double program_operations(const IrFn *fn) {
   double total = 0;
-  for (size_t i = 0; i < fn->values.len; i++) {
-    const IrValue *v = &fn->values.at[i];
-    bool per_event = ir_has_events(&v->type);
-    for (uint32_t k = 0; k < v->n_operands; k++) per_event = per_event || ir_has_events(ir_type_of(fn, v->operands[k]));
-    if (!per_event) continue;
-    if (v->op == IR_EINSUM) total += contraction(fn, v);
-    else if (v->op == IR_SUM || v->op == IR_AMAX) total += elements(fn, v->operands[0]);
-    else total += elements(fn, (IrRef)i) * ir_op_info[v->op].flops;
-  }
+  for (size_t i = 0; i < fn->values.len; i++) total += value_operations(fn, (IrRef)i);
   return total;
 }
 

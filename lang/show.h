@@ -9,7 +9,8 @@
 
 void model_show(FILE *out, const Model *model);
 int64_t model_weights(const Model *model); // how many numbers are learnt
-// Arithmetic operations per event of a program, contractions counted as multiply and add.
+// Arithmetic operations per event, of a program and of one value of it; contractions count as multiply and add.
 double program_operations(const IrFn *fn);
+double value_operations(const IrFn *fn, IrRef r);
 
 #endif

@@ -1,29 +1,35 @@
-// Several update blocks as one program, in which all see the weights from before it and what they have in common is there once:
-// blocks that are `simultaneous`, and neighbours of which none reads what one before it moves.
+// Several update blocks as one program, in which what they have in common is there once: blocks that are `simultaneous`, which all see the
+// weights from before the step, and neighbours, each of which reads as values what those before it have set.
 //
-//   judge_a { minimize f(judge_a, fake) }     reads judge_a and generator, moves judge_a
-//   judge_b { minimize f(judge_b, fake) }     reads nothing that judge_a's block moves: one program, with one fake
-//   generator { … }                           reads both judges: a program of its own
+//   judge     { minimize f(judge, fake) }     fake = generator(z); sets judge's weights and its optimizer's states
+//   generator { minimize g(judge, fake) }     the same fake, for generator has not moved; in the place of judge's weights the values that are set
 #include <string.h>
 
 #include "compiler/ir/same.h"
+#include "lang/show.h"
 #include "lang/update.h"
 
 // ---- two programs as one
 
 typedef struct Joined {
   IrFn *fn;
-  size_t common; // products of events that both compute
+  double common; // share of the later's operations on events: products that the earlier makes too
+  double kept;   // numbers an event that these leave behind for the rest of the later
 } Joined;
 
-// The values of `from` behind those that stand in `to`, each where it has no equal there.
-static IrRef *append(IrFn *to, const IrFn *from, IrSame *same, Arena *work) {
+// The values of `from` behind those that stand in `to`, each where it has no equal there; a leaf that `to` has set before is what it was set to.
+static IrRef *append(IrFn *to, const IrFn *from, const Map *set, IrSame *same, Arena *work) {
   const bool *needed = ir_needed(work, from);
   IrRef *map = ARENA_ARRAY(work, IrRef, from->values.len + 1);
   for (size_t i = 0; i < from->values.len; i++) {
     if (!needed[i]) continue;
     IrValue *v = ARENA_NEW(work, IrValue);
     *v = from->values.at[i];
+    const uintptr_t now = ir_is_leaf(v->op) ? (uintptr_t)map_get(set, v->attr.name) : 0;
+    if (now != 0) {
+      map[i] = (IrRef)(now - 1);
+      continue;
+    }
     IrRef *operands = arena_dup(to->arena, v->operands, v->n_operands * sizeof *operands);
     for (uint32_t k = 0; k < v->n_operands; k++) operands[k] = map[operands[k]];
     v->operands = operands;
@@ -38,26 +44,53 @@ static IrRef *append(IrFn *to, const IrFn *from, IrSame *same, Arena *work) {
   return map;
 }
 
-static bool sets(const IrOutput *o) { return strncmp(o->name, "set:", 4) == 0; }
+static const char *set_leaf(const IrOutput *o) { return strncmp(o->name, "set:", 4) == 0 ? o->name + 4 : NULL; }
 
 // "loss" of the third block is "loss_3".
 static const char *numbered(Elab *e, const char *output, size_t n) { return output == NULL || n == 1 ? output : arena_printf(e->arena, "%s_%zu", output, n); }
 
-static Joined join_programs(Elab *e, const char *name, const ModelUpdate *all, const ModelUpdate *one) {
+// map: the values of b in the joined program; those below `before` are the earlier's too.
+static void weigh(Joined *j, const IrFn *b, const IrRef *map, size_t before, Arena *work) {
+  const bool *needed = ir_needed(work, b);
+  bool *read = ARENA_ARRAY(work, bool, b->values.len + 1); // by what is the later's alone
+  double all = 0, common = 0;
+  for (IrRef i = 0; i < b->values.len; i++) {
+    const IrValue *v = ir_at(b, i);
+    const double operations = needed[i] ? value_operations(b, i) : 0;
+    all += operations;
+    if (map[i] < before && v->op == IR_EINSUM) common += operations;
+    for (uint32_t k = 0; k < v->n_operands && needed[i] && map[i] >= before; k++) read[v->operands[k]] = true;
+  }
+  for (IrRef i = (IrRef)b->values.len; i-- > 0;) {
+    const IrValue *v = ir_at(b, i);
+    if (!read[i] || map[i] >= before || v->n_operands == 0 || !ir_has_events(&v->type)) continue;
+    if (v->n_operands == 1 && ir_op_info[v->op].flops == 0) read[v->operands[0]] = true; // a view
+    else j->kept += (double)ir_elements(&v->type);
+  }
+  j->common = all > 0 ? common / all : 0;
+}
+
+// in_turn: `one` reads what `all` has set, else what was there before.
+static Joined join_programs(Elab *e, const char *name, const ModelUpdate *all, const ModelUpdate *one, bool in_turn) {
   const IrFn *a = all->step, *b = one->step;
   Joined joined = {.fn = ir_fn_new(e->arena, name)};
   Arena *work = arena_create();
   IrSame same = ir_same_new(work, a->values.len + b->values.len);
-  const IrRef *map = append(joined.fn, a, &same, work);
-  for (size_t i = 0; i < a->outputs.len; i++) ir_output(joined.fn, a->outputs.at[i].name, map[a->outputs.at[i].value]);
+  Map set = {0}, set_again = {0};
+  for (size_t i = 0; i < b->outputs.len; i++) map_put(work, &set_again, b->outputs.at[i].name, (void *)b);
+  const IrRef *map = append(joined.fn, a, &set, &same, work);
+  for (size_t i = 0; i < a->outputs.len; i++) {
+    const IrOutput *o = &a->outputs.at[i];
+    const char *leaf = set_leaf(o);
+    if (leaf == NULL || map_get(&set_again, o->name) == NULL) ir_output(joined.fn, o->name, map[o->value]);
+    if (leaf != NULL && in_turn) map_put(work, &set, leaf, (void *)(uintptr_t)(map[o->value] + 1));
+  }
   const size_t before = joined.fn->values.len;
-  map = append(joined.fn, b, &same, work);
-  const bool *needed = ir_needed(work, b);
-  for (size_t i = 0; i < b->values.len; i++)
-    joined.common += needed[i] && map[i] < before && b->values.at[i].op == IR_EINSUM && ir_has_events(&b->values.at[i].type);
+  map = append(joined.fn, b, &set, &same, work);
+  weigh(&joined, b, map, before, work);
   for (size_t i = 0; i < b->outputs.len; i++) {
     const IrOutput *o = &b->outputs.at[i];
-    ir_output(joined.fn, sets(o) ? o->name : numbered(e, o->name, all->losses.len + 1), map[o->value]);
+    ir_output(joined.fn, set_leaf(o) != NULL ? o->name : numbered(e, o->name, all->losses.len + 1), map[o->value]);
   }
   arena_destroy(work);
   return joined;
@@ -107,7 +140,7 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
     refuse_at_once(e, u->when, "when");
     refuse_moved_twice(e, u, &all, one);
     if (n == 1) all = *one;
-    else join_block(e, &all, one, e->diags->errors == 0 ? join_programs(e, name, &all, one).fn : NULL);
+    else join_block(e, &all, one, e->diags->errors == 0 ? join_programs(e, name, &all, one, false).fn : NULL);
   }
   phase->updates.len = 1;
   phase->updates.at[0] = all;
@@ -115,24 +148,29 @@ void updates_at_once(Blocks *b, ModelPhase *phase, const TrainScope *t) {
 
 // ---- neighbours
 
-// Does a program read what another sets? What it sets it has read, so neither do both set the same then.
-static bool reads_moved(const IrFn *reader, const IrFn *mover) {
+// Does a program read what another sets?
+static bool reads_set(const IrFn *reader, const IrFn *setter) {
   bool reads = false;
   Arena *work = arena_create();
   const bool *needed = ir_needed(work, reader);
-  for (size_t i = 0; i < mover->outputs.len && !reads; i++) {
-    const IrOutput *o = &mover->outputs.at[i];
-    const uintptr_t leaf = sets(o) ? (uintptr_t)map_get(&reader->leaves, o->name + 4) : 0;
+  for (size_t i = 0; i < setter->outputs.len && !reads; i++) {
+    const char *name = set_leaf(&setter->outputs.at[i]);
+    const uintptr_t leaf = name == NULL ? 0 : (uintptr_t)map_get(&reader->leaves, name);
     reads = leaf != 0 && needed[leaf - 1];
   }
   arena_destroy(work);
   return reads;
 }
 
-// Several passes alternate in one program, so that neither may see what the other moves.
+// One program is worth it where it leaves out a tenth of the later block, and what it keeps of a batch for that is no more than
+// remat.c lets a step keep, in float32: fast memory does not hold more.
+enum { KEEP_BYTES = 32 << 20 };
+static const double worth = 0.1;
+
+// Several passes alternate in one program, so that neither may see what the other sets.
 static bool may_join(const ModelUpdate *all, const ModelUpdate *one) {
   if (all->control != NULL || one->control != NULL || all->repeat != one->repeat) return false;
-  return !reads_moved(one->step, all->step) && (one->repeat == 1 || !reads_moved(all->step, one->step));
+  return one->repeat == 1 || (!reads_set(one->step, all->step) && !reads_set(all->step, one->step));
 }
 
 void updates_in_common(Elab *e, ModelPhase *phase) {
@@ -141,8 +179,11 @@ void updates_in_common(Elab *e, ModelPhase *phase) {
     ModelUpdate *all = &phase->updates.at[kept];
     const ModelUpdate one = phase->updates.at[i];
     if (may_join(all, &one)) {
-      const Joined joined = join_programs(e, arena_printf(e->arena, "%s%s", all->step->name, strrchr(one.step->name, '_')), all, &one);
-      if (joined.common > 0) {
+      const Joined joined = join_programs(e, arena_printf(e->arena, "%s%s", all->step->name, strrchr(one.step->name, '_')), all, &one, true);
+      if (joined.common >= worth && joined.kept * (double)phase->batch <= KEEP_BYTES / 4) {
+        const ModelUpdate before = *all;
+        if (before.parts.len == 0) VEC_PUSH(e->arena, &all->parts, before);
+        VEC_PUSH(e->arena, &all->parts, one);
         join_block(e, all, &one, joined.fn);
         continue;
       }

@@ -375,6 +375,29 @@ static bool is_sound(void *context) {
   return bad_loss(j->update, j->bound) == NULL;
 }
 
+// Says what became bad where. Of several blocks in one program each takes its step in a program of its own, until one cannot: a block is
+// looked at with what those before it have made of the whole batch.
+static bool explain_bad(Phase *p, size_t u, const ModelLoss *bad, const BoundCall *call, HgmError *error) {
+  static const char cure[] =
+      "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
+  const ModelUpdate *update = &p->model->updates.at[u];
+  Session *session = p->t->session;
+  const int64_t step = (int64_t)p->t->position.step;
+  bool fine = true;
+  for (size_t i = 0; i < update->parts.len && fine; i++) {
+    const ModelUpdate *part = &update->parts.at[i];
+    Bound alone = {0};
+    BoundCall again = *call;
+    again.context = &(Judged){part, &alone};
+    fine = bound_create(&alone, session, part->step, phase_tile(p->model), most_events(p), p->t->store, &p->tables, error) && bound_run(&alone, &again, error);
+    const ModelLoss *loss = fine ? bad_loss(part, &alone) : NULL;
+    if (loss != NULL) fine = nonfinite_explain(session, part->step, &alone, loss, &again, &p->tables, step, cure, error);
+    else if (fine) bound_commit(&alone);
+    bound_destroy(&alone);
+  }
+  return fine && nonfinite_explain(session, update->step, &p->updates[u], bad, call, &p->tables, step, cure, error);
+}
+
 static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, bool last, HgmError *error) {
   const ModelUpdate *update = &p->model->updates.at[u];
   Bound *bound = &p->updates[u];
@@ -384,9 +407,7 @@ static bool update_once(Phase *p, size_t u, size_t first_loss, int64_t pass, boo
   call.context = &(Judged){update, bound};
   if (!bound_run(bound, &call, error)) return false;
   const ModelLoss *bad = bad_loss(update, bound);
-  static const char cure[] =
-      "a smaller learning rate, `clip(5)` behind the optimizer, or a bounded preparation (arctan) usually cures it; the last good weights are kept";
-  if (bad != NULL) return nonfinite_explain(p->t->session, update->step, bound, bad, &call, &p->tables, (int64_t)p->t->position.step, cure, error);
+  if (bad != NULL) return explain_bad(p, u, bad, &call, error);
   for (size_t i = 0; i < update->losses.len && last; i++) add_loss(p, first_loss + i, bound, &update->losses.at[i], (double)call.events);
   bound_commit(bound);
   p->t->events_trained += call.events * (int64_t)update->losses.len; // of each block, whether or not it has a program of its own

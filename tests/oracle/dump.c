@@ -325,23 +325,28 @@ static void put_game(Dump *d, const IrFn *step, const char *output) {
   run(d, fn, PASS);
 }
 
-// All updates of the first phase, at the weights as they begin: a file each, OUT.1, OUT.2, …
+// A file a loss; blocks that are one program each as a program of their own, for later ones in it begin with other weights.
+static void put_update(Dump *d, const ModelUpdate *update, const char *out, int *number) {
+  for (size_t i = 0; i < update->parts.len; i++) put_update(d, &update->parts.at[i], out, number);
+  for (size_t i = 0; i < update->losses.len && update->parts.len == 0; i++) {
+    d->out = fopen(arena_printf(d->session.arena, "%s.%d", out, ++*number), "wb");
+    if (d->out == NULL) fail("cannot write the output");
+    put_facts(d);
+    put_rows(d, "train", d->rows, d->events);
+    put_rows(d, "batch", d->rows, d->events);
+    put_game(d, update->step, update->losses.at[i].output);
+    if (fclose(d->out) != 0) fail("cannot write the output");
+  }
+}
+
+// All updates of the first phase, at the weights as they begin: OUT.1, OUT.2, …
 static void put_games(Dump *d, const char *out) {
   const ModelPhase *phase = d->session.model->phases.at[0];
   int64_t *rows = ARENA_ARRAY(d->session.arena, int64_t, d->events);
   for (int64_t i = 0; i < d->events; i++) rows[i] = i;
   d->rows = rows;
   int number = 0;
-  for (size_t u = 0; u < phase->updates.len; u++)
-    for (size_t i = 0; i < phase->updates.at[u].losses.len; i++) {
-      d->out = fopen(arena_printf(d->session.arena, "%s.%d", out, ++number), "wb");
-      if (d->out == NULL) fail("cannot write the output");
-      put_facts(d);
-      put_rows(d, "train", d->rows, d->events);
-      put_rows(d, "batch", d->rows, d->events);
-      put_game(d, phase->updates.at[u].step, phase->updates.at[u].losses.at[i].output);
-      if (fclose(d->out) != 0) fail("cannot write the output");
-    }
+  for (size_t u = 0; u < phase->updates.len; u++) put_update(d, &phase->updates.at[u], out, &number);
 }
 
 static const char *option(int argc, char **argv, const char *name, const char *fallback) {
