@@ -25,6 +25,15 @@ const char *hgm_cpu_level_name(HgmCpu level);
 // Whether code for one kind runs on another.
 static inline bool hgm_cpu_runs(HgmCpu cpu, HgmCpu code) { return code != HGM_CPU_ANY && code <= cpu && (code == HGM_CPU_AARCH64) == (cpu == HGM_CPU_AARCH64); }
 
+// What a thread does between two looks at what another will change.
+static inline void hgm_cpu_pause(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  __asm__ volatile("yield" ::: "memory");
+#endif
+}
+
 // The calling thread rounds to nearest, keeps denormal numbers and traps nothing; gives the mode before, for hgm_cpu_mode.
 static inline unsigned hgm_cpu_exact_mode(void) {
 #if defined(__x86_64__)

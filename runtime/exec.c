@@ -2,9 +2,12 @@
 // Which thread takes which range never shows: a range has sums of its own, added up in order by the program itself.
 // While kernels run the floating-point mode is the default one (round to nearest, no flush to zero), then the caller's.
 #define _DEFAULT_SOURCE // madvise
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "runtime/cpu.h"
 #include "runtime/philox.h"
@@ -13,7 +16,7 @@
 enum { SPLIT_LEAST = 8192, LARGE_PAGE = 2 << 20, LINE = 64, ASK_MOST = 256 };
 
 typedef struct Lane { // what a thread has of its own
-  unsigned char *tile;
+  unsigned char *tile, *own;
   void **pointers;
   uint32_t *event_lo, *event_hi;
   int64_t *rows; // of the leaves, by event of the tile; dead lanes repeat the last event
@@ -30,6 +33,9 @@ struct HgmWork {
   void **discard; // by output: where unwanted ones go
   uint64_t *keys;
   size_t bytes;
+  _Atomic int64_t arrived; // at the ends of commands that threads share
+  int64_t executions;      // by several threads of a program whose tiles they may share
+  double least[2];         // seconds of one, the tiles dealt and shared, of those tried last
 };
 
 typedef struct Run { // one execution
@@ -42,6 +48,7 @@ typedef struct Run { // one execution
   const HgmPhase *phase;
   uint32_t phase_index, first_pointer, last_pointer;
   bool sums;                 // the phase has sums over events
+  int team;                  // threads that share tiles
   const HgmCommand *command; // ONCE, split over threads
   int64_t chunk;
 } Run;
@@ -107,7 +114,7 @@ uint64_t hgm_room_bytes(const HgmProgram *program, int threads, int64_t max_even
   uint64_t used = 0, bytes[LARGE_ARRAYS];
   large_bytes(program, tiles_for(program, max_events), bytes);
   for (int i = 0; i < LARGE_ARRAYS; i++) cut(NULL, &used, bytes[i]);
-  for (int i = 0; i < (threads < 1 ? 1 : threads); i++) cut(NULL, &used, program->tile_bytes);
+  for (int i = 0; i < (threads < 1 ? 1 : threads); i++) cut(NULL, &used, program->tile_bytes), cut(NULL, &used, program->own_bytes);
   return used;
 }
 
@@ -138,8 +145,10 @@ static bool take_large(HgmWork *work, const HgmRoom *room) {
   bool fine = true;
   for (int i = 0; i < LARGE_ARRAYS; i++) fine &= (*arrays[i] = room ? cut(room->memory, &used, bytes[i]) : take(work, bytes[i])) != NULL;
   for (int i = 0; i < work->threads; i++) {
-    uint64_t tile = work->program->tile_bytes;
-    fine &= (work->lanes[i].tile = room ? cut(room->memory, &used, tile) : take(work, tile)) != NULL;
+    Lane *lane = &work->lanes[i];
+    uint64_t tile = work->program->tile_bytes, own = work->program->own_bytes;
+    fine &= (lane->tile = room ? cut(room->memory, &used, tile) : take(work, tile)) != NULL;
+    fine &= (lane->own = room ? cut(room->memory, &used, own) : take(work, own)) != NULL;
   }
   work->roomed = room != NULL;
   return fine;
@@ -175,8 +184,9 @@ bool hgm_work_change(HgmWork *work, const HgmProgram *b) {
   const HgmProgram *a = work->program;
   bool same = a->tile == b->tile && a->panel == b->panel && a->n_kernels == b->n_kernels && a->n_phases == b->n_phases && a->n_commands == b->n_commands &&
               a->n_pointers == b->n_pointers && a->n_leaves == b->n_leaves && a->n_outputs == b->n_outputs && a->n_sites == b->n_sites &&
-              a->data_bytes == b->data_bytes && a->tile_bytes == b->tile_bytes && a->once_bytes == b->once_bytes && a->constant_bytes == b->constant_bytes &&
-              a->batch_bytes_per_tile == b->batch_bytes_per_tile && a->partial_bytes == b->partial_bytes && a->max_partials == b->max_partials;
+              a->data_bytes == b->data_bytes && a->tile_bytes == b->tile_bytes && a->own_bytes == b->own_bytes && a->shared == b->shared &&
+              a->once_bytes == b->once_bytes && a->constant_bytes == b->constant_bytes && a->batch_bytes_per_tile == b->batch_bytes_per_tile &&
+              a->partial_bytes == b->partial_bytes && a->max_partials == b->max_partials;
   same = same && same_ports(a->leaves, b->leaves, a->n_leaves) && same_ports(a->outputs, b->outputs, a->n_outputs);
   if (same) work->program = b;
   return same;
@@ -186,6 +196,7 @@ void hgm_work_destroy(HgmWork *work) {
   if (!work) return;
   for (int i = 0; work->lanes && i < work->threads; i++) {
     if (!work->roomed) free(work->lanes[i].tile);
+    if (!work->roomed) free(work->lanes[i].own);
     free(work->lanes[i].pointers);
     free(work->lanes[i].event_lo);
     free(work->lanes[i].event_hi);
@@ -208,6 +219,7 @@ static uint64_t cut_all(const HgmProgram *p, int64_t max_events, unsigned char *
   uint64_t used = 0;
   work->max_tiles = tiles_for(p, max_events);
   lane->tile = cut(memory, &used, p->tile_bytes);
+  lane->own = cut(memory, &used, p->own_bytes);
   lane->pointers = cut(memory, &used, sizeof(void *) * p->n_pointers);
   lane->event_lo = cut(memory, &used, sizeof(uint32_t) * p->tile);
   lane->event_hi = cut(memory, &used, sizeof(uint32_t) * p->tile);
@@ -251,7 +263,8 @@ int hgm_port_find(const HgmPort *ports, uint32_t n, const char *name) {
 
 static void *resolve(const Run *r, Lane *lane, const HgmPointer *p) {
   switch ((HgmSpace)p->space) {
-  case HGM_SPACE_TILE: return lane->tile + p->offset;
+  case HGM_SPACE_TILE: return (r->team > 1 ? r->work->lanes[0].tile : lane->tile) + p->offset;
+  case HGM_SPACE_OWN: return lane->own + p->offset;
   case HGM_SPACE_ONCE: return r->work->once + p->offset;
   case HGM_SPACE_CONSTANT: return r->work->constant + p->offset;
   case HGM_SPACE_BATCH: // of tile 0
@@ -347,11 +360,9 @@ static void store_events(const Run *r, Lane *lane, int64_t first, int64_t valid)
 
 // ---- phases
 
-static void run_commands(const Run *r, Lane *lane, const HgmTile *tile) {
-  for (uint32_t i = 0; i < r->phase->n_commands; i++) {
-    const HgmCommand *c = &r->program->commands[r->phase->first_command + i];
-    r->program->kernels[c->kernel](tile, lane->pointers + c->first_pointer);
-  }
+static void run_command(const Run *r, const Lane *lane, const HgmTile *tile, uint32_t index) {
+  const HgmCommand *c = &r->program->commands[r->phase->first_command + index];
+  r->program->kernels[c->kernel](tile, lane->pointers + c->first_pointer);
 }
 
 static HgmTile tile_start(const Run *r, const Lane *lane) {
@@ -360,6 +371,7 @@ static HgmTile tile_start(const Run *r, const Lane *lane) {
                    .event_hi = lane->event_hi,
                    .keys = r->work->keys,
                    .pass = r->call->pass,
+                   .last = HGM_SHARES,
                    .partials = r->partials,
                    .partial_bytes = (int64_t)r->program->partial_bytes,
                    .events = r->call->events,
@@ -370,6 +382,11 @@ static HgmTile tile_start(const Run *r, const Lane *lane) {
 
 // First tile of a range.
 static int64_t tile_of(const Run *r, int64_t partial) { return partial * r->tiles / r->partials; }
+
+static void begin_tile(const Run *r, Lane *lane, HgmTile *tile, int64_t t) {
+  tile->valid = t == r->tiles - 1 ? r->call->events - t * r->step : r->step;
+  resolve_block(r, lane, HGM_SPACE_BATCH, r->work->batch, r->program->batch_bytes_per_tile, t);
+}
 
 // A contiguous range of tiles, in order; in a phase without sums a tile.
 static void run_range(void *data, int64_t index, int thread) {
@@ -385,13 +402,48 @@ static void run_range(void *data, int64_t index, int thread) {
     resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, index);
   }
   for (int64_t t = from; t < to; t++) {
-    int64_t first = t * r->step;
-    tile.valid = t == r->tiles - 1 ? r->call->events - first : r->step;
+    begin_tile(r, lane, &tile, t);
     tile.fresh = t == from;
-    resolve_block(r, lane, HGM_SPACE_BATCH, r->work->batch, r->program->batch_bytes_per_tile, t);
-    load_events(r, lane, first, tile.valid);
-    run_commands(r, lane, &tile);
-    store_events(r, lane, first, tile.valid);
+    load_events(r, lane, t * r->step, tile.valid);
+    for (uint32_t i = 0; i < r->phase->n_commands; i++) run_command(r, lane, &tile, i);
+    store_events(r, lane, t * r->step, tile.valid);
+  }
+  hgm_cpu_mode(mode);
+}
+
+// Behind a command that threads share: goes on when all have done their share of so many commands.
+static void meet(const Run *r, int64_t commands) {
+  enum { PATIENCE = 300 };
+  _Atomic int64_t *arrived = &r->work->arrived;
+  atomic_fetch_add(arrived, 1);
+  for (int i = 0; atomic_load(arrived) < commands * r->team; i++)
+    if (i > PATIENCE) sched_yield();
+    else hgm_cpu_pause();
+}
+
+// One of the threads that share tiles.
+static void run_share(void *data, int64_t index, int thread) {
+  const Run *r = data;
+  Lane *lane = &r->work->lanes[thread], *first = &r->work->lanes[0];
+  unsigned mode = hgm_cpu_exact_mode();
+  int64_t turns = 0;
+  resolve_phase(r, lane);
+  for (int64_t p = r->first_partial; p < r->last_partial; p++) {
+    resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, p);
+    for (int64_t t = tile_of(r, p); t < tile_of(r, p + 1); t++) {
+      HgmTile tile = tile_start(r, first);
+      begin_tile(r, lane, &tile, t);
+      if (index == 0) load_events(r, first, t * r->step, tile.valid);
+      tile.fresh = t == tile_of(r, p);
+      tile.first = index * HGM_SHARES / r->team;
+      tile.last = (index + 1) * HGM_SHARES / r->team;
+      meet(r, ++turns);
+      for (uint32_t i = 0; i < r->phase->n_commands; i++) {
+        run_command(r, lane, &tile, i);
+        meet(r, ++turns);
+      }
+      if (index == 0) store_events(r, first, t * r->step, tile.valid);
+    }
   }
   hgm_cpu_mode(mode);
 }
@@ -436,6 +488,11 @@ static void run_next(void *data, int64_t index, int thread) {
 }
 
 static void run_events(Run *r, HgmPool *pool) {
+  if (r->team > 1) {
+    atomic_store(&r->work->arrived, 0);
+    hgm_pool_run(pool, r->team, run_share, r);
+    return;
+  }
   int64_t n = r->sums ? r->last_partial - r->first_partial : tile_of(r, r->last_partial) - tile_of(r, r->first_partial);
   if (pool && n > 0) hgm_pool_run(pool, n, run_next, r);
   else
@@ -495,6 +552,46 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
   return true;
 }
 
+// ---- dealt or shared
+
+// Sharing leaves no thread without work, but what one has written others read: where their processors have no cache in common, which virtual ones may
+// lose at any time, that can cost more than it brings. So both are tried now and then, and the faster goes on. The bits are the same.
+enum { TRIED = 3, TRY_AGAIN = 128 };
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool chooses_shared(const HgmWork *work) {
+  int64_t turn = work->executions % TRY_AGAIN;
+  return turn < 2 * TRIED ? turn % 2 == 0 : work->least[1] < work->least[0];
+}
+
+static void note_time(HgmWork *work, bool shared, double took) {
+  int64_t turn = work->executions++ % TRY_AGAIN;
+  if (turn < 2) work->least[shared] = took;
+  else if (turn < 2 * TRIED && took < work->least[shared]) work->least[shared] = took;
+}
+
+static bool run_program(Run *r, HgmPool *pool, HgmError *error) {
+  const HgmProgram *program = r->program;
+  const HgmCall *call = r->call;
+  for (int i = 0; i < r->work->threads; i++) r->work->lanes[i].phase = -1;
+  for (uint32_t i = 0; i < program->n_phases; i++) {
+    if (program->phases[i].constant && call->prepared) continue;
+    if (program->phases[i].commits && call->proceed && !call->proceed(call->context)) break;
+    start_phase(r, i);
+    if (!r->phase->events) run_once(r, pool);
+    else if (r->tiles > 0) {
+      run_events(r, pool);
+      if (call->ranks && !exchange(r, error)) return false;
+    }
+  }
+  return true;
+}
+
 bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
   if (!check_call(program, work, pool, call, error)) return false;
   Run r = {.program = program, .work = work, .call = call};
@@ -511,16 +608,11 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
     r.last_partial = first_partial(&r, call->ranks->rank + 1);
   }
   for (uint32_t i = 0; i < program->n_sites; i++) work->keys[i] = philox_key(call->seed, program->sites[i]);
-  for (int i = 0; i < work->threads; i++) work->lanes[i].phase = -1;
-  for (uint32_t i = 0; i < program->n_phases; i++) {
-    if (program->phases[i].constant && call->prepared) continue;
-    if (program->phases[i].commits && call->proceed && !call->proceed(call->context)) break;
-    start_phase(&r, i);
-    if (!r.phase->events) run_once(&r, pool);
-    else if (r.tiles > 0) {
-      run_events(&r, pool);
-      if (call->ranks && !exchange(&r, error)) return false;
-    }
-  }
-  return true;
+  if (!program->shared || pool == NULL || hgm_pool_threads(pool) < 2) return run_program(&r, pool, error);
+  bool shared = chooses_shared(work);
+  if (shared) r.team = hgm_pool_threads(pool);
+  double began = seconds();
+  bool fine = run_program(&r, pool, error);
+  note_time(work, shared, seconds() - began);
+  return fine;
 }

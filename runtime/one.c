@@ -8,7 +8,7 @@
 #include "runtime/bf16.h"
 #include "runtime/philox.h"
 
-enum { SPACES = HGM_SPACE_ALL + 1, DEFAULT_MODE = 0x1f80 };
+enum { SPACES = HGM_SPACE_OWN + 1, DEFAULT_MODE = 0x1f80 };
 
 typedef struct Transfer { // numbers of the event to or from the scratch of its call
   uint32_t port, phase;   // phase: of an output, behind which it is complete and may soon be gone
@@ -49,6 +49,7 @@ static bool take_all(HgmOne *one) {
   one->discard = take(sizeof(uint64_t) * p->n_outputs);
   if (!one->discard) return false;
   one->space[HGM_SPACE_TILE] = lay(one, p->tile_bytes);
+  one->space[HGM_SPACE_OWN] = lay(one, p->own_bytes);
   one->space[HGM_SPACE_ONCE] = lay(one, p->once_bytes);
   one->space[HGM_SPACE_BATCH] = one->space[HGM_SPACE_ALL] = lay(one, p->batch_bytes_per_tile);
   one->space[HGM_SPACE_PARTIAL] = lay(one, p->partial_bytes);
@@ -118,6 +119,7 @@ static void *address(const HgmOne *one, const HgmCall *call, const HgmPointer *p
   case HGM_SPACE_DATA: return (unsigned char *)(uintptr_t)one->program->data + p->offset;
   case HGM_SPACE_CONSTANT: return one->constant + p->offset;
   case HGM_SPACE_ALL:
+  case HGM_SPACE_OWN:
   case HGM_SPACE_TILE:
   case HGM_SPACE_ONCE:
   case HGM_SPACE_BATCH:

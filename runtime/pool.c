@@ -3,6 +3,8 @@
 #define _GNU_SOURCE // sched_getaffinity
 #include "runtime/pool.h"
 
+#include "runtime/cpu.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -44,13 +46,7 @@ static int64_t nanoseconds(void) {
 }
 
 static void pause_briefly(void) {
-  for (int i = 0; i < 32; i++) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-  }
+  for (int i = 0; i < 32; i++) hgm_cpu_pause();
 }
 
 // Takes indices of run `run` until none is left.

@@ -9,6 +9,9 @@
 // Sums over events: the tiles are dealt to `partials` contiguous ranges by index (never by thread); within a range tiles
 // run in order and add to that range's buffer; a ONCE command behind the phase adds the buffers in order.
 //
+// Where few tiles leave threads idle (`shared`), tiles may run one after the other instead, and threads share each of their commands: every number is
+// computed by one of them, as by one thread alone. TILE is then one array for all, and a thread's own scratch is OWN.
+//
 // A command calls one kernel of the image with pointers. Kernels that differ only in pointers are one kernel.
 // Kernels have no external symbols; what they need of the runtime they are handed.
 #ifndef HGM_PROGRAM_H
@@ -27,6 +30,8 @@ typedef enum { HGM_F32, HGM_F64, HGM_I32, HGM_BOOL, HGM_BF16 } HgmDtype; // as I
 static inline size_t hgm_dtype_bytes(HgmDtype dtype) { return dtype == HGM_F64 ? 8 : dtype == HGM_BF16 ? 2 : 4; } // of a number in an array
 HgmFileType hgm_dtype_type(HgmDtype dtype);                                                                       // of the numbers of such an array
 
+enum { HGM_SHARES = 720720 }; // divisible by all numbers of threads up to 16
+
 // What every kernel gets besides its pointers.
 typedef struct HgmTile {
   int64_t valid;            // events of this tile, 1..tile (ONCE: 1)
@@ -35,7 +40,7 @@ typedef struct HgmTile {
   const uint64_t *keys;     // by draw site of the program: philox_key(seed, site)
   uint32_t pass;
   uint32_t fresh;      // EVENTS: 1 in the first tile of a range: sums over events are stored, later added to
-  int64_t first, last; // ONCE commands that are split over threads: this call's range of elements
+  int64_t first, last; // ONCE commands that are split over threads: this call's range of elements; EVENTS: its shares, of HGM_SHARES
   int64_t partials;    // ONCE: ranges that the phase before had, their sums lie partial_bytes apart
   int64_t partial_bytes;
   int64_t events;                // of the batch
@@ -55,6 +60,7 @@ typedef enum {
   HGM_SPACE_DATA,     // constants of the program: offset
   HGM_SPACE_CONSTANT, // what CONSTANT phases leave for later ones: offset
   HGM_SPACE_ALL,      // as BATCH, of tile 0: for kernels that read all events
+  HGM_SPACE_OWN,      // scratch of this thread where threads share a tile: offset
 } HgmSpace;
 
 typedef struct HgmPointer {
@@ -106,9 +112,10 @@ typedef struct HgmProgram {
   const char *const *sites;
   const void *data;
   uint64_t data_bytes;
-  uint64_t tile_bytes, once_bytes, constant_bytes, batch_bytes_per_tile, partial_bytes;
+  uint64_t tile_bytes, own_bytes, once_bytes, constant_bytes, batch_bytes_per_tile, partial_bytes;
   uint32_t max_partials; // for a batch of n tiles: min(max_partials, n) ranges
   uint32_t panel;        // events of a panel of a per-event array; divides tile
+  bool shared;           // each command of a tile can be done by all threads, in shares
 } HgmProgram;
 
 // What a call works on. Arrays have the dtype of their port (bool as i32). Output arrays must not overlap leaf arrays, but for those

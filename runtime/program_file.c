@@ -7,7 +7,7 @@
 
 #include "runtime/buffer.h"
 
-enum { PAGE = 4096, FORMAT = 4, ALIGN = 64 };
+enum { PAGE = 4096, FORMAT = 5, ALIGN = 64 };
 #if defined(__aarch64__)
 enum { SYSTEM_PAGE = 65536 }; // the largest that a system may have
 #else
@@ -26,7 +26,7 @@ typedef struct Head {
 } Head;
 
 // A field that is added to HgmProgram and not to the list of tables would be a wild pointer after loading.
-_Static_assert(sizeof(HgmProgram) == 184, "pack and load every pointer of HgmProgram, then correct this number");
+_Static_assert(sizeof(HgmProgram) == 200, "pack and load every pointer of HgmProgram, then correct this number");
 
 static uint64_t format_number(void) {
   return FORMAT + ((uint64_t)(sizeof(HgmPort) + sizeof(HgmCommand) * 131 + sizeof(HgmPointer) * 137 + sizeof(HgmPhase) * 139) << 32);
@@ -184,6 +184,7 @@ static bool relocate_tables(const Head *head, HgmProgram *p) {
 static bool pointer_is_sound(const HgmProgram *p, const HgmPointer *pointer) {
   switch (pointer->space) {
   case HGM_SPACE_TILE: return pointer->offset <= p->tile_bytes;
+  case HGM_SPACE_OWN: return pointer->offset <= p->own_bytes;
   case HGM_SPACE_ONCE: return pointer->offset <= p->once_bytes;
   case HGM_SPACE_CONSTANT: return pointer->offset <= p->constant_bytes;
   case HGM_SPACE_BATCH:

@@ -24,6 +24,7 @@ typedef struct CodegenOptions {
   bool in_place;           // new weights and states over the old ones where that does no harm (HgmPort.in_place)
   bool bf16;               // operands of products are bf16: for compile_function, which calls opt_bf16; the code goes by the function alone
   bool tiles;              // products of bf16 by AMX, which cpu and features need not name
+  bool shared;             // threads share the commands of a tile (HgmProgram.shared)
   bool quick;              // for a program that runs a few times over: code of its own loops is made in half the time and runs half as fast
   const atomic_bool *stop; // turns true when nobody wants the program any more; NULL: it is wanted
   CodeShelf *shelf;        // of programs compiled at the same time, with the same options; NULL: none

@@ -52,9 +52,9 @@ char *codegen_identity(Arena *arena, const CodegenOptions *options) {
   LLVMGetVersion(&major, &minor, &patch);
   char *cpu, *features;
   code_target_name(options->cpu, options->features, &cpu, &features);
-  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s%s%s", major, minor, patch, cpu, features, options->tile,
-                            (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->in_place ? ", in place" : "",
-                            options->bf16 ? ", bf16" : "", options->tiles ? ", tiles" : "");
+  char *text = arena_printf(arena, "LLVM %u.%u.%u; %s; %s; tile %u, batch %llu, partials %u%s%s%s%s%s", major, minor, patch, cpu, features, options->tile,
+                            (unsigned long long)options->batch, options->partials, options->quick ? ", quick" : "", options->shared ? ", shared" : "",
+                            options->in_place ? ", in place" : "", options->bf16 ? ", bf16" : "", options->tiles ? ", tiles" : "");
   free(cpu);
   free(features);
   return text;
@@ -283,6 +283,8 @@ static HgmProgram make_program(Schedule *s, const Tables *t) {
                       .data = s->constants.at,
                       .data_bytes = s->constants.len,
                       .tile_bytes = s->tile_bytes,
+                      .own_bytes = s->own_bytes,
+                      .shared = s->options.shared,
                       .once_bytes = s->once_bytes,
                       .constant_bytes = s->constant_bytes,
                       .batch_bytes_per_tile = s->batch_bytes,

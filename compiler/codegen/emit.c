@@ -85,6 +85,10 @@ LLVMValueRef emit_least(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
   return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
+LLVMValueRef emit_most(CodeModule *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->builder, LLVMBuildICmp(m->builder, LLVMIntSGT, a, b, ""), a, b, "");
+}
+
 LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef row, int64_t stride, LLVMValueRef column) {
   LLVMValueRef start = stride == 1 ? row : LLVMBuildNSWMul(m->builder, row, emit_index(m, stride), "");
   LLVMValueRef p = emit_at(m, element, base, start);
@@ -126,6 +130,44 @@ LLVMValueRef emit_shuffle(CodeModule *m, LLVMValueRef a, LLVMValueRef b, const u
 
 LLVMValueRef emit_units(CodeModule *m, const EmitRange *r, LLVMValueRef n) {
   return r->unit == 1 ? n : LLVMBuildNSWMul(m->builder, n, emit_index(m, r->unit), "");
+}
+
+EmitRange emit_meet(CodeModule *m, EmitRange a, EmitRange b) {
+  if (a.from == NULL || b.from == NULL) return a.from == NULL ? b : a;
+  return (EmitRange){emit_most(m, a.from, b.from), emit_least(m, a.to, b.to), a.unit};
+}
+
+// ---- shares
+
+static LLVMValueRef scaled(CodeModule *m, LLVMValueRef n, int64_t times, int64_t over, bool up) {
+  if (times != 1) n = LLVMBuildNSWMul(m->builder, n, emit_index(m, times), "");
+  if (up) n = emit_plus(m, n, over - 1);
+  return over == 1 ? n : LLVMBuildUDiv(m->builder, n, emit_index(m, over), "");
+}
+
+EmitRange emit_share_of(CodeModule *m, EmitShare s, LLVMValueRef turns) {
+  if (s.from == NULL) return (EmitRange){0};
+  LLVMValueRef from = LLVMBuildNSWMul(m->builder, s.from, turns, ""), to = LLVMBuildNSWMul(m->builder, s.to, turns, "");
+  return (EmitRange){scaled(m, from, 1, s.of, false), scaled(m, to, 1, s.of, false), 1};
+}
+
+EmitRange emit_share(CodeModule *m, EmitShare s, int64_t turns) {
+  if (s.from == NULL) return (EmitRange){0};
+  return (EmitRange){scaled(m, s.from, turns, s.of, false), scaled(m, s.to, turns, s.of, false), 1};
+}
+
+EmitRange emit_share_touched(CodeModule *m, EmitShare s, int64_t turns) {
+  if (s.from == NULL || s.of % turns != 0) return emit_share(m, s, turns);
+  return (EmitRange){scaled(m, s.from, 1, s.of / turns, false), scaled(m, s.to, 1, s.of / turns, true), 1};
+}
+
+EmitShare emit_share_within(CodeModule *m, EmitShare s, LLVMValueRef i, int64_t turns) {
+  EmitShare part = {.of = s.of / turns};
+  if (s.from == NULL || s.of % turns != 0) return part;
+  LLVMValueRef begin = scaled(m, i, part.of, 1, false);
+  part.from = emit_most(m, LLVMBuildNSWSub(m->builder, s.from, begin, ""), emit_index(m, 0));
+  part.to = emit_least(m, LLVMBuildNSWSub(m->builder, s.to, begin, ""), emit_index(m, part.of));
+  return part;
 }
 
 // ---- some of the lanes
@@ -246,7 +288,12 @@ EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition) {
   return block;
 }
 
+EmitIf emit_if_last(CodeModule *m, EmitShare s) {
+  return s.from == NULL ? (EmitIf){0} : emit_if(m, "last", LLVMBuildICmp(m->builder, LLVMIntEQ, s.to, emit_index(m, s.of), ""));
+}
+
 void emit_end_if(CodeModule *m, EmitIf block) {
+  if (block.done == NULL) return;
   LLVMBuildBr(m->builder, block.done);
   LLVMMoveBasicBlockAfter(block.done, LLVMGetInsertBlock(m->builder));
   LLVMPositionBuilderAtEnd(m->builder, block.done);

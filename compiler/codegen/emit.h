@@ -34,6 +34,7 @@ LLVMValueRef emit_at2(CodeModule *m, LLVMTypeRef element, LLVMValueRef base, LLV
                       LLVMValueRef column);                                    // &base[row stride + column]; column may be NULL
 LLVMValueRef emit_plus(CodeModule *m, LLVMValueRef index, int64_t n);          // i64 + constant
 LLVMValueRef emit_least(CodeModule *m, LLVMValueRef a, LLVMValueRef b);        // the smaller of two i64
+LLVMValueRef emit_most(CodeModule *m, LLVMValueRef a, LLVMValueRef b);         // and the larger
 LLVMValueRef emit_load(CodeModule *m, LLVMTypeRef type, LLVMValueRef address); // aligned as the element only
 void emit_store(CodeModule *m, LLVMValueRef value, LLVMValueRef address);
 void emit_prefetch(CodeModule *m, LLVMValueRef address, bool write); // the line of an address that will be used soon; any address
@@ -76,12 +77,26 @@ typedef struct EmitRange {
   int64_t unit;
 } EmitRange;
 LLVMValueRef emit_units(CodeModule *m, const EmitRange *r, LLVMValueRef n); // turns of so many units
+EmitRange emit_meet(CodeModule *m, EmitRange a, EmitRange b);               // what both have, of the same units
+
+// A share of some work, which is cut into `of` equal parts: those in [from, to); from NULL: all of it. Shares that make up the work have each turn of
+// a loop once.
+typedef struct EmitShare {
+  LLVMValueRef from, to; // i64
+  int64_t of;
+} EmitShare;
+EmitRange emit_share(CodeModule *m, EmitShare s, int64_t turns);         // whole turns
+EmitRange emit_share_of(CodeModule *m, EmitShare s, LLVMValueRef turns); // the same, of a loop whose turns are known later
+// Turns with a part of it, and what it has of turn i among them. Where parts are not a multiple of turns: whole ones.
+EmitRange emit_share_touched(CodeModule *m, EmitShare s, int64_t turns);
+EmitShare emit_share_within(CodeModule *m, EmitShare s, LLVMValueRef i, int64_t turns);
 
 // ---- if (condition) { ... }: a block that is skipped; no values leave it
 typedef struct EmitIf {
-  LLVMBasicBlockRef done;
+  LLVMBasicBlockRef done; // NULL: no block, it is always run
 } EmitIf;
 EmitIf emit_if(CodeModule *m, const char *name, LLVMValueRef condition);
+EmitIf emit_if_last(CodeModule *m, EmitShare s); // for what one share has to do alone
 void emit_end_if(CodeModule *m, EmitIf block);
 
 // ---- functions of the module, made at their first call. The name says all that their code depends on. Pointers among the arguments lead to

@@ -254,6 +254,19 @@ static bool adds_to_memory(const Nest *n) {
   return false;
 }
 
+static int64_t last_step(const Emit *e) { return has_drawn(e) ? DRAWS_TOGETHER : 1; }
+
+static int64_t last_parts(const Emit *e, int64_t step) { return (e->nest->extent[e->nest->outer - 1] + step - 1) / step; }
+
+// Of the last outer loop, in such steps.
+static EmitRange last_turns(Emit *e, int64_t step) {
+  CodeModule *m = e->m;
+  EmitRange turns = emit_share(m, e->share, last_parts(e, step));
+  turns.unit = step;
+  LLVMValueRef extent = emit_index(m, e->nest->extent[e->nest->outer - 1]);
+  return (EmitRange){emit_units(m, &turns, turns.from), emit_least(m, emit_units(m, &turns, turns.to), extent), 1};
+}
+
 static void emit_outer(Emit *e, int depth) {
   if (depth == e->nest->outer) {
     if (e->nest->mode == NEST_EVENTS && e->by_panels) emit_panel(e);
@@ -267,12 +280,16 @@ static void emit_outer(Emit *e, int depth) {
     return;
   }
   CodeModule *m = e->m;
-  int64_t step = depth + 1 == e->nest->outer && has_drawn(e) ? DRAWS_TOGETHER : 1;
+  int64_t step = depth + 1 == e->nest->outer ? last_step(e) : 1;
+  EmitShare share = e->share;
   EmitRange turns = {emit_index(m, 0), emit_index(m, e->nest->extent[depth]), 1};
-  if (depth == 0 && e->nest->shares > 0) turns = nest_share(e, e->nest->extent[depth]);
+  if (e->nest->mode != NEST_EVENTS && depth == 0 && e->nest->shares > 0) turns = nest_share(e, e->nest->extent[depth]);
+  if (share.from != NULL) turns = depth + 1 == e->nest->outer ? last_turns(e, step) : emit_share_touched(m, share, e->nest->extent[depth]);
   EmitLoop loop = emit_loop(m, "outer", turns.from, turns.to, step, NULL, 0);
   e->index[depth] = loop.index;
+  if (depth + 1 < e->nest->outer) e->share = emit_share_within(m, share, loop.index, e->nest->extent[depth]);
   emit_outer(e, depth + 1);
+  e->share = share;
   emit_loop_end(m, &loop, NULL);
 }
 
@@ -310,14 +327,30 @@ Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more
   return e;
 }
 
-EmitRange nest_share(Emit *e, int64_t turns) {
+static EmitRange share_of(Emit *e, LLVMValueRef turns) {
   CodeModule *m = e->m;
   LLVMValueRef bound[2], shares = emit_index(m, e->nest->shares);
   for (int i = 0; i < 2; i++) {
     LLVMValueRef share = nest_field(e, i == 0 ? offsetof(HgmTile, first) : offsetof(HgmTile, last), m->i64);
-    bound[i] = LLVMBuildUDiv(m->builder, LLVMBuildNSWMul(m->builder, share, emit_index(m, turns), ""), shares, "");
+    bound[i] = LLVMBuildUDiv(m->builder, LLVMBuildNSWMul(m->builder, share, turns, ""), shares, "");
   }
   return (EmitRange){bound[0], bound[1], 1};
+}
+
+EmitRange nest_share(Emit *e, int64_t turns) { return share_of(e, emit_index(e->m, turns)); }
+
+// Of these events, whole panels.
+static EmitRange share_of_panels(Emit *e, LLVMValueRef events) {
+  LLVMBuilderRef k = e->m->builder;
+  LLVMValueRef lanes = emit_index(e->m, CODE_LANES);
+  EmitRange panels = share_of(e, LLVMBuildUDiv(k, events, lanes, ""));
+  return (EmitRange){LLVMBuildNSWMul(k, panels.from, lanes, ""), LLVMBuildNSWMul(k, panels.to, lanes, ""), 1};
+}
+
+EmitShare nest_shared(Emit *e, int64_t parts) {
+  if (e->nest->mode != NEST_EVENTS || e->nest->shares == 0) return (EmitShare){.of = parts};
+  EmitRange turns = nest_share(e, parts);
+  return (EmitShare){turns.from, turns.to, parts};
 }
 
 void nest_end(Emit *e) {
@@ -340,18 +373,48 @@ unsigned nest_lanes(const CodeModule *m, const Nest *nest) {
   return lanes < CODE_LANES ? lanes : CODE_LANES;
 }
 
+bool nest_divides(const Nest *n) {
+  for (uint32_t i = 0; i < n->n_steps; i++)
+    if (n->steps[i].adds) return false;
+  return true;
+}
+
+// Threads share the outer loops.
+static bool divides_rows(const Nest *n) { return n->outer > 0 && nest_divides(n); }
+
+static void share_rows(Emit *e) {
+  int64_t parts = last_parts(e, last_step(e));
+  for (int l = 0; l + 1 < e->nest->outer; l++) parts *= e->nest->extent[l];
+  e->share = nest_shared(e, parts);
+}
+
+// Else whole panels.
+static void emit_by_panels(Emit *e) {
+  CodeModule *m = e->m;
+  EmitRange panels = {emit_index(m, 0), nest_events(e), 1};
+  make_drawn(e);
+  if (divides_rows(e->nest)) share_rows(e);
+  else if (e->nest->shares > 0) panels = share_of_panels(e, panels.to);
+  EmitLoop loop = emit_loop(m, "panels", panels.from, panels.to, CODE_LANES, NULL, 0);
+  e->panel = loop.index;
+  emit_outer(e, 0);
+  emit_loop_end(m, &loop, NULL);
+}
+
+// Sums over events; else by one of them.
+static void emit_by_rows(Emit *e) {
+  if (divides_rows(e->nest)) share_rows(e);
+  EmitIf last = emit_if_last(e->m, e->share.from == NULL ? nest_shared(e, 1) : (EmitShare){0});
+  emit_outer(e, 0);
+  emit_end_if(e->m, last);
+}
+
 void nest_emit(CodeModule *m, const char *name, const Nest *nest) {
   code_module_lanes(m, nest_lanes(m, nest));
   Emit e = nest_begin(m, name, nest, 0);
   e.by_panels = nest->mode == NEST_EVENTS && !nest->pairs && !sums_over_events(nest);
-  if (e.by_panels) {
-    make_drawn(&e);
-    EmitLoop panels = emit_loop(m, "panels", emit_index(m, 0), nest_events(&e), CODE_LANES, NULL, 0);
-    e.panel = panels.index;
-    emit_outer(&e, 0);
-    emit_loop_end(m, &panels, NULL);
-  } else {
-    emit_outer(&e, 0);
-  }
+  if (e.by_panels) emit_by_panels(&e);
+  else if (nest->mode == NEST_EVENTS) emit_by_rows(&e);
+  else emit_outer(&e, 0);
   nest_end(&e);
 }

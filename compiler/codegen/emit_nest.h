@@ -38,6 +38,7 @@ typedef struct Emit {
   LLVMValueRef *drawn, turn;      // by step: its draws of DRAWS_TOGETHER turns of the last outer loop, NULL: drawn one by one; which turn it is
   LLVMValueRef *chains[2];        // of a product of bf16: that which the next term is added to, and the other of its block
   LLVMValueRef *space;            // of all these arrays
+  EmitShare share;                // of the loops that are to come
   NestBlock block;
   NestAnchor anchors[NEST_ANCHORS]; // the latest ones
   unsigned n_anchors;
@@ -46,6 +47,8 @@ typedef struct Emit {
 Emit nest_begin(CodeModule *m, const char *name, const Nest *nest, unsigned more_slots); // the function, pointers loaded
 void nest_end(Emit *e);
 EmitRange nest_share(Emit *e, int64_t turns);               // of the first loop, those of this call
+EmitShare nest_shared(Emit *e, int64_t parts);              // of so many parts, what this call has to do
+bool nest_divides(const Nest *nest);                        // do turns of its loops store different numbers?
 unsigned nest_lanes(const CodeModule *m, const Nest *nest); // of its vectors
 
 // ---- where numbers lie (emit_access.c)

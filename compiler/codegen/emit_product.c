@@ -13,18 +13,33 @@ void nest_around(Emit *e, int from, int to, uint32_t skip, const int64_t *extent
     return;
   }
   CodeModule *m = e->m;
-  EmitRange only = nest_range(e, from);
+  bool kept = from < e->nest->steps[0].kept;
+  EmitShare share = e->share;
+  EmitRange only = nest_range(e, from), own = kept ? emit_share_touched(m, share, extent[from]) : (EmitRange){0};
   LLVMValueRef bound[] = {emit_index(m, 0), emit_index(m, 0), emit_index(m, extent[from]), emit_index(m, extent[from])};
   if (only.from) bound[1] = emit_units(m, &only, only.from), bound[2] = emit_units(m, &only, only.to);
+  for (int i = 0; i < 4 && own.from; i++) bound[i] = emit_most(m, own.from, emit_least(m, own.to, bound[i]));
   for (int part = 0; part < 3; part++) {
     bool inside = part == 1;
-    if (!inside && (!only.from || !outside || from >= e->nest->steps[0].kept)) continue;
+    if (!inside && (!only.from || !outside || !kept)) continue;
     EmitLoop loop = emit_loop(m, "outer", bound[part], bound[part + 1], 1, NULL, 0);
     e->index[from] = loop.index;
+    if (kept) e->share = emit_share_within(m, share, loop.index, extent[from]);
     nest_around(e, from + 1, to, skip, extent, inside ? body : outside, outside, data);
+    e->share = share;
     emit_loop_end(m, &loop, NULL);
     e->index[from] = NULL;
   }
+}
+
+enum { PARTS = 5040 }; // divisible by most numbers of units and of blocks in a unit
+
+// Threads share the kept loops around, and parts of each of their turns: its rows.
+static void share_turns(Emit *e, int to, uint32_t skip, const int64_t *extent) {
+  int64_t parts = PARTS;
+  for (int l = 0; l < to && l < e->nest->steps[0].kept; l++)
+    if ((skip >> l & 1) == 0) parts *= extent[l];
+  e->share = nest_shared(e, parts);
 }
 
 LLVMValueRef nest_start(Emit *e, const NestRead *r, uint32_t skip, int64_t scale) {
@@ -131,6 +146,8 @@ static void product_body(Emit *e, void *data) {
   g.only_k = range_of(e, p->k_loop, GEMM_TERMS);
   g.only_n = range_of(e, p->n_loop, LEAST_UNIT);
   if (p->tiles) g.scratch = e->pointers[e->nest->n_slots];
+  g.share_events = e->nest->shares > 0 && !nest_divides(e->nest);
+  g.share = g.share_events ? nest_shared(e, PARTS) : e->share;
   g.epilogue = finish_vector;
   g.ahead = ahead_of_vector;
   g.data = &epilogue;
@@ -145,6 +162,7 @@ void product_emit(CodeModule *m, const char *name, const Nest *nest, const Produ
   uint32_t skip = 1u << product->n_loop;
   for (int l = nest->outer; l <= product->k_loop; l++) skip |= 1u << l;
   ProductBody body = {product, skip};
+  if (nest_divides(nest)) share_turns(&e, nest->outer, skip, nest->extent);
   nest_around(&e, 0, nest->outer, skip, nest->extent, product_body, NULL, &body);
   nest_end(&e);
 }
@@ -239,6 +257,7 @@ static void gradient_body(Emit *e, void *data) {
     clip.clip = nest_clip(e, g->a_loop, &clip.which);
     clip.loop = clip.clip->loop[1 - clip.which];
   }
+  gemm.share = e->share;
   gemm.add = clip.add = goes_on(e, clip.loop);
   gemm.data = &clip;
   if (clip.loop >= t->kept) gemm.add_unit = add_unit;
@@ -258,6 +277,9 @@ void gradient_emit(CodeModule *m, const char *name, const Nest *nest, const Grad
   int64_t extent[NEST_LOOPS] = {0};
   for (int l = 0; l < t->loops; l++) extent[l] = l < nest->outer ? nest->extent[l] : nest->segments[0].extent[l - nest->outer];
   GradientBody body = {gradient, skip};
+  EmitIf last = emit_if_last(m, nest_divides(nest) ? (EmitShare){0} : nest_shared(&e, 1));
+  if (nest_divides(nest)) share_turns(&e, t->loops, skip, extent);
   nest_around(&e, 0, t->loops, skip, extent, gradient_body, zero_all_rows, &body);
+  emit_end_if(m, last);
   nest_end(&e);
 }

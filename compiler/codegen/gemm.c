@@ -188,27 +188,51 @@ int gemm_runs(int64_t n, unsigned most, GemmRun run[GEMM_RUNS]) {
   return runs;
 }
 
-// n rows from `first` on (NULL: 0). (A last block that began earlier instead, and computed some rows twice, would spare its code,
+void gemm_run_shares(CodeModule *m, const GemmRun *run, int n, EmitShare share, EmitRange rows[GEMM_RUNS]) {
+  int64_t blocks = 0, before = 0;
+  for (int i = 0; i < n; i++) blocks += (run[i].to - run[i].from) / run[i].rows;
+  EmitRange own = emit_share(m, share, blocks);
+  for (int i = 0; i < n; i++) {
+    LLVMValueRef begin = emit_index(m, run[i].from), end = emit_index(m, run[i].to);
+    rows[i] = (EmitRange){begin, end, 1};
+    if (own.from == NULL) continue;
+    LLVMValueRef bound[] = {own.from, own.to};
+    for (int k = 0; k < 2; k++) {
+      LLVMValueRef row = LLVMBuildNSWMul(m->builder, emit_plus(m, bound[k], -before), emit_index(m, run[i].rows), "");
+      bound[k] = emit_most(m, begin, emit_least(m, end, LLVMBuildNSWAdd(m->builder, begin, row, "")));
+    }
+    rows[i].from = bound[0], rows[i].to = bound[1];
+    before += (run[i].to - run[i].from) / run[i].rows;
+  }
+}
+
+// This share of n rows from `first` on (NULL: 0). (A last block that began earlier instead, and computed some rows twice, would spare its code,
 // but costs 2 % of a training step.)
-static void emit_some_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef first, int64_t n, LLVMValueRef event) {
+static void emit_some_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef first, int64_t n, EmitShare share, LLVMValueRef event) {
   GemmRun run[GEMM_RUNS];
+  EmitRange rows[GEMM_RUNS];
   int runs = gemm_runs(n, b.rows, run);
+  gemm_run_shares(m, run, runs, share, rows);
   for (int i = 0; i < runs; i++) {
-    EmitLoop r = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), run[i].rows, NULL, 0);
+    EmitLoop r = emit_loop(m, "rows", rows[i].from, rows[i].to, run[i].rows, NULL, 0);
     LLVMValueRef row = first ? LLVMBuildNSWAdd(m->builder, first, r.index, "") : r.index;
     emit_block(m, g, (Block){b.vectors, run[i].rows, gemm_terms(m->target, i == 0)}, row, event);
     emit_loop_end(m, &r, NULL);
   }
 }
 
+static EmitShare rows_share(const Gemm *g) { return g->share_events ? (EmitShare){.of = g->share.of} : g->share; }
+
 // All rows for b.vectors vectors of events.
 static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event) {
   if (!g->only_n.from) {
-    emit_some_rows(m, g, b, NULL, g->n, event);
+    emit_some_rows(m, g, b, NULL, g->n, rows_share(g), event);
     return;
   }
-  EmitLoop u = emit_loop(m, "units", g->only_n.from, g->only_n.to, 1, NULL, 0);
-  emit_some_rows(m, g, b, emit_units(m, &g->only_n, u.index), g->only_n.unit, event);
+  int64_t n = g->n / g->only_n.unit;
+  EmitRange units = emit_meet(m, g->only_n, emit_share_touched(m, rows_share(g), n));
+  EmitLoop u = emit_loop(m, "units", units.from, units.to, 1, NULL, 0);
+  emit_some_rows(m, g, b, emit_units(m, &g->only_n, u.index), g->only_n.unit, emit_share_within(m, rows_share(g), u.index, n), event);
   emit_loop_end(m, &u, NULL);
 }
 
@@ -216,6 +240,15 @@ static void emit_rows(CodeModule *m, const Gemm *g, Block b, LLVMValueRef event)
 static LLVMValueRef blocks_end(CodeModule *m, const Gemm *g, int64_t whole) {
   LLVMValueRef end = emit_index(m, whole);
   return g->events ? emit_least(m, g->events, end) : end;
+}
+
+// Of these blocks, which are `step` events each, this call's.
+static EmitRange blocks_of(CodeModule *m, const Gemm *g, int64_t whole, int64_t step) {
+  LLVMValueRef end = blocks_end(m, g, whole);
+  if (!g->share_events) return (EmitRange){emit_index(m, 0), end, 1};
+  EmitRange own = emit_share_of(m, g->share, LLVMBuildUDiv(m->builder, emit_plus(m, end, step - 1), emit_index(m, step), ""));
+  own.unit = step;
+  return (EmitRange){emit_units(m, &own, own.from), emit_units(m, &own, own.to), 1};
 }
 
 // ---- the brief form: the chains are functions of the module, which products have in common; sums come back through memory, and what follows on
@@ -338,33 +371,41 @@ static void emit_briefly(CodeModule *m, const Gemm *g) {
   int64_t rows = brief_rows(m->target, g->f64);
   if (rows > g->n) rows = g->n;
   LLVMValueRef sums = brief_sums(m, g, (unsigned)rows), row;
-  EmitLoop events = emit_loop(m, "events", emit_index(m, 0), blocks_end(m, g, g->tile), CODE_LANES, NULL, 0);
+  EmitRange own = blocks_of(m, g, g->tile, CODE_LANES);
+  EmitLoop events = emit_loop(m, "events", own.from, own.to, CODE_LANES, NULL, 0);
   EmitLoop blocks = emit_blocks(m, "rows", emit_index(m, g->n), rows, &row);
   brief_block(m, g, (unsigned)rows, row, LLVMBuildNSWSub(m->builder, blocks.index, row, ""), events.index, sums);
   emit_loop_end(m, &blocks, NULL);
   emit_loop_end(m, &events, NULL);
 }
 
+static void emit_alone(CodeModule *m, const Gemm *g) {
+  EmitIf last = emit_if_last(m, rows_share(g));
+  (g->tiles ? gemm_tiles_emit : emit_briefly)(m, g);
+  emit_end_if(m, last);
+}
+
 void gemm_emit(CodeModule *m, const Gemm *g) {
-  if (g->tiles) {
-    gemm_tiles_emit(m, g);
-    return;
-  }
   Block b = best_block(m->target, g->f64, g->n);
   if (g->block_vectors) b = (Block){.vectors = g->block_vectors, .rows = g->block_rows};
+  if (g->share_events && b.vectors > 2) b.vectors = 2; // a tile has as many blocks as threads
   int64_t vectors = g->tile / CODE_LANES;
   if (g->n < 1 || g->k < 1 || g->tile % CODE_LANES || vectors < 1) ir_fail("a product of %ld x %ld", (long)g->n, (long)g->k);
-  if (m->target->effort != WITH_CARE) {
-    emit_briefly(m, g);
+  if (g->tiles || m->target->effort != WITH_CARE) {
+    emit_alone(m, g);
     return;
   }
   int64_t step = b.vectors * CODE_LANES, whole = g->tile / step * step;
   EmitLoop e = {0};
   if (whole) {
-    e = emit_loop(m, "events", emit_index(m, 0), blocks_end(m, g, whole), step, NULL, 0);
+    EmitRange own = blocks_of(m, g, whole, step);
+    e = emit_loop(m, "events", own.from, own.to, step, NULL, 0);
     emit_rows(m, g, b, e.index);
     emit_loop_end(m, &e, NULL);
   }
   Block rest = {.vectors = (unsigned)((g->tile - whole) / CODE_LANES), .rows = b.rows};
-  if (rest.vectors) emit_rows(m, g, rest, emit_index(m, whole));
+  if (rest.vectors == 0) return;
+  EmitIf last = emit_if_last(m, g->share_events ? g->share : (EmitShare){0});
+  emit_rows(m, g, rest, emit_index(m, whole));
+  emit_end_if(m, last);
 }

@@ -43,6 +43,8 @@ typedef struct Gemm {
   } piece[GEMM_PIECES];
   // What may be left out: terms that are zero, rows that nobody reads. The brief form does all. Units of k are multiples of GEMM_TERMS.
   EmitRange only_k, only_n;
+  EmitShare share; // of the rows; share_events: of the blocks of events
+  bool share_events;
   // AMX: W is bf16, w_k 1, rows of it have a multiple of GEMM_BLOCK numbers, zeros behind k; as many rows as gemm_tiles_rows. No bias, no start.
   bool tiles;
   LLVMValueRef scratch; // gemm_tiles_scratch bytes
@@ -73,6 +75,7 @@ typedef struct GemmRun { // blocks of so many rows
 } GemmRun;
 // Deals n rows to blocks of at most so many, which differ by one row at most. Returns how many runs of equal ones there are.
 int gemm_runs(int64_t n, unsigned most, GemmRun run[GEMM_RUNS]);
+void gemm_run_shares(CodeModule *m, const GemmRun *run, int n, EmitShare share, EmitRange rows[GEMM_RUNS]); // of each run the rows to do
 unsigned gemm_terms(const CodeTarget *t, bool first); // of each chain in a turn of the loop along it, in blocks of the first run or of another
 
 // D[a][b] (+)= sum over events t < valid of A[a][t] B[b][t]: the gradient of a weight matrix whose rows are contiguous
@@ -94,6 +97,7 @@ typedef struct GemmGradient {
   unsigned block_vectors, block_rows; // as above, vectors along the columns; 0: chosen
   // Of the rows only some: asks gemm_gradient_clips. add_unit: `add` of the rows of a unit; NULL: the same for all.
   EmitRange only;
+  EmitShare share; // of the rows; of columns where rows are few
   LLVMValueRef (*add_unit)(void *data, CodeModule *m, LLVMValueRef unit);
   void *data;
 } GemmGradient;

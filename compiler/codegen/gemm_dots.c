@@ -120,14 +120,27 @@ static void emit_dot_block(CodeModule *m, const GemmGradient *g, LLVMValueRef ro
             DOTS_ARGUMENTS);
 }
 
+// A share's blocks of `step` numbers from `from` to `to`.
+static EmitRange blocks_of(CodeModule *m, EmitShare share, int64_t from, int64_t to, int64_t step) {
+  EmitRange own = emit_share(m, share, (to - from) / step);
+  if (own.from == NULL) return (EmitRange){emit_index(m, from), emit_index(m, to), 1};
+  own.unit = step;
+  return (EmitRange){emit_plus(m, emit_units(m, &own, own.from), from), emit_plus(m, emit_units(m, &own, own.to), from), 1};
+}
+
 static void emit_dot_rows(CodeModule *m, const GemmGradient *g, unsigned step, LLVMValueRef column, unsigned columns) {
   int64_t whole = g->rows / step * step;
+  EmitShare share = g->rows < OUTER_ROWS ? (EmitShare){0} : g->share;
+  EmitRange own = blocks_of(m, share, 0, whole, step);
   if (whole) {
-    EmitLoop r = emit_loop(m, "rows", emit_index(m, 0), emit_index(m, whole), step, NULL, 0);
+    EmitLoop r = emit_loop(m, "rows", own.from, own.to, step, NULL, 0);
     emit_dot_block(m, g, r.index, step, column, columns, NULL);
     emit_loop_end(m, &r, NULL);
   }
-  if (g->rows > whole) emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns, NULL);
+  if (g->rows == whole) return;
+  EmitIf last = emit_if_last(m, share);
+  emit_dot_block(m, g, emit_index(m, whole), (unsigned)(g->rows - whole), column, columns, NULL);
+  emit_end_if(m, last);
 }
 
 // Dot products at a time: all their sums are in registers. An element's chain and tree are the same for any number.
@@ -138,12 +151,17 @@ static void emit_dots(CodeModule *m, const GemmGradient *g, int64_t first, int64
   if (rows > g->rows) rows = g->rows;
   int64_t step = dots / rows;
   int64_t whole = columns / step * step;
+  EmitShare share = g->rows < OUTER_ROWS ? g->share : (EmitShare){0};
+  EmitRange own = blocks_of(m, share, first, first + whole, step);
   if (whole) {
-    EmitLoop c = emit_loop(m, "columns", emit_index(m, first), emit_index(m, first + whole), step, NULL, 0);
+    EmitLoop c = emit_loop(m, "columns", own.from, own.to, step, NULL, 0);
     emit_dot_rows(m, g, (unsigned)rows, c.index, (unsigned)step);
     emit_loop_end(m, &c, NULL);
   }
-  if (columns > whole) emit_dot_rows(m, g, (unsigned)rows, emit_index(m, first + whole), (unsigned)(columns - whole));
+  if (columns == whole) return;
+  EmitIf last = emit_if_last(m, share);
+  emit_dot_rows(m, g, (unsigned)rows, emit_index(m, first + whole), (unsigned)(columns - whole));
+  emit_end_if(m, last);
 }
 
 // One function for all.

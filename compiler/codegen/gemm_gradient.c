@@ -40,6 +40,8 @@ bool gemm_gradient_clips(const CodeModule *m, const GemmGradient *g) { return m-
 void gemm_gradient_emit(CodeModule *m, const GemmGradient *g) {
   Shape s = shape_of(g);
   if (g->rows < 1 || g->columns < 1 || g->tile % CODE_LANES) ir_fail("a gradient of %ld x %ld", (long)g->rows, (long)g->columns);
+  EmitIf last = emit_if_last(m, m->target->effort == WITH_CARE ? (EmitShare){0} : g->share);
   if (s.outer.whole || s.outer.half) gemm_outer_emit(m, g, &s.outer);
   if (s.dots) gemm_dots_emit(m, g, s.outer.whole, s.dots);
+  emit_end_if(m, last);
 }

@@ -157,14 +157,16 @@ static void emit_block(CodeModule *m, const Band *b, LLVMValueRef row, LLVMValue
             BLOCK_ARGUMENTS);
 }
 
-// n rows from `first` on (NULL: 0).
-static void emit_rows(CodeModule *m, Band b, LLVMValueRef first, int64_t n, LLVMValueRef column) {
+// This share of n rows from `first` on (NULL: 0).
+static void emit_rows(CodeModule *m, Band b, LLVMValueRef first, int64_t n, EmitShare share, LLVMValueRef column) {
   GemmRun run[GEMM_RUNS];
+  EmitRange rows[GEMM_RUNS];
   int runs = gemm_runs(n, b.rows, run);
+  gemm_run_shares(m, run, runs, share, rows);
   for (int i = 0; i < runs; i++) {
     b.rows = run[i].rows;
     b.terms = gemm_terms(m->target, i == 0);
-    EmitLoop r = emit_loop(m, "rows", emit_index(m, run[i].from), emit_index(m, run[i].to), b.rows, NULL, 0);
+    EmitLoop r = emit_loop(m, "rows", rows[i].from, rows[i].to, b.rows, NULL, 0);
     emit_block(m, &b, first ? LLVMBuildNSWAdd(m->builder, first, r.index, "") : r.index, column);
     emit_loop_end(m, &r, NULL);
   }
@@ -174,10 +176,12 @@ static void emit_rows(CodeModule *m, Band b, LLVMValueRef first, int64_t n, LLVM
 static void emit_units_of_rows(CodeModule *m, Band b, LLVMValueRef column) {
   const GemmGradient *g = b.g;
   GemmGradient unit = *g;
-  EmitLoop u = emit_loop(m, "units", g->only.from, g->only.to, 1, NULL, 0);
+  int64_t n = g->rows / g->only.unit;
+  EmitRange units = emit_meet(m, g->only, emit_share_touched(m, g->share, n));
+  EmitLoop u = emit_loop(m, "units", units.from, units.to, 1, NULL, 0);
   if (g->add_unit) unit.add = g->add_unit(g->data, m, u.index);
   b.g = &unit;
-  emit_rows(m, b, emit_units(m, &g->only, u.index), g->only.unit, column);
+  emit_rows(m, b, emit_units(m, &g->only, u.index), g->only.unit, emit_share_within(m, g->share, u.index, n), column);
   emit_loop_end(m, &u, NULL);
 }
 
@@ -190,7 +194,7 @@ static void emit_band(CodeModule *m, Band b, LLVMValueRef column) {
   ask_for_row(m, &b, emit_at2(m, b.element, g->d, first.index, g->d_stride, column));
   emit_loop_end(m, &first, NULL);
   if (g->only.from) emit_units_of_rows(m, b, column);
-  else emit_rows(m, b, NULL, g->rows, column);
+  else emit_rows(m, b, NULL, g->rows, g->share, column);
 }
 
 // Bands of whole vectors, then one of what is left: fewer of them, one that is not full, the one of half the width.

@@ -126,6 +126,7 @@ Kernel kernel_build(Schedule *s, const Group *group) {
   case GROUP_GRADIENT: build_gradient(s, &k, group); break;
   case GROUP_DEAD: ir_fail("codegen: a group of kind %d", (int)group->kind);
   }
+  if (s->options.shared && !k.once && k.nest != NULL) k.nest->shares = HGM_SHARES;
   return k;
 }
 

@@ -48,11 +48,12 @@ static int64_t scratch_of(const Schedule *s, const Group *g) {
 }
 
 static void make_scratch(Schedule *s) {
+  HgmSpace space = s->options.shared ? HGM_SPACE_OWN : HGM_SPACE_TILE;
   for (size_t o = 0; o < s->order.len; o++) {
     Group *g = &s->groups.at[s->order.at[o]];
     int64_t bytes = scratch_of(s, g);
     if (bytes == 0 && g->kind != GROUP_GRADIENT) continue;
-    Buffer b = {.space = HGM_SPACE_TILE, .bytes = round_up((uint64_t)bytes + 64), .row_bytes = 1, .first = (int)o, .last = (int)o};
+    Buffer b = {.space = space, .bytes = round_up((uint64_t)bytes + 64), .row_bytes = 1, .first = (int)o, .last = (int)o};
     VEC_PUSH(s->arena, &s->buffers, b);
     g->scratch = (uint32_t)s->buffers.len;
   }
@@ -172,6 +173,7 @@ void schedule_memory(Schedule *s) {
   find_lifetimes(s);
   extend_ports(s);
   s->tile_bytes = place_buffers(s, HGM_SPACE_TILE);
+  s->own_bytes = place_buffers(s, HGM_SPACE_OWN);
   s->once_bytes = place_buffers(s, HGM_SPACE_ONCE);
   s->constant_bytes = place_in_line(s, HGM_SPACE_CONSTANT);
   s->batch_bytes = place_buffers(s, HGM_SPACE_BATCH);

@@ -67,7 +67,7 @@ typedef struct Nest {
   double *numbers; // in the order in which steps read them
   uint32_t n_numbers;
   int64_t elements; // FLAT: how many; not part of the kernel
-  int64_t shares;   // LANES: a call has the turns of the first loop that are tile->first .. last in so many shares; 0: all of them
+  int64_t shares;   // a call has tile->first .. last of so many shares, of EVENTS of all work, of LANES of the first loop; 0: all of it
 } Nest;
 
 // A copy that exchanges axes: neighbours along loop `from` are read from neighbouring places, those along loop `to` stored to such.

@@ -175,7 +175,7 @@ typedef struct Schedule {
   int classes;           // number of classes
   uint32_t *phase_of_class;
   int last_class; // of the commands so far
-  uint64_t data_bytes, tile_bytes, once_bytes, constant_bytes, batch_bytes, partial_bytes;
+  uint64_t data_bytes, tile_bytes, own_bytes, once_bytes, constant_bytes, batch_bytes, partial_bytes;
   struct {
     size_t len, cap;
     uint8_t *at;

@@ -110,11 +110,15 @@ void **checked_execute(Arena *arena, const HgmProgram *program, const IrEnv *env
   for (uint32_t i = 0; i < program->n_outputs; i++) outputs[i] = arena_alloc(arena, output_bytes(program, i, env->events));
   HgmCall call = {
       .leaves = leaves, .strides = strides, .outputs = outputs, .events = env->events, .event_ids = env->event_ids, .seed = env->seed, .pass = env->pass};
-  for (int again = 0; again < 2; again++) { // the second time with memory that has been used, and what is constant prepared
+  void **first = ARENA_ARRAY(arena, void *, program->n_outputs + 1);
+  for (int again = 0; again < 2; again++) { // the second time with memory that has been used, and what is constant prepared; shared tiles are dealt then
     for (uint32_t i = 0; i < program->n_outputs; i++) memset(outputs[i], 0x7b, output_bytes(program, i, env->events));
     call.prepared = again;
     if (!hgm_execute(program, work, pool, &call, &error)) fail_msg("%s", error.text);
+    for (uint32_t i = 0; i < program->n_outputs && !again; i++)
+      first[i] = memcpy(arena_alloc(arena, output_bytes(program, i, env->events)), outputs[i], output_bytes(program, i, env->events));
   }
+  checked_same_bits(program, first, outputs, env->events, UINT32_MAX, program->name, "the first time and the second");
   if (program->tile == 1) check_one_by_one(arena, program, &call);
   hgm_work_destroy(work);
   hgm_pool_destroy(pool);
@@ -213,9 +217,9 @@ void checked_same_bits(const HgmProgram *program, void **a, void **b, int64_t ev
   }
 }
 
-// single: the same function compiled for one event at a time, or NULL; tiles: for AMX, or NULL.
-static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *single, const HgmProgram *tiles, int64_t events, uint64_t seed, bool f32,
-                         const char *label) {
+// shared: the same function compiled for threads that share tiles; single: for one event at a time, or NULL; tiles: for AMX, or NULL.
+static void check_events(const IrFn *fn, const HgmProgram *program, const HgmProgram *shared, const HgmProgram *single, const HgmProgram *tiles, int64_t events,
+                         uint64_t seed, bool f32, const char *label) {
   Arena *arena = arena_create();
   IrEnv env = {.events = events, .seed = 5, .pass = 3};
   random_leaves(arena, fn, seed, &env);
@@ -224,6 +228,9 @@ static void check_events(const IrFn *fn, const HgmProgram *program, const HgmPro
   label = arena_printf(arena, "%s, %lld events", label, (long long)events);
   compare(&expected, program, one, label);
   checked_same_bits(program, one, two, events, UINT32_MAX, label, "one and two threads");
+  for (int threads = 1; threads <= 3; threads++)
+    checked_same_bits(program, one, checked_execute(arena, shared, &env, threads), events, UINT32_MAX, label,
+                      arena_printf(arena, "tiles of one thread and %d that share", threads));
   if (single) {
     two = checked_execute(arena, single, &env, 2);
     compare(&expected, single, two, label);
@@ -254,11 +261,15 @@ void checked_check(const IrFn *fn, uint64_t seed, bool f32, const char *label) {
   options.quick = seed % 3 == 1; // code for one event is made with care, and its bits are compared
   HgmProgram *program = codegen_compile(fn, &options, NULL, NULL), *single = NULL;
   HgmProgram *tiles = compile_tiles(fn, options);
+  options.shared = true;
+  HgmProgram *shared = codegen_compile(fn, &options, NULL, NULL);
+  options.shared = false;
   options.tile = 1;
   options.quick = false;
   if (seed % 4 == 0 || !getenv("HGM_LONG")) single = codegen_compile(fn, &options, NULL, NULL);
-  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, single, tiles, event_counts[i], seed, f32, label);
+  for (int i = 0; i < EVENT_COUNTS; i++) check_events(fn, program, shared, single, tiles, event_counts[i], seed, f32, label);
   codegen_free(program);
+  codegen_free(shared);
   if (single) codegen_free(single);
   if (tiles) codegen_free(tiles);
 }
