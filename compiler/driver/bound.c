@@ -50,8 +50,8 @@ static bool bind(Bound *bound, Session *session, const IrFn *fn, HgmProgram *pro
   return true;
 }
 
-bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error) {
-  return bind(bound, session, fn, session_compile(session, fn, tile, batch, CODE_STEP), store, tables, error);
+bool bound_bind(Bound *bound, Session *session, const IrFn *fn, CodeShape shape, Store *store, const Tables *tables, HgmError *error) {
+  return bind(bound, session, fn, session_compile(session, fn, shape, CODE_STEP), store, tables, error);
 }
 
 bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error) {
@@ -65,25 +65,25 @@ bool bound_work(Bound *bound, const Session *session, int64_t max_events, const 
 }
 
 bool bound_create(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables, HgmError *error) {
-  return bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_PLAIN), store, tables, error) &&
+  return bind(bound, session, fn, session_compile(session, fn, (CodeShape){.tile = tile}, CODE_PLAIN), store, tables, error) &&
          bound_work(bound, session, max_events, NULL, error);
 }
 
 bool bound_create_drawing(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, Store *store, const Tables *tables,
                           HgmError *error) {
-  return bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_DRAW), store, tables, error) &&
+  return bind(bound, session, fn, session_compile(session, fn, (CodeShape){.tile = tile}, CODE_DRAW), store, tables, error) &&
          bound_work(bound, session, max_events, NULL, error);
 }
 
 bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, int64_t max_events, const HgmRoom *room, Store *store, const Tables *tables,
                      HgmError *error) {
-  if (!bind(bound, session, fn, session_compile(session, fn, tile, 0, CODE_PLAIN), store, tables, error)) return false;
+  if (!bind(bound, session, fn, session_compile(session, fn, (CodeShape){.tile = tile}, CODE_PLAIN), store, tables, error)) return false;
   bool fits = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), max_events) <= room->bytes;
   return bound_work(bound, session, max_events, fits ? room : NULL, error);
 }
 
 bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t rows, Store *store, const Tables *tables, HgmError *error) {
-  HgmProgram *program = session_compile(session, fn, BULK_TILE, 0, rows < QUICK_ROWS ? CODE_QUICK : CODE_PLAIN);
+  HgmProgram *program = session_compile(session, fn, (CodeShape){.tile = BULK_TILE}, rows < QUICK_ROWS ? CODE_QUICK : CODE_PLAIN);
   return bind(bound, session, fn, program, store, tables, error) && bound_work(bound, session, CHUNK, NULL, error);
 }
 

@@ -5,7 +5,7 @@
 #ifndef HGM_DRIVER_BOUND_H
 #define HGM_DRIVER_BOUND_H
 
-#include "compiler/driver/session.h"
+#include "compiler/driver/compiling.h"
 #include "compiler/driver/store.h"
 #include "runtime/one.h"
 
@@ -47,9 +47,9 @@ bool bound_create_in(Bound *bound, Session *session, const IrFn *fn, uint32_t ti
                      HgmError *error);
 // A program that goes once over so many rows: for few, code that is made fast is worth more than fast code.
 bool bound_create_over(Bound *bound, Session *session, const IrFn *fn, int64_t rows, Store *store, const Tables *tables, HgmError *error);
-// The two halves of it for a step of training, which stores in place: the program (batch: as for session_compile) and what it is bound to; the memory it works in, which
+// The two halves of it for a step of training, which stores in place: the program and what it is bound to; the memory it works in, which
 // may be a room that several share.
-bool bound_bind(Bound *bound, Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, Store *store, const Tables *tables, HgmError *error);
+bool bound_bind(Bound *bound, Session *session, const IrFn *fn, CodeShape shape, Store *store, const Tables *tables, HgmError *error);
 bool bound_work(Bound *bound, const Session *session, int64_t max_events, const HgmRoom *room, HgmError *error);
 // Goes on with the same program of faster code, which is the bound's now (session_improved).
 void bound_change(Bound *bound, HgmProgram *program);

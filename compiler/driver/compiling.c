@@ -160,15 +160,16 @@ static void *run(void *data) {
   return NULL;
 }
 
-static void begin(Compiling *c, const Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
+static void begin(Compiling *c, const Session *session, const IrFn *fn, CodeShape shape, CodeKind kind) {
   *c = (Compiling){.fn = fn,
                    .options = codegen_defaults(),
                    .cache = session->cache,
                    .compiler = session->compiler,
                    .threads = hgm_pool_threads(session->pool),
                    .timeline = {.arena = arena_create()}};
-  c->options.tile = tile;
-  c->options.batch = batch;
+  c->options.tile = shape.tile;
+  c->options.batch = shape.batch;
+  c->options.shared = shape.shared;
   c->options.in_place = kind == CODE_STEP;
   c->options.quick = kind == CODE_QUICK;
   c->options.bf16 = kind == CODE_DRAW && session->bf16;
@@ -216,9 +217,9 @@ static HgmProgram *finish(Session *session, Compilings *list, size_t i) {
 }
 
 // Its threads take turns with the session's where both have work.
-static void compile_ahead(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeShelf *shelf) {
+static void compile_ahead(Session *session, const IrFn *fn, CodeShape shape, CodeShelf *shelf) {
   Compiling *c = ARENA_NEW(session->arena, Compiling);
-  begin(c, session, fn, tile, batch, CODE_STEP);
+  begin(c, session, fn, shape, CODE_STEP);
   c->options.shelf = codegen_shelf_share(shelf);
   c->shelf = session->shelves;
   c->quick_first = true;
@@ -232,18 +233,18 @@ void session_compile_phase(void *data, const Model *model, const ModelPhase *pha
   session->shelves++;
   for (size_t i = 0; i < phase->updates.len; i++)
     if (!model_reads_buffer(model, phase->updates.at[i].step))
-      compile_ahead(session, phase->updates.at[i].step, phase_tile(phase), phase_batch_about(phase), shelf);
+      compile_ahead(session, phase->updates.at[i].step, phase_shape(phase, hgm_pool_threads(session->pool)), shelf);
   codegen_shelf_release(shelf);
 }
 
-static size_t find_ahead(const Session *session, const IrFn *fn, uint32_t tile) {
+static size_t find_ahead(const Session *session, const IrFn *fn, CodeShape shape) {
   size_t i = 0;
-  while (i < session->ahead.len && (session->ahead.at[i]->fn != fn || session->ahead.at[i]->options.tile != tile)) i++;
+  while (i < session->ahead.len && (session->ahead.at[i]->fn != fn || session->ahead.at[i]->options.tile != shape.tile)) i++;
   return i;
 }
 
-uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int64_t events) {
-  size_t i = find_ahead(session, fn, tile);
+uint64_t session_room_bytes(Session *session, const IrFn *fn, CodeShape shape, int64_t events) {
+  size_t i = find_ahead(session, fn, shape);
   if (i == session->ahead.len) return 0;
   Compiling *c = session->ahead.at[i];
   pthread_mutex_lock(&c->lock);
@@ -253,8 +254,8 @@ uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int
   return bytes;
 }
 
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind) {
-  size_t i = find_ahead(session, fn, tile);
+HgmProgram *session_compile(Session *session, const IrFn *fn, CodeShape shape, CodeKind kind) {
+  size_t i = find_ahead(session, fn, shape);
   if (i < session->ahead.len) {
     Compiling *ahead = session->ahead.at[i];
     HgmProgram *program = finish(session, &session->ahead, i);
@@ -262,7 +263,7 @@ HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uin
     return program;
   }
   Compiling c;
-  begin(&c, session, fn, tile, batch, kind);
+  begin(&c, session, fn, shape, kind);
   c.pool = session->pool;
   run(&c);
   return take(session, &c);
@@ -274,7 +275,7 @@ void session_improve(Session *session) {
   for (size_t i = 0; i < session->quick.len; i++) {
     const Compiling *quick = session->quick.at[i];
     Compiling *c = ARENA_NEW(session->arena, Compiling);
-    begin(c, session, quick->fn, quick->options.tile, quick->options.batch, CODE_STEP);
+    begin(c, session, quick->fn, (CodeShape){quick->options.tile, quick->options.batch, quick->options.shared}, CODE_STEP);
     c->threads = 1;
     c->options.shelf = codegen_shelf_share(shelf);
     c->shelf = session->shelves;

@@ -1,7 +1,7 @@
 // From a function to a program that runs: out of the cache, or optimised and compiled; at once, or in a thread of its own
 // while the session does other things.
 //
-//   session_compile_phase(session, model, phase);  ... read and prepare data ...  program = session_compile(session, step, 128, 2048, CODE_STEP);
+//   session_compile_phase(session, model, phase);  ... read and prepare data ...  program = session_compile(session, step, shape, CODE_STEP);
 //
 // A compilation ahead shares nothing with the session but what neither changes: the function and where the cache lies. So it may begin
 // while the rest of the model is still read.
@@ -30,13 +30,18 @@ Compiled compile_function(const IrFn *fn, const CodegenOptions *options, HgmPool
 
 const char *session_identity(Arena *arena); // which hgmc this is: another build may make something else of the same
 
-// Honours --time-passes and --dump. tile: events of a tile; batch: of a call, about (codegen.h). Waits for a compilation ahead of the same function.
-HgmProgram *session_compile(Session *session, const IrFn *fn, uint32_t tile, uint64_t batch, CodeKind kind);
+typedef struct CodeShape { // of the calls that a program is for (codegen.h)
+  uint32_t tile;           // events of a tile
+  uint64_t batch;          // events of a call, about; 0: any
+  bool shared;             // threads share the commands of a tile
+} CodeShape;
+// Honours --time-passes and --dump. Waits for a compilation ahead of the same function.
+HgmProgram *session_compile(Session *session, const IrFn *fn, CodeShape shape, CodeKind kind);
 // The steps of a phase ahead, as CODE_STEP, kernels that they have in common once: ModelOptions.phase_read. What the cache does not know is made quickly;
 // session_improve makes it once more with care, behind the training.
 void session_compile_phase(void *session, const Model *model, const ModelPhase *phase);
 // What a program that is compiled ahead needs of a room (hgm_room_bytes), known long before its code; 0: it is not compiled ahead.
-uint64_t session_room_bytes(Session *session, const IrFn *fn, uint32_t tile, int64_t events);
+uint64_t session_room_bytes(Session *session, const IrFn *fn, CodeShape shape, int64_t events);
 void session_improve(Session *session);                         // begins with all that were made quickly
 HgmProgram *session_improved(Session *session, const IrFn *fn); // one that is ready: the same tables, faster kernels; NULL: none
 void session_drop_ahead(Session *session);                      // stops those that nobody wants any more

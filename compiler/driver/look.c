@@ -29,7 +29,7 @@ static int64_t parameters_of(const Model *model) {
 }
 
 static void compile_one(Session *session, const IrFn *fn) {
-  if (fn != NULL) codegen_free(session_compile(session, fn, BULK_TILE, 0, CODE_PLAIN));
+  if (fn != NULL) codegen_free(session_compile(session, fn, (CodeShape){.tile = BULK_TILE}, CODE_PLAIN));
 }
 
 // Every program of the model, for --dump and --time-passes.
@@ -42,7 +42,7 @@ static void compile_all(Session *session) {
   for (size_t p = 0; p < model->phases.len; p++) {
     const ModelPhase *phase = model->phases.at[p];
     for (size_t u = 0; u < phase->updates.len; u++)
-      codegen_free(session_compile(session, phase->updates.at[u].step, phase_tile(phase), phase_batch_about(phase), CODE_STEP));
+      codegen_free(session_compile(session, phase->updates.at[u].step, phase_shape(phase, hgm_pool_threads(session->pool)), CODE_STEP));
     for (size_t i = 0; i < phase->selections.len; i++) compile_one(session, phase->selections.at[i].keep);
     compile_one(session, phase->validate);
   }

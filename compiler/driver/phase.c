@@ -10,7 +10,7 @@
 #include "runtime/philox.h"
 
 enum { COUNT = MEAN_ACCURACY + 1, SUMS };
-enum { TRAIN_TILE = 64, LEAST_TILE = 32, MANY_WEIGHTS = 1 << 21 };
+enum { TRAIN_TILE = 64, LEAST_TILE = 32, MANY_WEIGHTS = 1 << 21, SHARED_WEIGHTS = 1 << 20 };
 
 size_t phase_losses(const ModelPhase *model) {
   size_t n = 0;
@@ -183,11 +183,13 @@ static void phase_extent(Phase *p) {
   if (options->has_steps && options->steps < p->total_steps) p->total_steps = options->steps;
 }
 
+static CodeShape shape_of(const Phase *p) { return phase_shape(p->model, hgm_pool_threads(p->t->session->pool)); }
+
 // Memory for the steps while their code is still being made: the first touch of it takes long.
 static bool open_room_ahead(Phase *p, HgmError *error) {
   uint64_t most = 0;
   for (size_t i = 0; i < p->model->updates.len; i++) {
-    uint64_t bytes = session_room_bytes(p->t->session, p->model->updates.at[i].step, phase_tile(p->model), p->batch);
+    uint64_t bytes = session_room_bytes(p->t->session, p->model->updates.at[i].step, shape_of(p), p->batch);
     if (bytes > most) most = bytes;
   }
   return most == 0 || hgm_room_open(&p->room, p->t->session->pool, most, error);
@@ -195,7 +197,7 @@ static bool open_room_ahead(Phase *p, HgmError *error) {
 
 static bool open_program(Phase *p, Bound *bound, const IrFn *fn, uint64_t *most, HgmError *error) {
   Session *session = p->t->session;
-  if (!bound_bind(bound, session, fn, phase_tile(p->model), phase_batch_about(p->model), p->t->store, &p->tables, error)) return false;
+  if (!bound_bind(bound, session, fn, shape_of(p), p->t->store, &p->tables, error)) return false;
   uint64_t bytes = hgm_room_bytes(bound->program, hgm_pool_threads(session->pool), most_events(p));
   if (bytes > *most) *most = bytes;
   return true;
@@ -239,7 +241,8 @@ static void begin_state(Phase *p, const ModelState *state) {
 
 int64_t phase_batch(const ModelPhase *model) { return model->batch > 0 ? model->batch : 256; }
 
-uint64_t phase_batch_about(const ModelPhase *model) {
+// The next power of two: batches of about one size share a compiled program.
+static uint64_t batch_about(const ModelPhase *model) {
   uint64_t batch = 1;
   while (batch < (uint64_t)phase_batch(model)) batch *= 2;
   return batch;
@@ -252,12 +255,29 @@ static int64_t weights_read(const IrFn *fn) {
   return n;
 }
 
-uint32_t phase_tile(const ModelPhase *model) {
-  uint32_t tile = TRAIN_TILE;
-  for (size_t i = 0; i < model->updates.len; i++)
-    if (weights_read(model->updates.at[i].step) >= MANY_WEIGHTS && phase_batch(model) >= 4 * BULK_TILE) tile = BULK_TILE;
+static uint32_t tile_for(const ModelPhase *model, int64_t weights) {
+  uint32_t tile = weights >= MANY_WEIGHTS && phase_batch(model) >= 4 * BULK_TILE ? BULK_TILE : TRAIN_TILE;
   while (tile > LEAST_TILE && tile >= phase_batch(model)) tile /= 2;
   return tile;
+}
+
+// Panels of the thread that has most of them where tiles are dealt.
+static int64_t most_panels(int64_t panels, int64_t tile_panels, int threads) {
+  int64_t tiles = (panels + tile_panels - 1) / tile_panels;
+  if (tiles <= 2) return tiles < 2 || threads < 2 ? panels : panels - panels / 2;
+  return (tiles + threads - 1) / threads * tile_panels;
+}
+
+CodeShape phase_shape(const ModelPhase *model, int threads) {
+  int64_t weights = 0, panels = (phase_batch(model) + CODE_LANES - 1) / CODE_LANES;
+  for (size_t i = 0; i < model->updates.len; i++) {
+    int64_t n = weights_read(model->updates.at[i].step);
+    if (n > weights) weights = n;
+  }
+  CodeShape shape = {.tile = tile_for(model, weights), .batch = batch_about(model)};
+  bool uneven = 10 * threads * most_panels(panels, shape.tile / CODE_LANES, threads) > 11 * panels; // by more than a tenth
+  shape.shared = uneven && weights >= SHARED_WEIGHTS;
+  return shape;
 }
 
 bool phase_open(Phase *p, HgmError *error) {
@@ -389,7 +409,7 @@ static bool explain_bad(Phase *p, size_t u, const ModelLoss *bad, const BoundCal
     Bound alone = {0};
     BoundCall again = *call;
     again.context = &(Judged){part, &alone};
-    fine = bound_create(&alone, session, part->step, phase_tile(p->model), most_events(p), p->t->store, &p->tables, error) && bound_run(&alone, &again, error);
+    fine = bound_create(&alone, session, part->step, shape_of(p).tile, most_events(p), p->t->store, &p->tables, error) && bound_run(&alone, &again, error);
     const ModelLoss *loss = fine ? bad_loss(part, &alone) : NULL;
     if (loss != NULL) fine = nonfinite_explain(session, part->step, &alone, loss, &again, &p->tables, step, cure, error);
     else if (fine) bound_commit(&alone);

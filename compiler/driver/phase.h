@@ -45,10 +45,10 @@ typedef struct Phase {
 } Phase;
 
 int64_t phase_batch(const ModelPhase *model);
-uint64_t phase_batch_about(const ModelPhase *model); // the next power of two: batches of about one size share a compiled program
-// Events of a tile: a batch that one tile would hold is cut in two, so that two threads have work. Where weights are many, tiles are larger: each
-// adds to all sums of gradients, which come from far away then. The model and the batch alone decide: bits must not depend on threads.
-uint32_t phase_tile(const ModelPhase *model);
+// What its steps are compiled for. A batch that one tile would hold is cut in two, so that two threads have work. Where weights are many, tiles are
+// larger: each adds to all sums of gradients, which come from far away then. The model and the batch alone decide: bits must not depend on threads.
+// Threads share the commands of tiles, which leaves the bits as they are, where they would wait for each other else and commands are long.
+CodeShape phase_shape(const ModelPhase *model, int threads);
 bool phase_open(Phase *p, HgmError *error);
 void phase_close(Phase *p);
 // Its optimizers' memory belongs into checkpoints no more, nor is it wanted of one: a finished run has none.
