@@ -304,15 +304,17 @@ static void ask_for_rows(const unsigned char *leaf, const int64_t *rows, int64_t
     for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(leaf + (size_t)rows[k] * pitch + i);
 }
 
-static void load_leaf(const Run *r, Lane *lane, uint32_t leaf, int64_t valid) {
+static void load_leaf(const Run *r, const Lane *lane, uint32_t leaf, int64_t index) {
   const HgmPort *port = &r->program->leaves[leaf];
   const void *numbers = r->call->leaves[leaf];
   const HgmFileType type = leaf_type(r, leaf);
   const int64_t panel = r->program->panel, n = port->elements, stride = r->call->strides ? r->call->strides[leaf] : n;
+  unsigned char *tile = r->team > 1 ? r->work->lanes[0].tile : lane->tile;
   const size_t bytes = hgm_type_bytes(type);
-  if (r->call->rows) ask_for_rows(numbers, lane->rows, valid, (size_t)stride * bytes, (size_t)n * bytes);
-  for (int64_t k = 0; k < r->program->tile; k += panel) {
-    unsigned char *out = lane->tile + port->offset + (size_t)(k * n) * hgm_dtype_bytes(port->dtype);
+  for (int64_t k = index * panel; k < r->program->tile && r->call->rows; k += r->team * panel)
+    ask_for_rows(numbers, lane->rows + k, panel, (size_t)stride * bytes, (size_t)n * bytes);
+  for (int64_t k = index * panel; k < r->program->tile; k += r->team * panel) {
+    unsigned char *out = tile + port->offset + (size_t)(k * n) * hgm_dtype_bytes(port->dtype);
     if (port->dtype == HGM_F64) hgm_numbers_gather(type, numbers, lane->rows + k, panel, stride, n, (double *)(void *)out);
     else hgm_words_gather(numbers, lane->rows + k, panel, stride, n, out);
   }
@@ -337,7 +339,8 @@ static void store_output(const Run *r, Lane *lane, uint32_t output, int64_t firs
   else scatter_uint32_t(panels, valid, panel, n, (uint32_t *)r->call->outputs[output] + first * n);
 }
 
-static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) {
+// Of the tile's inputs the panels index, index + team, ...
+static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid, int64_t index) {
   for (int64_t k = 0; k < r->program->tile; k++) {
     int64_t event = first + (k < valid ? k : valid - 1);
     uint64_t id = (uint64_t)(r->call->event_ids ? r->call->event_ids[event] : r->call->first_event + event);
@@ -347,7 +350,7 @@ static void load_events(const Run *r, Lane *lane, int64_t first, int64_t valid) 
   }
   for (uint32_t i = 0; i < r->program->n_leaves; i++) {
     const HgmPort *port = &r->program->leaves[i];
-    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase) load_leaf(r, lane, i, valid);
+    if (port->per_event && port->phase <= r->phase_index && r->phase_index <= port->last_phase) load_leaf(r, lane, i, index);
   }
 }
 
@@ -404,7 +407,7 @@ static void run_range(void *data, int64_t index, int thread) {
   for (int64_t t = from; t < to; t++) {
     begin_tile(r, lane, &tile, t);
     tile.fresh = t == from;
-    load_events(r, lane, t * r->step, tile.valid);
+    load_events(r, lane, t * r->step, tile.valid, 0);
     for (uint32_t i = 0; i < r->phase->n_commands; i++) run_command(r, lane, &tile, i);
     store_events(r, lane, t * r->step, tile.valid);
   }
@@ -424,16 +427,16 @@ static void meet(const Run *r, int64_t commands) {
 // One of the threads that share tiles.
 static void run_share(void *data, int64_t index, int thread) {
   const Run *r = data;
-  Lane *lane = &r->work->lanes[thread], *first = &r->work->lanes[0];
+  Lane *lane = &r->work->lanes[thread];
   unsigned mode = hgm_cpu_exact_mode();
   int64_t turns = 0;
   resolve_phase(r, lane);
   for (int64_t p = r->first_partial; p < r->last_partial; p++) {
     resolve_block(r, lane, HGM_SPACE_PARTIAL, r->work->partial, r->program->partial_bytes, p);
     for (int64_t t = tile_of(r, p); t < tile_of(r, p + 1); t++) {
-      HgmTile tile = tile_start(r, first);
+      HgmTile tile = tile_start(r, lane);
       begin_tile(r, lane, &tile, t);
-      if (index == 0) load_events(r, first, t * r->step, tile.valid);
+      load_events(r, lane, t * r->step, tile.valid, index);
       tile.fresh = t == tile_of(r, p);
       tile.first = index * HGM_SHARES / r->team;
       tile.last = (index + 1) * HGM_SHARES / r->team;
@@ -442,7 +445,7 @@ static void run_share(void *data, int64_t index, int thread) {
         run_command(r, lane, &tile, i);
         meet(r, ++turns);
       }
-      if (index == 0) store_events(r, first, t * r->step, tile.valid);
+      if (index == 0) store_events(r, &r->work->lanes[0], t * r->step, tile.valid);
     }
   }
   hgm_cpu_mode(mode);
@@ -594,7 +597,7 @@ static bool run_program(Run *r, HgmPool *pool, HgmError *error) {
 
 bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const HgmCall *call, HgmError *error) {
   if (!check_call(program, work, pool, call, error)) return false;
-  Run r = {.program = program, .work = work, .call = call};
+  Run r = {.program = program, .work = work, .call = call, .team = 1};
   r.tiles = tiles_for(program, call->events);
   r.step = step_for(program, call->events);
   r.partials = r.tiles < program->max_partials ? r.tiles : program->max_partials;
