@@ -2,12 +2,10 @@
 // Which thread takes which range never shows: a range has sums of its own, added up in order by the program itself.
 // While kernels run the floating-point mode is the default one (round to nearest, no flush to zero), then the caller's.
 #define _DEFAULT_SOURCE // madvise
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "runtime/cpu.h"
 #include "runtime/philox.h"
@@ -416,12 +414,8 @@ static void run_range(void *data, int64_t index, int thread) {
 
 // Behind a command that threads share: goes on when all have done their share of so many commands.
 static void meet(const Run *r, int64_t commands) {
-  enum { PATIENCE = 300 };
-  _Atomic int64_t *arrived = &r->work->arrived;
-  atomic_fetch_add(arrived, 1);
-  for (int i = 0; atomic_load(arrived) < commands * r->team; i++)
-    if (i > PATIENCE) sched_yield();
-    else hgm_cpu_pause();
+  atomic_fetch_add(&r->work->arrived, 1);
+  hgm_pool_wait(&r->work->arrived, commands * r->team);
 }
 
 // One of the threads that share tiles.
@@ -561,12 +555,6 @@ static bool check_call(const HgmProgram *p, HgmWork *work, HgmPool *pool, const 
 // lose at any time, that can cost more than it brings. So both are tried now and then, and the faster goes on. The bits are the same.
 enum { TRIED = 3, TRY_AGAIN = 128 };
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool chooses_shared(const HgmWork *work) {
   int64_t turn = work->executions % TRY_AGAIN;
   return turn < 2 * TRIED ? turn % 2 == 0 : work->least[1] < work->least[0];
@@ -614,8 +602,8 @@ bool hgm_execute(const HgmProgram *program, HgmWork *work, HgmPool *pool, const 
   if (!program->shared || pool == NULL || hgm_pool_threads(pool) < 2) return run_program(&r, pool, error);
   bool shared = chooses_shared(work);
   if (shared) r.team = hgm_pool_threads(pool);
-  double began = seconds();
+  double began = hgm_pool_seconds();
   bool fine = run_program(&r, pool, error);
-  note_time(work, shared, seconds() - began);
+  note_time(work, shared, hgm_pool_seconds() - began);
   return fine;
 }

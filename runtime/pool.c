@@ -138,6 +138,15 @@ void hgm_pool_run(HgmPool *pool, int64_t n, void (*work)(void *data, int64_t ind
   for (int64_t base = 0; base < n; base += most) run_at_most(pool, base, n - base < most ? n - base : most, work, data);
 }
 
+void hgm_pool_wait(const _Atomic int64_t *count, int64_t until) {
+  enum { PATIENCE = 300 };
+  for (int i = 0; atomic_load(count) < until; i++)
+    if (i > PATIENCE) sched_yield();
+    else hgm_cpu_pause();
+}
+
+double hgm_pool_seconds(void) { return 1e-9 * (double)nanoseconds(); }
+
 HgmPool *hgm_pool_create(int threads) {
   if (threads < 1) return NULL;
   HgmPool *pool = NULL;
